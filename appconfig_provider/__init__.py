@@ -1,0 +1,58 @@
+"""Configuration from Azure App Configuration: one immutable Mapping, kept fresh.
+
+`load()` returns it, `refresh()` looks at the watched sentinel keys and swaps in everything at once
+when one moved. `appconfig_provider.aio` is the same, awaited.
+
+Importing this package imports nothing else; each name below is fetched when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from appconfig_provider._version import __version__
+    from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
+    from appconfig_provider.models import SettingSelector, Status, WatchKey
+    from appconfig_provider.provider import AzureAppConfigurationProvider, load
+    from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+
+__all__ = [
+    "AzureAppConfigurationProvider",
+    "ChangeSet",
+    "ConfigurationSnapshot",
+    "KeyVaultReferenceError",
+    "SettingSelector",
+    "StartupTimeout",
+    "Status",
+    "WatchKey",
+    "__version__",
+    "load",
+]
+
+_HOME = {
+    "AzureAppConfigurationProvider": "provider",
+    "ChangeSet": "snapshot",
+    "ConfigurationSnapshot": "snapshot",
+    "KeyVaultReferenceError": "errors",
+    "SettingSelector": "models",
+    "StartupTimeout": "errors",
+    "Status": "models",
+    "WatchKey": "models",
+    "__version__": "_version",
+    "load": "provider",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

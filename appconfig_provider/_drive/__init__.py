@@ -1,0 +1,1 @@
+"""The only I/O: drivers perform the effects that plans ask for."""

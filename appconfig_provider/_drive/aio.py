@@ -1,0 +1,188 @@
+"""Runs plans with asyncio.
+
+A single effect is awaited right here, several become tasks. Plans step in the task that called
+`run`; when that task is cancelled, the tasks are too, and the plan is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import anyio
+import httpx
+
+from appconfig_provider._drive.http import Body, Lanes, Network, failure, time_left, to_httpx
+from appconfig_provider._drive.tokens import Tokens
+from appconfig_provider._plan import (
+    AcquireToken,
+    Effect,
+    Failure,
+    Invoke,
+    Plan,
+    Response,
+    Schedule,
+    Send,
+    Sleep,
+    Ticket,
+)
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider.options import Options
+from appconfig_provider.protocols import Clock
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.identity.aio import DefaultAzureCredential
+
+T = TypeVar("T")
+
+MAX_LANES = 32
+
+
+class AsyncDriver:
+    """Performs effects on the running loop. Under another loop it opens new connections."""
+
+    def __init__(self, options: Options, clock: Clock, own: DefaultAzureCredential | None) -> None:
+        self._options = options
+        self._network = Network.of(options)
+        self._clock = clock
+        self._lanes = Lanes(self._open_lane)
+        self._free = asyncio.Semaphore(MAX_LANES)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tokens = Tokens(clock)
+        self._own = own
+        self._closed = False
+        self.sent = 0
+        """Requests sent so far."""
+
+    async def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return or raise what it does."""
+        self._settle_in()
+        schedule = Schedule(plan)
+        try:
+            tickets = schedule.start()
+            while tickets:
+                if len(tickets) == 1:
+                    (ticket,) = tickets
+                    tickets = schedule.answer(ticket, await self._attempt(ticket.effect))
+                else:
+                    tickets = await self._side_by_side(schedule, tickets)
+            return schedule.result()
+        finally:
+            schedule.close()
+
+    def for_child(self) -> AsyncDriver:
+        """Return a driver for a forked child, which must not touch the parent's connections."""
+        child = AsyncDriver(self._options, self._clock, self._own)
+        child._closed = self._closed  # noqa: SLF001 - of our own class
+        return child
+
+    async def close(self) -> None:
+        """Close the idle connections; those in use are closed when their request is over."""
+        self._closed = True
+        for lane in self._lanes.drain():
+            await lane.aclose()
+        if self._own is not None:
+            await self._own.close()
+
+    def _settle_in(self) -> None:
+        """Use the running loop; connections and semaphores of another one are of no use here."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop = loop
+            self._lanes = Lanes(self._open_lane)
+            self._free = asyncio.Semaphore(MAX_LANES)
+
+    async def _side_by_side(self, schedule: Schedule[T], tickets: list[Ticket]) -> list[Ticket]:
+        """Perform several effects at once; return when at most one is left to do."""
+        under_way: dict[asyncio.Task[object], Ticket] = {}
+        try:
+            while under_way or len(tickets) > 1:
+                for ticket in tickets:
+                    under_way[asyncio.create_task(self._queued(ticket))] = ticket
+                done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                tickets = []
+                for task in done:
+                    outcome = None if task.cancelled() else task.result()
+                    tickets += schedule.answer(under_way.pop(task), outcome)
+                tickets = [ticket for ticket in tickets if not ticket.void]
+                for task, ticket in under_way.items():
+                    if ticket.void:
+                        task.cancel()
+            return tickets
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _queued(self, ticket: Ticket) -> object:
+        async with self._free:
+            return None if ticket.void else await self._attempt(ticket.effect)
+
+    async def _attempt(self, effect: Effect[object]) -> object:
+        """Perform an effect; an exception is an outcome, a cancellation is not."""
+        try:
+            return await self._perform(effect)
+        except Exception as error:  # noqa: BLE001 - it is the plan's to judge
+            return Failure(error)
+
+    async def _perform(self, effect: Effect[object]) -> object:
+        match effect:
+            case Send():
+                return await self._send(effect)
+            case Sleep(seconds):
+                await self._clock.asleep(seconds)
+                return None
+            case AcquireToken():
+                return self._tokens.cached(effect) or await self._new_token(effect)
+            case Invoke(function, arguments):
+                answer = function(*arguments)
+                return await answer if inspect.isawaitable(answer) else answer
+            case _:
+                raise TypeError(f"no driver performs {effect!r}")
+
+    async def _send(self, effect: Send) -> Response:
+        request = to_httpx(effect, self._clock, self._network)
+        origin = effect.request.origin
+        lane = self._lanes.take(origin)
+        self.sent += 1
+        try:
+            with anyio.fail_after(time_left(effect, self._clock)):
+                return await self._exchange(lane, request, Body(effect, self._clock))
+        except TimeoutError as error:
+            raise RequestFailed(Kind.OUT_OF_TIME, origin, "the time allowed is used up") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise failure(effect, error) from error
+        finally:
+            self._lanes.give_back(origin, lane)
+            if self._closed:
+                await self.close()
+
+    async def _exchange(
+        self, lane: httpx.AsyncHTTPTransport, request: httpx.Request, body: Body
+    ) -> Response:
+        answer = await lane.handle_async_request(request)
+        try:
+            async for chunk in answer.aiter_bytes():
+                body.add(chunk)
+        finally:
+            await answer.aclose()
+        return body.response(answer)
+
+    async def _new_token(self, wanted: AcquireToken) -> AccessToken:
+        credential = cast("AsyncTokenCredential", wanted.credential)
+        if wanted.claims is None:
+            asked: Awaitable[AccessToken] | AccessToken = credential.get_token(wanted.scope)
+        else:
+            asked = credential.get_token(wanted.scope, claims=wanted.claims)
+        token = await asked if inspect.isawaitable(asked) else asked
+        return self._tokens.keep(wanted, token)
+
+    def _open_lane(self, origin: str) -> httpx.AsyncHTTPTransport:
+        network = self._network
+        return httpx.AsyncHTTPTransport(
+            verify=network.tls(origin), limits=network.limits(), proxy=network.proxy_for(origin)
+        )

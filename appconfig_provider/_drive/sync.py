@@ -1,0 +1,205 @@
+"""Runs plans with threads.
+
+A single effect is performed right here. Several at once are handed to daemon threads that live for
+this one run: nothing is left behind for a fork to break, and Ctrl-C need not wait for anybody.
+Plans step, and the user's functions are called, on the thread that called `run`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import httpx
+
+from appconfig_provider._drive.http import Body, Lanes, Network, failure, to_httpx
+from appconfig_provider._drive.tokens import Tokens
+from appconfig_provider._plan import (
+    AcquireToken,
+    Effect,
+    Failure,
+    Invoke,
+    Plan,
+    Response,
+    Schedule,
+    Send,
+    Sleep,
+    Ticket,
+)
+from appconfig_provider.options import Options
+from appconfig_provider.protocols import Clock
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
+    from azure.identity import DefaultAzureCredential
+
+T = TypeVar("T")
+
+MAX_LANES = 32
+
+
+class SyncDriver:
+    """Performs effects with blocking calls; safe to use from one thread at a time."""
+
+    def __init__(self, options: Options, clock: Clock, own: DefaultAzureCredential | None) -> None:
+        self._options = options
+        self._network = Network.of(options)
+        self._clock = clock
+        self._lanes = Lanes(self._open_lane)
+        self._tokens = Tokens(clock)
+        self._own = own
+        self._closed = False
+        self.sent = 0
+        """Requests sent so far."""
+
+    def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return or raise what it does."""
+        schedule = Schedule(plan)
+        try:
+            tickets = schedule.start()
+            while tickets:
+                if len(tickets) == 1:
+                    (ticket,) = tickets
+                    tickets = schedule.answer(ticket, self.attempt(ticket.effect))
+                else:
+                    tickets = self._side_by_side(schedule, tickets)
+            return schedule.result()
+        finally:
+            schedule.close()
+
+    def for_child(self) -> SyncDriver:
+        """Return a driver for a forked child, which must not touch the parent's connections."""
+        child = SyncDriver(self._options, self._clock, self._own)
+        child._closed = self._closed  # noqa: SLF001 - of our own class
+        return child
+
+    def close(self) -> None:
+        """Close the idle connections; those in use are closed when their request is over."""
+        self._closed = True
+        for lane in self._lanes.drain():
+            lane.close()
+        if self._own is not None:
+            self._own.close()
+
+    def _side_by_side(self, schedule: Schedule[T], tickets: list[Ticket]) -> list[Ticket]:
+        """Perform several effects at once; return when at most one is left to do."""
+        crew = _Crew(self.attempt)
+        try:
+            while crew.busy or len(tickets) > 1:
+                crew.hand_out(tickets)
+                tickets = schedule.answer(*crew.next_answer())
+        except BaseException:
+            crew.dismiss(wait=False)
+            raise
+        crew.dismiss(wait=True)
+        return tickets
+
+    def attempt(self, effect: Effect[object]) -> object:
+        """Perform an effect; an exception is an outcome."""
+        try:
+            return self._perform(effect)
+        except Exception as error:  # noqa: BLE001 - it is the plan's to judge
+            return Failure(error)
+
+    def _perform(self, effect: Effect[object]) -> object:
+        match effect:
+            case Send():
+                return self._send(effect)
+            case Sleep(seconds):
+                self._clock.sleep(seconds)
+                return None
+            case AcquireToken():
+                return self._tokens.cached(effect) or self._new_token(effect)
+            case Invoke(function, arguments):
+                return function(*arguments)
+            case _:
+                raise TypeError(f"no driver performs {effect!r}")
+
+    def _send(self, effect: Send) -> Response:
+        request = to_httpx(effect, self._clock, self._network)
+        origin = effect.request.origin
+        lane = self._lanes.take(origin)
+        self.sent += 1
+        try:
+            answer = lane.handle_request(request)
+            body = Body(effect, self._clock)
+            try:
+                for chunk in answer.iter_bytes():
+                    body.add(chunk)
+            finally:
+                answer.close()
+            return body.response(answer)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise failure(effect, error) from error
+        finally:
+            self._lanes.give_back(origin, lane)
+            if self._closed:
+                self.close()
+
+    def _new_token(self, wanted: AcquireToken) -> AccessToken:
+        credential = cast("TokenCredential", wanted.credential)
+        if wanted.claims is None:
+            token = credential.get_token(wanted.scope)
+        else:
+            token = credential.get_token(wanted.scope, claims=wanted.claims)
+        return self._tokens.keep(wanted, token)
+
+    def _open_lane(self, origin: str) -> httpx.HTTPTransport:
+        network = self._network
+        return httpx.HTTPTransport(
+            verify=network.tls(origin), limits=network.limits(), proxy=network.proxy_for(origin)
+        )
+
+
+class _Crew:
+    """The threads of one run: as many as there are effects under way, at most `MAX_LANES`."""
+
+    def __init__(self, attempt: Callable[[Effect[object]], object]) -> None:
+        self._attempt = attempt
+        self._work: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[Ticket, object]] = SimpleQueue()
+        self._own: deque[Ticket] = deque()
+        self._threads: list[Thread] = []
+        self.busy = 0
+        """Effects handed out and not answered yet."""
+
+    def hand_out(self, tickets: list[Ticket]) -> None:
+        """Give effects to threads; the user's functions stay with the caller's own."""
+        for ticket in tickets:
+            self.busy += 1
+            if isinstance(ticket.effect, Invoke):
+                self._own.append(ticket)
+                continue
+            if len(self._threads) < min(self.busy, MAX_LANES):
+                self._threads.append(Thread(target=self._labour, daemon=True))
+                self._threads[-1].start()
+            self._work.put(ticket)
+
+    def next_answer(self) -> tuple[Ticket, object]:
+        """Return the next finished effect and its outcome."""
+        self.busy -= 1
+        if self._own:
+            ticket = self._own.popleft()
+            return ticket, self._attempt(ticket.effect)
+        return self._done.get()
+
+    def dismiss(self, *, wait: bool) -> None:
+        """Send the threads home; without `wait` those in the middle of a request follow later."""
+        with suppress(Empty):
+            while True:
+                self._work.get_nowait()
+        for _ in self._threads:
+            self._work.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def _labour(self) -> None:
+        while (ticket := self._work.get()) is not None:
+            # Nobody waits for a void ticket: its plan was closed while it stood in the queue.
+            outcome = None if ticket.void else self._attempt(ticket.effect)
+            self._done.put((ticket, outcome))

@@ -1,0 +1,1 @@
+"""The jobs of the provider, as plans: start, load, watch, refresh, fail over."""

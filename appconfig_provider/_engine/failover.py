@@ -1,0 +1,204 @@
+"""Doing a job at the first endpoint that answers."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from appconfig_provider._engine.state import Backoff, Context, Endpoint
+from appconfig_provider._plan import AcquireToken, Plan, Signer, Steps, ask, plan
+from appconfig_provider._rest.exchange import Session
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider._rest.responses import SyncToken
+from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
+from appconfig_provider.models import Store
+
+T = TypeVar("T")
+
+PATIENCE = 2.0
+"""Seconds a retry on the same endpoint may wait while somebody waits for `refresh()`."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """When a job must be over, on the monotonic clock; moved once, when a check finds work."""
+
+    until: float
+    extended: bool = False
+
+    def extend(self, until: float) -> None:
+        """Allow the load that a check found necessary its own time; the first word counts."""
+        if not self.extended:
+            self.until = until
+            self.extended = True
+
+    def share(self, now: float, untried: int) -> float:
+        """Return the deadline of an attempt, so that endpoints not tried yet get their turn."""
+        return now + (self.until - now) / (untried + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An endpoint's turn: the session to use, and how to ask for the time of a whole load."""
+
+    session: Session
+    budget: Budget
+    untried: int
+
+    def begin_load(self, seconds: float) -> None:
+        """Give the session the time of a load; called when the check found a change."""
+        now = self.session.clock.monotonic()
+        self.budget.extend(now + seconds)
+        self.session.deadline = self.budget.share(now, self.untried)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[T]):
+    """An endpoint did the job."""
+
+    result: T
+    origin: str
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Nobody did; one failure per endpoint tried."""
+
+    failures: tuple[RequestFailed, ...]
+    endpoints: tuple[Endpoint, ...]
+
+    @property
+    def permanent(self) -> bool:
+        """True when every endpoint said something that waiting does not heal."""
+        return bool(self.failures) and all(failure.permanent for failure in self.failures)
+
+
+@plan
+def first_answer(
+    context: Context,
+    endpoints: tuple[Endpoint, ...],
+    candidates: Sequence[Endpoint],
+    budget: Budget,
+    job: Callable[[Turn], Plan[T]],
+) -> Steps[Answered[T] | Exhausted]:
+    """Try the job at each candidate in turn; a job starts anew at the next one.
+
+    Failures of the service move on to the next endpoint. Anything else (the user's own code, bad
+    content) is not the endpoint's fault and is raised.
+    """
+    failures: list[RequestFailed] = []
+    for place, candidate in enumerate(candidates):
+        untried = len(candidates) - place - 1
+        try:
+            result, tokens = yield from _turn(context, candidate, budget, untried, job)
+        except RequestFailed as failure:
+            failures.append(failure)
+            failed = replace(candidate, backoff=_longer(context, candidate.backoff, failure))
+            endpoints = _with(endpoints, failed)
+        else:
+            answered = replace(candidate, backoff=Backoff(), tokens=tokens)
+            return Answered(result, candidate.store.url, _with(endpoints, answered))
+    return Exhausted(tuple(failures), endpoints)
+
+
+def _with(endpoints: tuple[Endpoint, ...], changed: Endpoint) -> tuple[Endpoint, ...]:
+    return tuple(changed if one.store == changed.store else one for one in endpoints)
+
+
+def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backoff:
+    return backoff.after_failure(
+        context.clock.monotonic(),
+        interval=context.options.interval,
+        jitter=context.random(),
+        at_least=failure.retry_after or 0.0,
+    )
+
+
+@plan
+def _turn(
+    context: Context,
+    endpoint: Endpoint,
+    budget: Budget,
+    untried: int,
+    job: Callable[[Turn], Plan[T]],
+) -> Steps[tuple[T, Mapping[str, SyncToken]]]:
+    """Do the job at one endpoint; once more with a new token when the first one is refused."""
+    store, token = endpoint.store, None
+    refusal: RequestFailed | None = None
+    while True:
+        if store.access_key is not None:
+            sign = access_key_signer(store.access_key)
+        else:
+            token = yield from _token(context, store, token, refusal)
+            sign = token_signer(token)
+        session = _session(context, endpoint, sign)
+        session.deadline = budget.share(context.clock.monotonic(), untried)
+        try:
+            result = yield from job(Turn(session, budget, untried))
+        except RequestFailed as failure:
+            if failure.status != 401 or token is None or refusal is not None:
+                raise
+            refusal = failure
+        else:
+            return result, session.tokens
+
+
+def _session(context: Context, endpoint: Endpoint, sign: Signer) -> Session:
+    return Session(
+        origin=endpoint.store.url,
+        sign=sign,
+        headers=context.headers,
+        deadline=-math.inf,
+        patience=PATIENCE,
+        retries=context.options.retries,
+        clock=context.clock,
+        random=context.random,
+        tokens=dict(endpoint.tokens),
+    )
+
+
+@plan
+def _token(
+    context: Context, store: Store, refused: str | None, refusal: RequestFailed | None
+) -> Steps[str]:
+    """Ask the credential for a token; its refusal counts as the endpoint's 401."""
+    credential = context.credential
+    if credential is None:
+        raise AssertionError("every store has an access key, or there is a credential")
+    claims = _claims(refusal.challenge) if refusal is not None and refusal.challenge else None
+    scope = token_scope(store.url, context.options.audience)
+    try:
+        token = yield from ask(AcquireToken(credential, scope, refused, claims))
+    except Exception as error:
+        raise _credential_failure(store.url, error) from error
+    return token.token
+
+
+def _credential_failure(origin: str, error: Exception) -> Exception:
+    """Return a credential's azure error as an endpoint's failure, anything else as it is."""
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    if not isinstance(error, AzureError):
+        return error
+    refused = isinstance(error, ClientAuthenticationError)
+    kind = Kind.REFUSED if refused else Kind.UNREACHABLE
+    text = f"the credential gave no token ({type(error).__name__})"
+    failure = RequestFailed(kind, origin, text, status=401 if refused else None)
+    failure.original = error
+    return failure
+
+
+def _claims(challenge: str) -> str | None:
+    """Return what a 401 wants the next token to hold (continuous access evaluation)."""
+    match = re.search(r'claims="([^"]+)"', challenge)
+    if match is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(match[1] + "==").decode("utf-8")
+    except ValueError:
+        return None

@@ -1,0 +1,79 @@
+"""`Plan`, the `@plan` decorator and the two ways to combine: `yield from` and `together`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
+
+from appconfig_provider._plan.effects import Effect, Failure
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Run several plans side by side; answered with their results, in their order."""
+
+    plans: tuple[Plan[object], ...]
+
+
+Ask: TypeAlias = "tuple[Effect[object], ...] | Together"
+Steps: TypeAlias = Generator[Ask, tuple[object, ...], T]
+"""The type a `@plan` function returns: it yields asks, is sent answers, returns `T`."""
+
+
+class Plan(Generic[T_co]):
+    """A job that has been described but not done. Iterate it once, with `yield from`."""
+
+    __slots__ = ("_name", "_started", "_steps")
+
+    def __init__(self, name: str, steps: Steps[T_co]) -> None:
+        self._name = name
+        self._steps = steps
+        self._started = False
+
+    def __iter__(self) -> Steps[T_co]:
+        self._started = True
+        return self._steps
+
+    def __repr__(self) -> str:
+        return f"<plan {self._name}>"
+
+    def __del__(self) -> None:
+        if not self._started:
+            warnings.warn(
+                f"plan {self._name!r} was never run: 'yield from' is missing",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def plan(function: Callable[P, Steps[T]]) -> Callable[P, Plan[T]]:
+    """Make a generator function return a `Plan`, which notices when nobody runs it."""
+
+    @wraps(function)
+    def describe(*args: P.args, **kwargs: P.kwargs) -> Plan[T]:
+        return Plan(function.__name__, function(*args, **kwargs))
+
+    return describe
+
+
+@plan
+def ask(effect: Effect[T]) -> Steps[T]:
+    """Do one effect and return its answer; raise what it raised."""
+    (answer,) = yield (effect,)
+    if isinstance(answer, Failure):
+        raise answer.error
+    return cast("T", answer)
+
+
+@plan
+def together(plans: Sequence[Plan[T]]) -> Steps[tuple[T, ...]]:
+    """Run plans side by side, each at its own pace; when one raises, the others are closed."""
+    answers: Any = yield Together(tuple(plans))
+    return cast("tuple[T, ...]", answers)

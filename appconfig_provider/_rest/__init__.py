@@ -1,0 +1,1 @@
+"""One HTTP exchange with the service: built, signed, judged; never sent from here."""

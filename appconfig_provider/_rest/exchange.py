@@ -1,0 +1,120 @@
+"""One request, from signing to judgement: send, learn the sync token, retry or give up.
+
+A retry on the same endpoint happens only for statuses that heal by themselves, and only after a
+wait that fits the session's patience. Trouble on the network is not retried here: the next
+endpoint is the better second try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from appconfig_provider._plan import (
+    Headers,
+    Plan,
+    Request,
+    Response,
+    Send,
+    Signer,
+    Sleep,
+    Steps,
+    ask,
+    plan,
+)
+from appconfig_provider._rest.failures import RequestFailed, refused
+from appconfig_provider._rest.responses import (
+    SyncToken,
+    merge_sync_tokens,
+    retry_after,
+    sync_token_header,
+)
+from appconfig_provider.protocols import Clock
+
+RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+FIRST_PAUSE = 0.8
+
+READ = frozenset({200, 304})
+READ_OR_ABSENT = frozenset({200, 304, 404})
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One attempt at one endpoint: what its requests share, and what they learn.
+
+    Its fields change while it runs; only the plans of this one attempt touch it, and plans step on
+    a single thread.
+    """
+
+    origin: str
+    sign: Signer
+    headers: Headers
+    deadline: float
+    """On the monotonic clock; a refresh that finds work moves it."""
+    patience: float
+    """The longest wait, in seconds, before a retry on this endpoint."""
+    retries: int
+    clock: Clock
+    random: Callable[[], float]
+    tokens: dict[str, SyncToken] = field(default_factory=dict)
+
+    def request_headers(self) -> Headers:
+        """Return what every request carries: who asks, and the newest sync tokens."""
+        if not self.tokens:
+            return self.headers
+        return (*self.headers, ("sync-token", sync_token_header(self.tokens)))
+
+    def learn(self, response: Response) -> None:
+        """Remember the sync tokens of an answer."""
+        header = response.headers.get("sync-token")
+        if header:
+            self.tokens = merge_sync_tokens(self.tokens, header)
+
+
+def read(
+    session: Session, target: str, etag: str | None, accepted: frozenset[int] = READ
+) -> Plan[Response]:
+    """GET a target, conditionally when an ETag is given; raises as `exchange`."""
+    condition = (("if-none-match", f'"{etag}"'),) if etag is not None else ()
+    return exchange(session, Request("GET", session.origin, target, condition), accepted)
+
+
+@plan
+def exchange(session: Session, request: Request, accepted: frozenset[int]) -> Steps[Response]:
+    """Send a request until an accepted status comes back.
+
+    Raises:
+        RequestFailed: no accepted answer within the session's retries, patience and deadline.
+    """
+    for attempt in range(session.retries + 1):
+        # Built anew each time: an answer may have brought a newer sync token.
+        whole = replace(request, headers=(*session.request_headers(), *request.headers))
+        response = yield from ask(Send(whole, session.sign, session.deadline))
+        session.learn(response)
+        if response.status in accepted:
+            return response
+        failure = _refusal(session, request, response)
+        pause = _pause(session, failure, attempt)
+        if pause is None:
+            raise failure
+        yield from ask(Sleep(pause))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _refusal(session: Session, request: Request, response: Response) -> RequestFailed:
+    doing = f"{request.method} {request.target}"
+    failure = refused(session.origin, response.status, response.body, doing)
+    failure.challenge = response.headers.get("www-authenticate")
+    failure.retry_after = retry_after(response, session.clock.time())
+    return failure
+
+
+def _pause(session: Session, failure: RequestFailed, attempt: int) -> float | None:
+    """Return the seconds to wait before the next try, or None when there should be none."""
+    if failure.status not in RETRIED or attempt == session.retries:
+        return None
+    pause = failure.retry_after
+    if pause is None:
+        pause = FIRST_PAUSE * 2**attempt * (1 + session.random() / 4)
+    left = session.deadline - session.clock.monotonic()
+    return pause if pause <= min(session.patience, left) else None

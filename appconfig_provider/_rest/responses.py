@@ -1,0 +1,153 @@
+"""Reading answers: pages of settings, single settings, waiting times, sync tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from appconfig_provider._plan import Response
+
+
+class Setting(NamedTuple):
+    """What is kept of a setting; a store may hold a hundred thousand."""
+
+    key: str
+    label: str | None
+    value: str | None
+    content_type: str | None
+
+
+class Page(NamedTuple):
+    """One page of a listing. Equal `etag`s of the same `target` mean an equal page."""
+
+    target: str
+    etag: str | None
+    settings: tuple[Setting, ...]
+    next: str | None
+    """The target of the page after it."""
+
+
+class Malformed(ValueError):
+    """An answer that is not what the service documents."""
+
+
+def read_page(response: Response, target: str) -> Page:
+    """Read a page of `/kv`.
+
+    Raises:
+        Malformed: the body is not a page of settings.
+    """
+    try:
+        body = json.loads(response.body)
+        settings = tuple(
+            [
+                Setting(item["key"], item.get("label"), item.get("value"), item.get("content_type"))
+                for item in body["items"]
+            ]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Malformed(f"{target} did not answer with a page of settings") from error
+    following = body.get("@nextLink") or next_link(response.headers.get("link", ""))
+    return Page(target, etag_of(response), settings, _local(following, target))
+
+
+def read_modified(response: Response) -> datetime | None:
+    """Return when the answered setting was last changed, or None where the answer does not say."""
+    try:
+        body: Any = json.loads(response.body)
+        text = body.get("last_modified")
+        moment = datetime.fromisoformat(_python_iso(text))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _python_iso(text: str) -> str:
+    """Fit an ISO 8601 moment to what Python 3.10 reads: six fraction digits, no `Z`."""
+    text = re.sub(r"Z$", "+00:00", text)
+    return re.sub(r"\.(\d+)", lambda match: "." + match[1][:6].ljust(6, "0"), text)
+
+
+def etag_of(response: Response) -> str | None:
+    """Return the ETag without its quotes."""
+    text = response.headers.get("etag")
+    if text is None:
+        return None
+    return text.removeprefix("W/").strip('"') or None
+
+
+def next_link(header: str) -> str | None:
+    """Return the target of the `rel="next"` part of a Link header."""
+    for match in re.finditer(r"<([^>]*)>([^<]*)", header):
+        if re.search(r'rel="?next"?', match[2]):
+            return match[1]
+    return None
+
+
+def _local(link: object, target: str) -> str | None:
+    """Return a link as a target of the same origin; a page must not send us elsewhere."""
+    if not link:
+        return None
+    if not isinstance(link, str):
+        raise Malformed(f"{target} has a next link that is no text")
+    parts = urlsplit(urljoin(target, link))
+    if not parts.path.startswith("/kv") or not parts.query.isascii() or " " in parts.query:
+        raise Malformed(f"{target} has a next link that leads out of the listing")
+    return f"{parts.path}?{parts.query}"
+
+
+def retry_after(response: Response, now: float) -> float | None:
+    """Return the seconds the service wants us to wait, by any of the three headers it uses."""
+    headers = response.headers
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        seconds = _number(headers.get(name))
+        if seconds is not None:
+            return seconds / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    if seconds is not None or text is None:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError):
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    if text is None or not re.fullmatch(r"\s*\d{1,12}(\.\d+)?\s*", text):
+        return None
+    return float(text)
+
+
+class SyncToken(NamedTuple):
+    """A mark of consistency: the service answers at least as new as the highest one sent back."""
+
+    value: str
+    sequence: int
+
+
+_SYNC_TOKEN = re.compile(r"([^=;,\s]+)=([^;,]+);sn=(\d+)")
+
+
+def merge_sync_tokens(held: Mapping[str, SyncToken], header: str) -> dict[str, SyncToken]:
+    """Return the held tokens with those of a header, newest sequence number first; keep the good."""
+    merged = dict(held)
+    for part in header.split(","):
+        match = _SYNC_TOKEN.fullmatch(part.strip())
+        if match is None:
+            continue
+        token = SyncToken(match[2], int(match[3]))
+        known = merged.get(match[1])
+        if known is None or token.sequence >= known.sequence:
+            merged[match[1]] = token
+    return merged
+
+
+def sync_token_header(tokens: Mapping[str, SyncToken]) -> str:
+    """Return the tokens as a request carries them, without their sequence numbers."""
+    return ",".join(f"{name}={token.value}" for name, token in tokens.items())

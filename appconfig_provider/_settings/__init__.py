@@ -1,0 +1,1 @@
+"""From stored settings to values: pure functions, no I/O, no state."""

@@ -1,0 +1,66 @@
+"""What a setting is, by its content type, and the value it stands for."""
+
+from __future__ import annotations
+
+import json
+import re
+from enum import Enum
+from functools import lru_cache
+
+from appconfig_provider.models import JsonValue
+from appconfig_provider.snapshot import read_only
+
+FLAG_PREFIX = ".appconfig.featureflag/"
+_FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+_VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+
+
+class Kind(Enum):
+    """What to do with a setting's text."""
+
+    TEXT = "text"
+    JSON = "json"
+    FLAG = "feature flag"
+    VAULT_REFERENCE = "Key Vault reference"
+
+
+@lru_cache(maxsize=256)
+def kind_of(content_type: str) -> Kind:
+    """Classify a content type; stores use a handful of them for thousands of settings."""
+    if content_type.startswith(_FLAG):
+        return Kind.FLAG
+    if content_type.startswith(_VAULT_REFERENCE):
+        return Kind.VAULT_REFERENCE
+    main, _, subtype = content_type.partition(";")[0].strip().lower().partition("/")
+    if main == "application" and "json" in subtype.split("+"):
+        return Kind.JSON
+    return Kind.TEXT
+
+
+def parse_json(text: str | None) -> JsonValue:
+    """Decode JSON, with `//` and `/* */` comments allowed, into read-only values.
+
+    Raises:
+        ValueError: the text is no JSON, with or without comments.
+    """
+    if text is None:
+        return None
+    try:
+        return read_only(_decode(text))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _decode(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(_COMMENT.sub(_keep_strings, text))
+
+
+_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
+
+
+def _keep_strings(match: re.Match[str]) -> str:
+    # A blank instead of the comment, so that `1/**/2` does not become a number.
+    return match[0] if match[0].startswith('"') else " "

@@ -1,0 +1,127 @@
+"""`load()` and the provider, awaited; for programs with asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from appconfig_provider._engine.refresh import refresh
+from appconfig_provider._engine.startup import start
+from appconfig_provider._rest.failures import EngineError
+from appconfig_provider.callbacks import OnError, OnSuccess
+from appconfig_provider.face import LiveConfiguration, call_back, make_context
+from appconfig_provider.models import SettingSelector
+from appconfig_provider.options import Options, Watched
+
+if TYPE_CHECKING:
+    import ssl
+
+    from azure.core.credentials import TokenCredential
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.identity.aio import DefaultAzureCredential
+
+    from appconfig_provider._drive.aio import AsyncDriver
+
+
+async def load(
+    endpoint: str | None = None,
+    credential: AsyncTokenCredential | TokenCredential | None = None,
+    *,
+    connection_string: str | None = None,
+    selects: Iterable[SettingSelector] | None = None,
+    trim_prefixes: Iterable[str] | None = (),
+    refresh_on: Iterable[Watched] | None = (),
+    refresh_interval: float | None = 30.0,
+    on_refresh_success: OnSuccess | None = None,
+    on_refresh_error: OnError | None = None,
+    replicas: Iterable[str] | None = (),
+    startup_timeout: float | None = 100.0,
+    audience: str | None = None,
+    user_agent: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    connect_timeout: float | None = 10.0,
+    read_timeout: float | None = 10.0,
+    retry_total: int | None = 2,
+    proxy: str | None = None,
+    verify: bool | str | ssl.SSLContext | None = True,
+) -> AzureAppConfigurationProvider:
+    """Load the configuration; the keywords are those of `appconfig_provider.load`.
+
+    Credentials are those of `azure.identity.aio`; callbacks may be coroutine functions.
+
+    Raises:
+        As `appconfig_provider.load`.
+    """
+    options = Options(**locals())  # the fields of Options are the keywords above
+
+    from appconfig_provider._drive.clock import clock_in_force
+    from appconfig_provider._drive.aio import AsyncDriver
+
+    clock = clock_in_force()
+    own = _default_credential(options) if credential is None else None
+    context = make_context(options, clock, credential if own is None else own)
+    driver = AsyncDriver(options, clock, own)
+    try:
+        state = await driver.run(start(context))
+    except BaseException as error:
+        await driver.close()
+        if isinstance(error, EngineError):
+            shown = error.as_public()
+            raise shown from shown.__cause__
+        raise
+    return AzureAppConfigurationProvider(context, driver, state)
+
+
+def _default_credential(options: Options) -> DefaultAzureCredential | None:
+    if options.stores[0].access_key is not None:
+        return None
+    from azure.identity.aio import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
+class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver"]):
+    """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
+
+    __slots__ = ()
+
+    async def refresh(self, force: bool = False) -> bool:  # noqa: FBT001, FBT002 - the public face
+        """Look at the sentinels if the interval has passed; load everything if one moved.
+
+        Returns True when a new generation was published. Returns False at once, without I/O, when
+        nothing is due, another task is refreshing, nothing is watched (`refresh_on` was not
+        given) or the provider is closed. Never raises for trouble with the store: the old
+        generation stays, a warning is logged, `status.last_error` is set and `on_refresh_error` is
+        called. `force` ignores the interval and back-off; what has not changed is still not loaded.
+        """
+        if not force and self._monotonic() < self._state.due:
+            return False
+        flight = self._flight
+        if not flight.acquire(blocking=False):
+            return False
+        try:
+            if not self._due(force=force):
+                return False
+            outcome = await self._driver.run(refresh(self._context, self._state, force=force))
+            published = self._publish(outcome)
+            await self._driver.run(call_back(self._context.options, outcome))
+            return published
+        finally:
+            flight.release()
+
+    async def close(self) -> None:
+        """Close the connections; the last generation stays readable, `refresh()` returns False."""
+        self._closed = True
+        await self._driver.close()
+
+    async def __aenter__(self) -> AzureAppConfigurationProvider:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,96 @@
+"""How a user's callback wants to be called: decided once, when it is registered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from appconfig_provider.snapshot import ChangeSet
+
+SuccessCallback: TypeAlias = "Callable[[], object] | Callable[[ChangeSet], object]"
+ErrorCallback: TypeAlias = "Callable[[], object] | Callable[[Exception], object]"
+OnSuccess: TypeAlias = "SuccessCallback | Iterable[SuccessCallback]"
+OnError: TypeAlias = "ErrorCallback | Iterable[ErrorCallback]"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A user's function, and whether it is handed the news or called without arguments."""
+
+    function: Callable[..., object]
+    wants_argument: bool
+
+    def arguments(self, news: object) -> tuple[object, ...]:
+        """Return what to call the function with."""
+        return (news,) if self.wants_argument else ()
+
+    @property
+    def is_coroutine(self) -> bool:
+        """True when calling it gives a coroutine, which only `aio` can await."""
+        call = getattr(type(self.function), "__call__", None)  # noqa: B004 - an object's own call
+        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+
+
+def success_callbacks(given: OnSuccess | None) -> tuple[Callback, ...]:
+    """Read `on_refresh_success`: the change set goes to functions that require one argument."""
+    return tuple(
+        Callback(function, _required("on_refresh_success", function) == 1)
+        for function in _functions("on_refresh_success", given)
+    )
+
+
+def error_callbacks(given: OnError | None) -> tuple[Callback, ...]:
+    """Read `on_refresh_error`: the exception goes to every function that can take an argument."""
+    return tuple(
+        Callback(function, _required("on_refresh_error", function) == 1 or _accepts(function))
+        for function in _functions("on_refresh_error", given)
+    )
+
+
+def _functions(name: str, given: object) -> list[Callable[..., object]]:
+    if given is None:
+        return []
+    # A callable may be iterable too; calling is what it was passed for.
+    if callable(given):
+        return [given]
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} takes a function or a list of functions, not {given!r}")
+    functions = list(given)
+    for function in functions:
+        if not callable(function):
+            raise TypeError(f"{name}: {function!r} cannot be called")
+    return functions
+
+
+def _positional(function: Callable[..., object]) -> list[inspect.Parameter] | None:
+    """Return the parameters that take positional arguments, or None where nobody can tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return None
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    rest = inspect.Parameter.VAR_POSITIONAL
+    return [p for p in parameters if p.kind in kinds or p.kind is rest]
+
+
+def _required(name: str, function: Callable[..., object]) -> int:
+    positional = _positional(function) or []
+    needed = [
+        parameter
+        for parameter in positional
+        if parameter.default is parameter.empty
+        and parameter.kind is not inspect.Parameter.VAR_POSITIONAL
+    ]
+    if len(needed) > 1:
+        raise TypeError(
+            f"{name}: {function!r} requires {len(needed)} arguments; it gets one or none"
+        )
+    return len(needed)
+
+
+def _accepts(function: Callable[..., object]) -> bool:
+    positional = _positional(function)
+    return positional is None or bool(positional)

@@ -1,0 +1,121 @@
+"""What the store keeps: a checked draft goes in, a stamped setting comes out.
+
+A :class:`Draft` is what a writer decides. It checks itself, so nothing can be stored over HTTP,
+by a seed file or by a test that the service would have refused. A :class:`Setting` is a draft that
+was written: it has an ETag and a moment. "No label" is ``None``; the empty label does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+MAX_NAME = 256
+MAX_ITEM_BYTES = 10 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class InvalidDraft(ValueError):
+    """A field that the service would refuse; ``field`` is its path as the API names it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class DraftTooLarge(ValueError):
+    """A setting that is larger than 10 KB with everything that belongs to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A setting as a writer wants it.
+
+    Raises:
+        InvalidDraft: a field breaks the rules for names and texts.
+        DraftTooLarge: all fields together are larger than 10 KB in UTF-8.
+    """
+
+    key: str
+    label: str | None = None
+    value: str | None = None
+    content_type: str | None = None
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    description: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", label_of(self.label))
+        _check_name("key", self.key, empty_allowed=False)
+        if "%" in self.key or self.key in (".", ".."):
+            raise InvalidDraft("key", "'%' and the names '.' and '..' are not allowed")
+        _check_name("label", self.label or "")
+        _check_printable("content_type", self.content_type or "")
+        for name, value in self.tags.items():
+            _check_name(f"tags.{name}", name, empty_allowed=False)
+            _check_name(f"tags.{name}", value or "")
+        if self._size() > MAX_ITEM_BYTES:
+            raise DraftTooLarge(f"the setting is larger than {MAX_ITEM_BYTES} bytes")
+
+    def _size(self) -> int:
+        texts = {
+            "key": self.key,
+            "label": self.label,
+            "value": self.value,
+            "content_type": self.content_type,
+            "description": self.description,
+        }
+        size = sum(_bytes_of(name, text or "") for name, text in texts.items())
+        return size + sum(
+            _bytes_of("tags", name) + _bytes_of("tags", value or "")
+            for name, value in self.tags.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A stored setting; ``modified`` counts microseconds since 1970 in UTC."""
+
+    key: str
+    label: str | None
+    value: str | None
+    content_type: str | None
+    tags: Mapping[str, str | None]
+    description: str | None
+    etag: str
+    modified: int
+
+    @property
+    def last_modified(self) -> datetime:
+        """The moment of the last write, aware, with microseconds."""
+        return _EPOCH + timedelta(microseconds=self.modified)
+
+
+def label_of(text: str | None) -> str | None:
+    """The label a text stands for: an empty one and a lone NUL mean "no label"."""
+    return None if text in (None, "", "\0") else text
+
+
+def _check_name(field: str, text: str, *, empty_allowed: bool = True) -> None:
+    if not text and not empty_allowed:
+        raise InvalidDraft(field, "must not be empty")
+    _check_printable(field, text)
+    if len(text) + sum(character > "\uffff" for character in text) > MAX_NAME:
+        raise InvalidDraft(field, f"at most {MAX_NAME} UTF-16 units are allowed")
+
+
+def _check_printable(field: str, text: str) -> None:
+    if _CONTROL.search(text):
+        raise InvalidDraft(field, "control characters are not allowed")
+
+
+def _bytes_of(field: str, text: str) -> int:
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidDraft(field, "a lone surrogate is not a character") from None

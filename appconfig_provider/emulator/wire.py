@@ -1,0 +1,160 @@
+"""A request as the handlers see it, and the answers they give.
+
+Handlers are plain functions from a :class:`Call` to an :class:`Answer`; a request that cannot be
+served is a :class:`Refusal`, raised anywhere and carrying its answer. Nothing here knows a web
+framework. Percent-encoding is undone exactly once, and only bytes that are UTF-8 are accepted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from appconfig_provider.emulator.filters import FilterError
+from appconfig_provider.emulator.model import Setting
+from appconfig_provider.emulator.versions import DESCRIPTIONS
+
+_ERRORS = "https://azconfig.io/errors/"
+_PROBLEM = "application/problem+json; charset=utf-8"
+_FIELDS: Mapping[str, Callable[[Setting], object]] = {
+    "etag": lambda setting: setting.etag,
+    "key": lambda setting: setting.key,
+    "label": lambda setting: setting.label,
+    "content_type": lambda setting: setting.content_type,
+    "value": lambda setting: setting.value,
+    "tags": lambda setting: setting.tags,
+    "description": lambda setting: setting.description,
+    "locked": lambda setting: False,
+    "last_modified": lambda setting: setting.last_modified.isoformat(timespec="microseconds"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status with its body and header lines."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Refusal(Exception):
+    """A request that is answered with an error; nothing was stored."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The decoded parameters of a request in the order they came; names are lower-case."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def first(self, *names: str) -> str | None:
+        """The first value given under any of these names."""
+        return next((value for name, value in self.pairs if name in names), None)
+
+    def all(self, name: str) -> list[str]:
+        """Every value given under a name."""
+        return [value for given, value in self.pairs if given == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated request; ``key`` is the part of the path after ``/kv/``, decoded."""
+
+    method: str
+    path: str
+    query: Query
+    version: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    key: str = ""
+
+
+def parse_query(raw: bytes) -> Query:
+    """Decode a query string; ``+`` and ``%20`` are blanks, a stray ``%`` stands for itself.
+
+    Raises:
+        Refusal: 400, a value is not UTF-8.
+    """
+    parts = (part.partition(b"=") for part in raw.replace(b"+", b" ").split(b"&") if part)
+    named = ((decode(name, "query").lower(), value) for name, _, value in parts)
+    return Query(tuple((name, decode(value, name)) for name, value in named))
+
+
+def decode(raw: bytes, name: str) -> str:
+    """Undo percent-encoding once; ``name`` is what an error blames.
+
+    Raises:
+        Refusal: 400, the bytes are not UTF-8.
+    """
+    try:
+        return unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        raise invalid_argument(name, "The text is not UTF-8.") from None
+
+
+def as_json(status: int, kind: str, content: object, headers: Mapping[str, str]) -> Answer:
+    """An answer with a JSON body of one of the service's media types."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    media_type = f"application/vnd.microsoft.appconfig.{kind}+json; charset=utf-8"
+    return Answer(status, body, (("Content-Type", media_type), *headers.items()))
+
+
+def problem(status: int, kind: str, title: str, name: str = "", detail: str = "") -> Refusal:
+    """An error with a problem document; ``name`` is the parameter to blame, if there is one."""
+    named = {"name": name} if name else {}
+    document = {"type": _ERRORS + kind, "title": title, **named, "detail": detail, "status": status}
+    body = json.dumps(document, ensure_ascii=False).encode()
+    return Refusal(Answer(status, body, (("Content-Type", _PROBLEM),)))
+
+
+def invalid_argument(name: str, detail: str = "") -> Refusal:
+    """The 400 for a parameter, a header or a field of the body."""
+    return problem(400, "invalid-argument", f"Invalid request parameter '{name}'", name, detail)
+
+
+def invalid_filter(error: FilterError) -> Refusal:
+    """The 400 for a filter outside the grammar."""
+    return invalid_argument(error.name, error.detail)
+
+
+def selected_fields(call: Call) -> Sequence[str]:
+    """The fields a request asks for in ``$select``, in the service's order; all without it."""
+    known = [name for name in _FIELDS if name != "description" or call.version >= DESCRIPTIONS]
+    return choose(call, known)
+
+
+def choose(call: Call, known: Sequence[str]) -> Sequence[str]:
+    """Those of the known fields that ``$select`` names; unknown names are ignored."""
+    text = call.query.first("$select", "fields") or "*"
+    if text.strip() == "*":
+        return known
+    wanted = {name.strip().lower() for name in text.split(",")}
+    return [name for name in known if name in wanted]
+
+
+def represent(setting: Setting, fields: Sequence[str]) -> dict[str, object]:
+    """A setting as the JSON object of the API, reduced to some fields."""
+    return {name: _FIELDS[name](setting) for name in fields}
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object from a request body.
+
+    Raises:
+        Refusal: 400, the body is missing or is not a JSON object.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise invalid_argument("body", "The body is not JSON.") from None
+    if not isinstance(content, dict):
+        raise invalid_argument("body", "The body is not a JSON object.")
+    return content

@@ -1,0 +1,261 @@
+"""What the sync and the async provider have in common: reading, status, logging, life after fork.
+
+Theory. `_state` is the only thing a reader touches, and it is replaced whole. `_flight` is the
+single-flight flag: whoever holds it may assign `_state`, nobody else. Both faces follow the same
+steps (due? take the flag, run the plan, assign, call back, give the flag back); they differ only
+in the words `async` and `await`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+import os
+import platform
+import random
+import weakref
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from datetime import datetime, timezone
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
+
+from appconfig_provider._engine.refresh import Outcome
+from appconfig_provider._engine.state import Context, State
+from appconfig_provider._plan import Invoke, Steps, ask, plan
+from appconfig_provider._version import __version__
+from appconfig_provider.callbacks import Callback
+from appconfig_provider.models import JsonValue, Status
+from appconfig_provider.options import Options
+from appconfig_provider.protocols import Clock
+from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.core.credentials_async import AsyncTokenCredential
+
+    from appconfig_provider._drive.aio import AsyncDriver
+    from appconfig_provider._drive.sync import SyncDriver
+
+logger = logging.getLogger("appconfig_provider")
+
+DriverT = TypeVar("DriverT", "SyncDriver", "AsyncDriver")
+T = TypeVar("T")
+
+Credential: TypeAlias = "TokenCredential | AsyncTokenCredential | None"
+
+_KEYS_IN_LOG = 20
+
+
+class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
+    """A Mapping of the newest generation; each call answers from a single one."""
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_context",
+        "_driver",
+        "_flight",
+        "_monotonic",
+        "_state",
+    )
+
+    def __init__(self, context: Context, driver: DriverT, state: State) -> None:
+        self._context = context
+        self._driver: DriverT = driver
+        self._flight = Lock()
+        self._monotonic = context.clock.monotonic
+        self._closed = False
+        self._state = state
+        _living[id(self)] = self
+        log_problems(state, None)
+
+    # Every method of Mapping is spelt out: the inherited ones go through exceptions and
+    # per-key look-ups, which costs up to ten times more.
+
+    def __getitem__(self, key: str) -> JsonValue:
+        return self._state.snapshot[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._state.snapshot
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._state.snapshot)
+
+    def __len__(self) -> int:
+        return len(self._state.snapshot)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, LiveConfiguration):
+            other = other.snapshot
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return dict.__eq__(self._state.snapshot, dict(other))
+
+    __hash__ = None  # type: ignore[assignment]  # like dict: equal by content, not hashable
+
+    @overload
+    def get(self, key: str, default: None = None) -> JsonValue: ...
+    @overload
+    def get(self, key: str, default: T) -> JsonValue | T: ...
+    def get(self, key: str, default: object = None) -> object:
+        """Return the value of a key, or `default`."""
+        return self._state.snapshot.get(key, default)
+
+    def keys(self) -> KeysView[str]:
+        """Return the keys of the current generation; the view stays with it."""
+        return self._state.snapshot.keys()
+
+    def values(self) -> ValuesView[JsonValue]:
+        """Return the values of the current generation; the view stays with it."""
+        return self._state.snapshot.values()
+
+    def items(self) -> ItemsView[str, JsonValue]:
+        """Return keys and values of the current generation; the view stays with it."""
+        return self._state.snapshot.items()
+
+    def __repr__(self) -> str:
+        snapshot = self._state.snapshot
+        return (
+            f"<{type(self).__name__} {self._context.options.stores[0].url} "
+            f"version={snapshot.version} keys={len(snapshot)}>"
+        )
+
+    @property
+    def snapshot(self) -> ConfigurationSnapshot:
+        """The current generation, for several reads that must agree and for `dict(...)`."""
+        return self._state.snapshot
+
+    @property
+    def status(self) -> Status:
+        """How refreshing goes; reads memory only."""
+        state, (now, wall) = self._state, self._context.moment()
+        attempt = state.attempt
+        free = min(endpoint.backoff.until for endpoint in state.endpoints)
+        confirmed = attempt.success[0] if attempt.success else -math.inf
+        return Status(
+            generation=state.snapshot.version,
+            last_attempt=_utc(attempt.last),
+            last_success=_utc(attempt.success),
+            last_error=attempt.error,
+            age=now - confirmed,
+            stale=state.snapshot.stale,
+            endpoint=attempt.endpoint,
+            backoff_until=_utc((now, wall + free - now)) if free > now else None,
+            requests_sent=self._driver.sent,
+        )
+
+    def _due(self, *, force: bool) -> bool:
+        """Tell whether a refresh has anything to do; asked again once the flag is held."""
+        if self._closed or not self._context.options.watch:
+            return False
+        return force or self._monotonic() >= self._state.due
+
+    def _publish(self, outcome: Outcome) -> bool:
+        """Make a refresh's outcome the current state; the one assignment readers can see."""
+        if self._closed:
+            return False
+        before = self._state
+        self._state = outcome.state
+        if outcome.error is not None:
+            logger.warning("configuration not refreshed: %s", outcome.error)
+        if outcome.changes is None:
+            return False
+        log_problems(outcome.state, before)
+        logger.info("%s", _told(outcome.state.snapshot, outcome.changes))
+        return True
+
+    def _after_fork_in_child(self) -> None:
+        """Begin a life of our own: the parent's thread may hold the flag, its sockets are its."""
+        self._flight = Lock()
+        _left_to_the_parent.append(self._driver)
+        self._driver = self._driver.for_child()
+        self._state = self._state.rearmed(self._monotonic(), self._context.options.interval)
+
+
+def make_context(options: Options, clock: Clock, credential: Credential) -> Context:
+    """Return what plans are given instead of the world."""
+    agent = f"appconfig-provider/{__version__} Python/{platform.python_version()}"
+    if options.user_agent:
+        agent = f"{options.user_agent} {agent}"
+    own = {name for name, _ in options.extra_headers}
+    usual = (("user-agent", agent), ("accept", "*/*"))
+    kept = tuple((name, value) for name, value in usual if name not in own)
+    return Context(options, credential, clock, random.random, kept + options.extra_headers)
+
+
+def refuse_coroutines(options: Options) -> None:
+    """Say at once that a coroutine function would never be awaited here."""
+    for callback in (*options.success_callbacks, *options.error_callbacks):
+        if callback.is_coroutine:
+            raise TypeError(
+                f"{callback.function!r} is a coroutine function; use appconfig_provider.aio.load"
+            )
+    if inspect.iscoroutinefunction(getattr(options.credential, "get_token", None)):
+        raise TypeError(
+            "this credential is asynchronous; use appconfig_provider.aio.load, or the credential "
+            "of the same name in azure.identity"
+        )
+
+
+@plan
+def call_back(options: Options, outcome: Outcome) -> Steps[None]:
+    """Tell the user's functions about a refresh, each on its own: one that raises stops nothing."""
+    callbacks: tuple[Callback, ...] = ()
+    news: object = outcome.changes
+    if outcome.error is not None:
+        callbacks, news = options.error_callbacks, outcome.error
+    elif outcome.changes is not None:
+        callbacks = options.success_callbacks
+    for callback in callbacks:
+        try:
+            yield from ask(Invoke(callback.function, callback.arguments(news)))
+        except Exception:  # noqa: BLE001 - whatever it is, it is the user's
+            logger.exception("the callback %r raised", callback.function)
+
+
+def log_problems(state: State, before: State | None) -> None:
+    """Warn once of each setting that is not the JSON it claims to be."""
+    known = before.problems if before else frozenset()
+    for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
+        logger.warning(
+            "setting %r (label %r) has a JSON content type but is no JSON (%s); "
+            "its text is used as it stands",
+            problem.key,
+            problem.label,
+            problem.reason,
+        )
+
+
+def _told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
+    """Return the line about a change: names, never values."""
+    parts = [
+        f"{what} {', '.join(keys[:_KEYS_IN_LOG])}"
+        + (f" and {len(keys) - _KEYS_IN_LOG} more" if len(keys) > _KEYS_IN_LOG else "")
+        for what, keys in (
+            ("added", changes.added),
+            ("changed", changes.changed),
+            ("removed", changes.removed),
+        )
+        if keys
+    ]
+    told = "; ".join(parts) or "no key differs"
+    return f"configuration version {snapshot.version} ({changes.reason}): {told}"
+
+
+def _utc(moment: tuple[float, float] | None) -> datetime | None:
+    return datetime.fromtimestamp(moment[1], timezone.utc) if moment else None
+
+
+_living: weakref.WeakValueDictionary[int, LiveConfiguration[Any]] = weakref.WeakValueDictionary()
+_left_to_the_parent: list[object] = []
+"""Connections a child inherited; kept, because closing them could end the parent's."""
+
+
+def _renew_after_fork() -> None:
+    for configuration in list(_living.values()):
+        configuration._after_fork_in_child()  # noqa: SLF001 - a method for this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)

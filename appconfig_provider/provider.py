@@ -1,0 +1,150 @@
+"""`load()` and the provider, for programs with threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from appconfig_provider._engine.refresh import refresh
+from appconfig_provider._engine.startup import start
+from appconfig_provider._rest.failures import EngineError
+from appconfig_provider.callbacks import OnError, OnSuccess
+from appconfig_provider.face import LiveConfiguration, call_back, make_context, refuse_coroutines
+from appconfig_provider.models import SettingSelector
+from appconfig_provider.options import Options, Watched
+
+if TYPE_CHECKING:
+    import ssl
+
+    from azure.core.credentials import TokenCredential
+    from azure.identity import DefaultAzureCredential
+
+    from appconfig_provider._drive.sync import SyncDriver
+
+
+def load(
+    endpoint: str | None = None,
+    credential: TokenCredential | None = None,
+    *,
+    connection_string: str | None = None,
+    selects: Iterable[SettingSelector] | None = None,
+    trim_prefixes: Iterable[str] | None = (),
+    refresh_on: Iterable[Watched] | None = (),
+    refresh_interval: float | None = 30.0,
+    on_refresh_success: OnSuccess | None = None,
+    on_refresh_error: OnError | None = None,
+    replicas: Iterable[str] | None = (),
+    startup_timeout: float | None = 100.0,
+    audience: str | None = None,
+    user_agent: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    connect_timeout: float | None = 10.0,
+    read_timeout: float | None = 10.0,
+    retry_total: int | None = 2,
+    proxy: str | None = None,
+    verify: bool | str | ssl.SSLContext | None = True,
+) -> AzureAppConfigurationProvider:
+    """Load the configuration and return it as a read-only Mapping that can refresh itself.
+
+    Which store: `connection_string`, or `endpoint` (`https://name.azconfig.io`) with a token
+    `credential` of azure-identity; `endpoint` alone uses `DefaultAzureCredential()`. `replicas`
+    are more endpoints (or connection strings) of the same store, tried in order when the first
+    fails. `audience` replaces the token audience that is derived from the endpoint.
+
+    Which settings: `selects`, later ones winning; without it every key that has no label; `[]` is
+    none. `trim_prefixes` are cut from keys, the longest that fits.
+
+    Refreshing: `refresh_on` names the sentinels (`WatchKey("sentinel")`, `(key, label)` or `"key"`)
+    that `refresh()` looks at every `refresh_interval` seconds (at least 1). `on_refresh_success` is
+    a function, or several, called after a new generation was published, with a `ChangeSet` if it
+    requires an argument; `on_refresh_error` is called with the exception of a failed attempt.
+
+    Patience, in seconds: `startup_timeout` for this whole call (0: one attempt per endpoint),
+    `connect_timeout` and `read_timeout` for a request. `retry_total` is how often a request that
+    was answered 408, 429 or 5xx is repeated. `proxy` is an address (else the environment decides),
+    `verify` a CA file or `ssl.SSLContext` (False checks no certificates), `user_agent` a prefix,
+    `headers` go with every request.
+
+    `None` always means the default.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; the text says which and what to write.
+        HttpResponseError: every endpoint answered 400, 401, 403 or 404
+            (`ClientAuthenticationError`, `ResourceNotFoundError` where azure-core has them).
+        StartupTimeout: nobody answered in time; `causes` tells why.
+        KeyVaultReferenceError: a selected setting is a Key Vault reference.
+    """
+    options = Options(**locals())  # the fields of Options are the keywords above
+    refuse_coroutines(options)
+
+    from appconfig_provider._drive.clock import clock_in_force
+    from appconfig_provider._drive.sync import SyncDriver
+
+    clock = clock_in_force()
+    own = _default_credential(options) if credential is None else None
+    context = make_context(options, clock, credential if own is None else own)
+    driver = SyncDriver(options, clock, own)
+    try:
+        state = driver.run(start(context))
+    except BaseException as error:
+        driver.close()
+        if isinstance(error, EngineError):
+            shown = error.as_public()
+            raise shown from shown.__cause__
+        raise
+    return AzureAppConfigurationProvider(context, driver, state)
+
+
+def _default_credential(options: Options) -> DefaultAzureCredential | None:
+    if options.stores[0].access_key is not None:
+        return None
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
+class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
+    """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
+
+    __slots__ = ()
+
+    def refresh(self, force: bool = False) -> bool:  # noqa: FBT001, FBT002 - the public face
+        """Look at the sentinels if the interval has passed; load everything if one moved.
+
+        Returns True when a new generation was published. Returns False at once, without I/O, when
+        nothing is due, another thread is refreshing, nothing is watched (`refresh_on` was not
+        given) or the provider is closed. Never raises for trouble with the store: the old
+        generation stays, a warning is logged, `status.last_error` is set and `on_refresh_error` is
+        called. `force` ignores the interval and back-off; what has not changed is still not loaded.
+        """
+        if not force and self._monotonic() < self._state.due:
+            return False
+        flight = self._flight
+        if not flight.acquire(blocking=False):
+            return False
+        try:
+            if not self._due(force=force):
+                return False
+            outcome = self._driver.run(refresh(self._context, self._state, force=force))
+            published = self._publish(outcome)
+            self._driver.run(call_back(self._context.options, outcome))
+            return published
+        finally:
+            flight.release()
+
+    def close(self) -> None:
+        """Close the connections; the last generation stays readable, `refresh()` returns False."""
+        self._closed = True
+        self._driver.close()
+
+    def __enter__(self) -> AzureAppConfigurationProvider:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,189 @@
+"""Values nobody can write to: JSON objects and arrays, and a whole generation of configuration.
+
+They are real `dict` and `list` objects (so `isinstance`, `json.dumps` and `==` work at full speed)
+whose own writing methods refuse. Copies are ordinary and writable: `copy`, `deepcopy`, `pickle`,
+`.copy()`, `|`, `+` and slices give plain dicts and lists.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn, SupportsIndex, cast
+
+from appconfig_provider.models import JsonValue
+
+
+def _refuse(self: object, *_args: object, **_named: object) -> NoReturn:
+    raise TypeError("configuration values are read-only; change a copy: copy.deepcopy(value)")
+
+
+class ReadOnlyDict(dict[str, JsonValue]):
+    """A JSON object of the configuration."""
+
+    __slots__ = ()
+
+    __init__ = _refuse
+    __setitem__ = _refuse
+    __delitem__ = _refuse
+    __ior__ = _refuse
+    clear = _refuse
+    pop = _refuse
+    popitem = _refuse
+    setdefault = _refuse
+    update = _refuse
+
+    def __copy__(self) -> dict[str, JsonValue]:
+        return dict(self)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> dict[str, JsonValue]:
+        return {key: copy.deepcopy(value, memo) for key, value in self.items()}
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+class ReadOnlyList(list[JsonValue]):
+    """A JSON array of the configuration."""
+
+    __slots__ = ()
+
+    __init__ = _refuse
+    __setitem__ = _refuse
+    __delitem__ = _refuse
+    __iadd__ = _refuse
+    __imul__ = _refuse
+    append = _refuse
+    clear = _refuse
+    extend = _refuse
+    insert = _refuse
+    pop = _refuse
+    remove = _refuse
+    reverse = _refuse
+    sort = _refuse
+
+    def __copy__(self) -> list[JsonValue]:
+        return list(self)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> list[JsonValue]:
+        return [copy.deepcopy(value, memo) for value in self]
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
+def read_only(value: object) -> JsonValue:
+    """Return a decoded JSON value whose objects and arrays refuse to be written to, all the way."""
+    if type(value) is dict:
+        frozen: ReadOnlyDict = ReadOnlyDict.__new__(ReadOnlyDict)
+        dict.update(frozen, {key: read_only(item) for key, item in value.items()})
+        return frozen
+    if type(value) is list:
+        array: ReadOnlyList = ReadOnlyList.__new__(ReadOnlyList)
+        list.extend(array, [read_only(item) for item in value])
+        return array
+    return cast("JsonValue", value)
+
+
+class ConfigurationSnapshot(ReadOnlyDict):
+    """One generation of the configuration: a read-only dict that never changes.
+
+    Hold it where several reads must agree, where a real dict is wanted (`dict(snapshot)`), and in
+    hot loops.
+    """
+
+    __slots__ = ("_consistent", "_loaded_at", "_origin", "_stale", "_version")
+
+    _version: int
+    _loaded_at: datetime
+    _stale: bool
+    _consistent: bool
+    _origin: str
+
+    @property
+    def version(self) -> int:
+        """Counts the generations of one provider, from 1."""
+        return self._version
+
+    @property
+    def loaded_at(self) -> datetime:
+        """When the generation was loaded (UTC)."""
+        return self._loaded_at
+
+    @property
+    def stale(self) -> bool:
+        """True when this is a stored copy that the store has not confirmed yet."""
+        return self._stale
+
+    @property
+    def consistent(self) -> bool:
+        """False when the sentinels kept moving while the data was read; the next refresh repairs it."""
+        return self._consistent
+
+    @property
+    def origin(self) -> str:
+        """Where the data came from: `store`."""
+        return self._origin
+
+    def __repr__(self) -> str:
+        return f"<ConfigurationSnapshot version={self._version} keys={len(self)}>"
+
+
+def make_snapshot(
+    values: Mapping[str, JsonValue], *, version: int, loaded_at: datetime, consistent: bool
+) -> ConfigurationSnapshot:
+    """Build a generation; the only place where one is written to."""
+    snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
+    dict.update(snapshot, values)
+    snapshot._version = version  # noqa: SLF001 - the constructor of the class, kept out of its face
+    snapshot._loaded_at = loaded_at  # noqa: SLF001
+    snapshot._stale = False  # noqa: SLF001
+    snapshot._consistent = consistent  # noqa: SLF001
+    snapshot._origin = "store"  # noqa: SLF001
+    return snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """What one refresh changed: sorted key names, never values."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    reason: str = "sentinel"
+    """Why the configuration was loaded again: `sentinel`."""
+
+    def __bool__(self) -> bool:
+        """True when any key differs; a sentinel may move without one."""
+        return bool(self.added or self.changed or self.removed or self.flags)
+
+
+def compare(
+    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue], reason: str
+) -> ChangeSet:
+    """Name the keys whose presence or value differs between two generations."""
+    shared = before.keys() & after.keys()
+    return ChangeSet(
+        added=tuple(sorted(after.keys() - shared)),
+        changed=tuple(sorted(key for key in shared if not same(before[key], after[key]))),
+        removed=tuple(sorted(before.keys() - shared)),
+        reason=reason,
+    )
+
+
+def same(one: JsonValue, other: JsonValue) -> bool:
+    """Compare JSON values as JSON does: Python's `1 == True == 1.0` would hide a change."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        theirs = cast("dict[str, JsonValue]", other)
+        return one.keys() == theirs.keys() and all(same(one[key], theirs[key]) for key in one)
+    if isinstance(one, list):
+        items = cast("list[JsonValue]", other)
+        return len(one) == len(items) and all(map(same, one, items))
+    return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is NaN here
