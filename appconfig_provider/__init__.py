@@ -6,9 +6,7 @@ when one moved. `appconfig_provider.aio` is the same, awaited.
 Importing this package imports nothing else; each name below is fetched when it is first used.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # type checkers know the name; importing typing costs more than all this
 
 if TYPE_CHECKING:
     from appconfig_provider._version import __version__

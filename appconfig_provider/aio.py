@@ -55,13 +55,13 @@ async def load(
     """
     options = Options(**locals())  # the fields of Options are the keywords above
 
+    from appconfig_provider._drive import aio
     from appconfig_provider._drive.clock import clock_in_force
-    from appconfig_provider._drive.aio import AsyncDriver
 
     clock = clock_in_force()
     own = _default_credential(options) if credential is None else None
     context = make_context(options, clock, credential if own is None else own)
-    driver = AsyncDriver(options, clock, own)
+    driver = aio.AsyncDriver(options, clock, own)
     try:
         state = await driver.run(start(context))
     except BaseException as error:
@@ -86,7 +86,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver"]):
 
     __slots__ = ()
 
-    async def refresh(self, force: bool = False) -> bool:  # noqa: FBT001, FBT002 - the public face
+    async def refresh(self, force: bool = False) -> bool:
         """Look at the sentinels if the interval has passed; load everything if one moved.
 
         Returns True when a new generation was published. Returns False at once, without I/O, when

@@ -12,8 +12,8 @@ import inspect
 import logging
 import math
 import os
-import platform
 import random
+import sys
 import weakref
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from datetime import datetime, timezone
@@ -175,7 +175,8 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
 
 def make_context(options: Options, clock: Clock, credential: Credential) -> Context:
     """Return what plans are given instead of the world."""
-    agent = f"appconfig-provider/{__version__} Python/{platform.python_version()}"
+    version = ".".join(map(str, sys.version_info[:3]))
+    agent = f"appconfig-provider/{__version__} Python/{version}"
     if options.user_agent:
         agent = f"{options.user_agent} {agent}"
     own = {name for name, _ in options.extra_headers}
@@ -210,7 +211,7 @@ def call_back(options: Options, outcome: Outcome) -> Steps[None]:
     for callback in callbacks:
         try:
             yield from ask(Invoke(callback.function, callback.arguments(news)))
-        except Exception:  # noqa: BLE001 - whatever it is, it is the user's
+        except Exception:
             logger.exception("the callback %r raised", callback.function)
 
 
@@ -254,7 +255,7 @@ _left_to_the_parent: list[object] = []
 
 def _renew_after_fork() -> None:
     for configuration in list(_living.values()):
-        configuration._after_fork_in_child()  # noqa: SLF001 - a method for this module
+        configuration._after_fork_in_child()
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,7 +11,7 @@ NO_LABEL = "\0"
 """How the service's filters spell "without label"."""
 
 JsonValue: TypeAlias = (
-    "str | int | float | bool | None | Mapping[str, JsonValue] | Sequence[JsonValue]"
+    "str | int | float | bool | Mapping[str, JsonValue] | Sequence[JsonValue] | None"
 )
 """A value of the configuration: text, or what a JSON setting holds."""
 
@@ -49,7 +49,7 @@ class SettingSelector:
 
 
 def _check_filter(name: str, text: str) -> None:
-    """Refuse here what the service would refuse with a 400, so that the mistake has a line number."""
+    """Refuse here what the service would answer 400, so that the mistake has a line number."""
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}: {text!r}")
     if not text:

@@ -14,8 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from appconfig_provider.callbacks import Callback, OnError, OnSuccess, error_callbacks
-from appconfig_provider.callbacks import success_callbacks
+from appconfig_provider.callbacks import (
+    Callback,
+    OnError,
+    OnSuccess,
+    error_callbacks,
+    success_callbacks,
+)
 from appconfig_provider.models import NO_LABEL, AccessKey, SettingSelector, Store, WatchKey
 
 if TYPE_CHECKING:

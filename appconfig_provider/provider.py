@@ -78,13 +78,13 @@ def load(
     options = Options(**locals())  # the fields of Options are the keywords above
     refuse_coroutines(options)
 
+    from appconfig_provider._drive import sync
     from appconfig_provider._drive.clock import clock_in_force
-    from appconfig_provider._drive.sync import SyncDriver
 
     clock = clock_in_force()
     own = _default_credential(options) if credential is None else None
     context = make_context(options, clock, credential if own is None else own)
-    driver = SyncDriver(options, clock, own)
+    driver = sync.SyncDriver(options, clock, own)
     try:
         state = driver.run(start(context))
     except BaseException as error:
@@ -109,7 +109,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
 
     __slots__ = ()
 
-    def refresh(self, force: bool = False) -> bool:  # noqa: FBT001, FBT002 - the public face
+    def refresh(self, force: bool = False) -> bool:
         """Look at the sentinels if the interval has passed; load everything if one moved.
 
         Returns True when a new generation was published. Returns False at once, without I/O, when

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, SupportsIndex, cast
 from appconfig_provider.models import JsonValue
 
 
-def _refuse(self: object, *_args: object, **_named: object) -> NoReturn:
+def _refuse(*_args: object, **_named: object) -> NoReturn:
     raise TypeError("configuration values are read-only; change a copy: copy.deepcopy(value)")
 
 
@@ -119,7 +119,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def consistent(self) -> bool:
-        """False when the sentinels kept moving while the data was read; the next refresh repairs it."""
+        """False when the sentinels kept moving during the load; the next refresh repairs it."""
         return self._consistent
 
     @property
@@ -137,11 +137,11 @@ def make_snapshot(
     """Build a generation; the only place where one is written to."""
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
     dict.update(snapshot, values)
-    snapshot._version = version  # noqa: SLF001 - the constructor of the class, kept out of its face
-    snapshot._loaded_at = loaded_at  # noqa: SLF001
-    snapshot._stale = False  # noqa: SLF001
-    snapshot._consistent = consistent  # noqa: SLF001
-    snapshot._origin = "store"  # noqa: SLF001
+    snapshot._version = version
+    snapshot._loaded_at = loaded_at
+    snapshot._stale = False
+    snapshot._consistent = consistent
+    snapshot._origin = "store"
     return snapshot
 
 

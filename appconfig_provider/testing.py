@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from appconfig_provider._drive.clock import current_clock
 from appconfig_provider.emulator import (
     DEFAULT_ACCESS_KEY,
     AccessKey,
@@ -223,6 +224,8 @@ class Emulator:
 class FakeClock:
     """A clock that stands still until a test moves it; may be used from any thread.
 
+    Providers that are loaded inside its ``with`` block live by it.
+
     ``time`` begins at the real time of day unless a number of seconds since 1970 is given.
     """
 
@@ -260,6 +263,18 @@ class FakeClock:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
 
+    def __enter__(self) -> Self:
+        self._installed = current_clock.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        current_clock.reset(self._installed)
+
 
 class _Script:
     """Recording and scripting around an application."""
@@ -286,7 +301,7 @@ class _Script:
             record = self._arrived(scope)
             try:
                 messages = await self._answer(app, record, scope, receive)
-            except Exception as error:  # noqa: BLE001 - a test's own code may raise anything
+            except Exception as error:
                 self.trouble.append(error)
                 messages = _messages(Scripted(500, body=f"a callback raised {error!r}"))
             for message in messages:

@@ -77,7 +77,7 @@ class AsyncDriver:
     def for_child(self) -> AsyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
         child = AsyncDriver(self._options, self._clock, self._own)
-        child._closed = self._closed  # noqa: SLF001 - of our own class
+        child._closed = self._closed
         return child
 
     async def close(self) -> None:
@@ -126,7 +126,7 @@ class AsyncDriver:
         """Perform an effect; an exception is an outcome, a cancellation is not."""
         try:
             return await self._perform(effect)
-        except Exception as error:  # noqa: BLE001 - it is the plan's to judge
+        except Exception as error:
             return Failure(error)
 
     async def _perform(self, effect: Effect[object]) -> object:

@@ -75,7 +75,7 @@ class Network:
 
 
 @lru_cache(maxsize=8)
-def _context(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - httpx's own convention
+def _context(verify: bool | str) -> ssl.SSLContext:
     if isinstance(verify, str):
         return ssl.create_default_context(cafile=verify)
     return httpx.create_ssl_context(verify=verify)

@@ -74,7 +74,7 @@ class SyncDriver:
     def for_child(self) -> SyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
         child = SyncDriver(self._options, self._clock, self._own)
-        child._closed = self._closed  # noqa: SLF001 - of our own class
+        child._closed = self._closed
         return child
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class SyncDriver:
         """Perform an effect; an exception is an outcome."""
         try:
             return self._perform(effect)
-        except Exception as error:  # noqa: BLE001 - it is the plan's to judge
+        except Exception as error:
             return Failure(error)
 
     def _perform(self, effect: Effect[object]) -> object:

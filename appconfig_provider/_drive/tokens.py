@@ -15,7 +15,7 @@ MARGIN = 300.0
 
 
 class Tokens:
-    """The last token of each scope; credentials of azure-identity keep their own, others may not."""
+    """The last token of each scope; azure-identity keeps its own, other credentials may not."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

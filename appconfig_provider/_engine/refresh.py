@@ -43,7 +43,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
         answer = yield from first_answer(
             context, state.endpoints, candidates, budget, partial(_job, context, state, force)
         )
-    except Exception as error:  # noqa: BLE001 - the user's credential may raise anything
+    except Exception as error:
         return _failed(state.rearmed(context.clock.monotonic(), options.interval), error)
     if isinstance(answer, Exhausted):
         return _failed(replace(state, endpoints=answer.endpoints), answer.failures[0])
@@ -51,7 +51,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
 
 
 @plan
-def _job(context: Context, state: State, force: bool, turn: Turn) -> Steps[Loaded | None]:  # noqa: FBT001 - bound by partial()
+def _job(context: Context, state: State, force: bool, turn: Turn) -> Steps[Loaded | None]:
     """Return what was loaded, or None when nothing moved."""
     options = context.options
     sentinels = yield from read_sentinels(turn.session, options.watch, state.sentinels)
@@ -59,7 +59,8 @@ def _job(context: Context, state: State, force: bool, turn: Turn) -> Steps[Loade
         return None
     rejected = state.rejected
     if rejected and rejected.sentinels == sentinels and not force:
-        if context.clock.monotonic() < rejected.backoff.until:
+        resting = context.clock.monotonic() < rejected.backoff.until
+        if resting:
             return None
     turn.begin_load(options.load_budget)
     return (yield from load(turn.session, options, sentinels, state.selections))
@@ -79,7 +80,7 @@ def _answered(context: Context, state: State, answer: Answered[Loaded | None]) -
         return Outcome(state if state.rejected else replace(state, attempt=attempt))
     try:
         return _published(context, replace(state, attempt=attempt), answer.result)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not published
+    except Exception as error:
         return _rejected(context, state, answer.result, error)
 
 

@@ -12,7 +12,7 @@ from appconfig_provider._engine.load import Loaded, load, to_values
 from appconfig_provider._engine.state import Attempt, Context, Endpoint, State
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
 from appconfig_provider._rest.failures import EngineError, RequestFailed, public
-from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot
+from appconfig_provider.snapshot import make_snapshot
 
 _WINDOWS = ((100.0, 5.0), (200.0, 10.0), (600.0, 30.0))
 """Until so many seconds have passed, wait so many seconds between rounds (as all providers do)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken, TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential  # noqa: F401 - in a base class
     from azure.core.credentials_async import AsyncTokenCredential
 
 T_co = TypeVar("T_co", covariant=True)

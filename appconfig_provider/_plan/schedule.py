@@ -120,7 +120,7 @@ class Schedule(Generic[T]):
                 asked = strand.steps.send(cast("Any", resume))
         except StopIteration as stop:
             self._finish(strand, stop.value)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the parent
+        except BaseException as error:
             self._finish(strand, Failure(error))
         else:
             self._wait(strand, asked, tickets)

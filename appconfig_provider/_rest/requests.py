@@ -1,4 +1,4 @@
-"""Every request target the provider asks for.
+"""Every request target the provider asks for, and the one request that writes.
 
 Query names are lower case and sorted, values percent-encoded: content delivery networks in front
 of a store match queries letter by letter.
@@ -6,8 +6,11 @@ of a store match queries letter by letter.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from urllib.parse import quote
 
+from appconfig_provider._plan import Request
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
 
 API_VERSION = "2024-09-01"
@@ -25,6 +28,19 @@ def key_target(watched: WatchKey) -> str:
     if watched.label == NO_LABEL:
         return _target(path)
     return _target(path, ("label", watched.label))
+
+
+def put_request(
+    origin: str, written: WatchKey, content: Mapping[str, object], etag: str | None
+) -> Request:
+    """Return the request that writes a setting: over the one with this ETag, or as a new one.
+
+    `content` holds `value`, `content_type` and `tags`; what it leaves out is emptied. Whoever wrote
+    in between makes the answer 412, so that nothing is overwritten unseen.
+    """
+    condition = ("if-none-match", "*") if etag is None else ("if-match", f'"{etag}"')
+    headers = (("content-type", "application/vnd.microsoft.appconfig.kv+json"), condition)
+    return Request("PUT", origin, key_target(written), headers, json.dumps(content).encode())
 
 
 def _target(path: str, *query: tuple[str, str]) -> str:

@@ -135,7 +135,7 @@ _SYNC_TOKEN = re.compile(r"([^=;,\s]+)=([^;,]+);sn=(\d+)")
 
 
 def merge_sync_tokens(held: Mapping[str, SyncToken], header: str) -> dict[str, SyncToken]:
-    """Return the held tokens with those of a header, newest sequence number first; keep the good."""
+    """Return the held tokens and those of a header; the highest sequence number counts."""
     merged = dict(held)
     for part in header.split(","):
         match = _SYNC_TOKEN.fullmatch(part.strip())

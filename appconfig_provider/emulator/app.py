@@ -154,11 +154,12 @@ class _Gate:
         return authenticate(signed, self._access_keys, self._now())
 
     async def _not_routed(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+        if not isinstance(error, HTTPException):
+            raise error
         headers = tuple((error.headers or {}).items())
         return self._response(request, Answer(error.status_code, headers=headers))
 
-    async def _failed(self, request: Request, error: Exception) -> Response:
+    async def _failed(self, _request: Request, error: Exception) -> Response:
         answer = problem(500, "server-error", "The emulator failed", detail=repr(error)).answer
         return Response(answer.body, answer.status, dict(answer.headers))
 

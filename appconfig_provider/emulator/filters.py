@@ -75,7 +75,7 @@ def parse_name_filter(text: str | None, name: str) -> NameFilter:
     if len(parts) > 1:
         return OneOf(tuple(_exact(part, name) for part in parts))
     letters = parts[0]
-    if letters and _is_reserved(letters[-1], "*"):
+    if text.endswith("*") and _is_reserved(letters[-1], "*"):
         return StartsWith(_plain(letters[:-1], name))
     return OneOf((_exact(letters, name),))
 

@@ -24,11 +24,12 @@ from appconfig_provider.emulator.versions import PAGE_ETAGS, TAG_FILTERS
 from appconfig_provider.emulator.wire import (
     Answer,
     Call,
-    as_json,
+    answer_page,
     choose,
     invalid_filter,
     represent,
     selected_fields,
+    to_json,
 )
 
 
@@ -47,11 +48,8 @@ def list_settings(store: Store, call: Call, page_size: int) -> Answer:
             return Answer(conditions.failure, headers=tuple(headers.items()))
         headers["ETag"] = f'"{etag}"'
     fields = selected_fields(call)
-    content: dict[str, object] = {} if etag is None else {"etag": etag}
-    content["items"] = [represent(setting, fields) for setting in settings]
-    if link is not None:
-        content["@nextLink"] = link
-    return as_json(200, "kvset", content, headers)
+    items = (represent(setting, fields) for setting in settings)
+    return answer_page("kvset", items, {"etag": etag, "@nextLink": link}, headers)
 
 
 def list_keys(store: Store, call: Call, page_size: int) -> Answer:
@@ -92,12 +90,8 @@ def _name_filter(call: Call, parameter: str, blamed: str) -> NameFilter:
 def _names(call: Call, kind: str, names: Sequence[str], page_size: int) -> Answer:
     link = next_link(call, _following([Position(name) for name in names], page_size))
     shown = choose(call, ("name",))
-    content: dict[str, object] = {
-        "items": [{field: name or None for field in shown} for name in names]
-    }
-    if link is not None:
-        content["@nextLink"] = link
-    return as_json(200, kind, content, link_header(link))
+    items = (to_json(dict.fromkeys(shown, name or None)) for name in names)
+    return answer_page(kind, items, {"@nextLink": link}, link_header(link))
 
 
 def _after_name(call: Call) -> str | None:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 MAX_NAME = 256
 MAX_ITEM_BYTES = 10 * 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class InvalidDraft(ValueError):
@@ -77,7 +76,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A stored setting; ``modified`` counts microseconds since 1970 in UTC."""
+    """A stored setting; ``last_modified`` is in UTC, with microseconds; ``tags`` is read-only."""
 
     key: str
     label: str | None
@@ -86,12 +85,10 @@ class Setting:
     tags: Mapping[str, str | None]
     description: str | None
     etag: str
-    modified: int
+    last_modified: datetime
 
-    @property
-    def last_modified(self) -> datetime:
-        """The moment of the last write, aware, with microseconds."""
-        return _EPOCH + timedelta(microseconds=self.modified)
+    def __hash__(self) -> int:
+        return hash(self.etag)
 
 
 def label_of(text: str | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from appconfig_provider.emulator.model import Draft, DraftTooLarge, InvalidDraft
@@ -28,9 +29,7 @@ def read_seed(path: str | os.PathLike[str]) -> Sequence[Draft]:
         SeedError: the file is missing, is not JSON or holds something that is not a setting.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            content = json.load(file)
-        return tuple(_drafts(content))
+        return tuple(_drafts(json.loads(Path(path).read_text(encoding="utf-8-sig"))))
     except OSError as error:
         raise SeedError(f"{os.fspath(path)}: {error.strerror}") from error
     except RecursionError:

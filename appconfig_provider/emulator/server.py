@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _IDLE_SECONDS = 120
 _DATE_SECONDS = 1.0
+_MAX_PORT = 65_535
 
 
 class Server:
@@ -33,6 +34,7 @@ class Server:
 
     Raises:
         OSError: the host and port cannot be had.
+        ValueError: there is no such port.
     """
 
     def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -115,7 +117,7 @@ class _Uvicorn(uvicorn.Server):
                 await asyncio.wait_for(self._stopping.wait(), _DATE_SECONDS)
             await self.on_tick(0)  # renews the Date header
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         for listener in self.servers:
             listener.close()
         for connection in list(self.server_state.connections):
@@ -139,6 +141,8 @@ def _ended_quietly(app: ASGIApp) -> ASGIApp:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _MAX_PORT:
+        raise ValueError(f"a port is a number from 0 to {_MAX_PORT}, not {port}")
     (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
     )

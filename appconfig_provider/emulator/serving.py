@@ -29,7 +29,7 @@ def connection_string(endpoint: str, access_key: AccessKey) -> str:
     return f"Endpoint={endpoint};Id={access_key.id};Secret={access_key.secret}"
 
 
-def serve(
+def serve(  # noqa: PLR0913 - the options of a command line
     *,
     host: str = "127.0.0.1",
     port: int = 8483,

@@ -20,7 +20,7 @@ from appconfig_provider.emulator.wire import (
     Answer,
     Call,
     Refusal,
-    as_json,
+    answer_json,
     invalid_argument,
     invalid_filter,
     problem,
@@ -128,7 +128,7 @@ def _tags(content: Mapping[str, Any]) -> Mapping[str, str | None]:
 
 
 def _answer(call: Call, setting: Setting) -> Answer:
-    return as_json(200, "kv", represent(setting, selected_fields(call)), _validators(setting))
+    return answer_json("kv", represent(setting, selected_fields(call)), _validators(setting))
 
 
 def _validators(setting: Setting) -> Mapping[str, str]:

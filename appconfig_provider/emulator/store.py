@@ -9,6 +9,8 @@ A data file belongs to one process: it is locked for as long as the store is ope
 mutations and the last moment are kept in the file, so that both only grow, over restarts too.
 """
 
+# ruff: noqa: S608 - only fixed words become SQL; every text is a bound parameter
+
 from __future__ import annotations
 
 import json
@@ -17,8 +19,11 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TypeAlias
 
 from appconfig_provider.emulator.filters import NameFilter
@@ -30,8 +35,11 @@ from appconfig_provider.emulator.queries import (
     settings_where,
 )
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SCHEMA_VERSION = 1
+_SCHEMA_OBJECTS = 3
 _SCHEMA = """
+BEGIN;
 CREATE TABLE settings (
     key TEXT NOT NULL, label TEXT NOT NULL, value TEXT, content_type TEXT,
     tags TEXT NOT NULL, description TEXT, etag TEXT NOT NULL, modified INTEGER NOT NULL,
@@ -41,6 +49,7 @@ CREATE INDEX settings_by_label ON settings (label, key);
 CREATE TABLE counter (mutations INTEGER NOT NULL, modified INTEGER NOT NULL);
 INSERT INTO counter VALUES (0, 0);
 PRAGMA user_version = 1;
+COMMIT;
 """
 _COLUMNS = "key, label, value, content_type, tags, description, etag, modified"
 _UPSERT = f"""
@@ -124,7 +133,7 @@ class Store:
         with self.exclusive():
             self.load((draft,))
             stored = self.get(draft.key, draft.label)
-        assert stored is not None
+        assert stored is not None  # noqa: S101 - it was written two lines above
         return stored
 
     def load(self, drafts: Iterable[Draft]) -> int:
@@ -184,27 +193,33 @@ class Store:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        _prepare(connection)
+        with ExitStack() as undo:
+            connection = sqlite3.connect(
+                path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            undo.callback(connection.close)
+            _prepare(connection)
+            undo.pop_all()
     except (sqlite3.Error, StoreError) as error:
-        connection.close()
         raise StoreError(f"cannot use the data file {path}: {error}") from error
     connection.create_function("has_tags", 2, _has_tags, deterministic=True)
     return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
+    """Take the file for this process, and make the tables when it is new."""
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("BEGIN EXCLUSIVE")
     connection.execute("COMMIT")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version == 0 and tables == 0:
         connection.executescript(_SCHEMA)
-    elif version != _SCHEMA_VERSION:
-        raise StoreError("it was written by another version of the emulator")
+    elif version != _SCHEMA_VERSION or tables != _SCHEMA_OBJECTS:
+        raise StoreError("it was not written by this version of the emulator")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _row(draft: Draft, modified: int) -> _Row:
@@ -220,18 +235,22 @@ def _row(draft: Draft, modified: int) -> _Row:
     )
 
 
+# A row that was read once is read again by every listing; most of a page's cost is in here.
+@lru_cache(maxsize=16_384)
 def _setting(row: _Row) -> Setting:
     key, label, value, content_type, tags, description, etag, modified = row
     return Setting(
-        key, label or None, value, content_type, _tags(tags), description, etag, modified
+        key,
+        label or None,
+        value,
+        content_type,
+        MappingProxyType(json.loads(tags)),
+        description,
+        etag,
+        _EPOCH + timedelta(microseconds=modified),
     )
 
 
-def _tags(text: str) -> Mapping[str, str | None]:
-    tags: dict[str, str | None] = {} if text == "{}" else json.loads(text)
-    return tags
-
-
 def _has_tags(text: str, wanted: str) -> bool:
-    tags = _tags(text)
+    tags: dict[str, str | None] = json.loads(text)
     return all(name in tags and tags[name] == value for name, value in json.loads(wanted))

@@ -8,8 +8,9 @@ framework. Percent-encoding is undone exactly once, and only bytes that are UTF-
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -25,11 +26,12 @@ _FIELDS: Mapping[str, Callable[[Setting], object]] = {
     "label": lambda setting: setting.label,
     "content_type": lambda setting: setting.content_type,
     "value": lambda setting: setting.value,
-    "tags": lambda setting: setting.tags,
+    "tags": lambda setting: dict(setting.tags),
     "description": lambda setting: setting.description,
-    "locked": lambda setting: False,
+    "locked": lambda _: False,
     "last_modified": lambda setting: setting.last_modified.isoformat(timespec="microseconds"),
 }
+_UNDESCRIBED = tuple(name for name in _FIELDS if name != "description")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +102,31 @@ def decode(raw: bytes, name: str) -> str:
         raise invalid_argument(name, "The text is not UTF-8.") from None
 
 
-def as_json(status: int, kind: str, content: object, headers: Mapping[str, str]) -> Answer:
-    """An answer with a JSON body of one of the service's media types."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+def to_json(content: object) -> str:
+    """JSON as the service writes it: compact, and not escaped beyond need."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def answer_json(kind: str, text: str, headers: Mapping[str, str]) -> Answer:
+    """A 200 with a JSON body of one of the service's media types."""
     media_type = f"application/vnd.microsoft.appconfig.{kind}+json; charset=utf-8"
-    return Answer(status, body, (("Content-Type", media_type), *headers.items()))
+    return Answer(200, text.encode(), (("Content-Type", media_type), *headers.items()))
+
+
+def answer_page(
+    kind: str, items: Iterable[str], members: Mapping[str, str | None], headers: Mapping[str, str]
+) -> Answer:
+    """A 200 with a page of items that are JSON already; a member that is None is left out."""
+    present = {name: value for name, value in members.items() if value is not None}
+    rest = "".join(f",{to_json(name)}:{to_json(value)}" for name, value in present.items())
+    return answer_json(kind, f'{{"items":[{",".join(items)}]{rest}}}', headers)
 
 
 def problem(status: int, kind: str, title: str, name: str = "", detail: str = "") -> Refusal:
     """An error with a problem document; ``name`` is the parameter to blame, if there is one."""
     named = {"name": name} if name else {}
     document = {"type": _ERRORS + kind, "title": title, **named, "detail": detail, "status": status}
-    body = json.dumps(document, ensure_ascii=False).encode()
-    return Refusal(Answer(status, body, (("Content-Type", _PROBLEM),)))
+    return Refusal(Answer(status, to_json(document).encode(), (("Content-Type", _PROBLEM),)))
 
 
 def invalid_argument(name: str, detail: str = "") -> Refusal:
@@ -125,24 +139,25 @@ def invalid_filter(error: FilterError) -> Refusal:
     return invalid_argument(error.name, error.detail)
 
 
-def selected_fields(call: Call) -> Sequence[str]:
+def selected_fields(call: Call) -> tuple[str, ...]:
     """The fields a request asks for in ``$select``, in the service's order; all without it."""
-    known = [name for name in _FIELDS if name != "description" or call.version >= DESCRIPTIONS]
-    return choose(call, known)
+    return choose(call, tuple(_FIELDS) if call.version >= DESCRIPTIONS else _UNDESCRIBED)
 
 
-def choose(call: Call, known: Sequence[str]) -> Sequence[str]:
+def choose(call: Call, known: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the known fields that ``$select`` names; unknown names are ignored."""
     text = call.query.first("$select", "fields") or "*"
     if text.strip() == "*":
         return known
     wanted = {name.strip().lower() for name in text.split(",")}
-    return [name for name in known if name in wanted]
+    return tuple(name for name in known if name in wanted)
 
 
-def represent(setting: Setting, fields: Sequence[str]) -> dict[str, object]:
+# Listings write the same settings over and over; a setting never changes.
+@lru_cache(maxsize=16_384)
+def represent(setting: Setting, fields: tuple[str, ...]) -> str:
     """A setting as the JSON object of the API, reduced to some fields."""
-    return {name: _FIELDS[name](setting) for name in fields}
+    return to_json({name: _FIELDS[name](setting) for name in fields})
 
 
 def read_object(body: bytes) -> dict[str, Any]:

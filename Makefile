@@ -1,0 +1,37 @@
+# Each target sets up what it needs in .venv first; only Python >= 3.10 and make are expected.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+
+.venv/runs: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[all]"
+	@touch $@
+
+.venv/develops: .venv/runs
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+demo: .venv/runs  ## the main job, on the embedded emulator
+	$(BIN)/python samples/demo.py
+
+test: .venv/develops  ## the whole test suite, with branch coverage
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+check: .venv/develops  ## style, types, layers, size limits, documents
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet tests/architecture
+
+bench: .venv/develops  ## speed, paired with the official provider
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis bench

@@ -1,0 +1,198 @@
+"""The commands: what they are called, what they take, what they say when something is wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import click
+
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider._version import __version__
+from appconfig_provider.cli.display import harmless, show
+from appconfig_provider.cli.store import RemoteStore
+from appconfig_provider.models import NO_LABEL, SettingSelector
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+VARIABLES: Final = ("APPCONFIGURATION_CONNECTION_STRING", "AZURE_APPCONFIG_CONNECTION_STRING")
+LOCAL_PORT = 8483
+"""Where `appconfig emulator` listens unless told otherwise."""
+
+_EPILOG = """
+\b
+Try it without an account, in two terminals:
+  appconfig emulator
+  appconfig set message 'Hello World!'
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
+@click.version_option(__version__)
+def appconfig() -> None:
+    """Read and write Azure App Configuration, or run a store on this machine.
+
+    The store is named by --connection-string or by an environment variable,
+    APPCONFIGURATION_CONNECTION_STRING or AZURE_APPCONFIG_CONNECTION_STRING. Without them it is the
+    one that `appconfig emulator` runs.
+    """
+
+
+@appconfig.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=LOCAL_PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--data", metavar="FILE", help="Keep the settings in this file.")
+@click.option("--seed", metavar="FILE.json", help="Set what this file holds, at every start.")
+@click.option(
+    "--page-size",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Settings on a page of a listing.",
+)
+def emulator(port: int, host: str, data: str | None, seed: str | None, page_size: int) -> None:
+    """Run a store on this machine until Ctrl-C.
+
+    The first line it prints is its connection string. Without --data the settings are gone when it
+    ends. --seed takes what `appconfig list --json` prints, or a plain object of keys and values.
+    """
+    try:
+        from appconfig_provider.emulator import ServeError, serve
+    except ImportError as error:  # it names the extra to install
+        raise click.ClickException(str(error)) from error
+    try:
+        serve(host=host, port=port, data=data, seed=seed, page_size=page_size, say=click.echo)
+    except KeyboardInterrupt:
+        return
+    except ServeError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _store_option(command: AnyFunction) -> AnyFunction:
+    option = click.option(
+        "--connection-string",
+        envvar=VARIABLES,
+        metavar="TEXT",
+        help="The store; better given in the environment, because other users can see arguments.",
+    )
+    return option(command)
+
+
+def _label_option(command: AnyFunction) -> AnyFunction:
+    return click.option("--label", metavar="LABEL", help="Its label; without: no label.")(command)
+
+
+@appconfig.command("set")
+@click.argument("key")
+@click.argument("value")
+@_label_option
+@click.option("--content-type", metavar="TYPE", help="Its content type, such as application/json.")
+@_store_option
+def set_value(
+    key: str,
+    value: str,
+    label: str | None,
+    content_type: str | None,
+    connection_string: str | None,
+) -> None:
+    """Write a value.
+
+    What is not given stays as it is: the tags, and the content type. A VALUE that begins with a
+    dash comes after two of them: appconfig set offset -- -1
+    """
+    with _connected(connection_string) as store:
+        before = store.put(key, label, value, content_type)
+    click.echo(f"{'Created' if before is None else 'Updated'} {_named(key, label)}.")
+
+
+@appconfig.command()
+@click.argument("key")
+@_label_option
+@_store_option
+def get(key: str, label: str | None, connection_string: str | None) -> None:
+    """Print a value, and nothing else; exit code 1 when there is none."""
+    with _connected(connection_string) as store:
+        item = store.get(key, label)
+    if item is None:
+        raise click.ClickException(f"The store has no {_named(key, label)}.")
+    click.echo(item.value or "")
+
+
+@appconfig.command("list")
+@click.option(
+    "--key", metavar="FILTER", default="*", help="A key, a,b or a prefix such as app:* (all)."
+)
+@click.option(
+    "--label",
+    metavar="FILTER",
+    default="*",
+    help=r"A label, a,b or a prefix such as dev*; \0 is no label (all).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the tags.")
+@_store_option
+def list_settings(
+    key: str,
+    label: str,
+    as_json: bool,
+    connection_string: str | None,
+) -> None:
+    """List settings.
+
+    On a terminal they are a table, elsewhere a line each with tabs between.
+    """
+    labels = ",".join(NO_LABEL if part == r"\0" else part for part in label.split(","))
+    try:
+        selector = SettingSelector(key_filter=key, label_filter=labels)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    with _connected(connection_string) as store:
+        items = store.select(selector)
+    show(items, as_json=as_json)
+
+
+def _named(key: str, label: str | None) -> str:
+    return f"setting {harmless(key)!r} " + (f"with label {label!r}" if label else "without label")
+
+
+@contextmanager
+def _connected(connection_string: str | None) -> Iterator[RemoteStore]:
+    """Connect to the store that was named, or to the local one; end in one line on trouble."""
+    try:
+        with RemoteStore(connection_string or _local_store()) as store:
+            yield store
+    except RequestFailed as failure:
+        raise click.ClickException(_explained(failure, connection_string)) from failure
+    except ValueError as error:
+        if isinstance(error, UnicodeError):
+            raise
+        raise click.ClickException(str(error)) from error
+
+
+def _local_store() -> str:
+    from appconfig_provider.emulator import DEFAULT_ACCESS_KEY as KEY
+
+    return f"Endpoint=http://127.0.0.1:{LOCAL_PORT};Id={KEY.id};Secret={KEY.secret}"
+
+
+def _explained(failure: RequestFailed, connection_string: str | None) -> str:
+    if connection_string is None and failure.kind is Kind.UNREACHABLE:
+        return (
+            f"No store was named and none runs on this machine ({failure.origin}). "
+            f"Set {VARIABLES[0]}, or start one: appconfig emulator"
+        )
+    return _HINTS.get(failure.status or 0, "{}").format(failure)
+
+
+_HINTS = {
+    403: "{} (to write, a read-write access key is needed)",
+    409: "{}; unlock the setting first",
+}

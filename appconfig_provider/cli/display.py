@@ -1,0 +1,49 @@
+"""How settings are shown: a table to people, lines or JSON to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from appconfig_provider.cli.store import Item
+
+_HEADINGS = ("Key", "Label", "Value", "Content type")
+
+
+def show(items: Sequence[Item], *, as_json: bool) -> None:
+    """Print settings in the form that suits the reader."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if as_json:
+        click.echo(json.dumps({"items": [item.exported() for item in items]}, indent=2))
+    elif console.is_terminal:
+        console.print(_table(items) if items else "No settings.")
+    else:
+        for item in items:
+            click.echo("\t".join(harmless(cell) for cell in _cells(item)))
+
+
+def _table(items: Iterable[Item]) -> Table:
+    table = Table()
+    for heading in _HEADINGS:
+        # "fold" breaks a long value into lines; the default would cut it off.
+        table.add_column(heading, overflow="fold")
+    for item in items:
+        table.add_row(*(Text(harmless(cell)) for cell in _cells(item)))
+    return table
+
+
+def _cells(item: Item) -> tuple[str, ...]:
+    return item.key, item.label or "", item.value or "", item.content_type or ""
+
+
+def harmless(text: str) -> str:
+    """Return a text in one line; its control characters would be orders to the terminal."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -1,0 +1,172 @@
+"""A store as the command line sees it: read one setting, write one, list them all.
+
+It drives plans of its own over the provider's exchange: the same signing, retries and errors, and
+no second HTTP stack.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from appconfig_provider._drive.clock import clock_in_force
+from appconfig_provider._drive.sync import SyncDriver
+from appconfig_provider._engine.failover import PATIENCE
+from appconfig_provider._plan import Response, Steps, plan
+from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, exchange, read
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider._rest.requests import key_target, list_target, put_request
+from appconfig_provider._rest.responses import read_page
+from appconfig_provider._rest.signing import access_key_signer
+from appconfig_provider.face import make_context
+from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
+from appconfig_provider.options import Options
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+WRITES = 5
+"""How often a write is tried that others get in before."""
+
+_WRITTEN_OR_OVERTAKEN = frozenset({200, 412})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A setting with what a writer must not lose."""
+
+    key: str
+    label: str | None
+    value: str | None
+    content_type: str | None
+    tags: Mapping[str, str | None]
+    etag: str = field(repr=False)
+
+    def exported(self) -> Mapping[str, object]:
+        """Return the setting as an export shows it; an emulator takes it as a seed."""
+        return {name: value for name, value in asdict(self).items() if name != "etag"}
+
+
+class RemoteStore:
+    """A connection to a store, for the length of a `with` block.
+
+    Every method raises RequestFailed when the store gives no usable answer.
+
+    Raises:
+        ValueError: the connection string is not one; the message does not repeat it.
+    """
+
+    def __init__(self, connection_string: str) -> None:
+        self._options = Options(connection_string=connection_string)
+        self._clock = clock_in_force()
+        self._driver = SyncDriver(self._options, self._clock, None)
+
+    def get(self, key: str, label: str | None) -> Item | None:
+        """Return a setting, or None when the store has none of this key and label."""
+        return self._driver.run(_fetch(self._session(), WatchKey(key, label or NO_LABEL)))
+
+    def put(
+        self, key: str, label: str | None, value: str, content_type: str | None = None
+    ) -> Item | None:
+        """Write a value and return what was there before; tags stay, as does a type not given."""
+        content = {"value": value}
+        if content_type is not None:
+            content["content_type"] = content_type
+        return self._driver.run(_write(self._session(), WatchKey(key, label or NO_LABEL), content))
+
+    def select(self, selector: SettingSelector) -> tuple[Item, ...]:
+        """Return the settings of every page."""
+        return self._driver.run(_list(self._session(), list_target(selector)))
+
+    def _session(self) -> Session:
+        (store,) = self._options.stores
+        if store.access_key is None:
+            raise AssertionError("a connection string has an access key")
+        context = make_context(self._options, self._clock, None)
+        return Session(
+            origin=store.url,
+            sign=access_key_signer(store.access_key),
+            headers=context.headers,
+            deadline=self._clock.monotonic() + self._options.load_budget,
+            patience=PATIENCE,
+            retries=self._options.retries,
+            clock=self._clock,
+            random=context.random,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._driver.close()
+
+
+@plan
+def _fetch(session: Session, wanted: WatchKey) -> Steps[Item | None]:
+    target = key_target(wanted)
+    response = yield from read(session, target, None, READ_OR_ABSENT)
+    if response.status == 404:
+        return None
+    return _understood(session, target, lambda: _item(json.loads(response.body)))
+
+
+@plan
+def _write(session: Session, written: WatchKey, content: Mapping[str, str]) -> Steps[Item | None]:
+    """Write over exactly what was read; start again when somebody else was faster."""
+    for _ in range(WRITES):
+        before = yield from _fetch(session, written)
+        kept = {} if before is None else {"content_type": before.content_type, "tags": before.tags}
+        request = put_request(
+            session.origin, written, {**kept, **content}, None if before is None else before.etag
+        )
+        answer = yield from exchange(session, request, _WRITTEN_OR_OVERTAKEN)
+        if answer.status == 200:
+            return before
+    told = f"others write {written.key!r} all the time; try again"
+    raise RequestFailed(Kind.REFUSED, session.origin, told, status=412)
+
+
+@plan
+def _list(session: Session, first: str) -> Steps[tuple[Item, ...]]:
+    pages: dict[str, tuple[Item, ...]] = {}
+    target: str | None = first
+    while target is not None:
+        if target in pages:
+            raise RequestFailed(Kind.MALFORMED, session.origin, f"{target} leads back to itself")
+        response = yield from read(session, target, None)
+        pages[target], target = _understood(session, target, partial(_page, response, target))
+    return tuple(item for page in pages.values() for item in page)
+
+
+def _understood(session: Session, target: str, reading: Callable[[], T]) -> T:
+    """Return what reading an answer gives; an answer that cannot be read is the store's failure."""
+    try:
+        return reading()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        detail = f"the answer to GET {target} holds no settings; check the endpoint"
+        raise RequestFailed(Kind.MALFORMED, session.origin, detail) from error
+
+
+def _page(response: Response, target: str) -> tuple[tuple[Item, ...], str | None]:
+    """Return the settings of a page, and where the listing goes on at this same store."""
+    items = tuple([_item(entry) for entry in json.loads(response.body)["items"]])
+    return items, read_page(response, target).next
+
+
+def _item(entry: Mapping[str, str | None]) -> Item:
+    texts = {name: entry.get(name) for name in ("label", "value", "content_type")}
+    if not all(isinstance(text, str | None) for text in texts.values()):
+        raise TypeError("a setting consists of texts")
+    tags: Any = entry.get("tags") or {}
+    return Item(key=str(entry["key"]), etag=str(entry["etag"]), tags=dict(tags), **texts)

@@ -1,0 +1,117 @@
+"""The house rules that no linter knows: sizes, docstrings of tests, documents that stay true."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import appconfig_provider
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "appconfig_provider"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
+
+MAX_MODULE = 350
+MAX_FUNCTION = 40
+MAX_PARAMETERS = 6
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield every function of a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count a function's lines without its docstring and its parameter list."""
+    body = function.body
+    if ast.get_docstring(function) is not None and len(body) > 1:
+        body = body[1:]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    """No module over 350 lines, no function over 40, no more than six parameters but in load()."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE
+    for function in functions(path):
+        assert lines_of_code(function) <= MAX_FUNCTION, function.name
+        arguments = function.args
+        count = len(arguments.posonlyargs + arguments.args + arguments.kwonlyargs)
+        own = {"self", "cls"} & {argument.arg for argument in arguments.args[:1]}
+        if function.name != "load":
+            assert count - len(own) <= MAX_PARAMETERS, function.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_signature_takes_any_keyword(path: Path) -> None:
+    """A signature tells the truth: no **kwargs, but where a decorator passes them on unseen."""
+    for function in functions(path):
+        keywords = function.args.kwarg
+        if keywords is not None:
+            annotation = ast.unparse(keywords.annotation) if keywords.annotation else ""
+            assert annotation == "P.kwargs" or keywords.arg.startswith("_"), function.name
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_states_its_rule(path: Path) -> None:
+    """Each test has a docstring: one sentence that says what must hold."""
+    for function in functions(path):
+        if function.name.startswith("test_"):
+            assert ast.get_docstring(function), f"{function.name} has no docstring"
+
+
+def test_the_public_names_are_sorted_and_importable() -> None:
+    """`__all__` is sorted, complete, and every name in it can be fetched."""
+    assert appconfig_provider.__all__ == sorted(appconfig_provider.__all__)
+    for name in appconfig_provider.__all__:
+        assert getattr(appconfig_provider, name) is not None
+    assert set(appconfig_provider.__all__) <= set(dir(appconfig_provider))
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        appconfig_provider.lod  # noqa: B018 - fetching it is the test
+
+
+def test_importing_the_package_imports_no_dependency() -> None:
+    """`import appconfig_provider` is free: neither httpx nor azure-core comes with it."""
+    heavy = "{'httpx', 'httpcore', 'azure', 'asyncio', 'ssl', 'starlette'}"
+    program = (
+        "import sys, appconfig_provider; "
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert shown.stdout.strip() == "[]"
+
+
+def test_the_architecture_document_names_every_module() -> None:
+    """A module that ARCHITECTURE.md does not mention has no place in the house yet."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for path in MODULES:
+        if path.name.startswith("__"):
+            continue
+        name = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        assert re.search(rf"\b{re.escape(path.stem)}\b", text), f"{name} is missing"
+
+
+def test_the_readme_documents_every_keyword_and_public_name() -> None:
+    """Every keyword of load() and every public name stands in the README."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    load = next(function for function in functions(PACKAGE / "provider.py") if function.name == "load")
+    keywords = [argument.arg for argument in load.args.args + load.args.kwonlyargs]
+    for name in [*keywords, *appconfig_provider.__all__]:
+        assert f"`{name}" in text or f" {name}" in text, f"{name} is missing"
+
+
+def test_the_changelog_names_the_version() -> None:
+    """The newest heading of the changelog is this version or what comes after it."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "## [Unreleased]" in text or f"## [{appconfig_provider.__version__}]" in text

@@ -1,0 +1,120 @@
+"""Law 2: readers take no lock, and never see anything but one whole generation."""
+
+from __future__ import annotations
+
+import threading
+from typing import cast
+
+import pytest
+
+from appconfig_provider import AzureAppConfigurationProvider
+from appconfig_provider._drive.sync import SyncDriver
+from appconfig_provider._engine.startup import start
+from appconfig_provider._plan import Request, Response
+from appconfig_provider.options import Options
+from appconfig_provider.testing import FakeClock
+from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting, single
+
+SWAPS = 1_000
+READERS = 8
+KEYS = [f"k{number}" for number in range(20)]
+
+
+class Publisher:
+    """A store whose every setting holds the number of its version."""
+
+    version = 1
+
+    def __call__(self, request: Request) -> Response:
+        text = str(self.version)
+        if request.target.startswith("/kv/sentinel"):
+            return single(setting("sentinel", text, etag=f"s{text}"))
+        return page([setting(key, text) for key in KEYS], etag=f"p{text}")
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    """Give a store to publish to."""
+    return Publisher()
+
+
+@pytest.fixture
+def config(publisher: Publisher) -> AzureAppConfigurationProvider:
+    """Give a provider over a driver without sockets, so that a thousand swaps take a second."""
+    options = Options(connection_string=CONNECTION, refresh_on=["sentinel"])
+    driver = ScriptedDriver(publisher, FakeClock())
+    context = context_for(driver.clock, options)
+    state = driver.run(start(context))
+    return AzureAppConfigurationProvider(context, cast("SyncDriver", driver), state)
+
+
+def test_readers_never_see_two_generations(
+    config: AzureAppConfigurationProvider, publisher: Publisher
+) -> None:
+    """Eight threads read while a thousand generations are swapped in; none sees a mixture."""
+    done = threading.Event()
+    wrong: list[object] = []
+    reads = [0] * READERS
+
+    def reading(number: int) -> None:
+        try:
+            while not done.is_set():
+                for whole in (
+                    config.snapshot.values(),
+                    config.values(),
+                    dict(config.items()).values(),
+                ):
+                    if len(set(cast("list[str]", list(whole)))) != 1:
+                        wrong.append(list(whole))
+                assert config["k0"] is not None
+                assert config.get("absent") is None
+                reads[number] += 1
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=reading, args=(number,)) for number in range(READERS)]
+    for thread in threads:
+        thread.start()
+    for version in range(2, SWAPS + 2):
+        publisher.version = version
+        assert config.refresh(force=True)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert min(reads) > 0
+    assert config.snapshot.version == SWAPS + 1
+
+
+def test_an_iterator_keeps_its_generation(
+    config: AzureAppConfigurationProvider, publisher: Publisher
+) -> None:
+    """Iterators and views that began before a swap finish with the generation they began on."""
+    items, keys, values = iter(config.items()), config.keys(), config.values()
+    first = next(items)
+    snapshot = config.snapshot
+    publisher.version = 2
+    assert config.refresh(force=True)
+    assert {value for _, value in (first, *items)} == {"1"}
+    assert set(values) == {"1"}
+    assert list(keys) == KEYS
+    assert set(snapshot.values()) == {"1"}
+    assert set(config.values()) == {"2"}
+
+
+def test_a_mapping_answers_like_the_dict_it_shows(config: AzureAppConfigurationProvider) -> None:
+    """Every Mapping method agrees with a plain dict of the same generation."""
+    plain = dict(config.snapshot)
+    assert config == plain
+    assert config == config  # noqa: PLR0124 - equality with itself is what is tested
+    assert config != {**plain, "k0": "else"}
+    assert config != 3
+    assert len(config) == len(plain)
+    assert list(config) == list(plain)
+    assert "k0" in config
+    assert "absent" not in config
+    assert config.get("absent", 7) == 7
+    with pytest.raises(KeyError, match="absent"):
+        config["absent"]
+    with pytest.raises(TypeError):
+        hash(config)

@@ -1,0 +1,103 @@
+"""A driver without sockets or waiting: it runs plans in virtual time against a function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from appconfig_provider._engine.state import Context
+from appconfig_provider._plan import (
+    AcquireToken,
+    Effect,
+    Failure,
+    Invoke,
+    Plan,
+    Request,
+    Response,
+    Schedule,
+    Send,
+    Sleep,
+)
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider.options import Options
+from appconfig_provider.testing import FakeClock
+
+T = TypeVar("T")
+
+CONNECTION = "Endpoint=https://one.azconfig.io;Id=id;Secret=c2VjcmV0"
+REPLICA = "https://two.azconfig.io"
+
+
+@dataclass
+class ScriptedDriver:
+    """Performs effects one after the other; remembers what was sent and how long it slept."""
+
+    answer: Callable[[Request], Response]
+    clock: FakeClock = field(default_factory=FakeClock)
+    sent: list[Request] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+
+    def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end."""
+        schedule = Schedule(plan)
+        try:
+            tickets = schedule.start()
+            while tickets:
+                ticket = tickets.pop(0)
+                if not ticket.void:
+                    tickets += schedule.answer(ticket, self._attempt(ticket.effect))
+            return schedule.result()
+        finally:
+            schedule.close()
+
+    def _attempt(self, effect: Effect[object]) -> object:
+        try:
+            return self._perform(effect)
+        except Exception as error:
+            return Failure(error)
+
+    def _perform(self, effect: Effect[object]) -> object:
+        match effect:
+            case Send(request, _, deadline):
+                if self.clock.monotonic() >= deadline:
+                    raise RequestFailed(Kind.OUT_OF_TIME, request.origin, "out of time")
+                self.sent.append(request)
+                return self.answer(request)
+            case Sleep(seconds):
+                self.slept.append(seconds)
+                self.clock.advance(seconds)
+                return None
+            case AcquireToken(credential, scope):
+                return credential.get_token(scope)
+            case Invoke(function, arguments):
+                return function(*arguments)
+            case _:
+                raise AssertionError(effect)
+
+
+def context_for(clock: FakeClock, options: Options, random: float = 0.0) -> Context:
+    """Return a context whose chance is always the same."""
+    return Context(options, options.credential, clock, lambda: random, (("user-agent", "test"),))
+
+
+def page(items: Sequence[Mapping[str, object]], etag: str = "p1", status: int = 200) -> Response:
+    """Return a page of settings."""
+    body = json.dumps({"items": list(items)}).encode()
+    return Response(status, {"etag": f'"{etag}"'}, body)
+
+
+def setting(key: str, value: str, etag: str = "e1", **others: object) -> dict[str, object]:
+    """Return a setting as the service writes it."""
+    return {"key": key, "value": value, "label": None, "etag": etag, **others}
+
+
+def single(item: Mapping[str, object]) -> Response:
+    """Return the answer for one setting."""
+    return Response(200, {"etag": f'"{item["etag"]}"'}, json.dumps(dict(item)).encode())
+
+
+def status(code: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer that is only a status."""
+    return Response(code, headers or {})
