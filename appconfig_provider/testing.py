@@ -12,14 +12,11 @@ requests it gets, calls back around each of them, and gives the answers a test s
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from types import TracebackType
+from typing import Protocol
 
 from appconfig_provider._drive.clock import current_clock
 from appconfig_provider.emulator import (
@@ -31,14 +28,18 @@ from appconfig_provider.emulator import (
     Store,
     create_app,
 )
+from appconfig_provider.emulator.scripting import Hook, RequestRecord, Script, Scripted
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-    from typing_extensions import Self
-
-__all__ = ["Clock", "Emulator", "FakeClock", "Hook", "RequestRecord", "Scripted"]
-
-T = TypeVar("T")
+__all__ = [
+    "Clock",
+    "Draft",
+    "Emulator",
+    "FakeClock",
+    "Hook",
+    "RequestRecord",
+    "Scripted",
+    "Setting",
+]
 
 
 class Clock(Protocol):
@@ -47,60 +48,6 @@ class Clock(Protocol):
     def time(self) -> float:
         """Seconds since 1970."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
-    """A request the emulator got; header names are lower-case.
-
-    ``index`` counts requests from 0, also over :meth:`Emulator.clear_requests`; ``target`` is path
-    and query as they were sent; ``status`` is None until the answer is known.
-    """
-
-    index: int
-    method: str
-    target: str
-    headers: Mapping[str, str] = field(repr=False)
-    status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scripted:
-    """An answer made up by a test.
-
-    ``status`` None lets the store answer after all, only later. ``delay`` is in seconds; it holds
-    up no other request and not the end of the emulator, so a long one is a silent server.
-    """
-
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | str = b""
-    delay: float = 0.0
-
-
-class Hook(Generic[T]):
-    """A registered callback; :meth:`remove` or the end of its ``with`` block takes it away."""
-
-    def __init__(self, hooks: list[Hook[T]], callback: Callable[[RequestRecord], T]) -> None:
-        self._hooks = hooks
-        self.callback = callback
-        hooks.append(self)
-
-    def remove(self) -> None:
-        """Take the callback away; does nothing the second time."""
-        with contextlib.suppress(ValueError):
-            self._hooks.remove(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.remove()
 
 
 class Emulator:
@@ -125,7 +72,7 @@ class Emulator:
     ) -> None:
         now = time.time if clock is None else clock.time
         self._access_keys = access_keys
-        self._script = _Script()
+        self._script = Script()
         self._store = Store(now=now)
         try:
             app = create_app(self._store, access_keys, page_size=page_size, now=now)
@@ -156,11 +103,18 @@ class Emulator:
         """
         return self._store.put(Draft(key, label, value, content_type, tags or {}))
 
-    def set_many(self, settings: Iterable[Draft] | Mapping[str, str | None]) -> int:
-        """Write many settings at once, drafts or a mapping of keys to values; count the changes."""
-        if isinstance(settings, Mapping):
-            settings = [Draft(key, value=value) for key, value in settings.items()]
-        return self._store.load(settings)
+    def set_many(
+        self, settings: Mapping[str, str | None] | Iterable[Draft | tuple[str, str | None]]
+    ) -> int:
+        """Write many settings at once and count the changes.
+
+        Takes a mapping of keys to values, or an iterable of such pairs and of drafts.
+        """
+        given = settings.items() if isinstance(settings, Mapping) else settings
+        drafts = (
+            item if isinstance(item, Draft) else Draft(item[0], value=item[1]) for item in given
+        )
+        return self._store.load(drafts)
 
     def get(self, key: str, label: str | None = None) -> Setting | None:
         """The setting with this key and label, or None."""
@@ -204,9 +158,10 @@ class Emulator:
     def close(self) -> None:
         """Drop every connection, stop answering and forget the settings."""
         self._server.close()
+        self._script.close()
         self._store.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Emulator:
         self.start()
         return self
 
@@ -263,7 +218,7 @@ class FakeClock:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> FakeClock:
         self._installed = current_clock.set(self)
         return self
 
@@ -274,108 +229,3 @@ class FakeClock:
         traceback: TracebackType | None,
     ) -> None:
         current_clock.reset(self._installed)
-
-
-class _Script:
-    """Recording and scripting around an application."""
-
-    def __init__(self) -> None:
-        self.before: list[Hook[object]] = []
-        self.after: list[Hook[object]] = []
-        self.responders: list[Hook[Scripted | None]] = []
-        self.trouble: list[BaseException] = []
-        self._records: dict[int, RequestRecord] = {}
-        self._numbers = itertools.count()
-        self._lock = threading.Lock()
-
-    def records(self) -> list[RequestRecord]:
-        with self._lock:
-            return list(self._records.values())
-
-    def forget(self) -> None:
-        with self._lock:
-            self._records.clear()
-
-    def around(self, app: ASGIApp) -> ASGIApp:
-        async def scripted(scope: Scope, receive: Receive, send: Send) -> None:
-            record = self._arrived(scope)
-            try:
-                messages = await self._answer(app, record, scope, receive)
-            except Exception as error:
-                self.trouble.append(error)
-                messages = _messages(Scripted(500, body=f"a callback raised {error!r}"))
-            for message in messages:
-                await send(message)
-
-        return scripted
-
-    async def _answer(
-        self, app: ASGIApp, record: RequestRecord, scope: Scope, receive: Receive
-    ) -> list[Message]:
-        for hook in tuple(self.before):
-            await asyncio.to_thread(hook.callback, record)
-        answer = await self._scripted(record)
-        if answer is not None:
-            await asyncio.sleep(answer.delay)
-        if answer is None or answer.status is None:
-            messages = await _collect(app, scope, receive)
-        else:
-            messages = _messages(answer)
-        record = self._answered(record, messages[0]["status"])
-        for after in tuple(self.after):
-            await asyncio.to_thread(after.callback, record)
-        return messages
-
-    async def _scripted(self, record: RequestRecord) -> Scripted | None:
-        for hook in tuple(self.responders):
-            answer = await asyncio.to_thread(hook.callback, record)
-            if answer is not None:
-                return answer
-        return None
-
-    def _arrived(self, scope: Scope) -> RequestRecord:
-        query = scope["query_string"]
-        target = scope["raw_path"] + (b"?" + query if query else b"")
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
-        with self._lock:
-            record = RequestRecord(
-                next(self._numbers),
-                scope["method"],
-                target.decode("ascii"),
-                MappingProxyType(headers),
-            )
-            self._records[record.index] = record
-        return record
-
-    def _answered(self, record: RequestRecord, status: int) -> RequestRecord:
-        record = replace(record, status=status)
-        with self._lock:
-            if record.index in self._records:
-                self._records[record.index] = record
-        return record
-
-
-async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> list[Message]:
-    messages: list[Message] = []
-
-    async def keep(message: Message) -> None:
-        messages.append(message)
-
-    await app(scope, receive, keep)
-    return messages
-
-
-def _messages(answer: Scripted) -> list[Message]:
-    body = answer.body.encode() if isinstance(answer.body, str) else answer.body
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in answer.headers.items()
-    ]
-    if answer.status not in (204, 304) and b"content-length" not in dict(headers):
-        headers.append((b"content-length", str(len(body)).encode()))
-    return [
-        {"type": "http.response.start", "status": answer.status, "headers": headers},
-        {"type": "http.response.body", "body": body},
-    ]

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import anyio
 import httpx
 
-from appconfig_provider._drive.http import Body, Lanes, Network, failure, time_left, to_httpx
+from appconfig_provider._drive.http import (
+    TRANSPORT_ERRORS,
+    Body,
+    Lanes,
+    Network,
+    failure,
+    time_left,
+    to_httpx,
+)
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -28,7 +36,6 @@ from appconfig_provider._plan import (
     Sleep,
     Ticket,
 )
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
 
@@ -151,15 +158,19 @@ class AsyncDriver:
         self.sent += 1
         try:
             with anyio.fail_after(time_left(effect, self._clock)):
-                return await self._exchange(lane, request, Body(effect, self._clock))
-        except TimeoutError as error:
-            raise RequestFailed(Kind.OUT_OF_TIME, origin, "the time allowed is used up") from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise failure(effect, error) from error
-        finally:
-            self._lanes.give_back(origin, lane)
-            if self._closed:
-                await self.close()
+                response = await self._exchange(lane, request, Body(effect, self._clock))
+        except BaseException as error:
+            # What is left of a broken or cancelled exchange is not worth knowing: a connection
+            # may be lost in between, and the lane would wait for it for ever.
+            with anyio.CancelScope(shield=True):
+                await lane.aclose()
+            if isinstance(error, TRANSPORT_ERRORS):
+                raise failure(effect, error) from error
+            raise
+        self._lanes.give_back(origin, lane)
+        if self._closed:
+            await self.close()
+        return response
 
     async def _exchange(
         self, lane: httpx.AsyncHTTPTransport, request: httpx.Request, body: Body

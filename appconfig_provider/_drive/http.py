@@ -175,9 +175,15 @@ class Body:
         return Response(answer.status_code, answer.headers, b"".join(self._chunks))
 
 
-def failure(effect: Send, error: httpx.HTTPError | httpx.InvalidURL | OSError) -> RequestFailed:
+TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError)
+"""What a transport raises; the `TimeoutError` of a cancel scope is an OSError."""
+
+
+def failure(effect: Send, error: BaseException) -> RequestFailed:
     """Return what went wrong on the way, without the query (it may be long) or any header."""
     request = effect.request
+    if isinstance(error, TimeoutError):
+        return RequestFailed(Kind.OUT_OF_TIME, request.origin, "the time allowed is used up")
     path = request.target.partition("?")[0]
     kind = Kind.UNREACHABLE if isinstance(error, _CONNECTING) else Kind.UNANSWERED
     detail = f"{kind.value} ({type(error).__name__}: {error}) for {request.method} {path}"

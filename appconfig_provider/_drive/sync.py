@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx
 
-from appconfig_provider._drive.http import Body, Lanes, Network, failure, to_httpx
+from appconfig_provider._drive.http import TRANSPORT_ERRORS, Body, Lanes, Network, failure, to_httpx
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -132,13 +132,16 @@ class SyncDriver:
                     body.add(chunk)
             finally:
                 answer.close()
-            return body.response(answer)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise failure(effect, error) from error
-        finally:
-            self._lanes.give_back(origin, lane)
-            if self._closed:
-                self.close()
+        except BaseException as error:
+            # What is left of a broken exchange is not worth knowing: the lane goes with it.
+            lane.close()
+            if isinstance(error, TRANSPORT_ERRORS):
+                raise failure(effect, error) from error
+            raise
+        self._lanes.give_back(origin, lane)
+        if self._closed:
+            self.close()
+        return body.response(answer)
 
     def _new_token(self, wanted: AcquireToken) -> AccessToken:
         credential = cast("TokenCredential", wanted.credential)

@@ -22,5 +22,4 @@ def main() -> None:
     try:
         appconfig(prog_name="appconfig")
     except UnicodeEncodeError as error:
-        # Either the shell handed over bytes that are no text, or the output cannot show a value.
-        sys.exit(f"Error: a text does not fit the encoding {error.encoding}; try PYTHONUTF8=1")
+        sys.exit(f"Error: the output cannot show a text as {error.encoding}; try PYTHONUTF8=1")

@@ -171,9 +171,10 @@ def _connected(connection_string: str | None) -> Iterator[RemoteStore]:
             yield store
     except RequestFailed as failure:
         raise click.ClickException(_explained(failure, connection_string)) from failure
+    except UnicodeEncodeError as error:
+        told = f"A text cannot be sent as {error.encoding}; check arguments and connection string."
+        raise click.ClickException(told) from error
     except ValueError as error:
-        if isinstance(error, UnicodeError):
-            raise
         raise click.ClickException(str(error)) from error
 
 

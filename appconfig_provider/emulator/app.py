@@ -140,13 +140,13 @@ class _Gate:
         if key.read_only and request.method not in _READS:
             raise Refusal(Answer(403))
         return Call(
-            request.method,
-            quote(request.scope["path"]),
-            query,
-            version,
-            request.headers,
-            body,
-            _key(request),
+            method=request.method,
+            path=quote(request.scope["path"]),
+            query=query,
+            version=version,
+            headers=request.headers,
+            body=body,
+            key=_key(request),
         )
 
     def _authenticate(self, request: Request) -> AccessKey:

@@ -13,13 +13,9 @@ import os
 import socket
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 _IDLE_SECONDS = 120
 _DATE_SECONDS = 1.0
@@ -42,6 +38,7 @@ class Server:
         self.port: int = self._listener.getsockname()[1]
         self.endpoint = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         self._uvicorn = _Uvicorn(app)
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"appconfig-emulator-{self.port}", daemon=True
         )
@@ -50,6 +47,8 @@ class Server:
         """Begin to answer; returns when requests are accepted."""
         self._thread.start()
         self._uvicorn.ready.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
         """Stop answering and wait for the thread; does nothing the second time."""
@@ -63,7 +62,7 @@ class Server:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Server:
         self.start()
         return self
 
@@ -78,6 +77,8 @@ class Server:
     def _run(self) -> None:
         try:
             asyncio.run(self._uvicorn.serve([self._listener]))
+        except BaseException as error:  # start() raises it where somebody sees it
+            self._failure = error
         finally:
             self._uvicorn.ready.set()
 

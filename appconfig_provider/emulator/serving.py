@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from appconfig_provider.emulator.app import create_app
 from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
-from appconfig_provider.emulator.seeds import SeedError, read_seed
+from appconfig_provider.emulator.seeds import read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
 
@@ -59,7 +59,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
                 with contextlib.suppress(KeyboardInterrupt):
                     while not server.wait(_POLL_SECONDS):
                         pass
-    except (SeedError, ValueError) as error:
+    except ValueError as error:
         raise ServeError(str(error), 2) from error
     except StoreError as error:
         raise ServeError(str(error), 1) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -55,7 +55,7 @@ class Refusal(Exception):
 class Query:
     """The decoded parameters of a request in the order they came; names are lower-case."""
 
-    pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[str, str], ...]
 
     def first(self, *names: str) -> str | None:
         """The first value given under any of these names."""
@@ -74,9 +74,9 @@ class Call:
     path: str
     query: Query
     version: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    key: str = ""
+    headers: Mapping[str, str]
+    body: bytes
+    key: str
 
 
 def parse_query(raw: bytes) -> Query:

@@ -176,14 +176,19 @@ def test_a_refresh_inside_a_callback_returns_false(store: Emulator) -> None:
 
     store.set("sentinel", "1")
     inner: list[bool] = []
+
+    def changed() -> None:
+        store.set("sentinel", f"{len(inner)} more")
+        inner.append(config.refresh(force=True))
+
     with appconfig_provider.load(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
-        on_refresh_success=lambda: inner.append(config.refresh(force=True)),
+        on_refresh_success=changed,
     ) as config:
         store.set("sentinel", "2")
         assert config.refresh(force=True)
-    assert inner == [False]
+        assert inner == [False]
 
 
 def test_a_long_retry_after_does_not_hold_refresh(load: Loader) -> None:

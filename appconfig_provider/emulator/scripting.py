@@ -1,0 +1,202 @@
+"""Recording requests, calling back around them, and answering in the store's place.
+
+A :class:`Script` goes around an application and knows nothing of settings. Callbacks run on
+threads of their own: they may write to the store, send requests themselves and block, without
+holding up the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+T = TypeVar("T")
+_CALLBACKS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request the emulator got; header names are lower-case.
+
+    ``index`` counts requests from 0, also over :meth:`Emulator.clear_requests`; ``target`` is path
+    and query as they were sent; ``status`` is None until the answer is known.
+    """
+
+    index: int
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """An answer made up by a test.
+
+    ``status`` None lets the store answer after all, only later. ``delay`` is in seconds; it holds
+    up no other request and not the end of the emulator, so a long one is a silent server.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | str = b""
+    delay: float = 0.0
+
+
+class Hook(Generic[T]):
+    """A registered callback; :meth:`remove` or the end of its ``with`` block takes it away."""
+
+    def __init__(self, hooks: list[Hook[T]], callback: Callable[[RequestRecord], T]) -> None:
+        self._hooks = hooks
+        self.callback = callback
+        hooks.append(self)
+
+    def remove(self) -> None:
+        """Take the callback away; does nothing the second time."""
+        with contextlib.suppress(ValueError):
+            self._hooks.remove(self)
+
+    def __enter__(self) -> Hook[T]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+
+class Script:
+    """What a test wants to see of requests and to change in their answers.
+
+    ``before`` and ``after`` are called around an answer, ``responders`` may give it; ``trouble``
+    collects what callbacks, or the application, raised.
+    """
+
+    def __init__(self) -> None:
+        self.before: list[Hook[object]] = []
+        self.after: list[Hook[object]] = []
+        self.responders: list[Hook[Scripted | None]] = []
+        self.trouble: list[BaseException] = []
+        self._records: dict[int, RequestRecord] = {}
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(_CALLBACKS_AT_ONCE, "appconfig-emulator-callback")
+
+    def close(self) -> None:
+        """Call nothing back any more; callbacks that are running are left alone."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def records(self) -> list[RequestRecord]:
+        """The requests so far, in the order they came."""
+        with self._lock:
+            return list(self._records.values())
+
+    def forget(self) -> None:
+        """Forget the recorded requests."""
+        with self._lock:
+            self._records.clear()
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """The application as the test wants it."""
+
+        async def scripted(scope: Scope, receive: Receive, send: Send) -> None:
+            record = self._arrived(scope)
+            try:
+                messages = await self._answer(app, record, scope, receive)
+            except Exception as error:
+                self.trouble.append(error)
+                messages = _messages(
+                    Scripted(500, body=f"the emulator or a callback raised {error!r}")
+                )
+            for message in messages:
+                await send(message)
+
+        return scripted
+
+    async def _answer(
+        self, app: ASGIApp, record: RequestRecord, scope: Scope, receive: Receive
+    ) -> list[Message]:
+        for hook in tuple(self.before):
+            await self._call(hook, record)
+        answer = await self._scripted(record)
+        if answer is not None:
+            await asyncio.sleep(answer.delay)
+        if answer is None or answer.status is None:
+            messages = await _collect(app, scope, receive)
+        else:
+            messages = _messages(answer)
+        record = self._answered(record, messages[0]["status"])
+        for after in tuple(self.after):
+            await self._call(after, record)
+        return messages
+
+    async def _scripted(self, record: RequestRecord) -> Scripted | None:
+        for hook in tuple(self.responders):
+            answer = await self._call(hook, record)
+            if answer is not None:
+                return answer
+        return None
+
+    async def _call(self, hook: Hook[T], record: RequestRecord) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, hook.callback, record)
+
+    def _arrived(self, scope: Scope) -> RequestRecord:
+        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + query if query else b"")
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        with self._lock:
+            record = RequestRecord(
+                next(self._numbers),
+                scope["method"],
+                target.decode("ascii"),
+                MappingProxyType(headers),
+            )
+            self._records[record.index] = record
+        return record
+
+    def _answered(self, record: RequestRecord, status: int) -> RequestRecord:
+        record = replace(record, status=status)
+        with self._lock:
+            if record.index in self._records:
+                self._records[record.index] = record
+        return record
+
+
+async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> list[Message]:
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope, receive, keep)
+    return messages
+
+
+def _messages(answer: Scripted) -> list[Message]:
+    body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in answer.headers.items()
+    ]
+    if answer.status not in (204, 304) and b"content-length" not in dict(headers):
+        headers.append((b"content-length", str(len(body)).encode()))
+    return [
+        {"type": "http.response.start", "status": answer.status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    ]
