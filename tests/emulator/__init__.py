@@ -1,0 +1,1 @@
+"""The emulator, asked over raw HTTP and part by part."""

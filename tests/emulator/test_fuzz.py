@@ -1,0 +1,134 @@
+"""Whatever is sent: an answer below 500, and nothing stored that was not asked for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+from collections.abc import Iterator
+from datetime import timezone
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appconfig_provider.testing import Emulator
+
+from .raw import Signer
+
+TARGETS = st.tuples(
+    st.sampled_from(["/kv", "/kv/", "/kv/k", "/keys", "/labels", "/", "kv", "*", "http://x/kv"]),
+    st.text(alphabet="%2FafkAB0/?&=*,\\.;:+-_~$'\"<>#[]|", max_size=12),
+    st.sampled_from(["", "?key=", "?label=", "?tags=", "?after=", "?$select=", "?name=", "?a&="]),
+    st.text(alphabet="%2FaCe0/?&=*,\\.;:+-_~$'\"<>#[]|", max_size=12),
+).map("".join)
+VALUES = st.text(alphabet="\"'*,W/ aé=;%\\\t", max_size=12)
+BODIES = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from([b'{"value":"v"}', b'{"tags":{"":1}}', b"null", b'{"value":"\\ud800"}']),
+)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Emulator]:
+    """One store for every example."""
+    with Emulator() as emulator:
+        yield emulator
+
+
+def exchange(store: Emulator, request: bytes) -> int:
+    """Send bytes on a new connection and read the status of the answer."""
+    host, _, port = store.endpoint.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return int(answer.split(b" ", 2)[1])
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS"]),
+    TARGETS,
+    st.dictionaries(
+        st.sampled_from(["If-Match", "If-None-Match", "Sync-Token", "Accept", "Content-Type"]),
+        VALUES,
+    ),
+    BODIES,
+)
+def test_signed_requests(
+    shared: Emulator, method: str, target: str, headers: dict[str, str], body: bytes
+) -> None:
+    """A signed request with any target, headers and body gets an answer below 500."""
+    host = shared.endpoint.removeprefix("http://")
+    signed = Signer().sign(method, target, host, body)
+    content = {"Content-Type": "application/json", **headers, "Content-Length": str(len(body))}
+    lines = [f"{method} {target} HTTP/1.1", "Connection: close"]
+    lines += [f"{name}: {value.strip()}" for name, value in {**signed, **content}.items()]
+    request = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+    status = exchange(shared, request)
+    assert status < 500
+    if status >= 400:
+        assert not [r for r in shared.requests[-1:] if r.status == 200]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(alphabet='HMAC-SHA256 Credntial=&,;x"\\é', max_size=40),
+    st.text(alphabet="Nov, 20236:5.GMTZ+-é", max_size=30),
+    st.text(max_size=10),
+)
+def test_credentials(shared: Emulator, authorization: str, date: str, digest: str) -> None:
+    """Any credentials but the right ones get a 401 with a challenge."""
+    headers = {
+        "Host": "h",
+        "x-ms-date": date.strip(),
+        "x-ms-content-sha256": base64.b64encode(hashlib.sha256(digest.encode()).digest()).decode(),
+        "Authorization": ("HMAC-SHA256 " + authorization).strip(),
+        "Connection": "close",
+    }
+    lines = ["GET /kv HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    assert exchange(shared, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n") == 401
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.text(alphabet="Nov, 20236:5.GMTZ+-é", max_size=30),
+        st.datetimes(timezones=st.sampled_from([None, timezone.utc])).map(str),
+    )
+)
+def test_dates(shared: Emulator, date: str) -> None:
+    """A correctly signed request with any date is served or a 401, never an error."""
+    if not date.strip():
+        date = "-"
+    host = shared.endpoint.removeprefix("http://")
+    signed = Signer(date=date.strip()).sign("GET", "/kv", host, b"")
+    lines = ["GET /kv HTTP/1.1", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in signed.items()]
+    assert exchange(shared, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n") in (200, 401)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(min_size=1, max_size=60).map(lambda noise: noise + b"\r\n\r\n"))
+def test_noise(shared: Emulator, noise: bytes) -> None:
+    """Bytes that are not HTTP are refused, and the next request is served."""
+    host, _, port = shared.endpoint.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(noise)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(65536)
+    assert exchange(shared, b"GET /kv HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n") == 401
+
+
+def test_half_a_body(shared: Emulator) -> None:
+    """A client that leaves in the middle of its body leaves nothing behind, in store or log."""
+    host = shared.endpoint.removeprefix("http://")
+    signed = Signer().sign("PUT", "/kv/half", host, b"x" * 100)
+    lines = ["PUT /kv/half HTTP/1.1", "Content-Length: 100"]
+    lines += [f"{name}: {value}" for name, value in signed.items()]
+    name, _, port = host.partition(":")
+    with socket.create_connection((name, int(port)), timeout=5) as connection:
+        connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\nxxx")
+    assert exchange(shared, b"GET /kv HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n") == 401
+    assert shared.get("half") is None

@@ -1,0 +1,180 @@
+"""The emulator as a program: options, output, exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from appconfig_provider.emulator.__main__ import main
+from appconfig_provider.emulator.seeds import SeedError, read_seed
+
+from .raw import Raw, Signer
+
+COMMAND = (sys.executable, "-W", "error", "-m", "appconfig_provider.emulator")
+
+
+@contextmanager
+def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], Mapping[str, str]]]:
+    """The program on a free port, with the parts of the connection string it printed."""
+    # A child inherits an ignored SIGINT, which is what a background job of a shell has.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            (*COMMAND, "--port", "0", *options),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            assert process.stdout is not None
+            line, hint = process.stdout.readline(), process.stdout.readline()
+            parts = dict(part.split("=", 1) for part in line.strip().split(";"))
+            yield process, {**parts, "hint": hint}
+        finally:
+            process.kill()
+
+
+def stop(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Press Ctrl-C and wait for the end."""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    return process.returncode, out, err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process")
+def test_serves_until_interrupted(tmp_path: Path) -> None:
+    """It prints a connection string that works, keeps its data file, and ends quietly with 0."""
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps({"items": [{"key": "k", "value": "v", "label": "l"}]}))
+    data = tmp_path / "store.db"
+    options = ("--data", str(data), "--page-size", "2")
+    with running(*options, "--seed", str(seed)) as (process, parts):
+        assert list(parts) == ["Endpoint", "Id", "Secret", "hint"]
+        assert parts["hint"] == f"Serving 1 setting on {parts['Endpoint']}. Stop with Ctrl-C.\n"
+        assert parts["Endpoint"].startswith("http://127.0.0.1:")
+        signer = Signer(id=parts["Id"], secret=parts["Secret"])
+        with Raw(parts["Endpoint"]) as raw:
+            etag = raw.send("GET", "/kv/k?label=l", signer=signer).headers["etag"]
+            assert stop(process) == (0, "", "")
+    key = ("--access-key-id", "me", "--access-key-secret", "c2VjcmV0")
+    with running(*options, *key) as (process, parts), Raw(parts["Endpoint"]) as raw:
+        signer = Signer(id="me", secret="c2VjcmV0")
+        assert raw.send("GET", "/kv/k?label=l", signer=signer).headers["etag"] == etag
+        assert raw.send("GET", "/kv").status == 401
+        assert stop(process)[0] == 0
+
+
+def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
+    """The exit code and the error line of a start that fails."""
+    code = main(options)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return code, captured.err
+
+
+def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """A taken port is one line on stderr and exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, line = run(capsys, "--port", str(port))
+    assert code == 1
+    assert f"127.0.0.1:{port}" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        (("--seed", "nothing.json"), 2, "nothing.json"),
+        (("--page-size", "0"), 2, "at least one item"),
+        (("--access-key-secret", "%"), 2, "not base64"),
+        (("--data", "missing/store.db"), 1, "missing/store.db"),
+        (("--host", "256.1.1.1"), 1, "256.1.1.1"),
+        (("--port", "70000"), 2, "port"),
+    ],
+)
+def test_bad_options(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    code: int,
+    text: str,
+) -> None:
+    """What cannot be used is one line on stderr that names it, and a code other than 0."""
+    monkeypatch.chdir(tmp_path)
+    found, line = run(capsys, "--port", "0", *options)
+    assert found == code
+    assert text in line
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("{", "Expecting"),
+        ("[]", "expected a JSON object"),
+        ('{"items":[1]}', "item 1: expected a JSON object"),
+        ('{"items":[{"key":"a","value":"v"},{"value":"v"}]}', "item 2"),
+        ('{"items":[{"key":"a","value":1}]}', "'value' must be a text"),
+        ('{"items":[{"key":"a","tags":["x"]}]}', "'tags' an object"),
+        ('{"items":[{"key":"a","colour":"x"}]}', "unknown field 'colour'"),
+        ('{"items":[{"key":"a%"}]}', "item 1 (key 'a%'): key"),
+        ('{"a":1}', "(key 'a'): 'value' must be a text"),
+        ('{"items":[{"key":"a","value":"' + "x" * 11_000 + '"}]}', "larger than"),
+        ("[" * 100_000, "nested too deeply"),
+        ("\udcff", "decode"),
+    ],
+)
+def test_bad_seeds(tmp_path: Path, content: str, text: str) -> None:
+    """A bad seed file is an error in one line that names the file and the item."""
+    path = tmp_path / "seed.json"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SeedError) as caught:
+        read_seed(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert text in message
+    assert "\n" not in message
+
+
+def test_seed_forms(tmp_path: Path) -> None:
+    """The KVSet profile and a plain object of keys and texts are both read."""
+    path = tmp_path / "seed.json"
+    item = {"key": "k", "value": "v", "label": "l", "content_type": "c", "tags": {"t": "1"}}
+    path.write_text(json.dumps({"items": [item, {"key": "m", "label": "", "tags": None}]}))
+    full, bare = read_seed(path)
+    found = (full.key, full.value, full.label, full.content_type, full.tags)
+    assert found == ("k", "v", "l", "c", {"t": "1"})
+    assert (bare.value, bare.label, bare.tags) == (None, None, {})
+    path.write_text('\ufeff{"a": "1", "items": "2"}', encoding="utf-8")
+    assert {draft.key: draft.value for draft in read_seed(path)} == {"a": "1", "items": "2"}
+
+
+def test_importing_is_light() -> None:
+    """Importing the package imports no web server; without one the error says what to install."""
+    script = """
+import sys
+sys.modules["uvicorn"] = None
+import appconfig_provider.emulator as emulator
+assert "starlette" not in sys.modules
+emulator.Store().close()
+try:
+    emulator.Server
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert 'pip install "appconfig-provider[emulator]"' in done.stdout
