@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -35,6 +36,9 @@ Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
 
 MIN_INTERVAL = 1.0
 DEFAULT_STARTUP = 100.0
+
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+"""A host as it goes on the wire; an international name is given in its xn-- form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +128,8 @@ def parse_connection_string(text: str) -> Store:
         fields[name] = value
     if len(fields) != 3 or not all(fields.values()):
         raise ValueError(_CONNECTION_STRING)
+    if not fields["Id"].isascii():
+        raise ValueError(_CONNECTION_STRING)
     try:
         secret = base64.b64decode(fields["Secret"], validate=True)
     except (binascii.Error, ValueError):
@@ -186,9 +192,10 @@ def _endpoint(name: str, text: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+    host = parts.hostname or ""
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or parts.path.strip("/"):
         raise ValueError(f"{name}: {text!r} is not an endpoint such as https://name.azconfig.io")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default} else "")
 

@@ -27,6 +27,9 @@ from appconfig_provider.protocols import Clock
 
 LaneT = TypeVar("LaneT")
 
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""A proxy of the environment cannot reach the emulator on this machine."""
+
 MAX_BODY = 64 * 1024 * 1024
 """A page is at most 1 MB; an answer far beyond that is no page."""
 
@@ -53,6 +56,8 @@ class Network:
         if self.proxy is not None:
             return self.proxy
         parts = urlsplit(origin)
+        if (parts.hostname or "") in _LOOPBACK:
+            return None
         proxies = getproxies()
         proxy = proxies.get(parts.scheme) or proxies.get("all")
         if not proxy or proxy_bypass(host_of(origin)) or proxy_bypass(parts.hostname or ""):

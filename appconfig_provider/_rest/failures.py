@@ -104,7 +104,7 @@ def refused(origin: str, status: int, body: bytes, doing: str) -> RequestFailed:
     problem = _problem(body)
     if problem:
         text += f" ({problem})"
-    hint = _HINTS.get(status)
+    hint = _HINTS.get(status) if doing.startswith("GET") else None
     if hint:
         text += f"; {hint}"
     return RequestFailed(Kind.REFUSED, origin, text, status=status)

@@ -1,0 +1,1 @@
+"""The `appconfig` command, in this process and in its own."""

@@ -1,0 +1,184 @@
+"""`appconfig set`, `get` and `list` against a store over HTTP."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from appconfig_provider.cli.commands import VARIABLES
+from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+
+from .conftest import Run
+
+ESCAPE = "\x1b[31m"
+
+
+def test_set_then_get(run: Run, store: Emulator) -> None:
+    """What `set` writes is in the store, and `get` prints it with nothing around it."""
+    assert (
+        run("set", "message", "Hello World!").output == "Created setting 'message' without label.\n"
+    )
+    written = store.get("message")
+    assert written is not None
+    assert written.value == "Hello World!"
+    assert run("get", "message").stdout == "Hello World!\n"
+
+
+def test_labels_are_kept_apart(run: Run, store: Emulator) -> None:
+    """A label makes another setting of the same key."""
+    run("set", "message", "plain")
+    run("set", "message", "labelled", "--label", "prod")
+    assert store.get("message", "prod") is not None
+    assert run("get", "message").stdout == "plain\n"
+    assert run("get", "message", "--label", "prod").stdout == "labelled\n"
+
+
+@pytest.mark.parametrize("key", ["a/b", "a b+c&d=e?f#g", "ключ", "*", "a,b\\c"])
+def test_any_key_can_be_named(run: Run, store: Emulator, key: str) -> None:
+    """Characters that mean something in addresses and filters are letters of a key here."""
+    assert run("set", key, "früh ☀").exit_code == 0
+    assert store.get(key) is not None
+    assert run("get", key).stdout == "früh ☀\n"
+
+
+def test_what_is_not_given_stays(run: Run, store: Emulator) -> None:
+    """Writing a value keeps the tags and the content type, unless a new one is given."""
+    store.set("flag", "{}", content_type="application/json", tags={"team": "a"})
+    assert run("set", "flag", "[]").output == "Updated setting 'flag' without label.\n"
+    written = store.get("flag")
+    assert written is not None
+    assert (written.value, written.content_type) == ("[]", "application/json")
+    assert written.tags == {"team": "a"}
+    run("set", "flag", "text", "--content-type", "text/plain")
+    written = store.get("flag")
+    assert written is not None
+    assert (written.content_type, dict(written.tags)) == ("text/plain", {"team": "a"})
+
+
+def test_a_write_in_between_is_seen(run: Run, store: Emulator) -> None:
+    """Tags that somebody adds between our reading and our writing are not lost."""
+    store.set("message", "old")
+
+    def interfere(request: RequestRecord) -> None:
+        if request.method == "GET" and len(store.requests) == 1:
+            store.set("message", "theirs", tags={"by": "them"})
+
+    with store.after_answer(interfere):
+        assert run("set", "message", "ours").exit_code == 0
+    written = store.get("message")
+    assert written is not None
+    assert (written.value, dict(written.tags)) == ("ours", {"by": "them"})
+    assert [record.status for record in store.requests] == [200, 412, 200, 200]
+
+
+def test_giving_up_against_constant_writers(run: Run, store: Emulator) -> None:
+    """Somebody who always writes first makes the command give up, not run for ever."""
+    with store.respond(lambda request: Scripted(412) if request.method == "PUT" else None):
+        result = run("set", "message", "ours")
+    assert result.exit_code == 1
+    assert "others write 'message' all the time" in result.stderr
+
+
+def test_absent(run: Run) -> None:
+    """A setting that is not there leaves stdout empty and ends with 1."""
+    result = run("get", "nothing", "--label", "x")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: The store has no setting 'nothing' with label 'x'.\n"
+
+
+def test_list_in_lines(run: Run, store: Emulator) -> None:
+    """For programs each setting is a line with tabs between, and every page is there."""
+    store.set_many({f"k{number}": "v" for number in range(10)})
+    store.set("k0", "w", "dev", "text/plain")
+    lines = run("list").stdout.splitlines()
+    assert len(lines) == 11
+    assert lines[:2] == ["k0\t\tv\t", "k0\tdev\tw\ttext/plain"]
+
+
+def test_list_as_table(run: Run, store: Emulator) -> None:
+    """On a terminal settings are a table that neither cuts values nor reads markup in them."""
+    store.set("key", "[bold]" + "x" * 300)
+    shown = run("list", env={"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": "80"}).stdout
+    assert "Content type" in shown
+    assert "[bold]" in shown
+    assert shown.count("x") == 300
+
+
+def test_empty_table(run: Run) -> None:
+    """On a terminal an empty store says so; in a pipe it is no line at all."""
+    assert "No settings." in run("list", env={"FORCE_COLOR": "1"}).stdout
+    assert not run("list").stdout
+
+
+def test_values_cannot_order_the_terminal_about(run: Run, store: Emulator) -> None:
+    """Control characters of a value are shown as text."""
+    store.set("key", f"{ESCAPE}a\nb\tc")
+    for env in ({}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}):
+        shown = run("list", env=env).stdout
+        assert ESCAPE not in shown
+        assert "\\x1b[31ma\\nb\\tc" in shown
+
+
+def test_list_as_json(run: Run, store: Emulator) -> None:
+    """JSON has every setting of every page with its tags."""
+    store.set_many({f"k{number}": "v" for number in range(7)})
+    store.set("k9", None, "dev", tags={"a": "b", "c": None})
+    items = json.loads(run("list", "--json").stdout)["items"]
+    assert [item["key"] for item in items] == [*(f"k{number}" for number in range(7)), "k9"]
+    assert items[-1] == {
+        "key": "k9",
+        "label": "dev",
+        "value": None,
+        "content_type": None,
+        "tags": {"a": "b", "c": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("filters", "values"),
+    [
+        ((), {"1", "2", "3"}),
+        (("--key", "app:*"), {"1", "2"}),
+        (("--key", "app:a,other"), {"1", "2", "3"}),
+        (("--label", "dev"), {"2"}),
+        (("--label", r"\0"), {"1", "3"}),
+        (("--label", ""), {"1", "3"}),
+        (("--label", r"\0,dev", "--key", "app:a"), {"1", "2"}),
+        (("--label", "d*"), {"2"}),
+    ],
+)
+def test_filters(run: Run, store: Emulator, filters: tuple[str, ...], values: set[str]) -> None:
+    """Filters for key and label follow the service's grammar; without one everything is listed."""
+    store.set("app:a", "1")
+    store.set("app:a", "2", "dev")
+    store.set("other", "3")
+    listed = json.loads(run("list", "--json", *filters).stdout)["items"]
+    assert {item["value"] for item in listed} == values
+
+
+def test_bad_filter(run: Run) -> None:
+    """A filter outside the grammar is refused before anything is asked."""
+    result = run("list", "--key", "*a")
+    assert result.exit_code == 2
+    assert "'*' may stand only at the end" in result.stderr
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_environment(bare: Run, store: Emulator, variable: str) -> None:
+    """Each of the two variables names the store."""
+    store.set("message", "x")
+    assert bare("get", "message", env={variable: store.connection_string}).stdout == "x\n"
+
+
+def test_option_comes_first(bare: Run, store: Emulator) -> None:
+    """--connection-string counts more than the environment."""
+    store.set("message", "x")
+    result = bare(
+        "get",
+        "message",
+        "--connection-string",
+        store.connection_string,
+        env={VARIABLES[0]: "nonsense"},
+    )
+    assert result.stdout == "x\n"
