@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential
 
-    from appconfig_provider._drive.aio import AsyncDriver
+    from appconfig_provider._drive.aio import AsyncDriver  # noqa: F401 - in a base class
 
 
 async def load(

@@ -6,6 +6,7 @@ AzureError
 │  └─ ResourceNotFoundError         404
 ├─ ServiceRequestError            the store could not be reached
 ├─ ServiceResponseError           it was reached, and the answer did not come
+├─ SnapshotNotFoundError          a named snapshot is not there                (also ValueError)
 ├─ StartupTimeout                 nothing answered within `startup_timeout`  (also TimeoutError)
 └─ KeyVaultReferenceError         a reference that cannot be resolved        (also ValueError)
 
@@ -33,6 +34,7 @@ __all__ = [
     "ResourceNotFoundError",
     "ServiceRequestError",
     "ServiceResponseError",
+    "SnapshotNotFoundError",
     "StartupTimeout",
 ]
 
@@ -46,9 +48,20 @@ class StartupTimeout(AzureError, TimeoutError):
 
 
 class KeyVaultReferenceError(AzureError, ValueError):
-    """A setting points to a secret that cannot be read; carries `key` and `label`."""
+    """A setting points to a secret that cannot be read; carries `key`, `label` and `secret_id`."""
 
-    def __init__(self, message: str, *, key: str, label: str | None) -> None:
+    def __init__(
+        self, message: str, *, key: str, label: str | None, secret_id: str | None = None
+    ) -> None:
         super().__init__(message)
         self.key = key
         self.label = label
+        self.secret_id = secret_id
+
+
+class SnapshotNotFoundError(AzureError, ValueError):
+    """A selector or a snapshot reference names a snapshot that is not there; see `name`."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name

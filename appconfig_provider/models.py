@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 NO_LABEL = "\0"
 """How the service's filters spell "without label"."""
+
+MAX_TAGS = 5
 
 JsonValue: TypeAlias = (
     "str | int | float | bool | Mapping[str, JsonValue] | Sequence[JsonValue] | None"
@@ -26,34 +29,122 @@ class WatchKey(NamedTuple):
     label: str = NO_LABEL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SettingSelector:
-    """Which settings to load.
+    r"""Which settings to load: by filters, or everything in a snapshot.
 
     `key_filter` is a key, a list `a,b` of at most five, or a prefix that ends in `*`; a backslash
     takes the meaning from `*`, `,` and itself. `label_filter` follows the same grammar and stands
-    for "no label" unless given.
+    for "no label" unless given. `tag_filters` is a list of at most five `name=value`, all of which
+    must match (`name=` is an empty value, `name=\0` a null one). `snapshot_name` names a snapshot
+    of composition type `key` and goes with no filter.
+
+    Selectors are values: equal ones are interchangeable, and they may stand in sets.
 
     Raises:
-        TypeError: a filter is not text.
-        ValueError: a filter is empty or breaks the grammar.
+        TypeError: a filter is not text, `tag_filters` is no list.
+        ValueError: neither or both of key filter and snapshot, or a filter breaks the grammar.
     """
 
-    key_filter: str
-    label_filter: str = NO_LABEL
+    __slots__ = ("_key_filter", "_label_filter", "_snapshot_name", "_tag_filters")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "label_filter", self.label_filter or NO_LABEL)
-        _check_filter("key_filter", self.key_filter)
-        _check_filter("label_filter", self.label_filter)
+    def __init__(
+        self,
+        *,
+        key_filter: str | None = None,
+        label_filter: str | None = NO_LABEL,
+        tag_filters: Sequence[str] | None = None,
+        snapshot_name: str | None = None,
+    ) -> None:
+        if snapshot_name is not None:
+            _refuse_filters_beside_a_snapshot(key_filter, label_filter, tag_filters)
+            _check_text("snapshot_name", snapshot_name)
+        elif key_filter is None:
+            raise ValueError("Either key_filter or snapshot_name must be specified.")
+        else:
+            _check_filter("key_filter", key_filter)
+            _check_filter("label_filter", label_filter or NO_LABEL)
+        self._key_filter = key_filter
+        self._label_filter = label_filter or NO_LABEL
+        self._tag_filters = None if tag_filters is None else _checked_tags(tag_filters)
+        self._snapshot_name = snapshot_name
+
+    @property
+    def key_filter(self) -> str | None:
+        """The filter for keys; None with a snapshot."""
+        return self._key_filter
+
+    @property
+    def label_filter(self) -> str:
+        """The filter for labels."""
+        return self._label_filter
+
+    @property
+    def tag_filters(self) -> list[str] | None:
+        """The filters for tags; a list of your own at each call."""
+        return None if self._tag_filters is None else list(self._tag_filters)
+
+    @property
+    def snapshot_name(self) -> str | None:
+        """The snapshot whose settings are meant."""
+        return self._snapshot_name
+
+    def _value(self) -> tuple[object, ...]:
+        return self._key_filter, self._label_filter, self._tag_filters, self._snapshot_name
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SettingSelector):
+            return NotImplemented
+        return self._value() == other._value()
+
+    def __hash__(self) -> int:
+        return hash(self._value())
+
+    def __repr__(self) -> str:
+        names = ("key_filter", "label_filter", "tag_filters", "snapshot_name")
+        given = zip(names, self._value(), strict=True)
+        shown = (f"{name}={value!r}" for name, value in given if value not in {None, NO_LABEL})
+        return f"SettingSelector({', '.join(shown)})"
+
+
+def _refuse_filters_beside_a_snapshot(
+    key_filter: str | None, label_filter: str | None, tag_filters: Sequence[str] | None
+) -> None:
+    given = {
+        "key_filter": key_filter is not None,
+        "label_filter": label_filter != NO_LABEL,
+        "tag_filters": tag_filters is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise ValueError(
+                f"Cannot specify both snapshot_name and {name}. "
+                "When using snapshots, all other filtering parameters are ignored."
+            )
+
+
+def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(tags, list | tuple):
+        raise TypeError("tag_filters must be a list of strings.")
+    for tag in tags:
+        if not tag:
+            raise ValueError("Tag filter cannot be an empty string or None.")
+        if not isinstance(tag, str) or "=" not in tag or tag.startswith("="):
+            raise ValueError(f'Tag filter {tag} does not follow the format "tagName=tagValue".')
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"tag_filters holds {len(tags)} filters; the service takes {MAX_TAGS}")
+    return tuple(tags)
+
+
+def _check_text(name: str, text: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}: {text!r}")
+    if not text:
+        raise ValueError(f"{name} must not be empty; '*' selects everything")
 
 
 def _check_filter(name: str, text: str) -> None:
     """Refuse here what the service would answer 400, so that the mistake has a line number."""
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be a str, not {type(text).__name__}: {text!r}")
-    if not text:
-        raise ValueError(f"{name} must not be empty; use '*' to select everything")
+    _check_text(name, text)
     stars, commas = _reserved(text)
     if any(position != len(text) - 1 for position in stars) or (stars and commas):
         raise ValueError(
@@ -79,6 +170,29 @@ def _reserved(text: str) -> tuple[list[int], list[int]]:
         elif character == ",":
             commas.append(position)
     return stars, commas
+
+
+@dataclass(slots=True)
+class ConfigurationSetting:
+    """A setting as a `configuration_mapper` sees it: a copy of its own, free to be changed."""
+
+    key: str
+    label: str | None = None
+    value: str | None = field(default=None, repr=False)
+    content_type: str | None = None
+    tags: dict[str, str | None] = field(default_factory=dict)
+    etag: str | None = None
+    last_modified: datetime | None = None
+    locked: bool = False
+
+
+class Drop(Enum):
+    """What a mapper returns to leave a setting out."""
+
+    DROP = "drop"
+
+
+DROP = Drop.DROP
 
 
 @dataclass(frozen=True, slots=True)

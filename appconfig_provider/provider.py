@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.identity import DefaultAzureCredential
 
-    from appconfig_provider._drive.sync import SyncDriver
+    from appconfig_provider._drive.sync import SyncDriver  # noqa: F401 - in a base class
 
 
 def load(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -244,11 +244,13 @@ def test_the_second_endpoint_still_gets_its_turn(
 
 def test_a_refused_connection_is_told_with_its_cause(load: Loader) -> None:
     """Nobody listening: the error names the endpoint and keeps the chain of causes."""
-    with pytest.raises(StartupTimeout, match=r"127\.0\.0\.1:1: no connection") as caught:
-        with load(
+    with (
+        pytest.raises(StartupTimeout, match=r"127\.0\.0\.1:1: no connection") as caught,
+        load(
             connection_string="Endpoint=http://127.0.0.1:1;Id=i;Secret=c2VjcmV0", startup_timeout=0
-        ):
-            pass
+        ),
+    ):
+        pass
     assert "c2VjcmV0" not in str(caught.value)
 
 

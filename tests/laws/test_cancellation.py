@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 from appconfig_provider import ChangeSet
 from appconfig_provider.aio import AzureAppConfigurationProvider, load
 from appconfig_provider.testing import Emulator

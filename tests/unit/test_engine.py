@@ -290,7 +290,7 @@ def test_an_older_sentinel_is_a_lagging_replica() -> None:
 
 
 def test_a_rejected_generation_keeps_the_old_one_and_is_not_loaded_every_interval() -> None:
-    """A generation that cannot be used is remembered; sentinels are asked, data is not, for a while."""
+    """A refused generation is remembered: sentinels are asked, its data is not, for a while."""
     bench = Bench()
     state = bench.start()
     bench.store.version = 2

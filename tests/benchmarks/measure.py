@@ -1,0 +1,100 @@
+"""What a benchmark finds: a metric, its samples on both sides, and the ratio between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much to measure: rounds, repeats within one, and how big each piece of work is."""
+
+    rounds: int = 7
+    repeats: int = 15
+    """Runs of a tight loop in a round; the fastest counts, because noise only ever adds."""
+    laps: int = 100
+    """How often a tight loop goes through its hundred keys."""
+    starts: int = 8
+    """Fresh processes of each program in a round; the fastest counts."""
+    checks: int = 20
+    """Forced refreshes in a row; their median counts."""
+    settings: int = 10_000
+
+    @classmethod
+    def quick(cls) -> Effort:
+        """Return an effort of seconds that proves the harness and nothing about speed."""
+        return cls(rounds=2, repeats=3, laps=10, starts=1, checks=3, settings=300)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What is measured, in which unit (less is better), and how much better we want to be."""
+
+    name: str
+    unit: str
+    target: float | None = None
+    """None: for information."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The samples of a metric, one of each side per round."""
+
+    metric: Metric
+    official: tuple[float, ...]
+    ours: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.official or len(self.official) != len(self.ours):
+            raise ValueError(f"{self.metric.name}: each round needs a sample of both sides")
+        if min(self.official + self.ours) <= 0:
+            raise ValueError(f"{self.metric.name}: a sample is not positive")
+
+    @property
+    def ratio(self) -> float:
+        """How many times less ours takes: the median of the ratios of the rounds."""
+        return median(theirs / own for theirs, own in zip(self.official, self.ours, strict=True))
+
+    @property
+    def met(self) -> bool | None:
+        """True when the target is reached, None when there is none."""
+        return None if self.metric.target is None else self.ratio >= self.metric.target
+
+
+class Samples:
+    """Collects the rounds of several metrics, in the order in which they are first seen."""
+
+    def __init__(self) -> None:
+        self._rounds: dict[Metric, list[tuple[float, float]]] = {}
+
+    def add(self, metric: Metric, official: float, ours: float) -> None:
+        """Take what both sides needed in one round."""
+        self._rounds.setdefault(metric, []).append((official, ours))
+
+    def measurements(self) -> list[Measurement]:
+        """Return everything that was collected."""
+        return [
+            Measurement(
+                metric,
+                tuple(official for official, _ in rounds),
+                tuple(ours for _, ours in rounds),
+            )
+            for metric, rounds in self._rounds.items()
+        ]
+
+
+def net(samples: Iterable[float], nothing: Iterable[float], floor: float) -> float:
+    """Return the fastest sample net of the fastest run of nothing, at least `floor`.
+
+    The floor is what the clock can tell apart; without it noise could make a net time of zero.
+    """
+    return max(min(samples) - min(nothing), floor)
+
+
+def sides_of(round_number: int) -> Iterator[int]:
+    """Yield 0 (official) and 1 (ours), the other one first every round."""
+    first = round_number % 2
+    yield first
+    yield 1 - first

@@ -1,0 +1,93 @@
+"""Fork while a refresh is under way; prints what parent and child see. Run by test_fork.py.
+
+The refresh of the parent is held up inside the store until the child has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import appconfig_provider
+import appconfig_provider.aio
+from appconfig_provider._drive.clock import current_clock
+from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+
+
+def run(answer: Any) -> Any:
+    """Finish what a face returned: await it, where it is to be awaited."""
+    return asyncio.run(answer) if asyncio.iscoroutine(answer) else answer
+
+
+def hold_first(store: Emulator) -> tuple[threading.Event, threading.Event]:
+    """Hold up the next request and no other; return "it came" and "let it go"."""
+    came, go = threading.Event(), threading.Event()
+
+    def hold(_record: RequestRecord) -> None:
+        if not came.is_set():
+            came.set()
+            go.wait(20)
+
+    store.before_answer(hold)
+    return came, go
+
+
+def in_child(work: Callable[[], dict[str, object]]) -> object:
+    """Fork, do the work in the child, and return what it found."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, json.dumps(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        found = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(found)
+
+
+def main(flavour: str) -> None:
+    clock = FakeClock()
+    current_clock.set(clock)
+    with Emulator(clock=clock) as store:
+        store.set("k", "v1")
+        load = {"sync": appconfig_provider.load, "async": appconfig_provider.aio.load}[flavour]
+        config: Any = run(
+            load(connection_string=store.connection_string, refresh_on=["sentinel", "other"])
+        )
+        came, go = hold_first(store)
+        store.set("k", "v2")
+        store.set("sentinel", "2")
+        clock.advance(30)
+        answers: list[bool] = []
+        refreshing = threading.Thread(target=lambda: answers.append(run(config.refresh())))
+        refreshing.start()
+        came.wait(20)
+
+        def work() -> dict[str, object]:
+            begun: object = config["k"]
+            early = run(config.refresh())
+            clock.advance(30)
+            return {
+                "kept": begun,
+                "early": early,
+                "published": run(config.refresh()),
+                "now": config["k"],
+                "again": run(config.refresh(force=True)),
+            }
+
+        child = in_child(work)
+        go.set()
+        refreshing.join(20)
+        print(json.dumps({"child": child, "parent": [*answers, config["k"]]}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

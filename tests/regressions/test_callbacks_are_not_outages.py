@@ -1,0 +1,204 @@
+"""B6 and B7: a callback's own trouble stays its own, and async callbacks are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+
+from appconfig_provider import ChangeSet
+from appconfig_provider.testing import Emulator, FakeClock, Scripted
+
+from .faces import Face, Provider
+
+TROUBLE = [ValueError("mine"), ServiceRequestError("another Azure client of the callback's")]
+Load = Callable[..., Provider]
+
+
+@pytest.fixture
+def load_watched(face: Face, store: Emulator) -> Load:
+    """Load one setting and watch one sentinel, with the keywords a test adds."""
+    store.set("message", "old")
+    store.set("sentinel", "1")
+
+    def load(**keywords: object) -> Provider:
+        return face.load(
+            connection_string=store.connection_string, refresh_on=["sentinel"], **keywords
+        )
+
+    return load
+
+
+def deploy(store: Emulator, clock: FakeClock, version: str) -> None:
+    store.set("message", version)
+    store.set("sentinel", version)
+    clock.advance(30)
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def callback() -> None:
+        raise error
+
+    return callback
+
+
+@pytest.mark.parametrize("error", TROUBLE, ids=["own", "azure"])
+def test_what_a_success_callback_raises_does_not_escape_refresh(
+    face: Face, store: Emulator, clock: FakeClock, load_watched: Load, error: Exception
+) -> None:
+    """A success callback that raises leaves `refresh()` True and the other callbacks called."""
+    called: list[str] = []
+    config = load_watched(on_refresh_success=[raising(error), lambda: called.append("second")])
+    deploy(store, clock, "2")
+    assert face.refresh(config)
+    assert config["message"] == "2"
+    assert called == ["second"]
+
+
+@pytest.mark.parametrize("error", TROUBLE, ids=["own", "azure"])
+def test_what_a_success_callback_raises_is_not_booked_as_an_outage(
+    face: Face, store: Emulator, clock: FakeClock, load_watched: Load, error: Exception
+) -> None:
+    """No back-off, no last error, no error callback: the store did nothing wrong."""
+    reported: list[Exception] = []
+    config = load_watched(on_refresh_success=raising(error), on_refresh_error=reported.append)
+    for version in "234":
+        deploy(store, clock, version)
+        assert face.refresh(config)
+        assert config.status.last_error is None
+        assert config.status.backoff_until is None
+    assert reported == []
+
+
+def test_what_a_callback_raises_is_logged_with_its_traceback(
+    face: Face,
+    store: Emulator,
+    clock: FakeClock,
+    load_watched: Load,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log has the exception of a callback, because nobody else gets it."""
+    error = ValueError("mine")
+    config = load_watched(on_refresh_success=raising(error))
+    deploy(store, clock, "2")
+    face.refresh(config)
+    (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert record.name.startswith("appconfig_provider")
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+
+
+def test_what_an_error_callback_raises_changes_nothing(
+    face: Face, store: Emulator, clock: FakeClock, load_watched: Load
+) -> None:
+    """An error callback that raises neither escapes nor replaces the error it was told."""
+    reported: list[Exception] = []
+    config = load_watched(
+        on_refresh_error=[raising(ValueError("mine")), reported.append], retry_total=0
+    )
+    clock.advance(30)
+    with store.respond(lambda _: Scripted(503)):
+        assert not face.refresh(config)
+    assert reported == [config.status.last_error]
+
+
+def test_callbacks_run_after_the_swap_and_a_refresh_inside_them_is_refused(
+    face: Face, store: Emulator, clock: FakeClock
+) -> None:
+    """Inside a callback the new values are readable, and `refresh()` returns False."""
+    seen: list[object] = []
+    store.set("sentinel", "1")
+
+    def look() -> None:
+        seen.append(config["message"])
+        seen.append(config.refresh(force=True))
+
+    async def look_async() -> None:
+        seen.append(config["message"])
+        seen.append(await config.refresh(force=True))
+
+    config = face.load(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        on_refresh_success=look if face.name == "sync" else look_async,
+    )
+    deploy(store, clock, "2")
+    assert face.refresh(config)
+    assert seen == ["2", False]
+
+
+def test_callbacks_are_called_once_per_new_generation(
+    face: Face, store: Emulator, clock: FakeClock, load_watched: Load
+) -> None:
+    """Not at the start, not for a refresh that finds nothing, once for each that publishes."""
+    news: list[ChangeSet] = []
+    config = load_watched(on_refresh_success=news.append)
+    clock.advance(30)
+    face.refresh(config)
+    face.refresh(config, force=True)
+    assert news == []
+    deploy(store, clock, "2")
+    face.refresh(config)
+    face.refresh(config, force=True)
+    assert news == [ChangeSet(changed=("message", "sentinel"))]
+
+
+@pytest.mark.parametrize("face", ["async"], indirect=True)
+def test_async_takes_coroutine_functions_and_plain_ones(
+    face: Face, store: Emulator, clock: FakeClock, load_watched: Load
+) -> None:
+    """In aio both kinds are called in order, and coroutines are awaited before refresh returns."""
+    called: list[str] = []
+
+    async def awaited(changes: ChangeSet) -> None:
+        await asyncio.sleep(0)
+        called.append("awaited " + ",".join(changes.changed))
+
+    class Awaitable:
+        async def __call__(self) -> None:
+            await asyncio.sleep(0)
+            called.append("object")
+
+    config = load_watched(on_refresh_success=[awaited, lambda: called.append("plain"), Awaitable()])
+    deploy(store, clock, "2")
+    assert face.refresh(config)
+    assert called == ["awaited message,sentinel", "plain", "object"]
+
+
+@pytest.mark.parametrize("face", ["async"], indirect=True)
+def test_async_awaits_error_callbacks_too(
+    face: Face, store: Emulator, clock: FakeClock, load_watched: Load
+) -> None:
+    """A coroutine `on_refresh_error` is awaited with the error of the attempt."""
+    reported: list[Exception] = []
+
+    async def report(error: Exception) -> None:
+        await asyncio.sleep(0)
+        reported.append(error)
+
+    config = load_watched(on_refresh_error=report, retry_total=0)
+    clock.advance(30)
+    with store.respond(lambda _: Scripted(503)):
+        assert not face.refresh(config)
+    assert reported == [config.status.last_error]
+
+
+@pytest.mark.parametrize("face", ["async"], indirect=True)
+def test_what_a_coroutine_callback_raises_does_not_escape(
+    face: Face, store: Emulator, clock: FakeClock, load_watched: Load
+) -> None:
+    """An exception behind an await is isolated like any other."""
+    called: list[str] = []
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ServiceRequestError("mine")
+
+    config = load_watched(on_refresh_success=[fail, lambda: called.append("second")])
+    deploy(store, clock, "2")
+    assert face.refresh(config)
+    assert called == ["second"]
+    assert config.status.last_error is None

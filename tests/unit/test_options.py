@@ -1,0 +1,403 @@
+"""The keywords of `load()`: what is accepted, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import FrozenInstanceError
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+import appconfig_provider
+import appconfig_provider.aio
+from appconfig_provider import SettingSelector, WatchKey, load
+from appconfig_provider.models import NO_LABEL, AccessKey
+from appconfig_provider.options import Options
+
+STORE = "Endpoint=http://127.0.0.1:1;Id=i;Secret=c2VjcmV0"
+REPLICA = "Endpoint=http://127.0.0.1:2;Id=r;Secret=cmVwbGljYQ=="
+HTTPS = "https://contoso.azconfig.io"
+
+KEYWORDS = tuple(inspect.signature(load).parameters)
+WHICH_STORE = ("endpoint", "credential", "connection_string")
+LISTS = ("selects", "trim_prefixes", "refresh_on", "replicas")
+SECONDS = ("refresh_interval", "startup_timeout", "connect_timeout", "read_timeout")
+
+
+class Credential:
+    """What counts is get_token()."""
+
+    def get_token(self, *scopes: str) -> None: ...
+
+
+def options(**keywords: Any) -> Options:
+    """Check keywords of `load()`, with a store to load from unless they name one."""
+    if not keywords.keys() & WHICH_STORE:
+        keywords["connection_string"] = STORE
+    return Options(**keywords)
+
+
+def load_nowhere(**keywords: Any) -> None:
+    """Call `load()` with wrong keywords; nobody listens where it would ask."""
+    if not keywords.keys() & WHICH_STORE:
+        keywords["connection_string"] = STORE
+    load(**{"startup_timeout": 0, **keywords}).close()
+
+
+# Which store
+
+
+def test_a_connection_string_names_the_store_and_its_key() -> None:
+    """The endpoint and the decoded access key come from the connection string."""
+    (store,) = options(connection_string=STORE).stores
+    assert store.url == "http://127.0.0.1:1"
+    assert store.access_key == AccessKey("i", b"secret")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://contoso.azconfig.io",
+        "https://contoso.azconfig.io/",
+        "HTTPS://Contoso.AzConfig.io",
+        "https://contoso.azconfig.io:443",
+        " https://contoso.azconfig.io ",
+    ],
+)
+def test_an_endpoint_has_one_form(written: str) -> None:
+    """Case, a closing slash, blanks and the default port make no other endpoint."""
+    (store,) = options(endpoint=written, credential=Credential()).stores
+    assert store.url == HTTPS
+    assert store.access_key is None
+
+
+def test_an_endpoint_may_be_an_ipv6_address_with_a_port() -> None:
+    """Brackets and ports that are not the default stay."""
+    string = STORE.replace("127.0.0.1:1", "[::1]:8483")
+    assert options(connection_string=string).stores[0].url == "http://[::1]:8483"
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"connection_string": None},
+        {"connection_string": STORE, "endpoint": HTTPS},
+        {"connection_string": STORE, "credential": Credential()},
+        {"credential": Credential()},
+        {"endpoint": "contoso", "credential": Credential()},
+        {"endpoint": "ftp://contoso.azconfig.io", "credential": Credential()},
+        {"endpoint": "https://contoso.azconfig.io/kv", "credential": Credential()},
+        {"endpoint": "https://contoso.azconfig.io:x", "credential": Credential()},
+        {"endpoint": "", "credential": Credential()},
+    ],
+)
+def test_a_store_is_named_in_exactly_one_way(keywords: dict[str, Any]) -> None:
+    """Both ways, none, or an endpoint that is none: a ValueError that shows how to write one."""
+    with pytest.raises(ValueError, match=r"https://|not both"):
+        load_nowhere(**keywords)
+
+
+def test_a_token_does_not_travel_over_plain_http() -> None:
+    """A credential with an http endpoint, or an http replica, is a ValueError that says so."""
+    for keywords in ({"endpoint": "http://x.io"}, {"endpoint": HTTPS, "replicas": ["http://y.io"]}):
+        with pytest.raises(ValueError, match="https"):
+            load_nowhere(credential=Credential(), **keywords)
+
+
+def test_replicas_follow_the_store_in_their_order() -> None:
+    """Replicas are endpoints with the store's key, or connection strings with their own."""
+    stores = options(replicas=["http://127.0.0.1:3", REPLICA]).stores
+    assert [store.url[-1] for store in stores] == ["1", "3", "2"]
+    assert [store.access_key and store.access_key.id for store in stores] == ["i", "i", "r"]
+
+
+@pytest.mark.parametrize(
+    "replicas", [[STORE], ["http://127.0.0.1:1/"], [REPLICA, "http://127.0.0.1:2"]]
+)
+def test_an_endpoint_given_twice_is_refused(replicas: list[str]) -> None:
+    """A replica that is the store, or another replica, is a ValueError that names it."""
+    with pytest.raises(ValueError, match=r"replicas: http://127\.0\.0\.1:\d is given twice"):
+        load_nowhere(replicas=replicas)
+
+
+# Wrong types and wrong values
+
+WRONG_TYPES: dict[str, list[object]] = {
+    "endpoint": [5, b"https://contoso.azconfig.io", ["https://contoso.azconfig.io"]],
+    "credential": ["key", 5, object()],
+    "connection_string": [5, STORE.encode(), [STORE]],
+    "selects": ["*", b"*", 5, ["*"], [None], [("*", "prod")], SettingSelector(key_filter="*")],
+    "trim_prefixes": ["app/", b"app/", 5, [None], [b"app/"], [["app/"]]],
+    "refresh_on": ["sentinel", b"s", 5, [5], [None], [("a", "b", "c")], [("a", 5)], [["a", "b"]]],
+    "refresh_interval": ["30", True, [30], Fraction(30)],
+    "on_refresh_success": ["print", 5, [5], [print, None]],
+    "on_refresh_error": ["print", 5, [5], [print, None]],
+    "replicas": [HTTPS, 5, [5], [None], [HTTPS.encode()]],
+    "startup_timeout": ["100", True, [100]],
+    "headers": [{"a": 5}, {5: "a"}, {"a": None}],
+    "connect_timeout": ["10", False],
+    "read_timeout": ["10", True],
+    "retry_total": ["2", 2.0, True],
+}
+
+WRONG_VALUES: dict[str, list[object]] = {
+    "refresh_on": [["a*"], [""], [("a", "p*")], [("a", "p,q")], [WatchKey("*")], [("", "l")]],
+    "refresh_interval": [0, 0.99, -1, math.nan, math.inf, -math.inf],
+    "startup_timeout": [-1, -0.001, math.nan, math.inf],
+    "connect_timeout": [0, -1, math.nan, math.inf],
+    "read_timeout": [0, -1, math.nan, math.inf],
+    "retry_total": [-1],
+    "headers": [{"a": "b\r\nc: d"}, {"a\n": "b"}, {"a": "\0"}],
+    "replicas": [["contoso"], [""], ["https://"], ["Endpoint=x;Id=a;Secret=b"]],
+}
+
+
+def rows(table: dict[str, list[object]]) -> list[Any]:
+    return [
+        pytest.param(keyword, wrong, id=f"{keyword}-{wrong!r:.40}")
+        for keyword, several in table.items()
+        for wrong in several
+    ]
+
+
+@pytest.mark.parametrize(("keyword", "wrong"), rows(WRONG_TYPES))
+def test_a_wrong_type_is_told_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
+    """An argument of a wrong type is a TypeError that names the keyword."""
+    store = {"endpoint": HTTPS} if keyword == "credential" else {}
+    with pytest.raises(TypeError, match=keyword):
+        load_nowhere(**{keyword: wrong}, **store)
+
+
+@pytest.mark.parametrize(("keyword", "wrong"), rows(WRONG_VALUES))
+def test_a_wrong_value_is_told_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
+    """An argument of the right type that makes no sense is a ValueError about the keyword."""
+    with pytest.raises(ValueError, match=rf"{keyword}|connection_string"):
+        load_nowhere(**{keyword: wrong})
+
+
+@pytest.mark.parametrize("keyword", SECONDS)
+def test_a_number_of_seconds_out_of_range_is_told_the_least(keyword: str) -> None:
+    """What to write instead stands in the message: the least number of seconds."""
+    with pytest.raises(ValueError, match=rf"{keyword} must be at least [\d.]+ second"):
+        load_nowhere(**{keyword: -5})
+
+
+def test_a_bare_watch_key_is_told_to_be_put_in_a_list() -> None:
+    """A WatchKey is a tuple and would be read as two keys; the message shows the list to write."""
+    with pytest.raises(TypeError, match=r"refresh_on.*\[WatchKey\(key='sentinel'"):
+        load_nowhere(refresh_on=WatchKey("sentinel"))
+
+
+@pytest.mark.parametrize("keyword", ["select", "refresh_intervall", "Endpoint", "logging_enable"])
+def test_a_misspelt_keyword_is_refused(keyword: str) -> None:
+    """A keyword that does not exist is a TypeError that names it."""
+    with pytest.raises(TypeError, match=keyword):
+        load_nowhere(connection_string=STORE, **{keyword: None})
+
+
+def test_everything_after_the_credential_is_keyword_only() -> None:
+    """A third positional argument is a TypeError."""
+    with pytest.raises(TypeError, match="positional"):
+        load(HTTPS, Credential(), STORE)  # type: ignore[call-arg,arg-type]
+
+
+# What is accepted
+
+
+@pytest.mark.parametrize("keyword", [name for name in KEYWORDS if name not in WHICH_STORE])
+def test_none_is_the_default_of_every_keyword(keyword: str) -> None:
+    """`None` written out reads like the keyword left out."""
+
+    def derived(checked: Options) -> dict[str, Any]:
+        names = set(vars(checked)) - set(KEYWORDS)
+        return {name: getattr(checked, name) for name in names}
+
+    assert derived(options(**{keyword: None})) == derived(options())
+
+
+@pytest.mark.parametrize("keyword", WHICH_STORE)
+def test_none_for_a_part_of_the_store_is_as_if_left_out(keyword: str) -> None:
+    """`endpoint=None` beside a connection string, and the other way round, is no conflict."""
+    for named in ({"connection_string": STORE}, {"endpoint": HTTPS}):
+        assert options(**{keyword: None, **named}).stores == options(**named).stores
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    """Every key without label, nothing watched, 30 s, 100 s, 10 s and 10 s, two retries."""
+    checked = options()
+    assert checked.selectors == (SettingSelector(key_filter="*", label_filter=NO_LABEL),)
+    assert (checked.prefixes, checked.watch, checked.extra_headers) == ((), (), ())
+    assert (checked.interval, checked.startup_budget) == (30.0, 100.0)
+    assert (checked.timeouts, checked.retries, checked.tls) == ((10.0, 10.0), 2, True)
+
+
+CONTAINERS: list[Callable[[list[Any]], Iterable[Any]]] = [
+    list,
+    tuple,
+    iter,
+    lambda items: (item for item in items),
+    lambda items: dict.fromkeys(items).keys(),
+]
+ENTRIES: dict[str, tuple[str, list[Any]]] = {
+    "selects": ("selectors", [SettingSelector(key_filter=key) for key in "ab"]),
+    "trim_prefixes": ("prefixes", ["app/", "b/"]),
+    "refresh_on": ("watch", [WatchKey("a"), WatchKey("a", "prod")]),
+    "replicas": ("stores", [REPLICA, "http://127.0.0.1:3"]),
+    "on_refresh_success": ("success_callbacks", [print, repr]),
+    "on_refresh_error": ("error_callbacks", [print, repr]),
+}
+
+
+@pytest.mark.parametrize("make", CONTAINERS)
+@pytest.mark.parametrize("keyword", ENTRIES)
+def test_a_list_argument_may_be_any_iterable(
+    keyword: str, make: Callable[[list[Any]], Iterable[Any]]
+) -> None:
+    """Lists, tuples, iterators, generators and views are read alike, once."""
+    derived, entries = ENTRIES[keyword]
+    expected = getattr(options(**{keyword: entries}), derived)
+    assert len(expected) == len(entries) + (keyword == "replicas")
+    assert getattr(options(**{keyword: make(entries)}), derived) == expected
+
+
+def test_a_set_of_selectors_is_accepted() -> None:
+    """Selectors are hashable and equal by value, so users put them into sets."""
+    one, same_one = SettingSelector(key_filter="a"), SettingSelector(key_filter="a")
+    assert options(selects={one, same_one}).selectors == (one,)
+
+
+@pytest.mark.parametrize(
+    ("entry", "watched"),
+    [
+        ("ab", WatchKey("ab")),
+        (("ab", "prod"), WatchKey("ab", "prod")),
+        (("ab", ""), WatchKey("ab")),
+        (("ab", "\0"), WatchKey("ab")),
+        (WatchKey("ab"), WatchKey("ab")),
+        (WatchKey("ab", "prod"), WatchKey("ab", "prod")),
+    ],
+)
+def test_a_watched_key_may_be_written_in_three_ways(entry: Any, watched: WatchKey) -> None:
+    """WatchKey, (key, label) and a bare key are the same; an empty label is none."""
+    assert options(refresh_on=[entry]).watch == (watched,)
+    assert options(refresh_on=[entry, watched]).watch == (watched,)
+
+
+@pytest.mark.parametrize("keyword", SECONDS)
+def test_seconds_may_be_whole_or_broken(keyword: str) -> None:
+    """An int and a float mean the same number of seconds."""
+    assert options(**{keyword: 7}).timeouts == options(**{keyword: 7.0}).timeouts
+    assert options(**{keyword: 7}).interval == options(**{keyword: 7.0}).interval
+    assert options(**{keyword: 7}).startup_budget == options(**{keyword: 7.0}).startup_budget
+
+
+def test_the_least_values_are_accepted() -> None:
+    """One second between checks, no start-up budget, no retry."""
+    checked = options(refresh_interval=1, startup_timeout=0, retry_total=0)
+    assert (checked.interval, checked.startup_budget, checked.retries) == (1.0, 0.0, 0)
+
+
+def test_verify_takes_a_file_a_context_or_a_bool() -> None:
+    """What httpx would take for `verify` is handed on."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for verify in (True, False, "ca.pem", context):
+        assert options(verify=verify).tls is verify
+
+
+# What belongs to the caller
+
+
+def test_the_callers_objects_are_not_written_to() -> None:
+    """Lists and mappings are afterwards what they were before."""
+    given: dict[str, Any] = {
+        "selects": [SettingSelector(key_filter="b"), SettingSelector(key_filter="a")] * 2,
+        "trim_prefixes": ["a", "abc", "", "ab"],
+        "refresh_on": ["s", ("s", "l"), "s"],
+        "headers": {"X-Mine": "1"},
+        "replicas": [REPLICA],
+        "on_refresh_success": [print],
+        "on_refresh_error": [print],
+    }
+    before = {name: copy.copy(value) for name, value in given.items()}
+    options(**given)
+    assert given == before
+
+
+def test_what_the_caller_changes_later_does_not_matter() -> None:
+    """What counts is what was passed when `load()` was called."""
+    given: dict[str, Any] = {
+        "selects": [SettingSelector(key_filter="a")],
+        "trim_prefixes": ["a"],
+        "refresh_on": ["s"],
+        "headers": {"a": "b"},
+        "replicas": [REPLICA],
+        "on_refresh_success": [print],
+    }
+    checked = options(**given)
+    for value in given.values():
+        value.clear()
+    assert checked.selectors == (SettingSelector(key_filter="a"),)
+    assert (checked.prefixes, checked.watch) == (("a",), (WatchKey("s"),))
+    assert checked.extra_headers == (("a", "b"),)
+    assert (len(checked.stores), len(checked.success_callbacks)) == (2, 1)
+
+
+def test_checked_options_are_frozen_and_keep_secrets_to_themselves() -> None:
+    """Options cannot be assigned to, and their repr shows no key, header or proxy password."""
+    checked = options(
+        connection_string=STORE,
+        replicas=[],
+        headers={"x": "hush-header"},
+        proxy="http://user:hush-proxy@localhost",
+    )
+    with pytest.raises(FrozenInstanceError):
+        checked.interval = 1.0  # type: ignore[misc]
+    for secret in ("c2VjcmV0", "b'secret'", "hush"):
+        assert secret not in repr(checked)
+
+
+# The two faces
+
+
+def test_aio_load_has_the_signature_of_load() -> None:
+    """Names, order, kinds and defaults of the keywords are the same, awaited or not."""
+
+    def shape(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
+        parameters = inspect.signature(function).parameters.values()
+        return [(one.name, one.kind, one.default) for one in parameters]
+
+    assert shape(appconfig_provider.aio.load) == shape(load)
+    assert inspect.iscoroutinefunction(appconfig_provider.aio.load)
+    assert not inspect.iscoroutinefunction(load)
+
+
+def test_no_keyword_disappears_in_a_catch_all() -> None:
+    """There is no `*args` and no `**kwargs`, and every parameter is annotated."""
+    for parameter in inspect.signature(load).parameters.values():
+        assert parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
+        assert parameter.annotation is not parameter.empty
+
+
+def test_both_providers_have_the_same_public_names() -> None:
+    """What is public on one provider class is public on the other, with the same parameters."""
+    one = appconfig_provider.AzureAppConfigurationProvider
+    other = appconfig_provider.aio.AzureAppConfigurationProvider
+    names = {name for name in dir(one) if not name.startswith("_")}
+    assert names == {name for name in dir(other) if not name.startswith("_")}
+    assert names >= {"refresh", "close", "snapshot", "status", "get", "keys", "items", "values"}
+    for name in names:
+        method = getattr(one, name)
+        if callable(method):
+            ours, theirs = (inspect.signature(getattr(cls, name)) for cls in (one, other))
+            assert list(ours.parameters.values()) == list(theirs.parameters.values()), name
+
+
+def test_every_keyword_is_checked_for_its_type_or_known_not_to_be() -> None:
+    """A keyword added to `load()` gets a row in the table of wrong types."""
+    not_yet = {"audience", "user_agent", "proxy", "verify"}
+    assert set(KEYWORDS) == set(WRONG_TYPES) | not_yet
