@@ -10,17 +10,32 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing costs mor
 
 if TYPE_CHECKING:
     from appconfig_provider._version import __version__
-    from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
-    from appconfig_provider.models import SettingSelector, Status, WatchKey
+    from appconfig_provider.errors import (
+        KeyVaultReferenceError,
+        SnapshotNotFoundError,
+        StartupTimeout,
+    )
+    from appconfig_provider.models import (
+        DROP,
+        ConfigurationSetting,
+        SettingSelector,
+        Status,
+        WatchKey,
+    )
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+    from appconfig_provider.vaults import AzureAppConfigurationKeyVaultOptions
 
 __all__ = [
+    "DROP",
+    "AzureAppConfigurationKeyVaultOptions",
     "AzureAppConfigurationProvider",
     "ChangeSet",
+    "ConfigurationSetting",
     "ConfigurationSnapshot",
     "KeyVaultReferenceError",
     "SettingSelector",
+    "SnapshotNotFoundError",
     "StartupTimeout",
     "Status",
     "WatchKey",
@@ -29,11 +44,15 @@ __all__ = [
 ]
 
 _HOME = {
+    "AzureAppConfigurationKeyVaultOptions": "vaults",
     "AzureAppConfigurationProvider": "provider",
     "ChangeSet": "snapshot",
+    "ConfigurationSetting": "models",
     "ConfigurationSnapshot": "snapshot",
+    "DROP": "models",
     "KeyVaultReferenceError": "errors",
     "SettingSelector": "models",
+    "SnapshotNotFoundError": "errors",
     "StartupTimeout": "errors",
     "Status": "models",
     "WatchKey": "models",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -30,8 +31,15 @@ class Callback:
     @property
     def is_coroutine(self) -> bool:
         """True when calling it gives a coroutine, which only `aio` can await."""
-        call = getattr(type(self.function), "__call__", None)  # noqa: B004 - an object's own call
-        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+        return is_coroutine_function(self.function)
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Tell whether calling something gives a coroutine, also behind `partial` and `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - an object's own call
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def success_callbacks(given: OnSuccess | None) -> tuple[Callback, ...]:
@@ -71,6 +79,8 @@ def _positional(function: Callable[..., object]) -> list[inspect.Parameter] | No
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):
         return None
+    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        raise TypeError(f"{function!r} requires a keyword; a callback gets one argument or none")
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     rest = inspect.Parameter.VAR_POSITIONAL
     return [p for p in parameters if p.kind in kinds or p.kind is rest]

@@ -8,7 +8,6 @@ in the words `async` and `await`.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 import os
@@ -20,15 +19,18 @@ from datetime import datetime, timezone
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
+from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.refresh import Outcome
-from appconfig_provider._engine.state import Context, State
+from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Invoke, Steps, ask, plan
+from appconfig_provider._rest.tracing import read_environment
 from appconfig_provider._version import __version__
-from appconfig_provider.callbacks import Callback
+from appconfig_provider.callbacks import Callback, is_coroutine_function
 from appconfig_provider.models import JsonValue, Status
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+from appconfig_provider.vaults import asynchronous
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -147,14 +149,12 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
 
     def _due(self, *, force: bool) -> bool:
         """Tell whether a refresh has anything to do; asked again once the flag is held."""
-        if self._closed or not self._context.options.watch:
+        if self._closed or (force and math.isinf(self._state.due)):
             return False
         return force or self._monotonic() >= self._state.due
 
     def _publish(self, outcome: Outcome) -> bool:
         """Make a refresh's outcome the current state; the one assignment readers can see."""
-        if self._closed:
-            return False
         before = self._state
         self._state = outcome.state
         if outcome.error is not None:
@@ -170,7 +170,9 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         self._flight = Lock()
         _left_to_the_parent.append(self._driver)
         self._driver = self._driver.for_child()
-        self._state = self._state.rearmed(self._monotonic(), self._context.options.interval)
+        state, options = self._state, self._context.options
+        every = state.what_is_due(math.inf, force=True)
+        self._state = state.rearmed(self._monotonic(), options, every)
 
 
 def make_context(options: Options, clock: Clock, credential: Credential) -> Context:
@@ -182,20 +184,38 @@ def make_context(options: Options, clock: Clock, credential: Credential) -> Cont
     own = {name for name, _ in options.extra_headers}
     usual = (("user-agent", agent), ("accept", "*/*"))
     kept = tuple((name, value) for name, value in usual if name not in own)
-    return Context(options, credential, clock, random.random, kept + options.extra_headers)
+    environment = read_environment(os.environ, _feature_management(options))
+    headers = kept + options.extra_headers
+    return Context(options, credential, clock, random.random, headers, environment)
+
+
+def _feature_management(options: Options) -> str:
+    """Return the version of the library that will read the flags, for the tracing header."""
+    if options.flag_selectors is None:
+        return ""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("featuremanagement")
+    except PackageNotFoundError:
+        return ""
 
 
 def refuse_coroutines(options: Options) -> None:
     """Say at once that a coroutine function would never be awaited here."""
-    for callback in (*options.success_callbacks, *options.error_callbacks):
-        if callback.is_coroutine:
+    callbacks = (*options.success_callbacks, *options.error_callbacks)
+    functions = [callback.function for callback in callbacks]
+    functions += [one for one in (options.configuration_mapper, options.validate) if one]
+    for function in functions:
+        if is_coroutine_function(function):
             raise TypeError(
-                f"{callback.function!r} is a coroutine function; use appconfig_provider.aio.load"
+                f"{function!r} is a coroutine function; use appconfig_provider.aio.load"
             )
-    if inspect.iscoroutinefunction(getattr(options.credential, "get_token", None)):
+    own = getattr(options.credential, "get_token", None)
+    if is_coroutine_function(own) or asynchronous(options.vaults) is not None:
         raise TypeError(
-            "this credential is asynchronous; use appconfig_provider.aio.load, or the credential "
-            "of the same name in azure.identity"
+            "a credential or secret_resolver is asynchronous; use appconfig_provider.aio.load, or "
+            "the credential of the same name in azure.identity"
         )
 
 
@@ -216,16 +236,10 @@ def call_back(options: Options, outcome: Outcome) -> Steps[None]:
 
 
 def log_problems(state: State, before: State | None) -> None:
-    """Warn once of each setting that is not the JSON it claims to be."""
+    """Warn once of each setting that could not be used as what it claims to be."""
     known = before.problems if before else frozenset()
     for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
-        logger.warning(
-            "setting %r (label %r) has a JSON content type but is no JSON (%s); "
-            "its text is used as it stands",
-            problem.key,
-            problem.label,
-            problem.reason,
-        )
+        logger.warning("setting %r (label %r) %s", problem.key, problem.label, problem.told)
 
 
 def _told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
@@ -237,6 +251,7 @@ def _told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
             ("added", changes.added),
             ("changed", changes.changed),
             ("removed", changes.removed),
+            ("flags", changes.flags),
         )
         if keys
     ]

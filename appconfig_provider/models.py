@@ -62,7 +62,10 @@ class SettingSelector:
             raise ValueError("Either key_filter or snapshot_name must be specified.")
         else:
             _check_filter("key_filter", key_filter)
-            _check_filter("label_filter", label_filter or NO_LABEL)
+            _check_filter(
+                "label_filter",
+                NO_LABEL if label_filter is None or label_filter == "" else label_filter,
+            )
         self._key_filter = key_filter
         self._label_filter = label_filter or NO_LABEL
         self._tag_filters = None if tag_filters is None else _checked_tags(tag_filters)

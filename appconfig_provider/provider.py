@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._rest.failures import EngineError
+from appconfig_provider.arguments import Watched
 from appconfig_provider.callbacks import OnError, OnSuccess
 from appconfig_provider.face import LiveConfiguration, call_back, make_context, refuse_coroutines
-from appconfig_provider.models import SettingSelector
-from appconfig_provider.options import Options, Watched
+from appconfig_provider.models import ConfigurationSetting, SettingSelector
+from appconfig_provider.options import Options
+from appconfig_provider.snapshot import ConfigurationSnapshot
+from appconfig_provider.vaults import (
+    AzureAppConfigurationKeyVaultOptions,
+    ClientConfigs,
+    SecretResolver,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -30,11 +37,24 @@ def load(
     connection_string: str | None = None,
     selects: Iterable[SettingSelector] | None = None,
     trim_prefixes: Iterable[str] | None = (),
+    keyvault_credential: TokenCredential | None = None,
+    keyvault_client_configs: ClientConfigs | None = None,
+    secret_resolver: SecretResolver | None = None,
+    key_vault_options: AzureAppConfigurationKeyVaultOptions | None = None,
+    secret_refresh_interval: float | None = None,
+    secret_policy: str | None = None,
     refresh_on: Iterable[Watched] | None = (),
     refresh_interval: float | None = 30.0,
+    refresh_enabled: bool | None = None,
     on_refresh_success: OnSuccess | None = None,
     on_refresh_error: OnError | None = None,
+    feature_flag_enabled: bool | None = False,
+    feature_flag_selectors: Iterable[SettingSelector] | None = None,
+    feature_flag_refresh_enabled: bool | None = False,
+    feature_flag_refresh_interval: float | None = None,
     replicas: Iterable[str] | None = (),
+    configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
+    validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     audience: str | None = None,
     user_agent: str | None = None,
@@ -127,6 +147,8 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
             if not self._due(force=force):
                 return False
             outcome = self._driver.run(refresh(self._context, self._state, force=force))
+            if self._closed:
+                return False
             published = self._publish(outcome)
             self._driver.run(call_back(self._context.options, outcome))
             return published

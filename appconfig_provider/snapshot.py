@@ -154,24 +154,45 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """Why the configuration was loaded again: `sentinel`."""
+    """Why: `sentinel`, `page` (watching all), `flag` or `secret`."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may move without one."""
         return bool(self.added or self.changed or self.removed or self.flags)
 
 
+Flags = Mapping[str, JsonValue]
+
+
 def compare(
-    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue], reason: str
+    before: Mapping[str, JsonValue],
+    after: Mapping[str, JsonValue],
+    *,
+    reason: str,
+    flags: tuple[Flags, Flags] = ({}, {}),
 ) -> ChangeSet:
-    """Name the keys whose presence or value differs between two generations."""
+    """Name the keys whose presence or value differs between two generations, and the flags."""
+    added, changed, removed = _differences(before, after)
+    return ChangeSet(added, changed, removed, tuple(sorted(sum(_differences(*flags), ()))), reason)
+
+
+def _differences(
+    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     shared = before.keys() & after.keys()
-    return ChangeSet(
-        added=tuple(sorted(after.keys() - shared)),
-        changed=tuple(sorted(key for key in shared if not same(before[key], after[key]))),
-        removed=tuple(sorted(before.keys() - shared)),
-        reason=reason,
+    return (
+        tuple(sorted(after.keys() - shared)),
+        tuple(sorted(key for key in shared if not _unchanged(before[key], after[key]))),
+        tuple(sorted(before.keys() - shared)),
     )
+
+
+def _unchanged(one: JsonValue, other: JsonValue) -> bool:
+    try:
+        return same(one, other)
+    except RecursionError:
+        # Too deep to compare; saying "changed" once too often loses nothing.
+        return False
 
 
 def same(one: JsonValue, other: JsonValue) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SecretResolver: TypeAlias = Callable[[str], "str | Awaitable[str]"]
 ClientConfigs: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-_HOSTS = (".vault.azure.net", ".vault.azure.cn", ".vault.usgovcloudapi.net", ".vault.microsoftazure.de")
+_HOSTS = (".vault.azure.net", ".vault.azure.cn", ".vault.usgovcloudapi.net")
 _SECRET = re.compile(r"/secrets/([A-Za-z0-9-]{1,127})(?:/([A-Za-z0-9]{1,64}))?/?")
 
 
@@ -51,7 +51,9 @@ def parse_secret_id(text: object) -> SecretIdentifier:
     match = _SECRET.fullmatch(parts.path)
     plain = parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment)
     if not plain or "@" in parts.netloc or match is None:
-        raise ValueError("its uri is not https://<vault>.vault.azure.net/secrets/<name>[/<version>]")
+        raise ValueError(
+            "its uri is not https://<vault>.vault.azure.net/secrets/<name>[/<version>]"
+        )
     return SecretIdentifier(vault_url(f"https://{parts.netloc}"), match[1], match[2])
 
 
@@ -120,6 +122,8 @@ def check_vaults(
             with a resolver.
     """
     if options is not None:
+        if not isinstance(options, AzureAppConfigurationKeyVaultOptions):
+            raise TypeError("key_vault_options takes an AzureAppConfigurationKeyVaultOptions")
         if credential is not None or client_configs or resolver is not None:
             raise ValueError(
                 "give either key_vault_options, or keyvault_credential, keyvault_client_configs "
@@ -139,8 +143,8 @@ def check_vaults(
 def _credentials(configs: ClientConfigs) -> dict[str, Credential | None]:
     credentials: dict[str, Credential | None] = {}
     for url, config in configs.items():
-        if not isinstance(url, str) or not url.startswith("https://"):
-            raise ValueError(f"keyvault_client_configs: {url!r} is not the https address of a vault")
+        if not str(url).startswith("https://"):
+            raise ValueError(f"keyvault_client_configs: {url!r} is not a vault's https address")
         unknown = sorted(set(config) - {"credential"})
         if unknown:
             raise TypeError(

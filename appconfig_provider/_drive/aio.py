@@ -90,6 +90,7 @@ class AsyncDriver:
     async def close(self) -> None:
         """Close the idle connections; those in use are closed when their request is over."""
         self._closed = True
+        self._settle_in()
         for lane in self._lanes.drain():
             await lane.aclose()
         if self._own is not None:
@@ -133,6 +134,12 @@ class AsyncDriver:
         """Perform an effect; an exception is an outcome, a cancellation is not."""
         try:
             return await self._perform(effect)
+        except asyncio.CancelledError as error:
+            if not isinstance(effect, Invoke) or _being_cancelled():
+                raise
+            own = RuntimeError(f"{effect.function!r} ended with a cancellation of its own")
+            own.__cause__ = error
+            return Failure(own)
         except Exception as error:
             return Failure(error)
 
@@ -197,3 +204,10 @@ class AsyncDriver:
         return httpx.AsyncHTTPTransport(
             verify=network.tls(origin), limits=network.limits(), proxy=network.proxy_for(origin)
         )
+
+
+def _being_cancelled() -> bool:
+    """Tell whether somebody cancels the running task; the user's function may merely say so."""
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    # Python 3.10 cannot tell; there a cancellation is taken for what it seems.
+    return cancelling is None or cancelling() > 0

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from appconfig_provider._engine.state import Backoff, Context, Endpoint
-from appconfig_provider._plan import AcquireToken, Plan, Signer, Steps, ask, plan
+from appconfig_provider._engine.context import Backoff, Context, Endpoint
+from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, ask, plan
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.responses import SyncToken
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
+from appconfig_provider._rest.tracing import Usage, correlation_context
 from appconfig_provider.models import Store
 
 T = TypeVar("T")
@@ -85,17 +86,22 @@ def first_answer(
     candidates: Sequence[Endpoint],
     budget: Budget,
     job: Callable[[Turn], Plan[T]],
+    usage: Usage | None = None,
 ) -> Steps[Answered[T] | Exhausted]:
     """Try the job at each candidate in turn; a job starts anew at the next one.
 
-    Failures of the service move on to the next endpoint. Anything else (the user's own code, bad
-    content) is not the endpoint's fault and is raised.
+    `usage` is what the content loaded so far uses; None says that there is none yet. Failures of
+    the service move on to the next endpoint. Anything else (the user's own code, bad content) is
+    not the endpoint's fault and is raised.
     """
     failures: list[RequestFailed] = []
     for place, candidate in enumerate(candidates):
         untried = len(candidates) - place - 1
+        headers = _headers(context, usage, failover=place > 0)
         try:
-            result, tokens = yield from _turn(context, candidate, budget, untried, job)
+            result, tokens = yield from _turn(
+                _Place(context, candidate, headers), budget, untried, job
+            )
         except RequestFailed as failure:
             failures.append(failure)
             failed = replace(candidate, backoff=_longer(context, candidate.backoff, failure))
@@ -119,16 +125,37 @@ def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backo
     )
 
 
+def _headers(context: Context, usage: Usage | None, *, failover: bool) -> Headers:
+    """Return the headers of an attempt: the usual ones and what is in use."""
+    tags = (
+        *(("UsesKeyVault",) if context.options.vaults.configured else ()),
+        *(("Failover",) if failover else ()),
+    )
+    value = correlation_context(
+        context.environment,
+        usage or Usage(),
+        startup=usage is None,
+        replicas=len(context.options.stores) - 1,
+        tags=tags,
+    )
+    return (*context.headers, ("correlation-context", value)) if value else context.headers
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a turn is taken, and with which headers."""
+
+    context: Context
+    endpoint: Endpoint
+    headers: Headers
+
+
 @plan
 def _turn(
-    context: Context,
-    endpoint: Endpoint,
-    budget: Budget,
-    untried: int,
-    job: Callable[[Turn], Plan[T]],
+    place: _Place, budget: Budget, untried: int, job: Callable[[Turn], Plan[T]]
 ) -> Steps[tuple[T, Mapping[str, SyncToken]]]:
     """Do the job at one endpoint; once more with a new token when the first one is refused."""
-    store, token = endpoint.store, None
+    context, store, token = place.context, place.endpoint.store, None
     refusal: RequestFailed | None = None
     while True:
         if store.access_key is not None:
@@ -136,7 +163,7 @@ def _turn(
         else:
             token = yield from _token(context, store, token, refusal)
             sign = token_signer(token)
-        session = _session(context, endpoint, sign)
+        session = _session(place, sign)
         session.deadline = budget.share(context.clock.monotonic(), untried)
         try:
             result = yield from job(Turn(session, budget, untried))
@@ -148,17 +175,18 @@ def _turn(
             return result, session.tokens
 
 
-def _session(context: Context, endpoint: Endpoint, sign: Signer) -> Session:
+def _session(place: _Place, sign: Signer) -> Session:
+    context = place.context
     return Session(
-        origin=endpoint.store.url,
+        origin=place.endpoint.store.url,
         sign=sign,
-        headers=context.headers,
+        headers=place.headers,
         deadline=-math.inf,
         patience=PATIENCE,
         retries=context.options.retries,
         clock=context.clock,
         random=context.random,
-        tokens=dict(endpoint.tokens),
+        tokens=dict(place.endpoint.tokens),
     )
 
 

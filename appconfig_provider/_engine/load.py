@@ -9,70 +9,94 @@ are older than the data, so a later refresh sees every change that the load may 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from appconfig_provider._engine.pages import list_pages
-from appconfig_provider._engine.state import Sentinel
+from appconfig_provider._engine.context import Sentinel
+from appconfig_provider._engine.pages import Lister, Selections
 from appconfig_provider._engine.watch import read_sentinels
-from appconfig_provider._plan import Steps, plan, together
+from appconfig_provider._plan import Plan, Steps, plan, together
 from appconfig_provider._rest.exchange import Session
-from appconfig_provider._rest.responses import Page
-from appconfig_provider._settings.layering import Problem, convert, layer
-from appconfig_provider.models import JsonValue
+from appconfig_provider._settings.layering import Pages, referenced_snapshots
 from appconfig_provider.options import Options
 
 MAX_LOADS = 3
 
-Selections = tuple[tuple[Page, ...], ...]
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a generation is made of, as it was read from one endpoint."""
+
+    settings: Selections = ()
+    references: Mapping[str, Pages] = field(default_factory=dict)
+    """The pages of each snapshot that settings refer to."""
+    flags: Selections | None = None
+    """None when feature flags are not loaded; an empty listing is not None."""
+    consistent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What one load read from one endpoint."""
+    """What one load read."""
 
-    selections: Selections
+    content: Content
     sentinels: tuple[Sentinel, ...]
-    consistent: bool
+
+
+def lister(session: Session, options: Options) -> Lister:
+    """Return who reads listings in a session."""
+    return Lister(session, detailed=options.configuration_mapper is not None)
 
 
 @plan
-def load(
+def load(session: Session, options: Options) -> Steps[Loaded]:
+    """Read sentinels, settings and flags, and the sentinels again."""
+    before = yield from read_sentinels(session, options.watch, None)
+    flags = options.flag_selectors is not None
+    return (yield from load_after(session, options, before, Content(), flags=flags))
+
+
+@plan
+def load_after(
     session: Session,
     options: Options,
-    before: tuple[Sentinel, ...] | None = None,
-    known: Selections = (),
+    before: tuple[Sentinel, ...],
+    known: Content,
+    *,
+    flags: bool,
 ) -> Steps[Loaded]:
-    """Read sentinels, every selector, and the sentinels again; repeat if they moved.
+    """Read what belongs to sentinels that were just read; repeat while they move.
 
-    `before` are sentinels that were just read, by the check that found the change. Without them
-    they are read first.
+    Pages of `known` content are asked for by their ETags. Without `flags` those of `known` stay.
     """
-    if before is None:
-        before = yield from read_sentinels(session, options.watch, None)
     for _ in range(MAX_LOADS):
         sentinels = before
-        known = yield from _read_selections(session, options, known)
+        known = yield from _read_content(session, options, known, flags=flags)
         before = yield from read_sentinels(session, options.watch, sentinels)
         if before == sentinels:
-            return Loaded(known, sentinels, consistent=True)
-    return Loaded(known, sentinels, consistent=False)
+            return Loaded(known, sentinels)
+    return Loaded(replace(known, consistent=False), sentinels)
 
 
 @plan
-def _read_selections(session: Session, options: Options, known: Selections) -> Steps[Selections]:
-    old = known or ((),) * len(options.selectors)
-    listings = [
-        list_pages(session, selector, {page.target: page for page in pages})
-        for selector, pages in zip(options.selectors, old, strict=True)
-    ]
-    return (yield from together(listings))
-
-
-def to_values(
-    loaded: Loaded, options: Options
-) -> tuple[Mapping[str, JsonValue], frozenset[Problem]]:
-    """Return the configuration that the loaded settings make up."""
-    settings = (
-        setting for pages in loaded.selections for page in pages for setting in page.settings
+def _read_content(
+    session: Session, options: Options, known: Content, *, flags: bool
+) -> Steps[Content]:
+    reader = lister(session, options)
+    jobs: list[Plan[Selections]] = [reader.settings(options.selectors, known.settings)]
+    if flags and options.flag_selectors is not None:
+        jobs.append(reader.flags(options.flag_selectors, known.flags or ()))
+    settings, *rest = yield from together(jobs)
+    return (
+        yield from with_references(
+            reader, replace(known, settings=settings, flags=rest[0] if rest else known.flags)
+        )
     )
-    return convert(layer(settings, options.prefixes))
+
+
+@plan
+def with_references(reader: Lister, content: Content) -> Steps[Content]:
+    """Return the content with the snapshots its settings refer to."""
+    names = referenced_snapshots(content.settings)
+    jobs = [reader.snapshot(name, content.references.get(name, ())) for name in names]
+    pages = yield from together(jobs)
+    return replace(content, references=dict(zip(names, pages, strict=True)), consistent=True)

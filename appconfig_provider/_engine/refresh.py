@@ -1,23 +1,28 @@
 """One refresh: from a state to the next.
 
-Nothing moved: only the timer does. Something moved: load, convert, compare. Nobody answered: the
-endpoints back off and the old generation stays. A refresh never raises; what went wrong is part of
-its outcome.
+Nothing moved: only timers do. Something moved: load, build, compare. Nobody answered: the endpoints
+back off and the old generation stays. A refresh never raises; what went wrong is part of its
+outcome.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import partial
 
+from appconfig_provider._engine.context import Backoff, Context, Sentinel
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
-from appconfig_provider._engine.load import Loaded, load, to_values
-from appconfig_provider._engine.state import Backoff, Context, Rejected, State
+from appconfig_provider._engine.generation import Generation, Terms, build
+from appconfig_provider._engine.load import Content, lister, load_after, with_references
+from appconfig_provider._engine.pages import Lister, Selections, moved
+from appconfig_provider._engine.secrets import FRESH
+from appconfig_provider._engine.state import Due, Rejected, State
 from appconfig_provider._engine.watch import read_sentinels
-from appconfig_provider._plan import Steps, plan
-from appconfig_provider._rest.failures import public
-from appconfig_provider.snapshot import ChangeSet, compare, make_snapshot
+from appconfig_provider._plan import Plan, Steps, plan, together
+from appconfig_provider._rest.failures import EngineError, RequestFailed, public
+from appconfig_provider.models import SettingSelector
+from appconfig_provider.snapshot import ChangeSet, compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +34,136 @@ class Outcome:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store said: content that moved and why it was loaded, or that it cannot be used."""
+
+    content: Content
+    sentinels: tuple[Sentinel, ...]
+    reason: str
+    refused: EngineError | None = None
+
+
 @plan
 def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
-    """Ask the sentinels, load if one moved, and return the state that follows."""
+    """Look at what is due, load what moved, and return the state that follows."""
     now, wall = context.moment()
-    options = context.options
+    due = state.what_is_due(now, force=force)
     state = replace(state, attempt=replace(state.attempt, last=(now, wall)))
-    candidates = [
-        endpoint for endpoint in state.endpoints if force or endpoint.backoff.until <= now
-    ]
-    budget = Budget(now + options.check_budget)
-    try:
-        answer = yield from first_answer(
-            context, state.endpoints, candidates, budget, partial(_job, context, state, force)
-        )
-    except Exception as error:
-        return _failed(state.rearmed(context.clock.monotonic(), options.interval), error)
-    if isinstance(answer, Exhausted):
-        return _failed(replace(state, endpoints=answer.endpoints), answer.failures[0])
-    return _answered(context, state, answer)
+    found: Found | None = None
+    if due.store:
+        try:
+            answer = yield from _ask_the_store(context, state, due, force=force)
+        except Exception as error:
+            # Not the endpoint's fault, so no back-off; every attempt moves the timers.
+            later = context.clock.monotonic()
+            return _failed(state.rearmed(later, context.options, due), error)
+        if isinstance(answer, Exhausted):
+            return _failed(replace(state, endpoints=answer.endpoints), answer.failures[0])
+        state, found = _answered(context, state, answer), answer.result
+    state = state.rearmed(context.clock.monotonic(), context.options, due)
+    if found is None and not due.secrets:
+        return Outcome(state)
+    return (yield from _new_generation(context, state, found, due))
+
+
+def _ask_the_store(
+    context: Context, state: State, due: Due, *, force: bool
+) -> Plan[Answered[Found | None] | Exhausted]:
+    now = context.clock.monotonic()
+    free = [one for one in state.endpoints if force or one.backoff.until <= now]
+    budget = Budget(now + context.options.check_budget)
+    job = partial(_look, context, state, due, force)
+    return first_answer(context, state.endpoints, free, budget, job, state.usage)
 
 
 @plan
-def _job(context: Context, state: State, force: bool, turn: Turn) -> Steps[Loaded | None]:
-    """Return what was loaded, or None when nothing moved."""
+def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Found | None]:
+    """Ask everything that is due in one batch; return what moved."""
     options = context.options
-    sentinels = yield from read_sentinels(turn.session, options.watch, state.sentinels)
-    if sentinels == state.sentinels:
-        return None
+    reader = lister(turn.session, options)
+    if due.flags or options.watch_pages:
+        # Here the check is the load: pages that changed come with the answer.
+        turn.begin_load(options.load_budget)
+    watch = options.watch if due.settings else ()
+    held = state.sentinels if due.settings else ()
+    selectors = options.selectors if due.settings and options.watch_pages else ()
+    sentinels, (settings, flags) = yield from _both(
+        read_sentinels(turn.session, watch, held),
+        _listings(reader, selectors, options.flag_selectors if due.flags else None, state.content),
+    )
+    listed = replace(
+        state.content,
+        settings=state.content.settings if settings is None else settings,
+        flags=state.content.flags if flags is None else flags,
+    )
+    resting = not force and _resting(context, state.rejected)
+    try:
+        if sentinels != held and not _known_bad(state.rejected, sentinels, resting=resting):
+            turn.begin_load(options.load_budget)
+            loaded = yield from load_after(turn.session, options, sentinels, listed, flags=False)
+            return Found(loaded.content, loaded.sentinels, "sentinel")
+        return (yield from _listed(reader, state, listed, resting))
+    except RequestFailed:
+        raise
+    except EngineError as error:
+        kept = sentinels if due.settings else state.sentinels
+        return Found(listed, kept, "refused", refused=error)
+
+
+@plan
+def _both(
+    sentinels: Plan[tuple[Sentinel, ...]], listings: Plan[tuple[Selections | None, ...]]
+) -> Steps[tuple[tuple[Sentinel, ...], tuple[Selections | None, ...]]]:
+    jobs: list[Plan[object]] = [sentinels, listings]
+    seen, listed = yield from together(jobs)
+    return seen, listed  # type: ignore[return-value]  # `together` is typed for plans of a kind
+
+
+@plan
+def _listings(
+    reader: Lister,
+    selectors: tuple[SettingSelector, ...],
+    flag_selectors: tuple[SettingSelector, ...] | None,
+    known: Content,
+) -> Steps[tuple[Selections | None, ...]]:
+    """List what is watched by pages; None stands for what is not."""
+    jobs: list[Plan[Selections]] = []
+    if selectors:
+        jobs.append(reader.settings(selectors, known.settings))
+    if flag_selectors is not None:
+        jobs.append(reader.flags(flag_selectors, known.flags or ()))
+    listed = list((yield from together(jobs)))
+    settings = listed.pop(0) if selectors else None
+    return settings, listed.pop(0) if listed else None
+
+
+@plan
+def _listed(reader: Lister, state: State, listed: Content, resting: bool) -> Steps[Found | None]:
+    """Return what the listed pages changed, if anything."""
+    settings = moved(state.content.settings, listed.settings)
+    flags = moved(state.content.flags or (), listed.flags or ())
     rejected = state.rejected
-    if rejected and rejected.sentinels == sentinels and not force:
-        resting = context.clock.monotonic() < rejected.backoff.until
-        if resting:
-            return None
-    turn.begin_load(options.load_budget)
-    return (yield from load(turn.session, options, sentinels, state.selections))
+    if not settings and not flags:
+        return None
+    if rejected and resting and _same_pages(rejected.content, listed):
+        return None
+    content = (yield from with_references(reader, listed)) if settings else listed
+    return Found(content, state.sentinels, "page" if settings else "flag")
+
+
+def _same_pages(one: Content, other: Content) -> bool:
+    return one.settings == other.settings and one.flags == other.flags
+
+
+def _resting(context: Context, rejected: Rejected | None) -> bool:
+    return rejected is not None and context.clock.monotonic() < rejected.backoff.until
+
+
+def _known_bad(
+    rejected: Rejected | None, sentinels: tuple[Sentinel, ...], *, resting: bool
+) -> bool:
+    return rejected is not None and resting and rejected.sentinels == sentinels
 
 
 def _failed(state: State, error: Exception) -> Outcome:
@@ -71,46 +171,77 @@ def _failed(state: State, error: Exception) -> Outcome:
     return Outcome(replace(state, attempt=replace(state.attempt, error=shown)), error=shown)
 
 
-def _answered(context: Context, state: State, answer: Answered[Loaded | None]) -> Outcome:
-    moment = context.moment()
-    attempt = replace(state.attempt, success=moment, error=None, endpoint=answer.origin)
-    state = replace(state, endpoints=answer.endpoints).rearmed(moment[0], context.options.interval)
-    if answer.result is None:
+def _answered(context: Context, state: State, answer: Answered[Found | None]) -> State:
+    state = replace(state, endpoints=answer.endpoints)
+    if answer.result is None and state.rejected:
         # While a newer generation stands rejected, nobody has confirmed the one being served.
-        return Outcome(state if state.rejected else replace(state, attempt=attempt))
+        return state
+    attempt = replace(state.attempt, success=context.moment(), error=None, endpoint=answer.origin)
+    return replace(state, attempt=attempt)
+
+
+@plan
+def _new_generation(
+    context: Context, state: State, found: Found | None, due: Due
+) -> Steps[Outcome]:
+    """Build a generation from what was found, or from the old content with newer secrets."""
+    if found is None:
+        found = Found(state.content, state.sentinels, "secret")
     try:
-        return _published(context, replace(state, attempt=attempt), answer.result)
+        if found.refused is not None:
+            raise found.refused
+        terms = _terms(context, state, found, due)
+        generation = yield from build(context, found.content, state.secrets, terms)
     except Exception as error:
-        return _rejected(context, state, answer.result, error)
+        return _rejected(context, state, found, error)
+    return _published(state, found, generation)
 
 
-def _published(context: Context, state: State, loaded: Loaded) -> Outcome:
-    values, problems = to_values(loaded, context.options)
-    _, wall = context.moment()
-    snapshot = make_snapshot(
-        values,
+def _terms(context: Context, state: State, found: Found, due: Due) -> Terms:
+    max_age = FRESH if found.reason in {"sentinel", "page"} else math.inf
+    return Terms(
         version=state.snapshot.version + 1,
-        loaded_at=datetime.fromtimestamp(wall, timezone.utc),
-        consistent=loaded.consistent,
+        deadline=context.clock.monotonic() + context.options.load_budget,
+        secret_policy=context.options.secret_policy or "keep_last",
+        secret_max_age=-math.inf if due.secrets else max_age,
     )
-    changes = compare(state.snapshot, snapshot, "sentinel")
+
+
+def _published(state: State, found: Found, generation: Generation) -> Outcome:
+    changes = compare(
+        state.snapshot,
+        generation.snapshot,
+        reason=found.reason,
+        flags=(state.flags, generation.flags),
+    )
     following = replace(
         state,
-        snapshot=snapshot,
-        selections=loaded.selections,
-        sentinels=loaded.sentinels,
-        problems=problems,
+        content=found.content,
+        sentinels=found.sentinels,
+        flags=generation.flags,
+        secrets=generation.secrets,
+        problems=generation.problems,
+        usage=generation.usage,
         rejected=None,
     )
-    return Outcome(following, changes)
+    if found.reason == "secret" and not changes:
+        return Outcome(following)
+    return Outcome(replace(following, snapshot=generation.snapshot), changes)
 
 
-def _rejected(context: Context, state: State, loaded: Loaded, error: Exception) -> Outcome:
+def _rejected(context: Context, state: State, found: Found, error: Exception) -> Outcome:
     """Keep the old generation, and remember which one was refused."""
     before = state.rejected
-    again = before is not None and before.sentinels == loaded.sentinels
+    again = (
+        before is not None
+        and before.sentinels == found.sentinels
+        and _same_pages(before.content, found.content)
+    )
     backoff = before.backoff if before is not None and again else Backoff()
     longer = backoff.after_failure(
         context.clock.monotonic(), interval=context.options.interval, jitter=context.random()
     )
-    return _failed(replace(state, rejected=Rejected(loaded.sentinels, longer)), error)
+    if found.reason == "secret":
+        # The generation being served is as good as ever; only its secrets could not be renewed.
+        return _failed(state, error)
+    return _failed(replace(state, rejected=Rejected(found.sentinels, found.content, longer)), error)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
 from functools import partial
 from itertools import count
 
+from appconfig_provider._engine.context import Context, Endpoint
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
-from appconfig_provider._engine.load import Loaded, load, to_values
-from appconfig_provider._engine.state import Attempt, Context, Endpoint, State
+from appconfig_provider._engine.generation import Generation, Terms, build
+from appconfig_provider._engine.load import Content, Loaded, load
+from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
 from appconfig_provider._rest.failures import EngineError, RequestFailed, public
-from appconfig_provider.snapshot import make_snapshot
+from appconfig_provider._settings.references import UnresolvedReference
 
 _WINDOWS = ((100.0, 5.0), (200.0, 10.0), (600.0, 30.0))
 """Until so many seconds have passed, wait so many seconds between rounds (as all providers do)."""
+
+
+SHORTEST = 0.5
+"""Seconds below which a last try is not worth the wait."""
 
 
 class NobodyAnswered(EngineError):
@@ -50,7 +55,7 @@ def start(context: Context) -> Steps[State]:
         job = partial(_load, context)
         answer = yield from first_answer(context, endpoints, endpoints, Budget(deadline), job)
         if isinstance(answer, Answered):
-            return _first_state(context, answer)
+            return (yield from _first_state(context, answer, deadline))
         if answer.permanent:
             raise answer.failures[0]
         endpoints = answer.endpoints
@@ -70,7 +75,7 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
     elapsed = context.clock.monotonic() - began
     left = context.options.startup_budget - elapsed
     wanted = min(failure.retry_after or 0.0 for failure in answer.failures)
-    if left < 0.5 or wanted >= left:
+    if left < SHORTEST or wanted >= left:
         return None
     late = min(30.0 * 2 ** min(attempt - 1, 32), 600.0)
     window = next((pause for until, pause in _WINDOWS if elapsed < until), late)
@@ -78,22 +83,35 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
     return max(wanted, min(window, left / 2))
 
 
-def _first_state(context: Context, answer: Answered[Loaded]) -> State:
-    options = context.options
-    values, problems = to_values(answer.result, options)
-    now, wall = context.moment()
-    snapshot = make_snapshot(
-        values,
-        version=1,
-        loaded_at=datetime.fromtimestamp(wall, timezone.utc),
-        consistent=answer.result.consistent,
-    )
+@plan
+def _first_state(context: Context, answer: Answered[Loaded], deadline: float) -> Steps[State]:
+    content = answer.result.content
+    generation = yield from _first_generation(context, content, deadline)
+    moment = context.moment()
     return State(
-        snapshot=snapshot,
-        selections=answer.result.selections,
+        snapshot=generation.snapshot,
+        content=content,
         sentinels=answer.result.sentinels,
-        problems=problems,
+        flags=generation.flags,
+        secrets=generation.secrets,
+        problems=generation.problems,
+        usage=generation.usage,
         endpoints=answer.endpoints,
-        check_at=now + options.interval if options.watch else math.inf,
-        attempt=Attempt(last=(now, wall), success=(now, wall), endpoint=answer.origin),
+        timers=first_timers(moment[0], context.options),
+        attempt=Attempt(last=moment, success=moment, endpoint=answer.origin),
     )
+
+
+@plan
+def _first_generation(context: Context, content: Content, deadline: float) -> Steps[Generation]:
+    """Build the first generation; a vault in passing trouble is asked again, the store is not."""
+    policy = context.options.secret_policy or "raise"
+    while True:
+        terms = Terms(version=1, deadline=deadline, secret_policy=policy, secret_max_age=math.inf)
+        try:
+            return (yield from build(context, content, {}, terms))
+        except UnresolvedReference as failure:
+            left = deadline - context.clock.monotonic()
+            if not failure.may_heal or left < SHORTEST or not context.options.startup_budget:
+                raise
+            yield from ask(Sleep(min(_WINDOWS[0][1], left / 2)))

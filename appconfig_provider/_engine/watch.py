@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appconfig_provider._engine.state import Sentinel
+from appconfig_provider._engine.context import Sentinel
 from appconfig_provider._plan import Response, Steps, plan, together
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._rest.requests import key_target

@@ -8,18 +8,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from urllib.parse import quote
 
 from appconfig_provider._plan import Request
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
+from appconfig_provider.vaults import SecretIdentifier
 
 API_VERSION = "2024-09-01"
 """The newest version that both the service and Microsoft's own emulator accept."""
 
+VAULT_API_VERSION = "7.4"
 
-def list_target(selector: SettingSelector) -> str:
-    """Return the target of a selector's first page."""
-    return _target("/kv", ("key", selector.key_filter), ("label", selector.label_filter))
+
+def list_target(selector: SettingSelector, key_prefix: str = "") -> str:
+    """Return the target of a selector's first page; `key_prefix` goes before its key filter."""
+    tags = [("tags", tag) for tag in selector.tag_filters or ()]
+    key = key_prefix + (selector.key_filter or "")
+    return _target("/kv", ("key", key), ("label", selector.label_filter), *tags)
+
+
+def snapshot_target(name: str) -> str:
+    """Return the target that describes a snapshot."""
+    return _target("/snapshots/" + quote(name, safe=""))
+
+
+def snapshot_list_target(name: str) -> str:
+    """Return the target of a snapshot's first page."""
+    return _target("/kv", ("snapshot", name))
+
+
+def secret_target(secret: SecretIdentifier) -> str:
+    """Return the target of a secret in its vault."""
+    version = f"/{secret.version}" if secret.version else ""
+    return f"/secrets/{secret.name}{version}?api-version={VAULT_API_VERSION}"
 
 
 def key_target(watched: WatchKey) -> str:
@@ -44,5 +66,5 @@ def put_request(
 
 
 def _target(path: str, *query: tuple[str, str]) -> str:
-    pairs = sorted([("api-version", API_VERSION), *query])
+    pairs = sorted([("api-version", API_VERSION), *query], key=itemgetter(0))
     return path + "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)

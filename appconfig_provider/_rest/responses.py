@@ -7,10 +7,21 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import urljoin, urlsplit
 
 from appconfig_provider._plan import Response
+
+FLAG_PREFIX = ".appconfig.featureflag/"
+"""What the keys of feature flags begin with."""
+
+
+class Details(NamedTuple):
+    """What only feature flags and mappers ask for."""
+
+    etag: str | None
+    last_modified: str | None
+    locked: bool
 
 
 class Setting(NamedTuple):
@@ -20,6 +31,8 @@ class Setting(NamedTuple):
     label: str | None
     value: str | None
     content_type: str | None
+    tags: Mapping[str, str | None] | None = None
+    details: Details | None = None
 
 
 class Page(NamedTuple):
@@ -36,33 +49,47 @@ class Malformed(ValueError):
     """An answer that is not what the service documents."""
 
 
-def read_page(response: Response, target: str) -> Page:
-    """Read a page of `/kv`.
+def read_page(response: Response, target: str, *, detailed: bool = False) -> Page:
+    """Read a page of `/kv`; details are kept of feature flags, and of all settings if wanted.
 
     Raises:
         Malformed: the body is not a page of settings.
     """
     try:
         body = json.loads(response.body)
-        settings = tuple(
-            [
-                Setting(item["key"], item.get("label"), item.get("value"), item.get("content_type"))
-                for item in body["items"]
-            ]
-        )
+        settings = tuple([_setting(item, detailed) for item in body["items"]])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"{target} did not answer with a page of settings") from error
     following = body.get("@nextLink") or next_link(response.headers.get("link", ""))
     return Page(target, etag_of(response), settings, _local(following, target))
 
 
+def _setting(item: dict[str, Any], detailed: bool) -> Setting:
+    key = item["key"]
+    details = None
+    if detailed or key.startswith(FLAG_PREFIX):
+        details = Details(item.get("etag"), item.get("last_modified"), item.get("locked") is True)
+    # One key-value in a hundred has tags; an empty object for each of the others is waste.
+    tags = item.get("tags") or None
+    return Setting(
+        key, item.get("label"), item.get("value"), item.get("content_type"), tags, details
+    )
+
+
 def read_modified(response: Response) -> datetime | None:
     """Return when the answered setting was last changed, or None where the answer does not say."""
     try:
         body: Any = json.loads(response.body)
-        text = body.get("last_modified")
-        moment = datetime.fromisoformat(_python_iso(text))
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        return parse_moment(body.get("last_modified"))
+    except (ValueError, AttributeError, RecursionError):
+        return None
+
+
+def parse_moment(text: object) -> datetime | None:
+    """Read a moment as the service writes it; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(_python_iso(cast("str", text)))
+    except (ValueError, TypeError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
@@ -71,6 +98,21 @@ def _python_iso(text: str) -> str:
     """Fit an ISO 8601 moment to what Python 3.10 reads: six fraction digits, no `Z`."""
     text = re.sub(r"Z$", "+00:00", text)
     return re.sub(r"\.(\d+)", lambda match: "." + match[1][:6].ljust(6, "0"), text)
+
+
+def read_object(response: Response, doing: str) -> dict[str, Any]:
+    """Read an answer that is a JSON object.
+
+    Raises:
+        Malformed: it is something else.
+    """
+    try:
+        body = json.loads(response.body)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{doing} did not answer with JSON") from error
+    if not isinstance(body, dict):
+        raise Malformed(f"{doing} did not answer with a JSON object")
+    return body
 
 
 def etag_of(response: Response) -> str | None:

@@ -10,9 +10,12 @@ from functools import lru_cache
 from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import read_only
 
-FLAG_PREFIX = ".appconfig.featureflag/"
 _FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 _VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+_SNAPSHOT_PROFILE = re.compile(
+    r'\s*application/json\s*;.*profile\s*=\s*"https://azconfig\.io/mime-profiles/snapshot-ref"',
+    re.IGNORECASE,
+)
 
 
 class Kind(Enum):
@@ -22,6 +25,7 @@ class Kind(Enum):
     JSON = "json"
     FLAG = "feature flag"
     VAULT_REFERENCE = "Key Vault reference"
+    SNAPSHOT_REFERENCE = "snapshot reference"
 
 
 @lru_cache(maxsize=256)
@@ -31,6 +35,8 @@ def kind_of(content_type: str) -> Kind:
         return Kind.FLAG
     if content_type.startswith(_VAULT_REFERENCE):
         return Kind.VAULT_REFERENCE
+    if _SNAPSHOT_PROFILE.match(content_type):
+        return Kind.SNAPSHOT_REFERENCE
     main, _, subtype = content_type.partition(";")[0].strip().lower().partition("/")
     if main == "application" and "json" in subtype.split("+"):
         return Kind.JSON

@@ -1,62 +1,80 @@
-"""From the pages of all selectors to one value per key: trim, let the later one win, convert."""
+"""From the pages of all selectors to one setting per key, and from settings to values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from appconfig_provider._rest.failures import EngineError
-from appconfig_provider._rest.responses import Setting
-from appconfig_provider._settings.content import FLAG_PREFIX, Kind, kind_of, parse_json
+from appconfig_provider._rest.responses import FLAG_PREFIX, Page, Setting
+from appconfig_provider._settings.content import Kind, kind_of, parse_json
+from appconfig_provider._settings.references import snapshot_of
 from appconfig_provider.models import JsonValue
+
+Pages = tuple[Page, ...]
 
 
 class Problem(NamedTuple):
-    """A setting that could not be read as what it claims to be; its text is used as it stands."""
+    """A setting that could not be used as what it claims to be."""
 
     key: str
     label: str | None
     fingerprint: int
     """Tells texts apart without holding one: it may be a secret."""
-    reason: str
+    told: str
+    """What is wrong and what was done about it, as the end of a sentence about the setting."""
 
 
-class UnresolvedReference(EngineError):
-    """A Key Vault reference that nobody can resolve; carries the setting's name."""
+def problem(setting: Setting, told: str) -> Problem:
+    """Return what is wrong with a setting."""
+    return Problem(setting.key, setting.label, hash(setting.value), told)
 
-    def __init__(self, key: str, label: str | None) -> None:
-        super().__init__(
-            f"setting {key!r} (label {label!r}) is a Key Vault reference, which this version "
-            "cannot resolve; leave it out with selects=[...]"
-        )
-        self.key = key
-        self.label = label
 
-    def as_public(self) -> Exception:
-        from appconfig_provider.errors import KeyVaultReferenceError
+def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> Iterator[Setting]:
+    """Yield plain settings in the order in which later ones win.
 
-        error = KeyVaultReferenceError(str(self), key=self.key, label=self.label)
-        error.__cause__ = self
-        return error
+    A snapshot reference is replaced, where it stands, by the settings of its snapshot. Feature
+    flags are left out, and so are references inside a snapshot: none is followed twice.
+    """
+    for pages in selections:
+        for page in pages:
+            for setting in page.settings:
+                kind = kind_of(setting.content_type) if setting.content_type else Kind.TEXT
+                if kind is Kind.SNAPSHOT_REFERENCE:
+                    yield from _inside(references.get(snapshot_of(setting), ()))
+                elif kind is not Kind.FLAG or not setting.key.startswith(FLAG_PREFIX):
+                    yield setting
+
+
+def _inside(pages: Pages) -> Iterator[Setting]:
+    for page in pages:
+        for setting in page.settings:
+            kind = kind_of(setting.content_type) if setting.content_type else Kind.TEXT
+            is_flag = kind is Kind.FLAG and setting.key.startswith(FLAG_PREFIX)
+            if not is_flag and kind is not Kind.SNAPSHOT_REFERENCE:
+                yield setting
+
+
+def referenced_snapshots(selections: Iterable[Pages]) -> tuple[str, ...]:
+    """Return the distinct names of the snapshots that settings refer to, in order."""
+    names = {
+        snapshot_of(setting): None
+        for pages in selections
+        for page in pages
+        for setting in page.settings
+        if setting.content_type and kind_of(setting.content_type) is Kind.SNAPSHOT_REFERENCE
+    }
+    return tuple(names)
 
 
 def layer(settings: Iterable[Setting], prefixes: tuple[str, ...]) -> dict[str, Setting]:
     """Return the setting that counts for each trimmed key.
 
-    `settings` come in the order of the selectors. Trimming comes first: `app/host` and `host` are
-    the same key once `app/` is cut, and the later one wins.
+    Trimming comes first: `app/host` and `host` are the same key once `app/` is cut, and the later
+    one wins.
     """
-    winners: dict[str, Setting] = {}
-    for setting in settings:
-        content_type = setting.content_type
-        if content_type and _is_flag(setting.key, content_type):
-            continue
-        winners[trim(setting.key, prefixes) if prefixes else setting.key] = setting
-    return winners
-
-
-def _is_flag(key: str, content_type: str) -> bool:
-    return kind_of(content_type) is Kind.FLAG and key.startswith(FLAG_PREFIX)
+    if not prefixes:
+        return {setting.key: setting for setting in settings}
+    return {trim(setting.key, prefixes): setting for setting in settings}
 
 
 def trim(key: str, prefixes: tuple[str, ...]) -> str:
@@ -67,24 +85,25 @@ def trim(key: str, prefixes: tuple[str, ...]) -> str:
     return key
 
 
-def convert(winners: dict[str, Setting]) -> tuple[dict[str, JsonValue], frozenset[Problem]]:
-    """Return the value of each key, and what was wrong with the JSON of some.
+def vault_references(winners: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Return the winners that are Key Vault references."""
+    return {
+        key: setting
+        for key, setting in winners.items()
+        if setting.content_type and kind_of(setting.content_type) is Kind.VAULT_REFERENCE
+    }
 
-    Raises:
-        UnresolvedReference: a winner is a Key Vault reference.
-    """
+
+def convert(winners: Mapping[str, Setting]) -> tuple[dict[str, JsonValue], list[Problem]]:
+    """Return the value of each key, and what was wrong with the JSON of some."""
     values: dict[str, JsonValue] = {}
     problems: list[Problem] = []
     for key, setting in winners.items():
         value: JsonValue = setting.value
-        if setting.content_type:
-            kind = kind_of(setting.content_type)
-            if kind is Kind.VAULT_REFERENCE:
-                raise UnresolvedReference(setting.key, setting.label)
-            if kind is Kind.JSON:
-                value = _json_or_text(setting, problems)
+        if setting.content_type and kind_of(setting.content_type) is Kind.JSON:
+            value = _json_or_text(setting, problems)
         values[key] = value
-    return values, frozenset(problems)
+    return values, problems
 
 
 def _json_or_text(setting: Setting, problems: list[Problem]) -> JsonValue:
@@ -92,5 +111,6 @@ def _json_or_text(setting: Setting, problems: list[Problem]) -> JsonValue:
         return parse_json(setting.value)
     except ValueError as error:
         reason = str(error).partition(":")[0]
-        problems.append(Problem(setting.key, setting.label, hash(setting.value), reason))
+        told = f"has a JSON content type but is no JSON ({reason}); its text is used as it stands"
+        problems.append(problem(setting, told))
         return setting.value

@@ -1,7 +1,8 @@
-"""A store in trouble: old values stay, refresh() never raises, time is bounded, recovery is quick."""
+"""A store in trouble: old values stay, refresh() never raises, all waiting is bounded."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -49,7 +50,7 @@ STATUSES = [400, 401, 403, 408, 429, 500, 502, 503, 504]
 def test_refresh_keeps_the_old_values_and_tells_the_error(
     load: Loader, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever the store answers, refresh() returns False, warns once and calls on_refresh_error."""
+    """Whatever the store answers, refresh() returns False, warns once and tells the error."""
     errors: list[Exception] = []
     with (
         virtual_store() as (_, store),
@@ -125,7 +126,7 @@ def test_back_off_grows_and_every_failed_attempt_is_told(load: Loader) -> None:
             if len(errors) > told:
                 attempts.append(clock.monotonic())
             clock.advance(1)
-        pauses = [later - earlier for earlier, later in zip(attempts, attempts[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in itertools.pairwise(attempts)]
         assert all(30 <= pause <= 601 for pause in pauses)
         assert pauses[:4] == sorted(pauses[:4])
         assert 8 <= len(attempts) <= 12
@@ -213,9 +214,11 @@ def test_load_ends_within_its_budget(load: Loader, behave: Behaviour) -> None:
     before = threading.active_count()
     with raw_server(behave) as connection_string:
         began = time.monotonic()
-        with pytest.raises(StartupTimeout) as caught:
-            with load(connection_string=connection_string, startup_timeout=0.6, refresh_on=["s"]):
-                pass
+        with (
+            pytest.raises(StartupTimeout) as caught,
+            load(connection_string=connection_string, startup_timeout=0.6, refresh_on=["s"]),
+        ):
+            pass
         elapsed = time.monotonic() - began
     assert elapsed < 1.2
     assert caught.value.causes

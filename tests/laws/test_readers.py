@@ -59,13 +59,8 @@ def test_readers_never_see_two_generations(
     def reading(number: int) -> None:
         try:
             while not done.is_set():
-                for whole in (
-                    config.snapshot.values(),
-                    config.values(),
-                    dict(config.items()).values(),
-                ):
-                    if len(set(cast("list[str]", list(whole)))) != 1:
-                        wrong.append(list(whole))
+                wholes = (config.snapshot.values(), config.values(), dict(config.items()).values())
+                wrong.extend(whole for whole in wholes if len(set(map(str, whole))) != 1)
                 assert config["k0"] is not None
                 assert config.get("absent") is None
                 reads[number] += 1

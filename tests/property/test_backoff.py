@@ -7,14 +7,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
-from appconfig_provider._engine.state import (
+from appconfig_provider._engine.context import (
     FIRST_BACKOFF,
     LONGEST_BACKOFF,
     Backoff,
     Context,
     Endpoint,
 )
+from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
 from appconfig_provider._plan import Schedule, Steps, plan
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Options

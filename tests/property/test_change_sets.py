@@ -32,7 +32,7 @@ def test_a_change_set_names_exactly_what_differs(
     before, after = generations
     shared = before.keys() & after.keys()
     changed = [key for key in shared if text_of(before[key]) != text_of(after[key])]
-    assert compare(frozen(before), frozen(after), "why") == ChangeSet(
+    assert compare(frozen(before), frozen(after), reason="why") == ChangeSet(
         added=tuple(sorted(after.keys() - before.keys())),
         changed=tuple(sorted(changed)),
         removed=tuple(sorted(before.keys() - after.keys())),
@@ -43,7 +43,7 @@ def test_a_change_set_names_exactly_what_differs(
 @given(GENERATIONS)
 def test_a_generation_does_not_differ_from_its_like(generation: dict[str, Any]) -> None:
     """Two equal generations, each built anew, make an empty change set, which is false."""
-    changes = compare(frozen(generation), frozen(json.loads(json.dumps(generation))), "why")
+    changes = compare(frozen(generation), frozen(json.loads(json.dumps(generation))), reason="why")
     assert changes == ChangeSet(reason="why")
     assert not changes
 
@@ -54,7 +54,7 @@ def test_the_way_back_swaps_added_and_removed(
 ) -> None:
     """What is added on the way there is removed on the way back, and what changed, changed."""
     before, after = map(frozen, generations)
-    there, back = compare(before, after, "why"), compare(after, before, "why")
+    there, back = compare(before, after, reason="why"), compare(after, before, reason="why")
     assert (there.added, there.changed, there.removed) == (back.removed, back.changed, back.added)
 
 

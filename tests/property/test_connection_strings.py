@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from appconfig_provider.arguments import parse_connection_string
 from appconfig_provider.models import AccessKey, Store
-from appconfig_provider.options import Options, parse_connection_string
+from appconfig_provider.options import Options
 
 NAMES = ("Endpoint", "Id", "Secret")
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+/=:."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from appconfig_provider._engine.state import Context
+from appconfig_provider._engine.context import Context
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,

@@ -1,0 +1,147 @@
+"""From what was loaded to a generation: mapper, secrets, values, flags, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.load import Content
+from appconfig_provider._engine.secrets import Resolved, Secrets, resolve
+from appconfig_provider._plan import Invoke, Steps, ask, plan
+from appconfig_provider._rest.responses import Setting, parse_moment
+from appconfig_provider._rest.tracing import Usage, usage_of
+from appconfig_provider._settings.flags import Flag, read_flags
+from appconfig_provider._settings.layering import (
+    Problem,
+    convert,
+    in_order,
+    layer,
+    vault_references,
+)
+from appconfig_provider.models import DROP, ConfigurationSetting, JsonValue
+from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, read_only
+
+FEATURE_MANAGEMENT = "feature_management"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A configuration that may be published."""
+
+    snapshot: ConfigurationSnapshot
+    flags: Mapping[str, Flag]
+    secrets: Secrets
+    problems: frozenset[Problem]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms a generation is built."""
+
+    version: int
+    deadline: float
+    secret_policy: str
+    secret_max_age: float
+    """Seconds for which a secret that was read is trusted."""
+
+
+@plan
+def build(context: Context, content: Content, held: Secrets, terms: Terms) -> Steps[Generation]:
+    """Turn content into a generation.
+
+    Raises:
+        UnresolvedReference: a secret could not be read.
+        Exception: whatever the user's mapper, resolver or `validate` raised.
+    """
+    options = context.options
+    winners = layer(in_order(content.settings, content.references), options.prefixes)
+    if options.configuration_mapper is not None:
+        winners = yield from _mapped(context, winners)
+    resolved = yield from resolve(
+        context,
+        vault_references(winners),
+        held,
+        deadline=terms.deadline,
+        max_age=terms.secret_max_age,
+        policy=terms.secret_policy,
+    )
+    flags, flag_problems = read_flags(content.flags or (), options.stores[0].url)
+    values, problems = _values(winners, resolved)
+    if content.flags is not None:
+        values[FEATURE_MANAGEMENT] = read_only({"feature_flags": list(flags.values())})
+    snapshot = make_snapshot(
+        values,
+        version=terms.version,
+        loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
+        consistent=content.consistent,
+    )
+    if options.validate is not None:
+        yield from ask(Invoke(options.validate, (snapshot,)))
+    told = frozenset([*problems, *flag_problems, *resolved.problems])
+    types = (setting.content_type or "" for setting in winners.values())
+    usage = usage_of(flags.values(), types, snapshot_reference=bool(content.references))
+    return Generation(snapshot, flags, resolved.secrets, told, usage)
+
+
+def _values(
+    winners: Mapping[str, Setting], resolved: Resolved
+) -> tuple[dict[str, JsonValue], list[Problem]]:
+    values, problems = convert(winners)
+    values.update(resolved.values)
+    for key in resolved.left_out:
+        del values[key]
+    return values, problems
+
+
+@plan
+def _mapped(context: Context, winners: Mapping[str, Setting]) -> Steps[dict[str, Setting]]:
+    """Show the mapper a private copy of each setting; what it leaves or returns counts."""
+    mapper = context.options.configuration_mapper
+    if mapper is None:
+        raise AssertionError("called only with a mapper")
+    mapped: list[Setting] = []
+    for setting in winners.values():
+        shown = _to_public(setting)
+        answer = yield from ask(Invoke(mapper, (shown,)))
+        if answer is DROP:
+            continue
+        if answer is not None and not isinstance(answer, ConfigurationSetting):
+            raise TypeError(
+                f"configuration_mapper returned {type(answer).__name__} for {setting.key!r}; "
+                "it may return None, a ConfigurationSetting or DROP"
+            )
+        mapped.append(_from_public(answer or shown, setting))
+    return layer(mapped, context.options.prefixes)
+
+
+def _to_public(setting: Setting) -> ConfigurationSetting:
+    details = setting.details
+    return ConfigurationSetting(
+        key=setting.key,
+        label=setting.label,
+        value=setting.value,
+        content_type=setting.content_type,
+        tags=dict(setting.tags or {}),
+        etag=details.etag if details else None,
+        last_modified=parse_moment(details.last_modified) if details else None,
+        locked=details.locked if details else False,
+    )
+
+
+def _from_public(setting: ConfigurationSetting, original: Setting) -> Setting:
+    for name, text in (("key", setting.key), ("value", setting.value)):
+        if not isinstance(text, str) and not (name == "value" and text is None):
+            raise TypeError(
+                f"configuration_mapper made the {name} of {original.key!r} a "
+                f"{type(text).__name__}; it is text (JSON text with a JSON content type)"
+            )
+    return original._replace(
+        key=setting.key,
+        label=setting.label,
+        value=setting.value,
+        content_type=setting.content_type,
+        tags=dict(setting.tags),
+    )

@@ -1,0 +1,93 @@
+"""Settings that point elsewhere: to a secret in a vault, to a snapshot of the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from appconfig_provider._rest.failures import EngineError
+from appconfig_provider._rest.responses import Setting
+from appconfig_provider.vaults import SecretIdentifier, parse_secret_id
+
+
+class UnresolvedReference(EngineError):
+    """A Key Vault reference that could not be followed; names the setting, never the value."""
+
+    def __init__(self, setting: Setting, why: str, secret_id: str | None = None) -> None:
+        super().__init__(
+            f"Key Vault reference {setting.key!r} (label {setting.label!r})"
+            + (f" to {secret_id}" if secret_id else "")
+            + f": {why}"
+        )
+        self.setting = setting
+        self.secret_id = secret_id
+        self.original: BaseException | None = None
+        self.may_heal = False
+        """True when asking again later may help."""
+
+    def as_public(self) -> Exception:
+        from appconfig_provider.errors import KeyVaultReferenceError
+
+        error = KeyVaultReferenceError(
+            str(self), key=self.setting.key, label=self.setting.label, secret_id=self.secret_id
+        )
+        error.__cause__ = self.original
+        return error
+
+
+class UnusableSnapshot(EngineError):
+    """A snapshot that is named but cannot be used."""
+
+    def __init__(self, name: str, why: str, *, missing: bool) -> None:
+        super().__init__(f"snapshot {name!r} {why}")
+        self.name = name
+        self.missing = missing
+
+    def as_public(self) -> Exception:
+        from appconfig_provider.errors import SnapshotNotFoundError
+
+        error = SnapshotNotFoundError(str(self), name=self.name) if self.missing else None
+        return error or ValueError(str(self))
+
+
+class BrokenReference(EngineError):
+    """A snapshot reference whose text names no snapshot."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(
+            f"snapshot reference {setting.key!r} (label {setting.label!r}) must hold "
+            '{"snapshot_name": "..."}'
+        )
+
+    def as_public(self) -> Exception:
+        return ValueError(str(self))
+
+
+def secret_of(setting: Setting) -> SecretIdentifier:
+    """Return the secret a Key Vault reference points to.
+
+    Raises:
+        UnresolvedReference: its text is not `{"uri": "https://..."}`.
+    """
+    try:
+        content = json.loads(setting.value or "")
+        return parse_secret_id(content.get("uri") if isinstance(content, Mapping) else None)
+    except ValueError as error:
+        why = str(error) if not isinstance(error, json.JSONDecodeError) else "its value is no JSON"
+        raise UnresolvedReference(setting, why) from None
+
+
+def snapshot_of(setting: Setting) -> str:
+    """Return the name of the snapshot a reference points to.
+
+    Raises:
+        BrokenReference: its text names none.
+    """
+    try:
+        content = json.loads(setting.value or "")
+    except ValueError:
+        raise BrokenReference(setting) from None
+    name = content.get("snapshot_name") if isinstance(content, Mapping) else None
+    if not isinstance(name, str) or not name.strip():
+        raise BrokenReference(setting)
+    return name.strip()
