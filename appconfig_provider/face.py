@@ -76,23 +76,23 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
     # per-key look-ups, which costs up to ten times more.
 
     def __getitem__(self, key: str) -> JsonValue:
-        return self._state.snapshot[key]
+        return self._state.values[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._state.snapshot
+        return key in self._state.values
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._state.snapshot)
+        return iter(self._state.values)
 
     def __len__(self) -> int:
-        return len(self._state.snapshot)
+        return len(self._state.values)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, LiveConfiguration):
             other = other.snapshot
         if not isinstance(other, Mapping):
             return NotImplemented
-        return dict.__eq__(self._state.snapshot, dict(other))
+        return self._state.values == dict(other)
 
     __hash__ = None  # type: ignore[assignment]  # like dict: equal by content, not hashable
 
@@ -102,19 +102,19 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
     def get(self, key: str, default: T) -> JsonValue | T: ...
     def get(self, key: str, default: object = None) -> object:
         """Return the value of a key, or `default`."""
-        return self._state.snapshot.get(key, default)
+        return self._state.values.get(key, default)
 
     def keys(self) -> KeysView[str]:
         """Return the keys of the current generation; the view stays with it."""
-        return self._state.snapshot.keys()
+        return self._state.values.keys()
 
     def values(self) -> ValuesView[JsonValue]:
         """Return the values of the current generation; the view stays with it."""
-        return self._state.snapshot.values()
+        return self._state.values.values()
 
     def items(self) -> ItemsView[str, JsonValue]:
         """Return keys and values of the current generation; the view stays with it."""
-        return self._state.snapshot.items()
+        return self._state.values.items()
 
     def __repr__(self) -> str:
         snapshot = self._state.snapshot

@@ -130,7 +130,7 @@ def to_httpx(effect: Send, clock: Clock, network: Network) -> httpx.Request:
     signature = effect.sign(request, clock.time()) if effect.sign else ()
     return httpx.Request(
         request.method,
-        request.origin,
+        _parsed(request.origin),
         headers=[("host", host_of(request.origin)), *request.headers, *signature],
         content=request.body or None,
         extensions={
@@ -143,6 +143,12 @@ def to_httpx(effect: Send, clock: Clock, network: Network) -> httpx.Request:
             },
         },
     )
+
+
+@lru_cache(maxsize=64)
+def _parsed(origin: str) -> httpx.URL:
+    """Return an origin as httpx wants it; parsing it anew costs a fifth of building a request."""
+    return httpx.URL(origin)
 
 
 def time_left(effect: Send, clock: Clock) -> float:

@@ -31,6 +31,8 @@ class Generation:
     """A configuration that may be published."""
 
     snapshot: ConfigurationSnapshot
+    values: Mapping[str, JsonValue]
+    """The same items as an exact dict."""
     flags: Mapping[str, Flag]
     secrets: Secrets
     problems: frozenset[Problem]
@@ -83,7 +85,7 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
     told = frozenset([*problems, *flag_problems, *resolved.problems])
     types = (setting.content_type or "" for setting in winners.values())
     usage = usage_of(flags.values(), types, snapshot_reference=bool(content.references))
-    return Generation(snapshot, flags, resolved.secrets, told, usage)
+    return Generation(snapshot, values, flags, resolved.secrets, told, usage)
 
 
 def _values(

@@ -226,7 +226,8 @@ def _published(state: State, found: Found, generation: Generation) -> Outcome:
     )
     if found.reason == "secret" and not changes:
         return Outcome(following)
-    return Outcome(replace(following, snapshot=generation.snapshot), changes)
+    published = replace(following, snapshot=generation.snapshot, values=generation.values)
+    return Outcome(published, changes)
 
 
 def _rejected(context: Context, state: State, found: Found, error: Exception) -> Outcome:

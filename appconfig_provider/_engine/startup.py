@@ -90,6 +90,7 @@ def _first_state(context: Context, answer: Answered[Loaded], deadline: float) ->
     moment = context.moment()
     return State(
         snapshot=generation.snapshot,
+        values=generation.values,
         content=content,
         sentinels=answer.result.sentinels,
         flags=generation.flags,

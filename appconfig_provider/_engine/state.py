@@ -16,6 +16,7 @@ from appconfig_provider._engine.load import Content
 from appconfig_provider._rest.tracing import Usage
 from appconfig_provider._settings.flags import Flag
 from appconfig_provider._settings.layering import Problem
+from appconfig_provider.models import JsonValue
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ConfigurationSnapshot
 
@@ -67,7 +68,9 @@ class State:
     """One generation and everything that belongs to it."""
 
     snapshot: ConfigurationSnapshot
-    content: Content
+    values: Mapping[str, JsonValue] = field(repr=False)
+    """The snapshot's items as an exact dict, which CPython reads twice as fast as a subclass."""
+    content: Content = field(repr=False)
     sentinels: tuple[Sentinel, ...]
     """As read *before* the data, one per watched key."""
     flags: Mapping[str, Flag]

@@ -57,23 +57,38 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
     """
     try:
         body = json.loads(response.body)
-        settings = tuple([_setting(item, detailed) for item in body["items"]])
+        settings = _settings(body["items"], detailed=detailed)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"{target} did not answer with a page of settings") from error
     following = body.get("@nextLink") or next_link(response.headers.get("link", ""))
     return Page(target, etag_of(response), settings, _local(following, target))
 
 
-def _setting(item: dict[str, Any], detailed: bool) -> Setting:
-    key = item["key"]
-    details = None
-    if detailed or key.startswith(FLAG_PREFIX):
-        details = Details(item.get("etag"), item.get("last_modified"), item.get("locked") is True)
-    # One key-value in a hundred has tags; an empty object for each of the others is waste.
-    tags = item.get("tags") or None
-    return Setting(
-        key, item.get("label"), item.get("value"), item.get("content_type"), tags, details
+def _settings(items: list[dict[str, Any]], *, detailed: bool) -> tuple[Setting, ...]:
+    """Read the settings of a page: the loop that runs once per setting, so it is written flat."""
+    make = tuple.__new__  # what a NamedTuple's own constructor does, without its frame
+    shared: dict[str | None, str | None] = {}
+    return tuple(
+        [
+            make(
+                Setting,
+                (
+                    item["key"],
+                    # The same few labels and content types stand in thousands of settings.
+                    shared.setdefault(label := item.get("label"), label),
+                    item.get("value"),
+                    shared.setdefault(kind := item.get("content_type"), kind),
+                    item.get("tags") or None,
+                    _details(item) if detailed or item["key"].startswith(FLAG_PREFIX) else None,
+                ),
+            )
+            for item in items
+        ]
     )
+
+
+def _details(item: dict[str, Any]) -> Details:
+    return Details(item.get("etag"), item.get("last_modified"), item.get("locked") is True)
 
 
 def read_modified(response: Response) -> datetime | None:
