@@ -43,6 +43,8 @@ class Page(NamedTuple):
     settings: tuple[Setting, ...]
     next: str | None
     """The target of the page after it."""
+    plain: bool = False
+    """True when no setting has a content type: each is its text, and none a flag or reference."""
 
 
 class Malformed(ValueError):
@@ -61,7 +63,8 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"{target} did not answer with a page of settings") from error
     following = body.get("@nextLink") or next_link(response.headers.get("link", ""))
-    return Page(target, etag_of(response), settings, _local(following, target))
+    plain = not any(setting.content_type for setting in settings)
+    return Page(target, etag_of(response), settings, _local(following, target), plain)
 
 
 def _settings(items: list[dict[str, Any]], *, detailed: bool) -> tuple[Setting, ...]:
@@ -146,12 +149,18 @@ def next_link(header: str) -> str | None:
     return None
 
 
+_USUAL_LINK = re.compile(r"/kv\?[!\"$-~]*")
+"""What the service sends; anything else is looked at more closely."""
+
+
 def _local(link: object, target: str) -> str | None:
     """Return a link as a target of the same origin; a page must not send us elsewhere."""
     if not link:
         return None
     if not isinstance(link, str):
         raise Malformed(f"{target} has a next link that is no text")
+    if _USUAL_LINK.fullmatch(link):
+        return link
     parts = urlsplit(urljoin(target, link))
     if not parts.path.startswith("/kv") or not parts.query.isascii() or " " in parts.query:
         raise Malformed(f"{target} has a next link that leads out of the listing")

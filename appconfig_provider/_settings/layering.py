@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from appconfig_provider._rest.responses import FLAG_PREFIX, Page, Setting
@@ -35,14 +36,16 @@ def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> It
     A snapshot reference is replaced, where it stands, by the settings of its snapshot. Feature
     flags are left out, and so are references inside a snapshot: none is followed twice.
     """
-    for pages in selections:
-        for page in pages:
-            for setting in page.settings:
-                kind = kind_of(setting.content_type) if setting.content_type else Kind.TEXT
-                if kind is Kind.SNAPSHOT_REFERENCE:
-                    yield from _inside(references.get(snapshot_of(setting), ()))
-                elif kind is not Kind.FLAG or not setting.key.startswith(FLAG_PREFIX):
-                    yield setting
+    for page in chain.from_iterable(selections):
+        if page.plain:
+            yield from page.settings
+            continue
+        for setting in page.settings:
+            kind = kind_of(setting.content_type) if setting.content_type else Kind.TEXT
+            if kind is Kind.SNAPSHOT_REFERENCE:
+                yield from _inside(references.get(snapshot_of(setting), ()))
+            elif kind is not Kind.FLAG or not setting.key.startswith(FLAG_PREFIX):
+                yield setting
 
 
 def _inside(pages: Pages) -> Iterator[Setting]:
@@ -58,8 +61,8 @@ def referenced_snapshots(selections: Iterable[Pages]) -> tuple[str, ...]:
     """Return the distinct names of the snapshots that settings refer to, in order."""
     names = {
         snapshot_of(setting): None
-        for pages in selections
-        for page in pages
+        for page in chain.from_iterable(selections)
+        if not page.plain
         for setting in page.settings
         if setting.content_type and kind_of(setting.content_type) is Kind.SNAPSHOT_REFERENCE
     }

@@ -11,10 +11,11 @@ from pathlib import Path
 from .imports import measure_imports
 from .loads import measure_loads
 from .measure import Effort, Measurement
+from .process import ROOT
 from .reads import measure_reads
 from .refreshes import measure_refreshes
 from .report import table, write
-from .server import ROOT, Store, running_store
+from .server import Store, running_store
 
 PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
     "reads": measure_reads,

@@ -1,7 +1,8 @@
 """One load in a fresh process: `python -m tests.benchmarks.child SIDE CONNECTION [--trace]`.
 
 Prints what it took as JSON. The warm-up, a load of a single setting, pays for lazy imports and
-first connections on both sides, so that what is measured is the load.
+first connections on both sides, so that what is measured is the load. Nothing of the other side
+may be imported here: what an import leaves free in memory would hide what a load takes.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
-from .server import EVERY
-from .sides import LOADERS, fingerprint
+from .sides import EVERY, LOADERS, fingerprint
 
 
 def main(side: int, connection: str, *, trace: bool) -> Mapping[str, float | str]:

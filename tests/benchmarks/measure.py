@@ -12,9 +12,9 @@ class Effort:
     """How much to measure: rounds, repeats within one, and how big each piece of work is."""
 
     rounds: int = 7
-    repeats: int = 15
+    repeats: int = 75
     """Runs of a tight loop in a round; the fastest counts, because noise only ever adds."""
-    laps: int = 100
+    laps: int = 20
     """How often a tight loop goes through its hundred keys."""
     starts: int = 8
     """Fresh processes of each program in a round; the fastest counts."""
@@ -25,7 +25,7 @@ class Effort:
     @classmethod
     def quick(cls) -> Effort:
         """Return an effort of seconds that proves the harness and nothing about speed."""
-        return cls(rounds=2, repeats=3, laps=10, starts=1, checks=3, settings=300)
+        return cls(rounds=2, repeats=5, laps=5, starts=1, checks=3, settings=300)
 
 
 @dataclass(frozen=True, slots=True)

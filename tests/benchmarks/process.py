@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from types import TracebackType
 
-from .server import ROOT
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the project is, and where its programs run."""
 
 
 class Python:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from .measure import Effort, Measurement, Metric, Samples, net
-from .server import EVERY, Store
-from .sides import both
+from .server import Store
+from .sides import EVERY, both
 
 KEYS = 100
 """Few enough to stay in the processor's cache, where an application's hot keys are."""
@@ -28,26 +29,44 @@ def loop(c, keys):
 """
 
 
+class Keys(Enum):
+    """Which keys are read. A look-up is faster with the very object that the mapping holds."""
+
+    EQUAL = "equal texts, as the literals of a program are"
+    STORED = "the objects that iterating the mapping gave"
+    MISSING = "keys that are not there"
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A way to read, as it is written on both sides; `c` is the provider, `k` a key."""
+    """A way to read, as it is written on both sides: `c` is the provider, `k` a key."""
 
     metric: Metric
     statement: str
     ours: str = ""
     """Where it is written differently."""
-    missing: bool = False
-    """The keys are not there."""
-    from_snapshot: bool = False
-    """`c` is a snapshot on our side."""
+    keys: Keys = Keys.EQUAL
+    subject: Callable[[Any], Any] = lambda config: config
+    """What `c` is on our side."""
+
+
+def _snapshot(config: Any) -> Any:
+    return config.snapshot
+
+
+def _plain(config: Any) -> Any:
+    return dict(config.snapshot)
 
 
 READS = (
     Read(Metric("config[k]", "ns", 4), "c[k]"),
-    Read(Metric("snapshot[k], held in a local", "ns", 10), "c[k]", from_snapshot=True),
+    Read(Metric("config[k], k as stored", "ns", 4), "c[k]", keys=Keys.STORED),
+    Read(Metric("snapshot[k]", "ns", 10), "c[k]", subject=_snapshot),
+    Read(Metric("snapshot[k], k as stored", "ns", 10), "c[k]", keys=Keys.STORED, subject=_snapshot),
     Read(Metric("config.snapshot[k]", "ns"), "c[k]", ours="c.snapshot[k]"),
+    Read(Metric("dict(config.snapshot)[k], the limit", "ns"), "c[k]", subject=_plain),
     Read(Metric("config.get(k)", "ns"), "c.get(k)"),
-    Read(Metric("config.get(k) of a missing key", "ns", 4), "c.get(k)", missing=True),
+    Read(Metric("config.get(k) of a missing key", "ns", 4), "c.get(k)", keys=Keys.MISSING),
     Read(Metric("k in config", "ns"), "k in c"),
     Read(Metric("refresh() with nothing due", "ns", 30), "c.refresh()"),
 )
@@ -56,36 +75,42 @@ READS = (
 def measure_reads(effort: Effort, store: Store) -> list[Measurement]:
     """Time each way to read on both sides, both loaded in this process."""
     samples = Samples()
-    step = max(len(store.keys) // KEYS, 1)
-    # Texts of our own: an application's literals are not the very objects that were loaded.
-    present = [key.encode().decode() for key in store.keys[::step]] * effort.laps
-    absent = [f"{key}/no" for key in store.keys[::step]] * effort.laps
     with both(store.connection, EVERY) as (official, ours):
-        races = [_Race(read, official, ours) for read in READS]
+        races = [_Race(read, official, ours, effort.laps) for read in READS]
         for _ in range(effort.rounds):
             for race in races:
-                keys = absent if race.read.missing else present
-                samples.add(race.read.metric, *race.run(keys, effort.repeats))
+                samples.add(race.read.metric, *race.run(effort.repeats))
     return samples.measurements()
+
+
+def _keys(kind: Keys, mapping: Iterable[str], laps: int) -> list[str]:
+    """Return some of a mapping's keys, so many times over."""
+    stored = list(mapping)
+    some = stored[:: max(len(stored) // KEYS, 1)]
+    if kind is Keys.EQUAL:
+        some = [key.encode().decode() for key in some]
+    elif kind is Keys.MISSING:
+        some = [f"{key}/no" for key in some]
+    return some * laps
 
 
 class _Race:
     """One read, as loops: an empty one, the official provider's, ours."""
 
-    def __init__(self, read: Read, official: Any, ours: Any) -> None:
+    def __init__(self, read: Read, official: Any, ours: Any, laps: int) -> None:
         self.read = read
-        subject = ours.snapshot if read.from_snapshot else ours
-        self._lanes: tuple[tuple[Loop, Any], ...] = (
-            (_loop("pass"), None),
-            (_loop(read.statement), official),
-            (_loop(read.ours or read.statement), subject),
+        theirs, own = _keys(read.keys, official, laps), _keys(read.keys, ours, laps)
+        self._lanes: tuple[tuple[Loop, Any, list[str]], ...] = (
+            (_loop("pass"), None, own),
+            (_loop(read.statement), official, theirs),
+            (_loop(read.ours or read.statement), read.subject(ours), own),
         )
 
-    def run(self, keys: Sequence[str], repeats: int) -> tuple[float, float]:
+    def run(self, repeats: int) -> tuple[float, float]:
         """Return nanoseconds per read on both sides, the lanes taking turns."""
         times: list[list[float]] = [[] for _ in self._lanes]
         for _ in range(repeats):
-            for (loop, subject), taken in zip(self._lanes, times, strict=True):
+            for (loop, subject, keys), taken in zip(self._lanes, times, strict=True):
                 taken.append(loop(subject, keys) / len(keys))
         empty, official, ours = times
         return net(official, empty, FLOOR), net(ours, empty, FLOOR)

@@ -8,8 +8,14 @@ from statistics import median
 from typing import Any
 
 from .measure import Effort, Measurement, Metric, Samples, sides_of
-from .server import EVERY, Store
-from .sides import REFRESHERS, Config, both
+from .server import Store
+from .sides import EVERY, REFRESHERS, Config, both
+
+FLOOR = 0.001
+"""Milliseconds; some clocks tick slower than a refresh takes."""
+
+Times = tuple[float, float]
+"""Milliseconds of processor and of wall time."""
 
 
 def measure_refreshes(effort: Effort, store: Store) -> list[Measurement]:
@@ -29,10 +35,6 @@ def measure_refreshes(effort: Effort, store: Store) -> list[Measurement]:
                 samples.add(Metric(f"{what}, CPU", "ms"), official[0], ours[0])
                 samples.add(Metric(f"{what}, wall (loopback)", "ms"), official[1], ours[1])
     return samples.measurements()
-
-
-Times = tuple[float, float]
-"""Milliseconds of processor and of wall time."""
 
 
 def _checks(configs: tuple[Config, Config], number: int, checks: int) -> tuple[Times, Times]:
@@ -64,4 +66,4 @@ def _timed(side: int, config: Any) -> Times:
     wall, cpu = time.perf_counter(), time.process_time()
     REFRESHERS[side](config)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return cpu * 1e3, wall * 1e3
+    return max(cpu * 1e3, FLOOR), max(wall * 1e3, FLOOR)

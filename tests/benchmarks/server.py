@@ -13,10 +13,7 @@ from pathlib import Path
 
 from azure.appconfiguration import AzureAppConfigurationClient, ConfigurationSetting
 
-ROOT = Path(__file__).resolve().parents[2]
-
-EVERY = "app/*"
-"""Selects all settings but the sentinel."""
+from .process import ROOT
 
 
 @dataclass(frozen=True)

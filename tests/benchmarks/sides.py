@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
+EVERY = "app/*"
+"""Selects all settings of the store but the sentinel."""
+
 INTERVAL = 3600
 """Seconds; long enough that nothing is due while a benchmark runs."""
 
