@@ -75,8 +75,23 @@ def load(
     Which settings: `selects`, later ones winning; without it every key that has no label; `[]` is
     none. `trim_prefixes` are cut from keys, the longest that fits.
 
+    Key Vault references are read with `keyvault_credential`, with the credential that
+    `keyvault_client_configs` has for a vault's address, or by `secret_resolver`, a function from
+    address to value (or all three as `key_vault_options`). `secret_refresh_interval` reads secrets
+    without version again; `secret_policy` says what happens when one cannot be read: "raise",
+    "keep_last" or "omit" (None: raise here, keep_last in `refresh()`).
+
+    Feature flags are loaded if `feature_flag_enabled`, those of `feature_flag_selectors`, and
+    looked at by `refresh()` if `feature_flag_refresh_enabled`, every
+    `feature_flag_refresh_interval` seconds (None: `refresh_interval`).
+
+    `configuration_mapper` gets a private `ConfigurationSetting` for each setting that counts; it
+    may change it, return another one, or return `DROP`. `validate` gets a `ConfigurationSnapshot`
+    before it is published and raises to refuse it.
+
     Refreshing: `refresh_on` names the sentinels (`WatchKey("sentinel")`, `(key, label)` or `"key"`)
-    that `refresh()` looks at every `refresh_interval` seconds (at least 1). `on_refresh_success` is
+    that `refresh()` looks at every `refresh_interval` seconds (at least 1); `refresh_enabled=True`
+    without it watches every selected page. `on_refresh_success` is
     a function, or several, called after a new generation was published, with a `ChangeSet` if it
     requires an argument; `on_refresh_error` is called with the exception of a failed attempt.
 
@@ -93,7 +108,8 @@ def load(
         HttpResponseError: every endpoint answered 400, 401, 403 or 404
             (`ClientAuthenticationError`, `ResourceNotFoundError` where azure-core has them).
         StartupTimeout: nobody answered in time; `causes` tells why.
-        KeyVaultReferenceError: a selected setting is a Key Vault reference.
+        KeyVaultReferenceError: a secret could not be read.
+        SnapshotNotFoundError: a selector or reference names a snapshot that is not there.
     """
     options = Options(**locals())  # the fields of Options are the keywords above
     refuse_coroutines(options)

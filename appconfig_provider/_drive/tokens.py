@@ -15,20 +15,25 @@ MARGIN = 300.0
 
 
 class Tokens:
-    """The last token of each scope; azure-identity keeps its own, other credentials may not."""
+    """The last token of each credential and scope; not every credential keeps its own."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._held: dict[str, AccessToken] = {}
+        self._held: dict[tuple[int, str], AccessToken] = {}
 
     def cached(self, wanted: AcquireToken) -> AccessToken | None:
         """Return a token that is neither ending nor refused, or None."""
-        held = self._held.get(wanted.scope)
+        held = self._held.get(_whose(wanted))
         if held is None or held.token == wanted.refused:
             return None
         return held if held.expires_on - self._clock.time() > MARGIN else None
 
     def keep(self, wanted: AcquireToken, token: AccessToken) -> AccessToken:
         """Remember a token and return it."""
-        self._held[wanted.scope] = token
+        self._held[_whose(wanted)] = token
         return token
+
+
+def _whose(wanted: AcquireToken) -> tuple[int, str]:
+    """Tell tokens apart by credential and scope; the options keep every credential alive."""
+    return id(wanted.credential), wanted.scope

@@ -19,7 +19,7 @@ from appconfig_provider._plan import (
     AcquireToken,
     Invoke,
     Request,
-    Response,
+    Signer,
     Steps,
     ask,
     plan,
@@ -58,7 +58,8 @@ class _Job:
     context: Context
     deadline: float
     queue: deque[tuple[SecretIdentifier, Setting]]
-    scopes: dict[str, str] = field(default_factory=dict)
+    signers: dict[str, Signer | Exception] = field(default_factory=dict)
+    """By vault: how requests to it are authorised, or why they cannot be."""
     found: dict[str, Secret] = field(default_factory=dict)
     failed: dict[str, UnresolvedReference] = field(default_factory=dict)
 
@@ -88,6 +89,7 @@ def resolve(
     job = _Job(context, deadline, deque(queue.values()))
     if queue and not context.options.vaults.configured:
         raise UnresolvedReference(next(iter(references.values())), _UNCONFIGURED)
+    yield from _open_vaults(job)
     yield from together([_lane(job) for _ in range(min(LANES, len(queue)))])
     return _by_policy(references, wanted, {**held, **job.found}, job.failed, policy)
 
@@ -174,18 +176,37 @@ def _unresolved(
 
 
 @plan
-def _from_vault(job: _Job, secret: SecretIdentifier) -> Steps[str]:
-    """Read a secret with a token; the vault's own challenge says which token it wants."""
-    session = _session(job, secret)
-    scope = job.scopes.get(secret.vault)
-    if scope is None:
-        challenge = yield from _challenge(session, secret)
-        scope = job.scopes[secret.vault] = _scope(job, secret, challenge)
+def _open_vaults(job: _Job) -> Steps[None]:
+    """Get a token for each vault, once; its own challenge says which one it wants."""
+    vaults = job.context.options.vaults
+    first = {secret.vault: secret for secret, _ in reversed(job.queue)}
+    asked = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
+    yield from together([_open_vault(job, secret) for secret in asked])
+
+
+@plan
+def _open_vault(job: _Job, secret: SecretIdentifier) -> Steps[None]:
     credential = job.context.options.vaults.credential_for(secret)
     if credential is None:
-        raise AssertionError("asked for by a caller that has one")
-    token = yield from ask(AcquireToken(credential, scope))
-    session.sign = token_signer(token.token)
+        raise AssertionError("only vaults with a credential are opened")
+    try:
+        response = yield from exchange(_session(job, secret), _request(secret), frozenset({401}))
+        challenge = response.headers.get("www-authenticate", "")
+        token = yield from ask(AcquireToken(credential, _scope(job, secret, challenge)))
+    except Exception as error:
+        # Each secret of this vault fails with it, and each key by its own name.
+        job.signers[secret.vault] = error
+    else:
+        job.signers[secret.vault] = token_signer(token.token)
+
+
+@plan
+def _from_vault(job: _Job, secret: SecretIdentifier) -> Steps[str]:
+    signer = job.signers[secret.vault]
+    if isinstance(signer, Exception):
+        raise signer
+    session = _session(job, secret)
+    session.sign = signer
     response = yield from exchange(session, _request(secret), frozenset({200}))
     value = read_object(response, f"GET {secret.url}").get("value")
     if not isinstance(value, str):
@@ -212,12 +233,6 @@ def _request(secret: SecretIdentifier) -> Request:
     return Request("GET", secret.vault, secret_target(secret), (("accept", "application/json"),))
 
 
-@plan
-def _challenge(session: Session, secret: SecretIdentifier) -> Steps[str]:
-    response: Response = yield from exchange(session, _request(secret), frozenset({401}))
-    return response.headers.get("www-authenticate", "")
-
-
 def _scope(job: _Job, secret: SecretIdentifier, challenge: str) -> str:
     """Return the scope of a challenge, if the vault may ask for it.
 
@@ -229,6 +244,5 @@ def _scope(job: _Job, secret: SecretIdentifier, challenge: str) -> str:
     host, asked = urlsplit(secret.vault).hostname or "", urlsplit(resource).hostname or ""
     named = secret.vault in job.context.options.vaults.credentials
     if not asked or not (named or host.endswith("." + asked)):
-        failure = refused(secret.vault, 401, b"", "a question for its scope")
-        raise failure
+        raise refused(secret.vault, 401, b"", "a question for its scope, asking for a foreign one")
     return resource + "/.default"

@@ -24,7 +24,7 @@ if list(config) != ['$key']:
 """
 
 # httpx imports its command line, and with it click and rich, where these happen to be installed,
-# as they are for the tests and with the cli extra. A program that only needs configuration has none.
+# as they are for the tests and with the cli extra. A program that needs configuration has none.
 _WITHOUT_CLI = """
 import sys
 sys.modules.update(dict.fromkeys(("click", "rich", "pygments")))
