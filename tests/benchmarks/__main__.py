@@ -15,6 +15,7 @@ from .process import ROOT
 from .reads import measure_reads
 from .refreshes import measure_refreshes
 from .report import table, write
+from .secrets import measure_secrets
 from .server import Store, running_store
 
 PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
@@ -22,6 +23,7 @@ PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
     "loads": measure_loads,
     "imports": measure_imports,
     "refreshes": measure_refreshes,
+    "secrets": measure_secrets,
 }
 
 
