@@ -22,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
             page_size=options.page_size,
             access_key=access_key,
+            tls=options.tls,
+            tokens=options.token,
+            control=options.control,
             say=partial(print, flush=True),
         )
     except KeyboardInterrupt:
@@ -47,6 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--page-size", type=int, default=100, help="items a page (%(default)s)")
     parser.add_argument("--access-key-id", default=DEFAULT_ACCESS_KEY.id, metavar="ID")
     parser.add_argument("--access-key-secret", default=DEFAULT_ACCESS_KEY.secret, metavar="BASE64")
+    parser.add_argument("--tls", action="store_true", help="https, with a certificate it makes")
+    parser.add_argument(
+        "--token", action="append", default=[], help="a bearer token to accept (with --tls)"
+    )
+    parser.add_argument(
+        "--control", action="store_true", help="let anybody set faults at /_control, for tests"
+    )
     return parser
 
 

@@ -83,10 +83,15 @@ class Unauthenticated(Exception):
     @property
     def challenge(self) -> str:
         """The value for the ``WWW-Authenticate`` header."""
-        if self.reason is None:
-            return SCHEME
-        described = self.reason.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{SCHEME} error="invalid_token", error_description="{described}"'
+        return challenge(SCHEME, self.reason)
+
+
+def challenge(scheme: str, reason: str | None) -> str:
+    """The challenge to use a scheme; ``reason`` says why what was tried did not hold."""
+    if reason is None:
+        return scheme
+    described = reason.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{scheme} error="invalid_token", error_description="{described}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ class InvalidDraft(ValueError):
         self.reason = reason
 
 
+class SettingLocked(ValueError):
+    """A setting that is read-only until somebody unlocks it."""
+
+
 class DraftTooLarge(ValueError):
     """A setting that is larger than 10 KB with everything that belongs to it."""
 
@@ -48,30 +52,16 @@ class Draft:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", label_of(self.label))
-        _check_name("key", self.key, empty_allowed=False)
+        check_name("key", self.key, empty_allowed=False)
         if "%" in self.key or self.key in (".", ".."):
             raise InvalidDraft("key", "'%' and the names '.' and '..' are not allowed")
-        _check_name("label", self.label or "")
+        check_name("label", self.label or "")
         _check_printable("content_type", self.content_type or "")
         for name, value in self.tags.items():
-            _check_name(f"tags.{name}", name, empty_allowed=False)
-            _check_name(f"tags.{name}", value or "")
-        if self._size() > MAX_ITEM_BYTES:
+            check_name(f"tags.{name}", name, empty_allowed=False)
+            check_name(f"tags.{name}", value or "")
+        if size_of(self) > MAX_ITEM_BYTES:
             raise DraftTooLarge(f"the setting is larger than {MAX_ITEM_BYTES} bytes")
-
-    def _size(self) -> int:
-        texts = {
-            "key": self.key,
-            "label": self.label,
-            "value": self.value,
-            "content_type": self.content_type,
-            "description": self.description,
-        }
-        size = sum(_bytes_of(name, text or "") for name, text in texts.items())
-        return size + sum(
-            _bytes_of("tags", name) + _bytes_of("tags", value or "")
-            for name, value in self.tags.items()
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +76,7 @@ class Setting:
     description: str | None
     etag: str
     last_modified: datetime
+    locked: bool = False
 
     def __hash__(self) -> int:
         return hash(self.etag)
@@ -96,10 +87,45 @@ def label_of(text: str | None) -> str | None:
     return None if text in (None, "", "\0") else text
 
 
-def _check_name(field: str, text: str, *, empty_allowed: bool = True) -> None:
+def size_of(item: Draft | Setting) -> int:
+    """The bytes of a setting in UTF-8, with everything that belongs to it.
+
+    Raises:
+        InvalidDraft: a text is none that UTF-8 can hold.
+    """
+    texts = {
+        "key": item.key,
+        "label": item.label,
+        "value": item.value,
+        "content_type": item.content_type,
+        "description": item.description,
+    }
+    size = sum(_bytes_of(name, text or "") for name, text in texts.items())
+    return size + sum(
+        _bytes_of("tags", name) + _bytes_of("tags", value or "")
+        for name, value in item.tags.items()
+    )
+
+
+def check_text(field: str, text: str) -> None:
+    """Check that a text can be stored at all.
+
+    Raises:
+        InvalidDraft: it holds half a character.
+    """
+    _bytes_of(field, text)
+
+
+def check_name(field: str, text: str, *, empty_allowed: bool = True) -> None:
+    """Check a text by the rules for names; ``field`` is what an error calls it.
+
+    Raises:
+        InvalidDraft: it is empty, too long, not printable or no text.
+    """
     if not text and not empty_allowed:
         raise InvalidDraft(field, "must not be empty")
     _check_printable(field, text)
+    check_text(field, text)
     if len(text) + sum(character > "\uffff" for character in text) > MAX_NAME:
         raise InvalidDraft(field, f"at most {MAX_NAME} UTF-16 units are allowed")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from appconfig_provider.emulator.queries import Position
 from appconfig_provider.emulator.wire import Call
 
 _ENTITY_TAG = re.compile(r'\s*(?:(?:W/)?"([^"]*)"|(\*)\s*(?:,|$))')
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def _entity_tag(text: str) -> str | None:
 
 def encode_position(position: Position) -> str:
     """A position as a token of letters that no client escapes."""
-    return _base64url("\n".join(position).encode())
+    return _base64url(position.text.encode())
 
 
 def decode_position(token: str | None) -> Position | None:
@@ -66,25 +67,32 @@ def decode_position(token: str | None) -> Position | None:
         text = base64.b64decode(padded.encode(), b"-_", validate=True).decode()
     except ValueError:
         return None
-    key, separator, label = text.partition("\n")
-    return Position(key, label) if separator else None
+    key, separator, rest = text.partition("\n")
+    label, _, number = rest.partition("\n")
+    revision = int(number) if _NUMBER.fullmatch(number) else None
+    return Position(key, label, revision) if separator else None
 
 
-def page_etag(etags: Iterable[str], following: Position | None) -> str:
-    """The ETag of a page of settings, unquoted."""
+def following(positions: Sequence[Position], page_size: int) -> Position | None:
+    """Where the page after one with these positions goes on; None when there is no such page."""
+    return positions[-1] if positions and len(positions) == page_size else None
+
+
+def page_etag(etags: Iterable[str], position: Position | None) -> str:
+    """The ETag, unquoted, of a page of settings after which a listing goes on at a position."""
     lines = "".join(f"{etag}\n" for etag in etags) or "\n"
-    text = f"kvset\n{lines}" + ("" if following is None else "\n".join(following))
+    text = f"kvset\n{lines}" + ("" if position is None else position.text)
     return _base64url(hashlib.sha256(text.encode("utf-16-le")).digest())
 
 
-def next_link(call: Call, following: Position | None) -> str | None:
+def next_link(call: Call, position: Position | None) -> str | None:
     """The relative address of the next page: the request's own parameters, ``after`` last."""
-    if following is None:
+    if position is None:
         return None
     kept = [pair for pair in call.query.pairs if pair[0] != "after"]
     if not any(name == "api-version" for name, _ in kept):
         kept.insert(0, ("api-version", call.version))
-    pairs = [*kept, ("after", encode_position(following))]
+    pairs = [*kept, ("after", encode_position(position))]
     query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     return f"{call.path}?{query}"
 

@@ -28,17 +28,26 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 class Position(NamedTuple):
-    """A place in the order of a listing; ``label`` is ``''`` for "no label"."""
+    """A place in the order of a listing; ``label`` is ``''`` for "no label".
+
+    ``revision`` is the number of a revision, in the listing of revisions.
+    """
 
     key: str
     label: str = ""
+    revision: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The position as one text; names have no line breaks."""
+        return "\n".join(str(part) for part in self if part is not None)
 
 
 class Condition(NamedTuple):
     """A piece of a WHERE clause with the values for its question marks."""
 
     sql: str
-    values: tuple[str, ...] = ()
+    values: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +66,24 @@ def settings_where(selection: Selection, after: Position | None) -> Condition:
         *_names("label", selection.label, ""),
     ]
     if after is not None:
-        conditions.append(Condition("(key, label) > (?, ?)", tuple(after)))
-    if selection.tags:
-        wanted = json.dumps([[tag.name, tag.value] for tag in selection.tags])
-        conditions.append(Condition("has_tags(tags, ?)", (wanted,)))
-    return _all_of(conditions)
+        conditions.append(Condition("(key, label) > (?, ?)", (after.key, after.label)))
+    return _all_of([*conditions, *_tags(selection)])
+
+
+def revisions_where(selection: Selection, after: Position | None) -> Condition:
+    """The condition for revisions of a selection after a position; newer ones come first."""
+    conditions = [
+        *_names("key", selection.key, after.key if after else ""),
+        *_names("label", selection.label, ""),
+    ]
+    if after is not None:
+        pair = (after.key, after.label)
+        older = Condition(
+            "((key, label) > (?, ?) OR (key, label) = (?, ?) AND number < ?)",
+            (*pair, *pair, after.revision or 0),
+        )
+        conditions.append(older)
+    return _all_of([*conditions, *_tags(selection)])
 
 
 def names_where(column: str, wanted: NameFilter, after: str | None) -> Condition:
@@ -70,6 +92,13 @@ def names_where(column: str, wanted: NameFilter, after: str | None) -> Condition
     if after is not None:
         conditions.append(Condition(f"{column} > ?", (after,)))
     return _all_of(conditions)
+
+
+def _tags(selection: Selection) -> Sequence[Condition]:
+    if not selection.tags:
+        return ()
+    wanted = json.dumps([[tag.name, tag.value] for tag in selection.tags])
+    return (Condition("has_tags(tags, ?)", (wanted,)),)
 
 
 def _names(column: str, wanted: NameFilter, at_least: str) -> Sequence[Condition]:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType, TracebackType
@@ -43,14 +43,29 @@ class RequestRecord:
 class Scripted:
     """An answer made up by a test.
 
-    ``status`` None lets the store answer after all, only later. ``delay`` is in seconds; it holds
-    up no other request and not the end of the emulator, so a long one is a silent server.
+    ``status`` None lets the store answer after all, only later or in a bad way. ``delay`` is in
+    seconds; it holds up no other request and not the end of the emulator, so a long one is a silent
+    server. ``cut_after`` drops the connection after so many bytes of the body, and ``drip`` sends
+    the body byte by byte with a pause of so many seconds after each. ``stale`` answers a read
+    from the state that was remembered last.
+
+    Raises:
+        ValueError: a number is negative, or both a status and a stale answer are asked for.
     """
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | str = b""
     delay: float = 0.0
+    cut_after: int | None = None
+    drip: float = 0.0
+    stale: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.delay, self.drip, self.cut_after or 0) < 0:
+            raise ValueError("'delay', 'drip' and 'cut_after' are not negative")
+        if self.stale and self.status is not None:
+            raise ValueError("a stale answer is the store's; it has no status of its own")
 
 
 class Hook(Generic[T]):
@@ -82,10 +97,15 @@ class Script:
     """What a test wants to see of requests and to change in their answers.
 
     ``before`` and ``after`` are called around an answer, ``responders`` may give it; ``trouble``
-    collects what callbacks, or the application, raised.
+    collects what callbacks, or the application, raised. ``remembered`` is the application over an
+    older state, and with ``frozen`` every read is answered by it. ``recording`` keeps a record of
+    each request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, recording: bool = True) -> None:
+        self.remembered: ASGIApp | None = None
+        self.frozen = False
+        self._recording = recording
         self.before: list[Hook[object]] = []
         self.after: list[Hook[object]] = []
         self.responders: list[Hook[Scripted | None]] = []
@@ -114,28 +134,35 @@ class Script:
 
         async def scripted(scope: Scope, receive: Receive, send: Send) -> None:
             record = self._arrived(scope)
+            fault = None
             try:
-                messages = await self._answer(app, record, scope, receive)
+                fault = await self._scripted(record)
+                messages = await self._answer(app, record, fault, scope, receive)
             except Exception as error:
                 self.trouble.append(error)
-                messages = _messages(
-                    Scripted(500, body=f"the emulator or a callback raised {error!r}")
-                )
-            for message in messages:
-                await send(message)
+                broken = Scripted(500, body=f"the emulator or a callback raised {error!r}")
+                messages = _messages(broken)
+            if fault is None or (fault.cut_after is None and not fault.drip):
+                for message in messages:
+                    await send(message)
+            else:
+                await _deliver_badly(messages, fault, scope, receive, send)
 
         return scripted
 
     async def _answer(
-        self, app: ASGIApp, record: RequestRecord, scope: Scope, receive: Receive
+        self,
+        app: ASGIApp,
+        record: RequestRecord,
+        answer: Scripted | None,
+        scope: Scope,
+        receive: Receive,
     ) -> list[Message]:
-        for hook in tuple(self.before):
-            await self._call(hook, record)
-        answer = await self._scripted(record)
         if answer is not None:
             await asyncio.sleep(answer.delay)
         if answer is None or answer.status is None:
-            messages = await _collect(app, scope, receive)
+            source = self._source(app, record.method, stale=answer is not None and answer.stale)
+            messages = await _collect(source, scope, receive)
         else:
             messages = _messages(answer)
         record = self._answered(record, messages[0]["status"])
@@ -143,7 +170,17 @@ class Script:
             await self._call(after, record)
         return messages
 
+    def _source(self, app: ASGIApp, method: str, *, stale: bool) -> ASGIApp:
+        """The application that answers: writes always reach the present state."""
+        if method not in ("GET", "HEAD") or not (stale or self.frozen):
+            return app
+        if self.remembered is None:
+            raise LookupError("there is no older state; call remember() before a stale answer")
+        return self.remembered
+
     async def _scripted(self, record: RequestRecord) -> Scripted | None:
+        for before in tuple(self.before):
+            await self._call(before, record)
         for hook in tuple(self.responders):
             answer = await self._call(hook, record)
             if answer is not None:
@@ -167,7 +204,8 @@ class Script:
                 target.decode("ascii"),
                 MappingProxyType(headers),
             )
-            self._records[record.index] = record
+            if self._recording:
+                self._records[record.index] = record
         return record
 
     def _answered(self, record: RequestRecord, status: int) -> RequestRecord:
@@ -186,6 +224,36 @@ async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> list[Message
 
     await app(scope, receive, keep)
     return messages
+
+
+async def _deliver_badly(
+    messages: list[Message], fault: Scripted, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Send an answer drop by drop, or not to its end."""
+    body = b"".join(message.get("body", b"") for message in messages[1:])
+    if scope["method"] == "HEAD":
+        body = b""
+    await send(messages[0])
+    for piece in _pieces(body[: fault.cut_after], 1 if fault.drip else len(body)):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.sleep(fault.drip)
+    if fault.cut_after is None:
+        await send({"type": "http.response.body"})
+    else:
+        await _cut(scope["state"]["transport"], receive)
+
+
+def _pieces(body: bytes, size: int) -> Iterator[bytes]:
+    return (body[start : start + size] for start in range(0, len(body), max(size, 1)))
+
+
+async def _cut(transport: asyncio.Transport, receive: Receive) -> None:
+    """Drop a connection once what was written is on its way, and wait until it is gone."""
+    while transport.get_write_buffer_size() and not transport.is_closing():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)  # a transport tells nobody when its buffer is empty
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _messages(answer: Scripted) -> list[Message]:

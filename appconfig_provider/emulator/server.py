@@ -16,6 +16,9 @@ from types import TracebackType
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from appconfig_provider.emulator.tls import Certificate
 
 _IDLE_SECONDS = 120
 _DATE_SECONDS = 1.0
@@ -25,19 +28,28 @@ _MAX_PORT = 65_535
 class Server:
     """An ASGI application on a port of this machine, served by a daemon thread.
 
-    ``port`` 0 takes a free one; the port is known as soon as the server is made. Installs no
-    signal handlers. Usable as a context manager; :meth:`close` drops every connection.
+    ``port`` 0 takes a free one; the port is known as soon as the server is made. With a certificate
+    it speaks TLS and nothing else. Installs no signal handlers. Usable as a context manager;
+    :meth:`close` drops every connection.
 
     Raises:
         OSError: the host and port cannot be had.
         ValueError: there is no such port.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        certificate: Certificate | None = None,
+    ) -> None:
         self._listener = _listen(host, port)
         self.port: int = self._listener.getsockname()[1]
-        self.endpoint = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-        self._uvicorn = _Uvicorn(app)
+        scheme = "http" if certificate is None else "https"
+        self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        self._uvicorn = _Uvicorn(app, certificate)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"appconfig-emulator-{self.port}", daemon=True
@@ -83,12 +95,20 @@ class Server:
             self._uvicorn.ready.set()
 
 
+class _Protocol(H11Protocol):
+    """Tells the application its connection, for the tests that want it dropped."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)  # type: ignore[arg-type]
+
+
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, certificate: Certificate | None) -> None:
         config = uvicorn.Config(
             _ended_quietly(app),
             loop="asyncio",
-            http="h11",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -97,6 +117,8 @@ class _Uvicorn(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=_IDLE_SECONDS,
+            ssl_certfile=None if certificate is None else certificate.chain_file,
+            ssl_keyfile=None if certificate is None else certificate.key_file,
         )
         super().__init__(config)
         self.ready = threading.Event()

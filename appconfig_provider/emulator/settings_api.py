@@ -1,18 +1,24 @@
-"""``/kv/{key}``: reading, writing and deleting one setting.
+"""``/kv/{key}`` and ``/locks/{key}``: reading, writing, deleting and locking one setting.
 
-The order of checks on a write is the service's: what was sent, then the conditions. Both the look
-at the present setting and the write happen while nobody else can reach the store.
+The order of checks on a write is the service's: what was sent, then the conditions, then the lock.
+Both the look at the present setting and the write happen while nobody else can reach the store.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import format_datetime
-from typing import Any
 
 from appconfig_provider.emulator.filters import FilterError, TagFilter, parse_tag_filters
-from appconfig_provider.emulator.model import Draft, DraftTooLarge, InvalidDraft, Setting, label_of
+from appconfig_provider.emulator.model import (
+    Draft,
+    DraftTooLarge,
+    InvalidDraft,
+    Setting,
+    SettingLocked,
+    label_of,
+)
 from appconfig_provider.emulator.paging import conditions_of
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.versions import DESCRIPTIONS, ITEM_TAG_FILTERS
@@ -25,11 +31,11 @@ from appconfig_provider.emulator.wire import (
     invalid_filter,
     problem,
     read_object,
+    read_tags,
+    read_text,
     represent,
     selected_fields,
 )
-
-_JSON = re.compile(r"application/(?:.+\+)?json")
 
 
 def read_setting(store: Store, call: Call) -> Answer:
@@ -46,11 +52,8 @@ def read_setting(store: Store, call: Call) -> Answer:
 
 def write_setting(store: Store, call: Call) -> Answer:
     """Answer PUT: the setting as stored, which is the old one when nothing changes."""
-    media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not _JSON.fullmatch(media_type):
-        raise Refusal(Answer(415))
     draft = _draft(call)
-    with store.exclusive():
+    with store.exclusive(), _locks_told(call):
         _check_conditions(call, store.get(draft.key, draft.label))
         return _answer(call, store.put(draft))
 
@@ -58,10 +61,29 @@ def write_setting(store: Store, call: Call) -> Answer:
 def delete_setting(store: Store, call: Call) -> Answer:
     """Answer DELETE: what the setting was, or 204 when there was none."""
     label = _label(call)
-    with store.exclusive():
+    with store.exclusive(), _locks_told(call):
         _check_conditions(call, store.get(call.key, label))
         deleted = store.delete(call.key, label)
     return Answer(204) if deleted is None else _answer(call, deleted)
+
+
+def lock_setting(store: Store, call: Call) -> Answer:
+    """Answer PUT (lock) and DELETE (unlock) of ``/locks/{key}``: the setting, or 404."""
+    label = _label(call)
+    with store.exclusive():
+        _check_conditions(call, store.get(call.key, label))
+        setting = store.lock(call.key, label, locked=call.method == "PUT")
+    return Answer(404) if setting is None else _answer(call, setting)
+
+
+@contextmanager
+def _locks_told(call: Call) -> Iterator[None]:
+    try:
+        yield
+    except SettingLocked:
+        title = f"Modifing key '{call.key}' is not allowed"  # the service's spelling
+        detail = "The setting is locked. Unlock it to change it."
+        raise problem(409, "key-locked", title, call.key, detail) from None
 
 
 def _check_conditions(call: Call, present: Setting | None) -> None:
@@ -88,16 +110,16 @@ def _carries(setting: Setting, wanted: tuple[TagFilter, ...]) -> bool:
 
 
 def _draft(call: Call) -> Draft:
-    content = read_object(call.body)
+    content = read_object(call)
     described = call.version >= DESCRIPTIONS
     try:
         return Draft(
             key=call.key,
             label=_label(call),
-            value=_text(content, "value"),
-            content_type=_text(content, "content_type"),
-            tags=_tags(content),
-            description=_text(content, "description") if described else None,
+            value=read_text(content, "value"),
+            content_type=read_text(content, "content_type"),
+            tags=read_tags(content, "tags.{}"),
+            description=read_text(content, "description") if described else None,
         )
     except InvalidDraft as error:
         raise invalid_argument(error.field) from None
@@ -108,23 +130,6 @@ def _draft(call: Call) -> Draft:
 def too_large() -> Refusal:
     """The 413 for a setting, or a body, of more than 10 KB."""
     return problem(413, "invalid-argument", "The key-value is too large")
-
-
-def _text(content: Mapping[str, Any], name: str) -> str | None:
-    text = content.get(name)
-    if text is not None and not isinstance(text, str):
-        raise invalid_argument(name)
-    return text
-
-
-def _tags(content: Mapping[str, Any]) -> Mapping[str, str | None]:
-    tags = content.get("tags") or {}
-    if not isinstance(tags, dict):
-        raise invalid_argument("tags")
-    for name, value in tags.items():
-        if value is not None and not isinstance(value, str):
-            raise invalid_argument(f"tags.{name}")
-    return tags
 
 
 def _answer(call: Call, setting: Setting) -> Answer:

@@ -8,17 +8,19 @@ framework. Percent-encoding is undone exactly once, and only bytes that are UTF-
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from appconfig_provider.emulator.filters import FilterError
+from appconfig_provider.emulator.filters import FilterError, NameFilter, parse_name_filter
 from appconfig_provider.emulator.model import Setting
 from appconfig_provider.emulator.versions import DESCRIPTIONS
 
 _ERRORS = "https://azconfig.io/errors/"
+_JSON = re.compile(r"application/(?:.+\+)?json")
 _PROBLEM = "application/problem+json; charset=utf-8"
 _FIELDS: Mapping[str, Callable[[Setting], object]] = {
     "etag": lambda setting: setting.etag,
@@ -28,7 +30,7 @@ _FIELDS: Mapping[str, Callable[[Setting], object]] = {
     "value": lambda setting: setting.value,
     "tags": lambda setting: dict(setting.tags),
     "description": lambda setting: setting.description,
-    "locked": lambda _: False,
+    "locked": lambda setting: setting.locked,
     "last_modified": lambda setting: setting.last_modified.isoformat(timespec="microseconds"),
 }
 _UNDESCRIBED = tuple(name for name in _FIELDS if name != "description")
@@ -68,7 +70,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated request; ``key`` is the part of the path after ``/kv/``, decoded."""
+    """An authenticated request.
+
+    ``key`` is what follows the resource in the path, decoded: a key, or a snapshot's name.
+    ``origin`` is the address the client knows the store by.
+    """
 
     method: str
     path: str
@@ -77,6 +83,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     key: str
+    origin: str
 
 
 def parse_query(raw: bytes) -> Query:
@@ -139,6 +146,18 @@ def invalid_filter(error: FilterError) -> Refusal:
     return invalid_argument(error.name, error.detail)
 
 
+def name_filter(call: Call, parameter: str, blamed: str) -> NameFilter:
+    """The filter on names in a parameter; ``blamed`` is what an error calls it.
+
+    Raises:
+        Refusal: 400, the filter is outside the grammar.
+    """
+    try:
+        return parse_name_filter(call.query.first(parameter), blamed)
+    except FilterError as error:
+        raise invalid_filter(error) from None
+
+
 def selected_fields(call: Call) -> tuple[str, ...]:
     """The fields a request asks for in ``$select``, in the service's order; all without it."""
     return choose(call, tuple(_FIELDS) if call.version >= DESCRIPTIONS else _UNDESCRIBED)
@@ -160,12 +179,20 @@ def represent(setting: Setting, fields: tuple[str, ...]) -> str:
     return to_json({name: _FIELDS[name](setting) for name in fields})
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object from a request body.
+def read_object(call: Call) -> dict[str, Any]:
+    """Read a JSON object from a request; see :func:`parse_object`."""
+    return parse_object(call.headers, call.body)
+
+
+def parse_object(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Read a JSON object from a body.
 
     Raises:
-        Refusal: 400, the body is missing or is not a JSON object.
+        Refusal: 415, the body claims to be something else; 400, it is missing or no JSON object.
     """
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not _JSON.fullmatch(media_type):
+        raise Refusal(Answer(415))
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -173,3 +200,30 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise invalid_argument("body", "The body is not a JSON object.")
     return content
+
+
+def read_text(content: Mapping[str, Any], name: str) -> str | None:
+    """A member of a JSON object that is a text, null or absent.
+
+    Raises:
+        Refusal: 400, it is something else.
+    """
+    text = content.get(name)
+    if text is not None and not isinstance(text, str):
+        raise invalid_argument(name)
+    return text
+
+
+def read_tags(content: Mapping[str, Any], blamed: str) -> Mapping[str, str | None]:
+    """The member ``tags`` of a JSON object; ``blamed`` names a tag in errors, by its ``{}``.
+
+    Raises:
+        Refusal: 400, it is not an object of texts and nulls.
+    """
+    tags = content.get("tags") or {}
+    if not isinstance(tags, dict):
+        raise invalid_argument("tags")
+    for name, value in tags.items():
+        if value is not None and not isinstance(value, str):
+            raise invalid_argument(blamed.replace("{}", name))
+    return tags

@@ -60,6 +60,7 @@ def problem_of(error: HttpResponseError) -> tuple[int | None, str | None, str | 
 
 
 Script = Callable[[Emulator, Peer], Awaitable[None]]
+Play = Callable[[Script], None]
 
 
 @asynccontextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import socket
 from collections.abc import Iterator
 from datetime import timezone
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,12 +16,16 @@ from hypothesis import strategies as st
 
 from appconfig_provider.testing import Emulator
 
-from .raw import Signer
+from .raw import JSON, Raw, Signer
+from .test_listings import pages
 
+RESOURCES = "/kv /kv/ /kv/k /keys /labels / kv * http://x/kv /revisions /locks/ /locks/k /snapshots"
+MORE_RESOURCES = "/snapshots/ /snapshots/s /operations /operations/ /_control"
+PARAMETERS = "?key= ?label= ?tags= ?after= ?$select= ?name= ?a&= ?snapshot= ?status="
 TARGETS = st.tuples(
-    st.sampled_from(["/kv", "/kv/", "/kv/k", "/keys", "/labels", "/", "kv", "*", "http://x/kv"]),
+    st.sampled_from(RESOURCES.split() + MORE_RESOURCES.split()),
     st.text(alphabet="%2FafkAB0/?&=*,\\.;:+-_~$'\"<>#[]|", max_size=12),
-    st.sampled_from(["", "?key=", "?label=", "?tags=", "?after=", "?$select=", "?name=", "?a&="]),
+    st.sampled_from(["", *PARAMETERS.split()]),
     st.text(alphabet="%2FaCe0/?&=*,\\.;:+-_~$'\"<>#[]|", max_size=12),
 ).map("".join)
 VALUES = st.text(alphabet="\"'*,W/ aé=;%\\\t", max_size=12)
@@ -48,7 +54,7 @@ def exchange(store: Emulator, request: bytes) -> int:
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS"]),
+    st.sampled_from(["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS"]),
     TARGETS,
     st.dictionaries(
         st.sampled_from(["If-Match", "If-None-Match", "Sync-Token", "Accept", "Content-Type"]),
@@ -70,6 +76,89 @@ def test_signed_requests(
     assert status < 500
     if status >= 400:
         assert not [r for r in shared.requests[-1:] if r.status == 200]
+
+
+TEXTS = st.one_of(
+    st.none(), st.text(max_size=5), st.sampled_from(["*", "a*", "a,b", "\0", "\ud800"])
+)
+ODD = st.one_of(st.none(), st.integers(), st.floats(), st.booleans(), st.lists(TEXTS, max_size=2))
+FILTERS = st.lists(
+    st.one_of(
+        st.fixed_dictionaries(
+            {"key": st.one_of(TEXTS, ODD)},
+            optional={"label": st.one_of(TEXTS, ODD), "tags": st.lists(TEXTS, max_size=2)},
+        ),
+        ODD,
+    ),
+    max_size=4,
+)
+SNAPSHOTS = st.fixed_dictionaries(
+    {"filters": st.one_of(FILTERS, ODD)},
+    optional={
+        "composition_type": st.sampled_from(["key", "key_label", "x", 1]),
+        "retention_period": st.one_of(st.integers(3599, 3601), ODD),
+        "tags": st.one_of(st.dictionaries(TEXTS.filter(bool), st.one_of(TEXTS, ODD)), ODD),
+        "description": st.one_of(TEXTS, ODD),
+    },
+)
+
+
+def state(raw: Raw) -> list[object]:
+    """Everything that a client can see of a store."""
+    listed = ("/revisions", "/snapshots", "/kv?label=*")
+    return [page.json for target in listed for page in pages(raw, target)]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["PUT", "PATCH"]), st.sampled_from("abcdefghijklmnopqrstuvwxyz"), SNAPSHOTS)
+def test_snapshot_bodies(
+    store: Emulator, raw: Raw, method: str, name: str, content: dict[str, object]
+) -> None:
+    """Any body makes a snapshot or is refused, and a refusal leaves everything as it was."""
+    store.set("a", "1", tags={"t": "1"})
+    before = state(raw)
+    body = json.dumps(content).encode()
+    reply = raw.send(method, f"/snapshots/{name}", JSON, body)
+    assert reply.status in ({201, 400, 409} if method == "PUT" else {400})
+    if reply.status >= 400:
+        assert state(raw) == before
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["PUT", "DELETE", "PATCH"]),
+    st.tuples(
+        st.sampled_from(["/locks/k", "/kv/k", "/snapshots/s"]),
+        st.sampled_from(["", "?label=", "?label=%00", "?label=x", "?label=%ff", "?api-version=x"]),
+    ).map("".join),
+    st.dictionaries(st.sampled_from(["if-match", "if-none-match"]), VALUES.map(str.strip)),
+    st.sampled_from([b"", b"{}", b'{"value":"v"}', b'{"status":"archived"}', b"[]"]),
+)
+def test_refusals_change_nothing(
+    store: Emulator, raw: Raw, method: str, target: str, headers: dict[str, str], body: bytes
+) -> None:
+    """A write that is refused, for whatever reason, leaves everything as it was."""
+    store.set_many({"k": "1"})
+    if raw.get("/snapshots/s").status == 404:
+        store.create_snapshot("s", [("*", None)])
+    before = state(raw)
+    reply = raw.send(method, target, {**JSON, **headers}, body)
+    assert reply.status < 500
+    if reply.status >= 400:
+        assert state(raw) == before
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet="abk\n0129-_\0é", max_size=24).map(str.encode), st.binary(max_size=12))
+def test_page_tokens(store: Emulator, raw: Raw, text: bytes, noise: bytes) -> None:
+    """Any token begins a page somewhere in any listing."""
+    if store.get("k") is None:
+        store.set_many({"k": "1", "l": "2"})
+        store.create_snapshot("s", [("*", None)])
+    for token in (base64.urlsafe_b64encode(text).decode().rstrip("="), quote(noise)):
+        for path in ("/kv", "/kv?snapshot=s", "/revisions", "/snapshots", "/keys", "/labels"):
+            separator = "&" if "?" in path else "?"
+            assert raw.get(f"{path}{separator}after={token}").status in (200, 400)
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,15 @@ import time
 import pytest
 
 from appconfig_provider.emulator import Draft
-from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from appconfig_provider.emulator.vault import Secrets
+from appconfig_provider.testing import (
+    AsyncStaticCredential,
+    Emulator,
+    FakeClock,
+    RequestRecord,
+    Scripted,
+    StaticCredential,
+)
 
 from .raw import Raw, Signer
 
@@ -203,6 +211,28 @@ def test_fake_clock() -> None:
     assert clock.time() - moment == pytest.approx(3606)
     with pytest.raises(ValueError, match="back"):
         clock.advance(-1)
+
+
+def test_credentials() -> None:
+    """A credential hands out its token, or one for the scope's audience, and remembers scopes."""
+    scope = "https://vault.azure.net/.default"
+    with StaticCredential("text") as credential:
+        assert credential.get_token(scope, claims="x").token == "text"
+        assert credential.scopes == [scope]
+
+    async def awaited() -> None:
+        async with AsyncStaticCredential() as credential:
+            token = await credential.get_token(scope)
+            assert token.token.count(".") == 2
+            assert 3500 < token.expires_on - time.time() <= 3600
+            assert credential.scopes == [scope]
+
+    asyncio.run(awaited())
+
+
+def test_secrets_are_not_shown() -> None:
+    """The repr of a secret of the vault does not show its value."""
+    assert "hunter2" not in repr(Secrets(time.time).set("s", "hunter2"))
 
 
 def test_starting_and_stopping_is_fast() -> None:

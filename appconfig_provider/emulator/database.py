@@ -1,0 +1,213 @@
+"""The SQLite database under the store: one connection, one lock, one schema.
+
+The server's thread and a test's thread use the same database. The connection is therefore opened
+with ``check_same_thread=False`` and every statement runs under one re-entrant lock: SQLite sees one
+caller at a time, and a reader never sees half a write. A caller that must look before it writes
+holds :meth:`Database.exclusive` over both.
+
+A data file belongs to one process: it is locked for as long as the database is open. The counter of
+mutations and the last moment are kept in the file, so that both only grow, over restarts too. Every
+write of a setting leaves a revision; triggers see to it, so that no writer can forget.
+"""
+
+# ruff: noqa: S608 - only fixed words become SQL; every text is a bound parameter
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from appconfig_provider.emulator.model import Setting
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_FIELDS = (
+    "key TEXT NOT NULL, label TEXT NOT NULL, value TEXT, content_type TEXT, tags TEXT NOT NULL,"
+    " description TEXT, etag TEXT NOT NULL, modified INTEGER NOT NULL"
+)
+#: The columns that make a setting, in the order :func:`setting_from` reads them.
+COLUMNS = "key, label, value, content_type, tags, description, etag, modified, locked"
+_NEW_COLUMNS = ", ".join(f"new.{column}" for column in COLUMNS.split(", "))
+_REVISE = f"BEGIN INSERT INTO revisions ({COLUMNS}) VALUES ({_NEW_COLUMNS}); END"
+# Each step leads from one version of the schema to the next; a new file takes all of them.
+_STEPS = (
+    f"""
+CREATE TABLE settings ({_FIELDS}, PRIMARY KEY (key, label)) WITHOUT ROWID;
+CREATE INDEX settings_by_label ON settings (label, key);
+CREATE TABLE counter (mutations INTEGER NOT NULL, modified INTEGER NOT NULL);
+INSERT INTO counter VALUES (0, 0);
+""",
+    f"""
+ALTER TABLE settings ADD COLUMN locked INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE revisions (
+    number INTEGER PRIMARY KEY, {_FIELDS}, locked INTEGER NOT NULL
+);
+CREATE INDEX revisions_by_name ON revisions (key, label, number);
+CREATE INDEX revisions_by_moment ON revisions (modified);
+INSERT INTO revisions ({COLUMNS}) SELECT {COLUMNS} FROM settings ORDER BY modified;
+CREATE TRIGGER setting_made AFTER INSERT ON settings {_REVISE};
+CREATE TRIGGER setting_changed AFTER UPDATE ON settings {_REVISE};
+CREATE TABLE snapshots (
+    name TEXT PRIMARY KEY, etag TEXT NOT NULL, status TEXT NOT NULL, content TEXT NOT NULL,
+    created INTEGER NOT NULL, modified INTEGER NOT NULL, expires INTEGER,
+    size INTEGER NOT NULL, items INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE snapshot_settings (
+    snapshot TEXT NOT NULL REFERENCES snapshots (name) ON DELETE CASCADE,
+    {_FIELDS}, locked INTEGER NOT NULL, PRIMARY KEY (snapshot, key, label)
+) WITHOUT ROWID;
+""",
+)
+#: How many tables, indexes and triggers a file of each version has.
+_OBJECTS = {0: 0, 1: 3, 2: 10}
+
+SettingRow: TypeAlias = tuple[
+    str, str, str | None, str | None, str, str | None, str, int, int
+]  # fmt: skip
+
+
+class StoreError(Exception):
+    """A data file that cannot be used; the message names it."""
+
+
+class Database:
+    """One connection that any thread may use.
+
+    ``path`` None keeps everything in memory; ``now`` gives seconds since 1970.
+
+    Raises:
+        StoreError: the file is in use by another process, or is not a data file of this store.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._lock = threading.RLock()
+        self.now = now
+        self._connection = _open(":memory:" if path is None else os.fspath(path))
+
+    def close(self) -> None:
+        """Close the data file; nothing can be read or written afterwards."""
+        with self._lock:
+            self._connection.close()
+
+    def copy(self) -> Database:
+        """A copy in memory of everything as it is now."""
+        copied = Database(now=self.now)
+        with self._lock:
+            self._connection.backup(copied._connection)
+        return copied
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Let nobody else read or write until the block ends; undo its writes if it raises."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """Run one statement and return its rows."""
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run one statement for many rows and return how many of them it changed."""
+        with self._lock:
+            return max(self._connection.executemany(sql, rows).rowcount, 0)
+
+    def counter(self) -> tuple[int, int]:
+        """The number of mutations so far, and the last moment given to one."""
+        ((mutations, modified),) = self.rows("SELECT * FROM counter")
+        return mutations, modified
+
+    def next_moment(self) -> int:
+        """Microseconds since 1970, always later than the last mutation."""
+        return max(self.microseconds(), self.counter()[1] + 1)
+
+    def count(self, mutations: int, modified: int) -> None:
+        """Remember that there were so many mutations more, the last one at a moment."""
+        self.rows(
+            "UPDATE counter SET mutations = mutations + ?, modified = max(modified, ?)",
+            (mutations, modified),
+        )
+
+    def microseconds(self) -> int:
+        """The time of day as the database keeps it."""
+        return int(self.now() * 1_000_000)
+
+
+def moment_from(microseconds: int) -> datetime:
+    """The moment that a column of microseconds since 1970 stands for."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+# A row that was read once is read again by every listing; most of a page's cost is in here.
+@lru_cache(maxsize=16_384)
+def setting_from(row: SettingRow) -> Setting:
+    """The setting in a row of :data:`COLUMNS`."""
+    key, label, value, content_type, tags, description, etag, modified, locked = row
+    return Setting(
+        key,
+        label or None,
+        value,
+        content_type,
+        MappingProxyType(json.loads(tags)),
+        description,
+        etag,
+        moment_from(modified),
+        bool(locked),
+    )
+
+
+def _open(path: str) -> sqlite3.Connection:
+    try:
+        with ExitStack() as undo:
+            connection = sqlite3.connect(
+                path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            undo.callback(connection.close)
+            _prepare(connection)
+            undo.pop_all()
+    except (sqlite3.Error, StoreError) as error:
+        raise StoreError(f"cannot use the data file {path}: {error}") from error
+    connection.create_function("has_tags", 2, _has_tags, deterministic=True)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Take the file for this process, and make the tables that it lacks."""
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("COMMIT")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (objects,) = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    ).fetchone()
+    if _OBJECTS.get(version) != objects:
+        raise StoreError("it was not written by this version of the emulator")
+    for number, step in enumerate(_STEPS[version:], version + 1):
+        connection.executescript(f"BEGIN;{step}PRAGMA user_version = {number};COMMIT;")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _has_tags(text: str, wanted: str) -> bool:
+    tags: dict[str, str | None] = json.loads(text)
+    return all(name in tags and tags[name] == value for name, value in json.loads(wanted))

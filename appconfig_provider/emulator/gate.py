@@ -1,0 +1,204 @@
+"""What every request goes through before a handler sees it, and every answer on its way out.
+
+A request is routed first, so an unknown path, a wrong method and a bad API version are told to
+anybody. Then comes authentication, the size of the body, the hash of the body, and the handler.
+Every answer carries a Sync-Token that grows with each mutation, and the request ids.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ExceptionHandler
+
+from appconfig_provider.emulator.auth import (
+    AccessKey,
+    SignedRequest,
+    Unauthenticated,
+    authenticate,
+    challenge,
+    check_body,
+)
+from appconfig_provider.emulator.model import MAX_ITEM_BYTES
+from appconfig_provider.emulator.settings_api import too_large
+from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.tokens import Tokens
+from appconfig_provider.emulator.versions import VersionError, negotiate
+from appconfig_provider.emulator.wire import (
+    Answer,
+    Call,
+    Query,
+    Refusal,
+    decode,
+    invalid_argument,
+    parse_query,
+    problem,
+)
+
+Handler = Callable[[Store, Call], Answer]
+_READS: Final = frozenset({"GET", "HEAD"})
+
+
+class Gate:
+    """What stands between the network and the handlers."""
+
+    def __init__(
+        self,
+        store: Store,
+        access_keys: Sequence[AccessKey],
+        now: Callable[[], float],
+        tokens: Tokens | None,
+    ) -> None:
+        self._store = store
+        self._access_keys = access_keys
+        self._now = now
+        self._tokens = tokens
+        self.exception_handlers: dict[int | type[Exception], ExceptionHandler] = {
+            HTTPException: self._not_routed,
+            Exception: self._failed,
+        }
+
+    def route(self, path: str, handlers: Mapping[str, Handler], prefix: str = "") -> Route:
+        """A route that gives each method to its handler, and HEAD to that of GET.
+
+        ``prefix`` is what comes before the key in the path.
+        """
+        by_method = {"HEAD": handlers["GET"], **handlers} if "GET" in handlers else handlers
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                call = await self._admit(request, prefix)
+                answer = by_method[request.method](self._store, call)
+            except Refusal as refusal:
+                answer = refusal.answer
+            return self._response(request, answer)
+
+        return Route(path, endpoint, methods=list(by_method))
+
+    async def _admit(self, request: Request, prefix: str) -> Call:
+        query = parse_query(request.scope["query_string"])
+        version = _version(request, query)
+        try:
+            key = self._authenticate(request)
+            body = await read_body(request)
+            if key is not None:
+                check_body(body, request.headers)
+        except Unauthenticated as error:
+            offered = ("WWW-Authenticate", self._challenge(request, error))
+            raise Refusal(Answer(401, headers=(offered,))) from None
+        if key is not None and key.read_only and request.method not in _READS:
+            raise Refusal(Answer(403))
+        return Call(
+            method=request.method,
+            path=quote(request.scope["path"]),
+            query=query,
+            version=version,
+            headers=request.headers,
+            body=body,
+            key=_key(request, prefix),
+            origin=f"{request.scope['scheme']}://{request.headers.get('host', '')}",
+        )
+
+    def _authenticate(self, request: Request) -> AccessKey | None:
+        """The access key a request was signed with; None when it came with a good token."""
+        if self._takes_tokens(request):
+            given = request.headers.get("authorization", "")
+            if self._tokens is not None and self._tokens.accept(given):
+                return None
+        signed = SignedRequest(request.method, _target(request), request.headers)
+        return authenticate(signed, self._access_keys, self._now())
+
+    def _challenge(self, request: Request, error: Unauthenticated) -> str:
+        if not self._takes_tokens(request):
+            return error.challenge
+        given = request.headers.get("authorization", "").lower()
+        failed = "Authorization token failed validation" if given.startswith("bearer") else None
+        return f"{error.challenge}, {challenge('Bearer', failed)}"
+
+    def _takes_tokens(self, request: Request) -> bool:
+        # A token that travels in the clear is everybody's.
+        return self._tokens is not None and request.scope["scheme"] == "https"
+
+    async def _not_routed(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        headers = tuple((error.headers or {}).items())
+        return self._response(request, Answer(error.status_code, headers=headers))
+
+    async def _failed(self, _request: Request, error: Exception) -> Response:
+        answer = problem(500, "server-error", "The emulator failed", detail=repr(error)).answer
+        return Response(answer.body, answer.status, dict(answer.headers))
+
+    def _response(self, request: Request, answer: Answer) -> Response:
+        request_id = str(uuid.uuid4())
+        sent = request.headers
+        response = Response(answer.body, answer.status)
+        for name, value in answer.headers:
+            response.headers[name] = value
+        response.headers["Sync-Token"] = _sync_token(self._store.mutations)
+        response.headers["x-ms-request-id"] = request_id
+        correlation_id = sent.get("x-ms-correlation-request-id", request_id)
+        response.headers["x-ms-correlation-request-id"] = correlation_id
+        if "x-ms-return-client-request-id" in sent and "x-ms-client-request-id" in sent:
+            response.headers["x-ms-client-request-id"] = sent["x-ms-client-request-id"]
+        return response
+
+
+def _version(request: Request, query: Query) -> str:
+    try:
+        return negotiate(query.all("api-version"))
+    except VersionError as error:
+        where = _target(request).decode("ascii", "replace")
+        detail = f"The request {where} names the version '{error.given}'."
+        raise problem(400, "invalid-argument", error.title, "api-version", detail) from None
+
+
+def _key(request: Request, prefix: str) -> str:
+    """The key in the path: its percent-encoding is undone once, slashes and all."""
+    if not prefix:
+        return ""
+    key = decode(_raw_path(request), "key").removeprefix(prefix)
+    if not key:
+        raise invalid_argument("key")
+    return key
+
+
+async def read_body(request: Request) -> bytes:
+    """The body of a request.
+
+    Raises:
+        Refusal: 413, it is larger than anything that can be stored; 400, its sender has gone.
+    """
+    if int(request.headers.get("content-length", 0)) > MAX_ITEM_BYTES:
+        raise too_large()
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_ITEM_BYTES:
+                raise too_large()
+    except ClientDisconnect:
+        raise Refusal(Answer(400)) from None
+    return bytes(body)
+
+
+def _raw_path(request: Request) -> bytes:
+    raw: bytes = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    return raw
+
+
+def _target(request: Request) -> bytes:
+    query: bytes = request.scope["query_string"]
+    return _raw_path(request) + (b"?" + query if query else b"")
+
+
+def _sync_token(mutations: int) -> str:
+    return f"kv={base64.b64encode(str(mutations).encode()).decode()};sn={mutations}"

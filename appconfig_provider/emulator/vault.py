@@ -1,0 +1,159 @@
+"""A small Key Vault: secrets with versions, read the way the service lets them be read.
+
+A request without a token is told by a challenge where to get one; a secret that is disabled is
+forbidden, one that is not there is not found, and both are said in the service's form of error.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from appconfig_provider.emulator.tokens import Tokens
+
+_NAME: Final = re.compile("[0-9a-zA-Z-]{1,127}")
+_CHALLENGE: Final = (
+    'Bearer authorization="https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000"'
+    ', resource="https://vault.azure.net"'
+)
+_MAX_VALUE: Final = 25_600
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One version of a secret; moments are in seconds since 1970, the repr hides the value."""
+
+    name: str
+    version: str
+    value: str
+    content_type: str | None
+    enabled: bool
+    created: int
+    updated: int
+
+    def __repr__(self) -> str:
+        return f"Secret(name={self.name!r}, version={self.version!r})"
+
+
+class Secrets:
+    """The secrets of one vault, in memory; names are told apart without regard to case.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._versions: dict[str, list[Secret]] = {}
+
+    def set(
+        self, name: str, value: str, content_type: str | None = None, *, enabled: bool = True
+    ) -> Secret:
+        """Add a version of a secret, the current one from now on.
+
+        Raises:
+            ValueError: the service would refuse the name or the size of the value.
+        """
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a secret's name has 1 to 127 letters, digits and '-', not {name!r}")
+        if len(value.encode()) > _MAX_VALUE:
+            raise ValueError(f"the secret {name!r} is larger than {_MAX_VALUE} bytes")
+        now = int(self._now())
+        secret = Secret(name, secrets.token_hex(16), value, content_type, enabled, now, now)
+        with self._lock:
+            self._versions.setdefault(name.lower(), []).append(secret)
+        return secret
+
+    def enable(self, name: str, *, enabled: bool) -> None:
+        """Enable or disable the current version of a secret.
+
+        Raises:
+            KeyError: there is no such secret.
+        """
+        with self._lock:
+            versions = self._versions[name.lower()]
+            versions[-1] = replace(versions[-1], enabled=enabled, updated=int(self._now()))
+
+    def get(self, name: str, version: str = "") -> Secret | None:
+        """A version of a secret, the current one when none is named."""
+        with self._lock:
+            found = self._versions.get(name.lower(), [])
+            if not version:
+                return found[-1] if found else None
+            return next((secret for secret in found if secret.version == version.lower()), None)
+
+    def delete(self, name: str) -> bool:
+        """Remove a secret with all its versions and tell whether there was one."""
+        with self._lock:
+            return self._versions.pop(name.lower(), None) is not None
+
+
+def create_vault(stored: Secrets, tokens: Tokens, base_url: Callable[[], str]) -> Starlette:
+    """The vault as an ASGI application; ``base_url`` is what the ids of secrets begin with."""
+
+    async def read(request: Request) -> Response:
+        authorization = request.headers.get("authorization", "")
+        if not tokens.accept(authorization):
+            return _unauthorized(told_one=bool(authorization))
+        name, _, version = request.path_params["path"].strip("/").partition("/")
+        if not request.query_params.get("api-version"):
+            return _error(400, "BadParameter", "The parameter api-version is missing.")
+        if not _NAME.fullmatch(name) or "/" in version:
+            return _error(400, "BadParameter", "The path names no secret.")
+        secret = stored.get(name, version)
+        if secret is None:
+            return _error(404, "SecretNotFound", f"There is no secret {name}, or not this version.")
+        if not secret.enabled:
+            return _error(403, "Forbidden", f"The secret {name} is disabled.", "SecretDisabled")
+        return JSONResponse(_represent(secret, base_url()))
+
+    async def refuse(_request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return _error(status, "NotFound" if status == 404 else "BadRequest", "Not served here.")
+
+    return Starlette(
+        routes=[Route("/secrets/{path:path}", read, methods=["GET"])],
+        exception_handlers={HTTPException: refuse},
+    )
+
+
+def _represent(secret: Secret, base_url: str) -> dict[str, object]:
+    content_type = {} if secret.content_type is None else {"contentType": secret.content_type}
+    return {
+        "value": secret.value,
+        **content_type,
+        "id": f"{base_url}/secrets/{secret.name}/{secret.version}",
+        "attributes": {
+            "enabled": secret.enabled,
+            "created": secret.created,
+            "updated": secret.updated,
+            "recoveryLevel": "Recoverable+Purgeable",
+            "recoverableDays": 90,
+        },
+        "tags": {},
+    }
+
+
+def _unauthorized(*, told_one: bool) -> Response:
+    reason = "The token is not for this vault." if told_one else "The request has no token."
+    response = _error(401, "Unauthorized", reason)
+    failed = ', error="invalid_token", error_description="The token does not hold"'
+    response.headers["WWW-Authenticate"] = _CHALLENGE + (failed if told_one else "")
+    return response
+
+
+def _error(status: int, code: str, message: str, inner: str = "") -> Response:
+    error: dict[str, object] = {"code": code, "message": message}
+    if inner:
+        error["innererror"] = {"code": inner}
+    return JSONResponse({"error": error}, status)

@@ -1,0 +1,39 @@
+"""What an application's own tests need: a store to talk to, scripted trouble, a settable clock.
+
+    with Emulator() as store:
+        store.set("message", "hello")
+        config = load(connection_string=store.connection_string)
+
+The emulator answers on a free port of this machine and keeps everything in memory. It records the
+requests it gets, calls back around each of them, and gives the answers a test scripts: a 429, a
+503, a server that stays silent, a connection that breaks. A :class:`Vault` does the same for
+secrets:
+
+    with Vault() as vault:
+        vault.set("password", "hunter2")
+        store.set_secret("db:password", vault.id("password"))
+"""
+
+from __future__ import annotations
+
+from appconfig_provider.emulator import Draft, Setting
+from appconfig_provider.emulator.scripting import Hook, RequestRecord, Scripted
+from appconfig_provider.emulator.snapshot_model import Snapshot
+from appconfig_provider.testing.clock import Clock, FakeClock
+from appconfig_provider.testing.credentials import AsyncStaticCredential, StaticCredential
+from appconfig_provider.testing.servers import Emulator, Vault
+
+__all__ = [
+    "AsyncStaticCredential",
+    "Clock",
+    "Draft",
+    "Emulator",
+    "FakeClock",
+    "Hook",
+    "RequestRecord",
+    "Scripted",
+    "Setting",
+    "Snapshot",
+    "StaticCredential",
+    "Vault",
+]

@@ -1,0 +1,74 @@
+"""The time of day for tests: a clock that stands still until it is moved."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from types import TracebackType
+from typing import Protocol
+
+from appconfig_provider._drive.clock import current_clock
+
+
+class Clock(Protocol):
+    """Where the emulator takes the time of day from."""
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+
+class FakeClock:
+    """A clock that stands still until a test moves it; may be used from any thread.
+
+    Providers that are loaded inside its ``with`` block live by it.
+
+    ``time`` begins at the real time of day unless a number of seconds since 1970 is given.
+    """
+
+    def __init__(self, time_of_day: float | None = None) -> None:
+        self._lock = threading.Lock()
+        self._begin = time.time() if time_of_day is None else time_of_day
+        self._passed = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds since this clock was made."""
+        with self._lock:
+            return self._passed
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return self._begin + self.monotonic()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass.
+
+        Raises:
+            ValueError: the number is negative; a clock does not go back.
+        """
+        if seconds < 0:
+            raise ValueError("a clock does not go back")
+        with self._lock:
+            self._passed += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.advance(max(seconds, 0.0))
+
+    async def asleep(self, seconds: float) -> None:
+        """Let time pass at once, and let other tasks run."""
+        self.advance(max(seconds, 0.0))
+        await asyncio.sleep(0)
+
+    def __enter__(self) -> FakeClock:
+        self._installed = current_clock.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        current_clock.reset(self._installed)

@@ -1,0 +1,165 @@
+"""Faults set over HTTP: an emulator in another process can be told to answer badly."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appconfig_provider.emulator import DEFAULT_ACCESS_KEY, Draft, Server, Store, create_app
+from appconfig_provider.emulator.control import Control
+from appconfig_provider.testing.credentials import unsigned_token
+
+from .raw import JSON, Raw, Reply
+from .test_process import running, stop
+
+
+@pytest.fixture
+def data() -> Iterator[Store]:
+    """A store with one setting."""
+    with closing(Store()) as store:
+        store.put(Draft("k", value="old"))
+        yield store
+
+
+@pytest.fixture
+def raw(data: Store) -> Iterator[Raw]:
+    """A connection to an emulator with the control route."""
+    with closing(Control()) as control:
+        app = control.around(
+            data, lambda store: create_app(store, (DEFAULT_ACCESS_KEY,), now=control.now)
+        )
+        with Server(app) as server, Raw(server.endpoint) as connection:
+            yield connection
+
+
+def control(raw: Raw, method: str = "GET", content: object = None) -> Reply:
+    """Talk to the control route, without credentials."""
+    body = b"" if content is None else json.dumps(content).encode()
+    return raw.send_unsigned(method, "/_control", {"host": raw.host, **JSON}, body)
+
+
+def test_throttling(raw: Raw) -> None:
+    """Chosen requests are throttled so many times with the chosen Retry-After."""
+    content = {"status": 429, "retry_after": 3, "path": "/kv?", "times": 2}
+    assert control(raw, "PUT", content).status == 200
+    assert raw.get("/labels").status == 200
+    replies = [raw.get("/kv?key=k") for _ in range(3)]
+    assert [reply.status for reply in replies] == [429, 429, 200]
+    assert replies[0].headers["retry-after"] == "3"
+    assert replies[0].json["type"] == "https://azconfig.io/errors/too-many-requests"
+    shown = control(raw).json
+    assert (shown["met"], shown["times"], shown["status"]) == (2, 2, 429)
+
+
+def test_reset(raw: Raw) -> None:
+    """DELETE ends every fault."""
+    control(raw, "PUT", {"status": 503})
+    assert raw.get("/kv").status == 503
+    assert control(raw, "DELETE").json["status"] is None
+    assert raw.get("/kv").status == 200
+    assert control(raw, "POST").status == 405
+
+
+def test_bad_connections(raw: Raw) -> None:
+    """Answers are late, drip, or are cut."""
+    control(raw, "PUT", {"delay": 0.01, "drip": 0.0001})
+    assert raw.get("/kv/k").json["value"] == "old"
+    control(raw, "PUT", {"cut_after": 5})
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        raw.get("/kv/k")
+    assert len(caught.value.partial) == 5
+
+
+def test_stale(raw: Raw, data: Store) -> None:
+    """A stale emulator reads from the state at the moment it was told to, and writes for real."""
+    control(raw, "PUT", {"stale": True})
+    assert raw.put("/kv/k", {"value": "new"}).status == 200
+    assert raw.get("/kv/k").json["value"] == "old"
+    control(raw, "PUT", {"stale": True, "path": "/kv/k"})
+    data.put(Draft("k", value="newer"))
+    assert raw.get("/kv/k").json["value"] == "new"
+    assert '"newer"' in raw.get("/kv").body.decode()
+    control(raw, "DELETE")
+    assert raw.get("/kv/k").json["value"] == "newer"
+
+
+def test_skew(raw: Raw) -> None:
+    """A clock that is off refuses fresh requests."""
+    control(raw, "PUT", {"skew": 1200})
+    reply = raw.get("/kv")
+    assert (reply.status, "expired" in reply.headers["www-authenticate"]) == (401, True)
+    control(raw, "PUT", {"skew": -600})
+    assert raw.get("/kv").status == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ({"colour": 1}, "colour"),
+        ({"status": 200}, "status"),
+        ({"status": True}, "status"),
+        ({"status": "503"}, "status"),
+        ({"status": 503, "stale": True}, "stale"),
+        ({"delay": -1}, "delay"),
+        ({"delay": None}, "delay"),
+        ({"delay": float("nan")}, "delay"),
+        ({"cut_after": 1.5}, "cut_after"),
+        ({"times": -1}, "times"),
+        ({"stale": 1}, "stale"),
+        ({"path": 1}, "path"),
+        ([], "body"),
+    ],
+)
+def test_refused_faults(raw: Raw, content: object, name: str) -> None:
+    """A fault that makes no sense is a 400 that names the member, and changes nothing."""
+    control(raw, "PUT", {"retry_after": 7})
+    reply = control(raw, "PUT", content)
+    assert (reply.status, reply.json["name"]) == (400, name)
+    assert control(raw).json["retry_after"] == 7
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.text(max_size=4), st.lists(st.none(), max_size=1))
+NAMES = st.sampled_from(["status", "retry_after", "cut_after", "stale", "path", "times", "", "x"])
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(NAMES, VALUES, max_size=3))
+def test_any_faults(raw: Raw, content: dict[str, Any]) -> None:
+    """Whatever is asked for is set or refused."""
+    assert control(raw, "PUT", content).status in (200, 400)
+
+
+def test_off_unless_asked_for(data: Store) -> None:
+    """An emulator without the control route does not know it."""
+    with Server(create_app(data, (DEFAULT_ACCESS_KEY,))) as server, Raw(server.endpoint) as raw:
+        for method in ("GET", "PUT", "DELETE"):
+            assert control(raw, method, {"status": 503}).status == 404
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process")
+def test_process_with_tls_and_control() -> None:
+    """The program speaks TLS, says what to trust, takes tokens and lets faults be set."""
+    options = ("--tls", "--control", "--token", "opaque")
+    with running(*options) as (process, parts):
+        assert process.stdout is not None
+        ca_file = process.stdout.readline().strip().removeprefix("Trust the CA certificate ")
+        assert process.stdout.readline() == f"Set faults at {parts['Endpoint']}/_control\n"
+        assert parts["Endpoint"].startswith("https://127.0.0.1:")
+        context = ssl.create_default_context(cafile=ca_file)
+        with httpx.Client(verify=context, trust_env=False, base_url=parts["Endpoint"]) as client:
+            for token in ("opaque", unsigned_token("https://appconfig.azure.com")):
+                headers = {"authorization": f"Bearer {token}"}
+                assert client.get("/kv", headers=headers).status_code == 200
+            assert client.put("/_control", json={"status": 503}).status_code == 200
+            assert client.get("/kv", headers=headers).status_code == 503
+        assert stop(process)[::2] == (0, "")
