@@ -149,8 +149,8 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
         """Look at the sentinels if the interval has passed; load everything if one moved.
 
         Returns True when a new generation was published. Returns False at once, without I/O, when
-        nothing is due, another thread is refreshing, nothing is watched (`refresh_on` was not
-        given) or the provider is closed. Never raises for trouble with the store: the old
+        nothing is due, another thread is refreshing, nothing is watched (neither `refresh_on` nor
+        another refresh keyword was given) or the provider is closed. Never raises for trouble with the store: the old
         generation stays, a warning is logged, `status.last_error` is set and `on_refresh_error` is
         called. `force` ignores the interval and back-off; what has not changed is still not loaded.
         """

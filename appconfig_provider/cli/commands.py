@@ -58,7 +58,10 @@ def appconfig() -> None:
     show_default=True,
     help="Settings on a page of a listing.",
 )
-def emulator(port: int, host: str, data: str | None, seed: str | None, page_size: int) -> None:
+@click.option("--tls", is_flag=True, help="Answer over https, with a certificate made for it.")
+def emulator(
+    port: int, host: str, data: str | None, seed: str | None, page_size: int, tls: bool
+) -> None:
     """Run a store on this machine until Ctrl-C.
 
     The first line it prints is its connection string. Without --data the settings are gone when it
@@ -69,7 +72,9 @@ def emulator(port: int, host: str, data: str | None, seed: str | None, page_size
     except ImportError as error:  # it names the extra to install
         raise click.ClickException(str(error)) from error
     try:
-        serve(host=host, port=port, data=data, seed=seed, page_size=page_size, say=click.echo)
+        serve(
+            host=host, port=port, data=data, seed=seed, page_size=page_size, tls=tls, say=click.echo
+        )
     except KeyboardInterrupt:
         return
     except ServeError as error:
