@@ -35,6 +35,8 @@ def parse_connection_string(text: str, name: str = "connection_string") -> Store
     """
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}")
+    if not text.strip():
+        raise ValueError(f"{name} is empty; is the environment variable set?")
     mistake = (
         f"{name} must read 'Endpoint=https://...;Id=...;Secret=...', each field once; "
         "copy it from the store's access keys"
@@ -119,6 +121,8 @@ def _endpoint(name: str, text: str) -> str:
     host = parts.hostname or ""
     more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or more:
+        if "Secret=" in text and name == "endpoint":
+            raise ValueError("endpoint is a connection string; write load(connection_string=...)")
         # Not repeated: what was meant as an endpoint may be a connection string or a secret.
         raise ValueError(f"{name}: an endpoint reads https://name.azconfig.io, and nothing more")
     host = f"[{host}]" if ":" in host else host

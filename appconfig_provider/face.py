@@ -26,7 +26,7 @@ from appconfig_provider._plan import Invoke, Steps, ask, plan
 from appconfig_provider._rest.tracing import read_environment
 from appconfig_provider._version import __version__
 from appconfig_provider.callbacks import Callback, is_coroutine_function
-from appconfig_provider.models import JsonValue, Status
+from appconfig_provider.models import NO_LABEL, JsonValue, Status
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
@@ -71,6 +71,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         self._state = state
         _living[id(self)] = self
         log_problems(state, None)
+        _log_what_waits(context.options, state)
 
     # Every method of Mapping is spelt out: the inherited ones go through exceptions and
     # per-key look-ups, which costs up to ten times more.
@@ -159,9 +160,9 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         self._state = outcome.state
         if outcome.error is not None:
             logger.warning("configuration not refreshed: %s", outcome.error)
+        log_problems(outcome.state, before)
         if outcome.changes is None:
             return False
-        log_problems(outcome.state, before)
         logger.info("%s", _told(outcome.state.snapshot, outcome.changes))
         return True
 
@@ -222,13 +223,12 @@ def refuse_coroutines(options: Options) -> None:
 @plan
 def call_back(options: Options, outcome: Outcome) -> Steps[None]:
     """Tell the user's functions about a refresh, each on its own: one that raises stops nothing."""
-    callbacks: tuple[Callback, ...] = ()
-    news: object = outcome.changes
+    calls: list[tuple[Callback, object]] = []
     if outcome.error is not None:
-        callbacks, news = options.error_callbacks, outcome.error
-    elif outcome.changes is not None:
-        callbacks = options.success_callbacks
-    for callback in callbacks:
+        calls += [(callback, outcome.error) for callback in options.error_callbacks]
+    if outcome.changes is not None:
+        calls += [(callback, outcome.changes) for callback in options.success_callbacks]
+    for callback, news in calls:
         try:
             yield from ask(Invoke(callback.function, callback.arguments(news)))
         except Exception:
@@ -240,6 +240,23 @@ def log_problems(state: State, before: State | None) -> None:
     known = before.problems if before else frozenset()
     for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
         logger.warning("setting %r (label %r) %s", problem.key, problem.label, problem.told)
+
+
+def _log_what_waits(options: Options, state: State) -> None:
+    """Warn of what will never happen, or only when somebody creates a key: often a typing error."""
+    for key, sentinel in zip(options.watch, state.sentinels, strict=True):
+        if sentinel.etag is None:
+            label = None if key.label == NO_LABEL else key.label
+            logger.warning(
+                "watched key %r (label %r) is not in the store; refresh() waits for it to appear",
+                key.key,
+                label,
+            )
+    if math.isinf(state.due) and (options.success_callbacks or options.error_callbacks):
+        logger.warning(
+            "on_refresh_success or on_refresh_error was given, but nothing is watched; "
+            "pass refresh_on=[...] or refresh_enabled=True"
+        )
 
 
 def _told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:

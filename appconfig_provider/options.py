@@ -65,7 +65,7 @@ class Options:
     feature_flag_selectors: Iterable[SettingSelector] | None = None
     feature_flag_refresh_enabled: bool | None = False
     feature_flag_refresh_interval: float | None = None
-    replicas: Iterable[str] | None = ()
+    replicas: Iterable[str] | None = field(default=(), repr=False)
     configuration_mapper: Callable[..., object] | None = None
     validate: Callable[..., object] | None = None
     startup_timeout: float | None = DEFAULT_STARTUP

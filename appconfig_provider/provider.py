@@ -97,9 +97,9 @@ def load(
 
     Patience, in seconds: `startup_timeout` for this whole call (0: one attempt per endpoint),
     `connect_timeout` and `read_timeout` for a request. `retry_total` is how often a request that
-    was answered 408, 429 or 5xx is repeated. `proxy` is an address (else the environment decides),
-    `verify` a CA file or `ssl.SSLContext` (False checks no certificates), `user_agent` a prefix,
-    `headers` go with every request.
+    was answered 408, 429, 500, 502, 503 or 504 is repeated. `proxy` is an address (else the
+    environment decides), `verify` a CA file or `ssl.SSLContext` (False checks no certificates),
+    `user_agent` a prefix, `headers` go with every request.
 
     `None` always means the default.
 

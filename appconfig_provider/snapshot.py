@@ -8,7 +8,7 @@ whose own writing methods refuse. Copies are ordinary and writable: `copy`, `dee
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, SupportsIndex, cast
@@ -72,6 +72,26 @@ class ReadOnlyList(list[JsonValue]):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return list, (list(self),)
+
+
+class FilterList(ReadOnlyList):
+    """The filters of a feature flag, each handed out as a copy of the taker's own.
+
+    Feature management libraries write the flag's name into the filters they go through; what they
+    write must neither fail nor be seen by anybody else.
+    """
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[JsonValue]:
+        return (copy.deepcopy(one) for one in list.__iter__(self))
+
+
+def filter_list(filters: list[object]) -> FilterList:
+    """Return the filters of a flag as a value of the configuration."""
+    frozen: FilterList = FilterList.__new__(FilterList)
+    list.extend(frozen, [read_only(one) for one in filters])
+    return frozen
 
 
 def read_only(value: object) -> JsonValue:

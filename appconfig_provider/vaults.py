@@ -31,30 +31,39 @@ class SecretIdentifier:
     """The address of a secret; equal addresses are one secret."""
 
     vault: str
-    """Scheme, host and port."""
+    """Scheme, host and port; empty when the address is only a resolver's to understand."""
     name: str
     version: str | None
+    written: str = ""
+    """As it stands in the store, which is what a resolver is given."""
 
     @property
     def url(self) -> str:
         """The whole address."""
+        if not self.vault:
+            return self.written
         return f"{self.vault}/secrets/{self.name}" + (f"/{self.version}" if self.version else "")
 
 
-def parse_secret_id(text: object) -> SecretIdentifier:
-    """Read the address of a secret.
+def parse_secret_id(text: object, *, lenient: bool = False) -> SecretIdentifier:
+    """Read the address of a secret; `lenient` lets a resolver decide about any address.
 
     Raises:
         ValueError: it is not `https://<vault>/secrets/<name>[/<version>]`.
     """
-    parts = urlsplit(text) if isinstance(text, str) else urlsplit("")
+    mistake = "its uri is not https://<vault>.vault.azure.net/secrets/<name>[/<version>]"
+    try:
+        parts = urlsplit(text if isinstance(text, str) else "")
+        vault = vault_url(parts.geturl())
+    except ValueError:
+        raise ValueError(mistake) from None
     match = _SECRET.fullmatch(parts.path)
     plain = parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment)
     if not plain or "@" in parts.netloc or match is None:
-        raise ValueError(
-            "its uri is not https://<vault>.vault.azure.net/secrets/<name>[/<version>]"
-        )
-    return SecretIdentifier(vault_url(f"https://{parts.netloc}"), match[1], match[2])
+        if lenient and isinstance(text, str) and text:
+            return SecretIdentifier("", "", None, text)
+        raise ValueError(mistake)
+    return SecretIdentifier(vault, match[1], match[2], str(text))
 
 
 def vault_url(text: str) -> str:

@@ -8,10 +8,12 @@ _HINT = """\
 {name} is not set, so this sample brings a store of its own.
 To change its values, copy these lines into another terminal:
 
-    {export}
+    {exports}
     appconfig set message 'Hello World Refreshed!'
     appconfig set sentinel 2
 """
+
+_FIRST = "APPCONFIGURATION_CONNECTION_STRING"
 
 
 def use_local_store_without(name: str) -> None:
@@ -22,7 +24,10 @@ def use_local_store_without(name: str) -> None:
     store.start()  # on a daemon thread, which ends with the program
     store.set_many({"message": "Hello World!", "sentinel": "1"})
     os.environ[name] = store.connection_string
-    print(_HINT.format(name=name, export=_export(name, store.connection_string)), flush=True)
+    # `appconfig` looks at both names; one left over from another walk-through would win.
+    names = sorted({name, _FIRST})
+    exports = "\n    ".join(_export(each, store.connection_string) for each in names)
+    print(_HINT.format(name=name, exports=exports), flush=True)
 
 
 def _export(name: str, value: str) -> str:

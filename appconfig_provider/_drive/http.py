@@ -198,6 +198,8 @@ def failure(effect: Send, error: BaseException) -> RequestFailed:
     path = request.target.partition("?")[0]
     kind = Kind.UNREACHABLE if isinstance(error, _CONNECTING) else Kind.UNANSWERED
     detail = f"{kind.value} ({type(error).__name__}: {error}) for {request.method} {path}"
+    if kind is Kind.UNREACHABLE and (urlsplit(request.origin).hostname or "") in _LOOPBACK:
+        detail += "; is the emulator running? ('appconfig emulator' starts it)"
     failed = RequestFailed(kind, request.origin, detail)
     failed.__cause__ = error
     return failed

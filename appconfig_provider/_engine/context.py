@@ -76,7 +76,7 @@ class Context:
     credential: TokenCredential | AsyncTokenCredential | None
     clock: Clock
     random: Callable[[], float]
-    headers: Headers
+    headers: Headers = field(repr=False)
     """What every request carries."""
     environment: Environment = field(default_factory=Environment)
 

@@ -138,7 +138,10 @@ def _headers(context: Context, usage: Usage | None, *, failover: bool) -> Header
         replicas=len(context.options.stores) - 1,
         tags=tags,
     )
-    return (*context.headers, ("correlation-context", value)) if value else context.headers
+    own = any(name == "correlation-context" for name, _ in context.headers)
+    return (
+        (*context.headers, ("correlation-context", value)) if value and not own else context.headers
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,7 @@ def _token(
     credential = context.credential
     if credential is None:
         raise AssertionError("every store has an access key, or there is a credential")
-    claims = _claims(refusal.challenge) if refusal is not None and refusal.challenge else None
+    claims = claims_of(refusal.challenge) if refusal is not None and refusal.challenge else None
     scope = token_scope(store.url, context.options.audience)
     try:
         token = yield from ask(AcquireToken(credential, scope, refused, claims))
@@ -221,7 +224,7 @@ def _credential_failure(origin: str, error: Exception) -> Exception:
     return failure
 
 
-def _claims(challenge: str) -> str | None:
+def claims_of(challenge: str) -> str | None:
     """Return what a 401 wants the next token to hold (continuous access evaluation)."""
     match = re.search(r'claims="([^"]+)"', challenge)
     if match is None:

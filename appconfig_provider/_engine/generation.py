@@ -12,7 +12,7 @@ from appconfig_provider._engine.secrets import Resolved, Secrets, resolve
 from appconfig_provider._plan import Invoke, Steps, ask, plan
 from appconfig_provider._rest.responses import Setting, parse_moment
 from appconfig_provider._rest.tracing import Usage, usage_of
-from appconfig_provider._settings.flags import Flag, read_flags
+from appconfig_provider._settings.flags import Flag, read_flags, to_value
 from appconfig_provider._settings.layering import (
     Problem,
     convert,
@@ -73,7 +73,9 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
     flags, flag_problems = read_flags(content.flags or (), options.stores[0].url)
     values, problems = _values(winners, resolved)
     if content.flags is not None:
-        values[FEATURE_MANAGEMENT] = read_only({"feature_flags": list(flags.values())})
+        values[FEATURE_MANAGEMENT] = read_only(
+            {"feature_flags": [to_value(flag) for flag in flags.values()]}
+        )
     snapshot = make_snapshot(
         values,
         version=terms.version,

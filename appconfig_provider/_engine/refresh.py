@@ -44,6 +44,10 @@ class Found:
     refused: EngineError | None = None
 
 
+CONFIRMED = Found(Content(), (), "confirmed")
+"""The store holds what is being served, though something newer was rejected before."""
+
+
 @plan
 def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
     """Look at what is due, load what moved, and return the state that follows."""
@@ -62,7 +66,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             return _failed(replace(state, endpoints=answer.endpoints), answer.failures[0])
         state, found = _answered(context, state, answer), answer.result
     state = state.rearmed(context.clock.monotonic(), context.options, due)
-    if found is None and not due.secrets:
+    if (found is None or found is CONFIRMED) and not due.secrets:
         return Outcome(state)
     return (yield from _new_generation(context, state, found, due))
 
@@ -88,27 +92,33 @@ def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
     watch = options.watch if due.settings else ()
     held = state.sentinels if due.settings else ()
     selectors = options.selectors if due.settings and options.watch_pages else ()
-    sentinels, (settings, flags) = yield from _both(
-        read_sentinels(turn.session, watch, held),
-        _listings(reader, selectors, options.flag_selectors if due.flags else None, state.content),
-    )
-    listed = replace(
-        state.content,
-        settings=state.content.settings if settings is None else settings,
-        flags=state.content.flags if flags is None else flags,
-    )
-    resting = not force and _resting(context, state.rejected)
+    flag_selectors = options.flag_selectors if due.flags else None
+    listed, sentinels = state.content, state.sentinels
     try:
-        if sentinels != held and not _known_bad(state.rejected, sentinels, resting=resting):
+        seen, (settings, flags) = yield from _both(
+            read_sentinels(turn.session, watch, held),
+            _listings(reader, selectors, flag_selectors, state.content),
+        )
+        sentinels = seen if due.settings else state.sentinels
+        listed = replace(
+            state.content,
+            settings=state.content.settings if settings is None else settings,
+            flags=state.content.flags if flags is None else flags,
+        )
+        resting = not force and _resting(context, state.rejected)
+        if sentinels != state.sentinels and not _known_bad(
+            state.rejected, sentinels, resting=resting
+        ):
             turn.begin_load(options.load_budget)
             loaded = yield from load_after(turn.session, options, sentinels, listed, flags=False)
             return Found(loaded.content, loaded.sentinels, "sentinel")
-        return (yield from _listed(reader, state, listed, resting))
+        return (
+            yield from _listed(reader, state, listed, resting=resting, pages_asked=bool(selectors))
+        )
     except RequestFailed:
         raise
     except EngineError as error:
-        kept = sentinels if due.settings else state.sentinels
-        return Found(listed, kept, "refused", refused=error)
+        return Found(listed, sentinels, "refused", refused=error)
 
 
 @plan
@@ -139,13 +149,16 @@ def _listings(
 
 
 @plan
-def _listed(reader: Lister, state: State, listed: Content, resting: bool) -> Steps[Found | None]:
+def _listed(
+    reader: Lister, state: State, listed: Content, *, resting: bool, pages_asked: bool
+) -> Steps[Found | None]:
     """Return what the listed pages changed, if anything."""
     settings = moved(state.content.settings, listed.settings)
     flags = moved(state.content.flags or (), listed.flags or ())
     rejected = state.rejected
     if not settings and not flags:
-        return None
+        # Watching pages, this is the served content again: whatever was rejected is gone.
+        return CONFIRMED if rejected and pages_asked else None
     if rejected and resting and _same_pages(rejected.content, listed):
         return None
     content = (yield from with_references(reader, listed)) if settings else listed
@@ -173,6 +186,8 @@ def _failed(state: State, error: Exception) -> Outcome:
 
 def _answered(context: Context, state: State, answer: Answered[Found | None]) -> State:
     state = replace(state, endpoints=answer.endpoints)
+    if answer.result is CONFIRMED:
+        state = replace(state, rejected=None)
     if answer.result is None and state.rejected:
         # While a newer generation stands rejected, nobody has confirmed the one being served.
         return state
@@ -185,7 +200,7 @@ def _new_generation(
     context: Context, state: State, found: Found | None, due: Due
 ) -> Steps[Outcome]:
     """Build a generation from what was found, or from the old content with newer secrets."""
-    if found is None:
+    if found is None or found is CONFIRMED:
         found = Found(state.content, state.sentinels, "secret")
     try:
         if found.refused is not None:
@@ -193,8 +208,31 @@ def _new_generation(
         terms = _terms(context, state, found, due)
         generation = yield from build(context, found.content, state.secrets, terms)
     except Exception as error:
-        return _rejected(context, state, found, error)
+        rejected = _rejected(context, state, found, error)
+        return (yield from _the_rest(context, rejected, found, due))
     return _published(state, found, generation)
+
+
+@plan
+def _the_rest(context: Context, rejected: Outcome, found: Found, due: Due) -> Steps[Outcome]:
+    """Publish what has nothing to do with settings that were rejected.
+
+    Flags that came along and secrets whose time it is must not wait for them: a kill switch has to
+    work while somebody's new setting is wrong.
+    """
+    state = rejected.state
+    flags = found.content.flags if found.reason == "page" else state.content.flags
+    flags_moved = moved(state.content.flags or (), flags or ())
+    if found.reason in {"flag", "secret"} or not (flags_moved or due.secrets):
+        return rejected
+    reason = "flag" if flags_moved else "secret"
+    rest = Found(replace(state.content, flags=flags), state.sentinels, reason)
+    try:
+        terms = _terms(context, state, rest, due)
+        generation = yield from build(context, rest.content, state.secrets, terms)
+    except Exception:
+        return rejected
+    return replace(_published(state, rest, generation), error=rejected.error)
 
 
 def _terms(context: Context, state: State, found: Found, due: Due) -> Terms:
@@ -222,8 +260,11 @@ def _published(state: State, found: Found, generation: Generation) -> Outcome:
         secrets=generation.secrets,
         problems=generation.problems,
         usage=generation.usage,
-        rejected=None,
     )
+    if found.reason in {"sentinel", "page"}:
+        following = replace(following, rejected=None)
+    if following.rejected is None:
+        following = replace(following, attempt=replace(following.attempt, error=None))
     if found.reason == "secret" and not changes:
         return Outcome(following)
     published = replace(following, snapshot=generation.snapshot, values=generation.values)

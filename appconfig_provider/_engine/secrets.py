@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from appconfig_provider._engine.context import Context, Secret
-from appconfig_provider._engine.failover import PATIENCE
+from appconfig_provider._engine.failover import PATIENCE, claims_of
 from appconfig_provider._plan import (
     AcquireToken,
     Invoke,
     Request,
-    Signer,
     Steps,
     ask,
     plan,
@@ -58,8 +57,8 @@ class _Job:
     context: Context
     deadline: float
     queue: deque[tuple[SecretIdentifier, Setting]]
-    signers: dict[str, Signer | Exception] = field(default_factory=dict)
-    """By vault: how requests to it are authorised, or why they cannot be."""
+    tokens: dict[str, str | Exception] = field(default_factory=dict)
+    """By vault: the token for it, or why there is none."""
     found: dict[str, Secret] = field(default_factory=dict)
     failed: dict[str, UnresolvedReference] = field(default_factory=dict)
 
@@ -79,7 +78,11 @@ def resolve(
     Raises:
         UnresolvedReference: a secret could not be read and the policy does not say what else.
     """
-    wanted = {key: secret_of(setting) for key, setting in references.items()}
+    vaults = context.options.vaults
+    lenient = vaults.resolver is not None and not vaults.credential and not vaults.credentials
+    wanted, malformed = _identified(references, lenient=lenient)
+    if malformed and policy != "omit":
+        raise next(iter(malformed.values()))
     now = context.clock.monotonic()
     queue = {
         secret.url: (secret, references[key])
@@ -87,11 +90,28 @@ def resolve(
         if not _good(held.get(secret.url), secret, now, max_age)
     }
     job = _Job(context, deadline, deque(queue.values()))
-    if queue and not context.options.vaults.configured:
+    if queue and not vaults.configured:
         raise UnresolvedReference(next(iter(references.values())), _UNCONFIGURED)
     yield from _open_vaults(job)
     yield from together([_lane(job) for _ in range(min(LANES, len(queue)))])
-    return _by_policy(references, wanted, {**held, **job.found}, job.failed, policy)
+    failed = {
+        key: job.failed[secret.url] for key, secret in wanted.items() if secret.url in job.failed
+    }
+    return _by_policy(references, wanted, {**held, **job.found}, {**failed, **malformed}, policy)
+
+
+def _identified(
+    references: Mapping[str, Setting], *, lenient: bool
+) -> tuple[dict[str, SecretIdentifier], dict[str, UnresolvedReference]]:
+    """Return the secret of each key, and what is wrong with references that name none."""
+    wanted: dict[str, SecretIdentifier] = {}
+    malformed: dict[str, UnresolvedReference] = {}
+    for key, setting in references.items():
+        try:
+            wanted[key] = secret_of(setting, lenient=lenient)
+        except UnresolvedReference as failure:
+            malformed[key] = failure
+    return wanted, malformed
 
 
 _UNCONFIGURED = (
@@ -115,21 +135,20 @@ def _by_policy(
 ) -> Resolved:
     values: dict[str, str] = {}
     problems: list[Problem] = []
-    left_out: set[str] = set()
+    left_out = frozenset(failed) if policy == "omit" else frozenset()
+    for key, failure in failed.items():
+        secret = wanted.get(key)
+        held = secret is not None and secret.url in secrets
+        if key not in left_out and (policy == "raise" or not held):
+            raise failure
+        what = "is left out" if key in left_out else "keeps its last value"
+        problems.append(problem(references[key], f"{what}: {failure}"))
     for key, secret in wanted.items():
-        failure = failed.get(secret.url)
-        if failure is not None and policy == "omit":
-            left_out.add(key)
-            problems.append(problem(references[key], f"is left out: {failure}"))
-            continue
-        if failure is not None:
-            if policy == "raise" or secret.url not in secrets:
-                raise failure
-            problems.append(problem(references[key], f"keeps its last value: {failure}"))
-        values[key] = secrets[secret.url].value
+        if key not in left_out:
+            values[key] = secrets[secret.url].value
     urls = {secret.url for secret in wanted.values()}
     kept = {url: secret for url, secret in secrets.items() if url in urls}
-    return Resolved(values, kept, tuple(problems), frozenset(left_out))
+    return Resolved(values, kept, tuple(problems), left_out)
 
 
 @plan
@@ -154,7 +173,7 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
         if vaults.resolver is None:
             why = "no credential may be sent to that host; name it in keyvault_client_configs"
             raise UnresolvedReference(setting, why, secret.url)
-        value = yield from ask(Invoke(vaults.resolver, (secret.url,)))
+        value = yield from ask(Invoke(vaults.resolver, (secret.written,)))
     except UnresolvedReference:
         raise
     except Exception as error:
@@ -185,28 +204,45 @@ def _open_vaults(job: _Job) -> Steps[None]:
 
 
 @plan
-def _open_vault(job: _Job, secret: SecretIdentifier) -> Steps[None]:
+def _open_vault(
+    job: _Job, secret: SecretIdentifier, refused: str | None = None, claims: str | None = None
+) -> Steps[None]:
+    """Get the token for a vault; `refused` is one that it has turned down."""
     credential = job.context.options.vaults.credential_for(secret)
     if credential is None:
         raise AssertionError("only vaults with a credential are opened")
     try:
         response = yield from exchange(_session(job, secret), _request(secret), frozenset({401}))
-        challenge = response.headers.get("www-authenticate", "")
-        token = yield from ask(AcquireToken(credential, _scope(job, secret, challenge)))
+        scope = _scope(job, secret, response.headers.get("www-authenticate", ""))
+        token = yield from ask(AcquireToken(credential, scope, refused, claims))
     except Exception as error:
         # Each secret of this vault fails with it, and each key by its own name.
-        job.signers[secret.vault] = error
+        job.tokens[secret.vault] = error
     else:
-        job.signers[secret.vault] = token_signer(token.token)
+        job.tokens[secret.vault] = token.token
 
 
 @plan
 def _from_vault(job: _Job, secret: SecretIdentifier) -> Steps[str]:
-    signer = job.signers[secret.vault]
-    if isinstance(signer, Exception):
-        raise signer
+    """Read a secret; a token that is refused is replaced once."""
+    token = job.tokens[secret.vault]
+    try:
+        return (yield from _with_token(job, secret, token))
+    except RequestFailed as failure:
+        if failure.status != 401 or isinstance(token, Exception):
+            raise
+        if job.tokens[secret.vault] == token:
+            claims = claims_of(failure.challenge or "")
+            yield from _open_vault(job, secret, token, claims)
+    return (yield from _with_token(job, secret, job.tokens[secret.vault]))
+
+
+@plan
+def _with_token(job: _Job, secret: SecretIdentifier, token: str | Exception) -> Steps[str]:
+    if isinstance(token, Exception):
+        raise token
     session = _session(job, secret)
-    session.sign = signer
+    session.sign = token_signer(token)
     response = yield from exchange(session, _request(secret), frozenset({200}))
     value = read_object(response, f"GET {secret.url}").get("value")
     if not isinstance(value, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import partial
 from itertools import count
@@ -14,6 +15,8 @@ from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
 from appconfig_provider._rest.failures import EngineError, RequestFailed, public
 from appconfig_provider._settings.references import UnresolvedReference
+
+logger = logging.getLogger("appconfig_provider")
 
 _WINDOWS = ((100.0, 5.0), (200.0, 10.0), (600.0, 30.0))
 """Until so many seconds have passed, wait so many seconds between rounds (as all providers do)."""
@@ -28,7 +31,7 @@ class NobodyAnswered(EngineError):
 
     def __init__(self, failures: tuple[RequestFailed, ...], budget: float) -> None:
         told = "; ".join(str(failure) for failure in failures)
-        super().__init__(f"no endpoint answered within startup_timeout={budget:g} s: {told}")
+        super().__init__(f"no usable answer within startup_timeout={budget:g} s: {told}")
         self.failures = failures
 
     def as_public(self) -> Exception:
@@ -62,6 +65,11 @@ def start(context: Context) -> Steps[State]:
         pause = _pause(context, answer, began, attempt)
         if pause is None:
             raise NobodyAnswered(answer.failures, options.startup_budget)
+        logger.warning(
+            "no endpoint gave a usable answer yet; next try in %.1f s: %s",
+            pause,
+            answer.failures[0],
+        )
         yield from ask(Sleep(pause))
     raise AssertionError("the loop ends by returning or raising")
 

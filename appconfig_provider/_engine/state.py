@@ -93,12 +93,16 @@ class State:
     def what_is_due(self, now: float, *, force: bool) -> Due:
         """Return what a refresh has to look at; `force` is everything that is looked at at all."""
         horizon = math.inf if force else now
+        free = force or min(endpoint.backoff.until for endpoint in self.endpoints) <= now
         timers = self.timers
+
+        def passed(timer: float) -> bool:
+            return timer <= horizon and not math.isinf(timer)
+
         return Due(
-            *(
-                timer <= horizon and not math.isinf(timer)
-                for timer in (timers.settings, timers.flags, timers.secrets)
-            )
+            settings=free and passed(timers.settings),
+            flags=free and passed(timers.flags),
+            secrets=passed(timers.secrets),
         )
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:

@@ -28,13 +28,22 @@ class Kind(Enum):
 PERMANENT = frozenset({400, 401, 403, 404})
 """Statuses that waiting does not heal."""
 
-_HINTS = {
+_STORE_HINTS = {
     400: "check the selectors",
     401: "check the access key, or the credential and its audience, and this machine's clock",
     403: "give the identity the role 'App Configuration Data Reader'",
     404: "check the endpoint",
     429: "the store's request quota is used up: lengthen refresh_interval or use a higher tier",
 }
+
+_VAULT_HINTS = {
+    401: "check the credential for Key Vault",
+    403: "give the identity the role 'Key Vault Secrets User'",
+    404: "there is no such secret",
+}
+
+_HINTS = {"/kv": _STORE_HINTS, "/snapshots": _STORE_HINTS, "/secrets": _VAULT_HINTS}
+"""What to do, by what was asked for and how it was refused."""
 
 
 class EngineError(Exception):
@@ -104,7 +113,8 @@ def refused(origin: str, status: int, body: bytes, doing: str) -> RequestFailed:
     problem = _problem(body)
     if problem:
         text += f" ({problem})"
-    hint = _HINTS.get(status) if doing.startswith("GET") else None
+    asked = next((path for path in _HINTS if doing.startswith(f"GET {path}")), None)
+    hint = _HINTS[asked].get(status) if asked else None
     if hint:
         text += f"; {hint}"
     return RequestFailed(Kind.REFUSED, origin, text, status=status)

@@ -1,4 +1,4 @@
-"""Every request target the provider asks for, and the one request that writes.
+"""Every request target the provider asks for, and those that write.
 
 Query names are lower case and sorted, values percent-encoded: content delivery networks in front
 of a store match queries letter by letter.
@@ -63,6 +63,11 @@ def put_request(
     condition = ("if-none-match", "*") if etag is None else ("if-match", f'"{etag}"')
     headers = (("content-type", "application/vnd.microsoft.appconfig.kv+json"), condition)
     return Request("PUT", origin, key_target(written), headers, json.dumps(content).encode())
+
+
+def delete_request(origin: str, deleted: WatchKey) -> Request:
+    """Return the request that deletes a setting."""
+    return Request("DELETE", origin, key_target(deleted))
 
 
 def _target(path: str, *query: tuple[str, str]) -> str:

@@ -12,13 +12,17 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from appconfig_provider._rest.responses import FLAG_PREFIX, Setting
 from appconfig_provider._settings.content import Kind, kind_of
 from appconfig_provider._settings.layering import Pages, Problem, problem
+from appconfig_provider.models import JsonValue
+from appconfig_provider.snapshot import filter_list, read_only
 
-Flag = dict[str, Any]
+T = TypeVar("T")
+
+Flag: TypeAlias = dict[str, Any]
 
 
 def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag], list[Problem]]:
@@ -29,7 +33,8 @@ def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag
         try:
             flag = _decode(setting)
             _describe(flag, setting, origin)
-        except (ValueError, TypeError, AttributeError, RecursionError):
+            to_value(flag)
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             told = "is a malformed feature flag and is left out; mend its JSON in the store"
             problems.append(problem(setting, told))
             continue
@@ -37,6 +42,15 @@ def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag
         flags.pop(str(flag["id"]), None)
         flags[str(flag["id"])] = flag
     return flags, problems
+
+
+def to_value(flag: Flag) -> JsonValue:
+    """Return a flag as a value of the configuration."""
+    conditions = flag.get("conditions")
+    if not conditions or not conditions.get("client_filters"):
+        return read_only(flag)
+    filters = filter_list(conditions["client_filters"])
+    return read_only({**flag, "conditions": {**conditions, "client_filters": filters}})
 
 
 def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
@@ -49,11 +63,27 @@ def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
 
 
 def _decode(setting: Setting) -> Flag:
-    flag = json.loads(setting.value or "")
-    if not isinstance(flag, dict):
-        raise TypeError("a feature flag is a JSON object")
+    flag: Flag = json.loads(setting.value or "")
+    conditions = _part(flag, "conditions", dict)
+    for one in _part(conditions, "client_filters", list):
+        _part({"name": _part({"filter": one}, "filter", dict).get("name")}, "name", str)
+    for variant in _part(flag, "variants", list):
+        _part({"variant": variant}, "variant", dict)
+    _part(flag, "allocation", dict)
     flag.setdefault("id", setting.key[len(FLAG_PREFIX) :])
     return flag
+
+
+def _part(whole: Any, name: str, kind: type[T]) -> T:
+    """Return a member of an object, an empty one where it is absent or null."""
+    if not isinstance(whole, dict):
+        raise TypeError("a feature flag is made of JSON objects")
+    part = whole.get(name)
+    if part is None:
+        return kind()
+    if not isinstance(part, kind):
+        raise TypeError(f"{name} has the wrong type")
+    return part
 
 
 def _describe(flag: Flag, setting: Setting, origin: str) -> None:

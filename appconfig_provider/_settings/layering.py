@@ -13,6 +13,8 @@ from appconfig_provider.models import JsonValue
 
 Pages = tuple[Page, ...]
 
+_JSON_KINDS = frozenset({Kind.JSON, Kind.FLAG})
+
 
 class Problem(NamedTuple):
     """A setting that could not be used as what it claims to be."""
@@ -103,7 +105,8 @@ def convert(winners: Mapping[str, Setting]) -> tuple[dict[str, JsonValue], list[
     problems: list[Problem] = []
     for key, setting in winners.items():
         value: JsonValue = setting.value
-        if setting.content_type and kind_of(setting.content_type) is Kind.JSON:
+        # A flag's type on another key makes no flag, but its text is JSON all the same.
+        if setting.content_type and kind_of(setting.content_type) in _JSON_KINDS:
             value = _json_or_text(setting, problems)
         values[key] = value
     return values, problems

@@ -63,17 +63,19 @@ class BrokenReference(EngineError):
         return ValueError(str(self))
 
 
-def secret_of(setting: Setting) -> SecretIdentifier:
-    """Return the secret a Key Vault reference points to.
+def secret_of(setting: Setting, *, lenient: bool = False) -> SecretIdentifier:
+    """Return the secret a Key Vault reference points to; `lenient` is for a resolver alone.
 
     Raises:
         UnresolvedReference: its text is not `{"uri": "https://..."}`.
     """
     try:
         content = json.loads(setting.value or "")
-        return parse_secret_id(content.get("uri") if isinstance(content, Mapping) else None)
-    except ValueError as error:
-        why = str(error) if not isinstance(error, json.JSONDecodeError) else "its value is no JSON"
+        uri = content.get("uri") if isinstance(content, Mapping) else None
+        return parse_secret_id(uri, lenient=lenient)
+    except (ValueError, RecursionError) as error:
+        no_json = isinstance(error, json.JSONDecodeError | RecursionError)
+        why = "its value is no JSON" if no_json else str(error)
         raise UnresolvedReference(setting, why) from None
 
 
@@ -85,7 +87,7 @@ def snapshot_of(setting: Setting) -> str:
     """
     try:
         content = json.loads(setting.value or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BrokenReference(setting) from None
     name = content.get("snapshot_name") if isinstance(content, Mapping) else None
     if not isinstance(name, str) or not name.strip():

@@ -116,7 +116,20 @@ def set_value(
     """
     with _connected(connection_string) as store:
         before = store.put(key, label, value, content_type)
-    click.echo(f"{'Created' if before is None else 'Updated'} {_named(key, label)}.")
+        done = "Created" if before is None else "Updated"
+        click.echo(f"{done} {_named(key, label)} at {store.url}.")
+
+
+@appconfig.command()
+@click.argument("key")
+@_label_option
+@_store_option
+def delete(key: str, label: str | None, connection_string: str | None) -> None:
+    """Delete a setting; exit code 1 when there is none."""
+    with _connected(connection_string) as store:
+        if not store.delete(key, label):
+            raise click.ClickException(f"The store has no {_named(key, label)}.")
+        click.echo(f"Deleted {_named(key, label)} at {store.url}.")
 
 
 @appconfig.command()

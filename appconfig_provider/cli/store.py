@@ -19,7 +19,7 @@ from appconfig_provider._engine.failover import PATIENCE
 from appconfig_provider._plan import Response, Steps, plan
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, exchange, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.requests import key_target, list_target, put_request
+from appconfig_provider._rest.requests import delete_request, key_target, list_target, put_request
 from appconfig_provider._rest.responses import read_page
 from appconfig_provider._rest.signing import access_key_signer
 from appconfig_provider.face import make_context
@@ -66,6 +66,18 @@ class RemoteStore:
         self._options = Options(connection_string=connection_string)
         self._clock = clock_in_force()
         self._driver = SyncDriver(self._options, self._clock, None)
+
+    @property
+    def url(self) -> str:
+        """The endpoint."""
+        return self._options.stores[0].url
+
+    def delete(self, key: str, label: str | None) -> bool:
+        """Delete a setting; tell whether there was one."""
+        session = self._session()
+        request = delete_request(session.origin, WatchKey(key, label or NO_LABEL))
+        answer = self._driver.run(exchange(session, request, frozenset({200, 204})))
+        return answer.status == 200
 
     def get(self, key: str, label: str | None) -> Item | None:
         """Return a setting, or None when the store has none of this key and label."""

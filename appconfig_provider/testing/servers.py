@@ -73,7 +73,13 @@ class ScriptedServer:
     def respond(
         self, callback: Callable[[RequestRecord], Scripted | None]
     ) -> Hook[Scripted | None]:
-        """Let a callback answer instead; None leaves the request to the next one."""
+        """Let a callback answer instead; None leaves the request to the next one.
+
+        Raises:
+            TypeError: it cannot be called; `lambda request: Scripted(status=503)` can.
+        """
+        if not callable(callback):
+            raise TypeError("respond() takes a function: lambda request: Scripted(status=503)")
         return Hook(self._script.responders, callback)
 
     def start(self) -> None:

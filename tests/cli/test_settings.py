@@ -17,7 +17,8 @@ ESCAPE = "\x1b[31m"
 def test_set_then_get(run: Run, store: Emulator) -> None:
     """What `set` writes is in the store, and `get` prints it with nothing around it."""
     assert (
-        run("set", "message", "Hello World!").output == "Created setting 'message' without label.\n"
+        run("set", "message", "Hello World!").output
+        == f"Created setting 'message' without label at {store.endpoint}.\n"
     )
     written = store.get("message")
     assert written is not None
@@ -45,7 +46,10 @@ def test_any_key_can_be_named(run: Run, store: Emulator, key: str) -> None:
 def test_what_is_not_given_stays(run: Run, store: Emulator) -> None:
     """Writing a value keeps the tags and the content type, unless a new one is given."""
     store.set("flag", "{}", content_type="application/json", tags={"team": "a"})
-    assert run("set", "flag", "[]").output == "Updated setting 'flag' without label.\n"
+    assert (
+        run("set", "flag", "[]").output
+        == f"Updated setting 'flag' without label at {store.endpoint}.\n"
+    )
     written = store.get("flag")
     assert written is not None
     assert (written.value, written.content_type) == ("[]", "application/json")
@@ -182,3 +186,14 @@ def test_option_comes_first(bare: Run, store: Emulator) -> None:
         env={VARIABLES[0]: "nonsense"},
     )
     assert result.stdout == "x\n"
+
+
+def test_delete_removes_a_setting_once(run: Run, store: Emulator) -> None:
+    """`delete` says what it removed; a second time there is nothing, and the exit code is 1."""
+    store.set("key", "value", label="dev")
+    gone = run("delete", "key", "--label", "dev")
+    assert gone.output == f"Deleted setting 'key' with label 'dev' at {store.endpoint}.\n"
+    assert store.get("key", "dev") is None
+    again = run("delete", "key", "--label", "dev")
+    assert again.exit_code == 1
+    assert "has no setting 'key'" in again.stderr

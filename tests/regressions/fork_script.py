@@ -57,7 +57,7 @@ def main(flavour: str) -> None:
     clock = FakeClock()
     current_clock.set(clock)
     with Emulator(clock=clock) as store:
-        store.set("k", "v1")
+        store.set_many({"k": "v1", "sentinel": "1", "other": "1"})
         load = {"sync": appconfig_provider.load, "async": appconfig_provider.aio.load}[flavour]
         config: Any = run(
             load(connection_string=store.connection_string, refresh_on=["sentinel", "other"])

@@ -1,0 +1,1 @@
+"""What the official provider gets wrong about content, one test per behaviour."""

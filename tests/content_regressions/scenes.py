@@ -1,0 +1,51 @@
+"""The props of these tests: secrets that change, flags, a snapshot that comes and goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+
+FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+FLAG_PREFIX = ".appconfig.featureflag/"
+SNAPSHOT_REFERENCE = (
+    'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
+)
+
+
+def secret_id(name: str) -> str:
+    """Return the address of a secret in a vault that nobody asks."""
+    return f"https://v.vault.azure.net/secrets/{name}"
+
+
+class Resolver:
+    """A `secret_resolver` over a dictionary; a name that is not in it cannot be resolved."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+        self.asked: list[str] = []
+
+    def __call__(self, uri: str) -> str:
+        name = uri.partition("/secrets/")[2]
+        self.asked.append(name)
+        return self.values[name]
+
+
+def set_flag(store: Emulator, name: str, *, enabled: bool = True, **more: object) -> None:
+    """Write a feature flag."""
+    flag = {"id": name, "enabled": enabled, "conditions": {"client_filters": []}, **more}
+    store.set(FLAG_PREFIX + name, json.dumps(flag), content_type=FLAG_TYPE)
+
+
+@contextmanager
+def without_snapshots(store: Emulator) -> Iterator[None]:
+    """Let the store answer for a while as if it held no snapshot."""
+
+    def gone(record: RequestRecord) -> Scripted | None:
+        is_snapshot = "/snapshots/" in record.target or "snapshot=" in record.target
+        return Scripted(404) if is_snapshot else None
+
+    with store.respond(gone):
+        yield
