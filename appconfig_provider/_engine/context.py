@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from appconfig_provider._plan import Headers
 from appconfig_provider._rest.responses import SyncToken
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 
 FIRST_BACKOFF = 30.0
 LONGEST_BACKOFF = 600.0
-
-
-class Sentinel(NamedTuple):
-    """A watched key as it was last seen; without an ETag it does not exist."""
-
-    etag: str | None
-    modified: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from appconfig_provider._engine.context import Sentinel
 from appconfig_provider._engine.pages import Lister, Selections
 from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, plan, together
 from appconfig_provider._rest.exchange import Session
+from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider._settings.layering import Pages, referenced_snapshots
 from appconfig_provider.options import Options
 

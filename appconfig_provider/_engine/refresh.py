@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 
-from appconfig_provider._engine.context import Backoff, Context, Sentinel
+from appconfig_provider._engine.context import Backoff, Context
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
 from appconfig_provider._engine.generation import Generation, Terms, build
 from appconfig_provider._engine.load import Content, lister, load_after, with_references
@@ -21,6 +21,7 @@ from appconfig_provider._engine.state import Due, Rejected, State
 from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, plan, together
 from appconfig_provider._rest.failures import EngineError, RequestFailed, public
+from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider.models import SettingSelector
 from appconfig_provider.snapshot import ChangeSet, compare
 

@@ -11,8 +11,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from appconfig_provider._engine.context import Backoff, Endpoint, Secret, Sentinel
+from appconfig_provider._engine.context import Backoff, Endpoint, Secret
 from appconfig_provider._engine.load import Content
+from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider._rest.tracing import Usage
 from appconfig_provider._settings.flags import Flag
 from appconfig_provider._settings.layering import Problem

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from appconfig_provider._engine.context import Sentinel
-from appconfig_provider._plan import Response, Steps, plan, together
+from appconfig_provider._plan import Steps, plan, together
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
+from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.requests import key_target
-from appconfig_provider._rest.responses import etag_of, read_modified
+from appconfig_provider._rest.responses import Malformed, Sentinel, read_sentinel
 from appconfig_provider.models import WatchKey
 
 UNSEEN = Sentinel(None)
@@ -26,23 +26,26 @@ def read_sentinels(
 
 @plan
 def _read_sentinel(session: Session, key: WatchKey, held: Sentinel) -> Steps[Sentinel]:
-    response = yield from read(session, key_target(key), held.etag, READ_OR_ABSENT)
-    return _seen(response, held)
-
-
-def _seen(response: Response, held: Sentinel) -> Sentinel:
-    """Return the sentinel an answer describes.
-
-    An answer older than what is held comes from a replica that lags behind; taking it for a change
-    would roll the configuration back, and then forth again.
-    """
+    target = key_target(key)
+    response = yield from read(session, target, held.etag, READ_OR_ABSENT)
     if response.status == 304:
         return held
     if response.status == 404:
         return held if held.etag is None else UNSEEN
-    etag, modified = etag_of(response), read_modified(response)
-    if etag == held.etag:
+    try:
+        return _newer(read_sentinel(response, target), held)
+    except Malformed as error:
+        raise RequestFailed(Kind.MALFORMED, session.origin, str(error)) from error
+
+
+def _newer(seen: Sentinel, held: Sentinel) -> Sentinel:
+    """Return what was seen, unless it is what is held, or older.
+
+    An answer older than what is held comes from a replica that lags behind; taking it for a change
+    would roll the configuration back, and then forth again.
+    """
+    if seen.etag == held.etag:
         return held
-    if held.modified and modified and modified < held.modified:
+    if held.modified and seen.modified and seen.modified < held.modified:
         return held
-    return Sentinel(etag, modified)
+    return seen

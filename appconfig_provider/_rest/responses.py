@@ -94,13 +94,24 @@ def _details(item: dict[str, Any]) -> Details:
     return Details(item.get("etag"), item.get("last_modified"), item.get("locked") is True)
 
 
-def read_modified(response: Response) -> datetime | None:
-    """Return when the answered setting was last changed, or None where the answer does not say."""
-    try:
-        body: Any = json.loads(response.body)
-        return parse_moment(body.get("last_modified"))
-    except (ValueError, AttributeError, RecursionError):
-        return None
+class Sentinel(NamedTuple):
+    """A watched key as it was last seen; without an ETag it does not exist."""
+
+    etag: str | None
+    modified: datetime | None = None
+
+
+def read_sentinel(response: Response, target: str) -> Sentinel:
+    """Read a watched key.
+
+    Raises:
+        Malformed: the answer is no setting; a sign-in page must not pass for a change.
+    """
+    body = read_object(response, target)
+    etag = etag_of(response)
+    if etag is None or "key" not in body:
+        raise Malformed(f"{target} did not answer with a setting")
+    return Sentinel(etag, parse_moment(body.get("last_modified")))
 
 
 def parse_moment(text: object) -> datetime | None:

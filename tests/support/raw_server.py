@@ -75,3 +75,11 @@ def babbling(connection: socket.socket, over: threading.Event) -> None:
     """Answer with something that is not HTTP."""
     connection.recv(65_536)
     connection.sendall(b"220 mail.example ESMTP\r\n")
+
+
+def dripping_headers(connection: socket.socket, over: threading.Event) -> None:
+    """Begin an answer whose headers never end."""
+    connection.recv(65_536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while not over.wait(0.02):
+        connection.sendall(b"x")
