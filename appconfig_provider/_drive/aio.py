@@ -15,6 +15,7 @@ import anyio
 import httpx
 
 from appconfig_provider._drive.http import (
+    MAX_LANES,
     TRANSPORT_ERRORS,
     Body,
     Lanes,
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential
 
 T = TypeVar("T")
-
-MAX_LANES = 32
 
 
 class AsyncDriver:

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx
 
-from appconfig_provider._drive.http import TRANSPORT_ERRORS, Body, Lanes, Network, failure, to_httpx
+from appconfig_provider._drive.http import (
+    MAX_LANES,
+    TRANSPORT_ERRORS,
+    Body,
+    Lanes,
+    Network,
+    failure,
+    to_httpx,
+)
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -38,8 +46,6 @@ if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
 
 T = TypeVar("T")
-
-MAX_LANES = 32
 
 
 class SyncDriver:

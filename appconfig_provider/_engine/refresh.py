@@ -274,6 +274,9 @@ def _published(state: State, found: Found, generation: Generation) -> Outcome:
 
 def _rejected(context: Context, state: State, found: Found, error: Exception) -> Outcome:
     """Keep the old generation, and remember which one was refused."""
+    if found.reason == "secret":
+        # The generation being served is as good as ever; only its secrets could not be renewed.
+        return _failed(state, error)
     before = state.rejected
     again = (
         before is not None
@@ -284,7 +287,4 @@ def _rejected(context: Context, state: State, found: Found, error: Exception) ->
     longer = backoff.after_failure(
         context.clock.monotonic(), interval=context.options.interval, jitter=context.random()
     )
-    if found.reason == "secret":
-        # The generation being served is as good as ever; only its secrets could not be renewed.
-        return _failed(state, error)
     return _failed(replace(state, rejected=Rejected(found.sentinels, found.content, longer)), error)

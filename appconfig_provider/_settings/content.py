@@ -7,6 +7,7 @@ import re
 from enum import Enum
 from functools import lru_cache
 
+from appconfig_provider._rest.responses import FLAG_PREFIX, Setting
 from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import read_only
 
@@ -41,6 +42,16 @@ def kind_of(content_type: str) -> Kind:
     if main == "application" and "json" in subtype.split("+"):
         return Kind.JSON
     return Kind.TEXT
+
+
+def kind_of_setting(setting: Setting) -> Kind:
+    """Say what a setting is. A flag's type on a key that is no flag's means JSON, no more."""
+    if not setting.content_type:
+        return Kind.TEXT
+    kind = kind_of(setting.content_type)
+    if kind is Kind.FLAG and not setting.key.startswith(FLAG_PREFIX):
+        return Kind.JSON
+    return kind
 
 
 def parse_json(text: str | None) -> JsonValue:

@@ -12,15 +12,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from itertools import chain
+from typing import Any, TypeAlias
 
 from appconfig_provider._rest.responses import FLAG_PREFIX, Setting
-from appconfig_provider._settings.content import Kind, kind_of
+from appconfig_provider._settings.content import Kind, kind_of_setting
 from appconfig_provider._settings.layering import Pages, Problem, problem
 from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import filter_list, read_only
-
-T = TypeVar("T")
 
 Flag: TypeAlias = dict[str, Any]
 
@@ -54,36 +53,40 @@ def to_value(flag: Flag) -> JsonValue:
 
 
 def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
-    for pages in selections:
-        for page in pages:
-            for setting in page.settings:
-                content_type = setting.content_type or ""
-                if kind_of(content_type) is Kind.FLAG and setting.key.startswith(FLAG_PREFIX):
-                    yield setting
+    for page in chain.from_iterable(selections):
+        for setting in page.settings:
+            if kind_of_setting(setting) is Kind.FLAG:
+                yield setting
 
 
 def _decode(setting: Setting) -> Flag:
+    """Return a flag whose parts are of the kinds that readers of flags rely on."""
     flag: Flag = json.loads(setting.value or "")
-    conditions = _part(flag, "conditions", dict)
-    for one in _part(conditions, "client_filters", list):
-        _part({"name": _part({"filter": one}, "filter", dict).get("name")}, "name", str)
-    for variant in _part(flag, "variants", list):
-        _part({"variant": variant}, "variant", dict)
-    _part(flag, "allocation", dict)
+    if not isinstance(flag, dict):
+        raise TypeError("a feature flag is a JSON object")
+    conditions = _object(flag.get("conditions"))
+    for one in _list(conditions.get("client_filters")):
+        if not isinstance(_object(one).get("name"), str | None):
+            raise TypeError("the name of a filter is text")
+    for variant in _list(flag.get("variants")):
+        _object(variant)
+    _object(flag.get("allocation"))
     flag.setdefault("id", setting.key[len(FLAG_PREFIX) :])
     return flag
 
 
-def _part(whole: Any, name: str, kind: type[T]) -> T:
-    """Return a member of an object, an empty one where it is absent or null."""
-    if not isinstance(whole, dict):
-        raise TypeError("a feature flag is made of JSON objects")
-    part = whole.get(name)
-    if part is None:
-        return kind()
-    if not isinstance(part, kind):
-        raise TypeError(f"{name} has the wrong type")
-    return part
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object, an empty one for null."""
+    if value is not None and not isinstance(value, dict):
+        raise TypeError("a JSON object was expected")
+    return value or {}
+
+
+def _list(value: Any) -> list[Any]:
+    """Return a JSON array, an empty one for null."""
+    if value is not None and not isinstance(value, list):
+        raise TypeError("a JSON array was expected")
+    return value or []
 
 
 def _describe(flag: Flag, setting: Setting, origin: str) -> None:

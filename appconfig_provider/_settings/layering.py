@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from appconfig_provider._rest.responses import FLAG_PREFIX, Page, Setting
-from appconfig_provider._settings.content import Kind, kind_of, parse_json
+from appconfig_provider._rest.responses import Page, Setting
+from appconfig_provider._settings.content import Kind, kind_of_setting, parse_json
 from appconfig_provider._settings.references import snapshot_of
 from appconfig_provider.models import JsonValue
 
 Pages = tuple[Page, ...]
-
-_JSON_KINDS = frozenset({Kind.JSON, Kind.FLAG})
 
 
 class Problem(NamedTuple):
@@ -43,19 +41,18 @@ def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> It
             yield from page.settings
             continue
         for setting in page.settings:
-            kind = kind_of(setting.content_type) if setting.content_type else Kind.TEXT
+            kind = kind_of_setting(setting)
             if kind is Kind.SNAPSHOT_REFERENCE:
                 yield from _inside(references.get(snapshot_of(setting), ()))
-            elif kind is not Kind.FLAG or not setting.key.startswith(FLAG_PREFIX):
+            elif kind is not Kind.FLAG:
                 yield setting
 
 
 def _inside(pages: Pages) -> Iterator[Setting]:
+    left_out = (Kind.FLAG, Kind.SNAPSHOT_REFERENCE)
     for page in pages:
         for setting in page.settings:
-            kind = kind_of(setting.content_type) if setting.content_type else Kind.TEXT
-            is_flag = kind is Kind.FLAG and setting.key.startswith(FLAG_PREFIX)
-            if not is_flag and kind is not Kind.SNAPSHOT_REFERENCE:
+            if kind_of_setting(setting) not in left_out:
                 yield setting
 
 
@@ -66,7 +63,7 @@ def referenced_snapshots(selections: Iterable[Pages]) -> tuple[str, ...]:
         for page in chain.from_iterable(selections)
         if not page.plain
         for setting in page.settings
-        if setting.content_type and kind_of(setting.content_type) is Kind.SNAPSHOT_REFERENCE
+        if kind_of_setting(setting) is Kind.SNAPSHOT_REFERENCE
     }
     return tuple(names)
 
@@ -95,7 +92,7 @@ def vault_references(winners: Mapping[str, Setting]) -> dict[str, Setting]:
     return {
         key: setting
         for key, setting in winners.items()
-        if setting.content_type and kind_of(setting.content_type) is Kind.VAULT_REFERENCE
+        if kind_of_setting(setting) is Kind.VAULT_REFERENCE
     }
 
 
@@ -105,8 +102,7 @@ def convert(winners: Mapping[str, Setting]) -> tuple[dict[str, JsonValue], list[
     problems: list[Problem] = []
     for key, setting in winners.items():
         value: JsonValue = setting.value
-        # A flag's type on another key makes no flag, but its text is JSON all the same.
-        if setting.content_type and kind_of(setting.content_type) in _JSON_KINDS:
+        if setting.content_type and kind_of_setting(setting) is Kind.JSON:
             value = _json_or_text(setting, problems)
         values[key] = value
     return values, problems
