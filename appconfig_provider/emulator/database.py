@@ -6,8 +6,12 @@ caller at a time, and a reader never sees half a write. A caller that must look 
 holds :meth:`Database.exclusive` over both.
 
 A data file belongs to one process: it is locked for as long as the database is open. The counter of
-mutations and the last moment are kept in the file, so that both only grow, over restarts too. Every
-write of a setting leaves a revision; triggers see to it, so that no writer can forget.
+mutations and the last moment are kept in the file, so that both only grow, over restarts too.
+
+Every write of a setting leaves a revision; triggers see to it, so that no writer can forget. A
+revision tells when it began (``modified``) and up to which moment it is what a traveller in time
+sees (``until``, NULL for what still holds). So at any moment there is at most one of a name, and
+the past is read like the present, with two comparisons more and nothing to look up.
 """
 
 # ruff: noqa: S608 - only fixed words become SQL; every text is a bound parameter
@@ -36,7 +40,8 @@ _FIELDS = (
 #: The columns that make a setting, in the order :func:`setting_from` reads them.
 COLUMNS = "key, label, value, content_type, tags, description, etag, modified, locked"
 _NEW_COLUMNS = ", ".join(f"new.{column}" for column in COLUMNS.split(", "))
-_REVISE = f"BEGIN INSERT INTO revisions ({COLUMNS}) VALUES ({_NEW_COLUMNS}); END"
+_REVISE = f"INSERT INTO revisions ({COLUMNS}) VALUES ({_NEW_COLUMNS});"
+_LAST_OF = "(SELECT max(number) FROM revisions WHERE key = {0}.key AND label = {0}.label)"
 # Each step leads from one version of the schema to the next; a new file takes all of them.
 _STEPS = (
     f"""
@@ -53,8 +58,8 @@ CREATE TABLE revisions (
 CREATE INDEX revisions_by_name ON revisions (key, label, number);
 CREATE INDEX revisions_by_moment ON revisions (modified);
 INSERT INTO revisions ({COLUMNS}) SELECT {COLUMNS} FROM settings ORDER BY modified;
-CREATE TRIGGER setting_made AFTER INSERT ON settings {_REVISE};
-CREATE TRIGGER setting_changed AFTER UPDATE ON settings {_REVISE};
+CREATE TRIGGER setting_made AFTER INSERT ON settings BEGIN {_REVISE} END;
+CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN {_REVISE} END;
 CREATE TABLE snapshots (
     name TEXT PRIMARY KEY, etag TEXT NOT NULL, status TEXT NOT NULL, content TEXT NOT NULL,
     created INTEGER NOT NULL, modified INTEGER NOT NULL, expires INTEGER,
@@ -65,9 +70,35 @@ CREATE TABLE snapshot_settings (
     {_FIELDS}, locked INTEGER NOT NULL, PRIMARY KEY (snapshot, key, label)
 ) WITHOUT ROWID;
 """,
+    # Earlier files do not tell when a setting was deleted: it is gone right after its last write.
+    f"""
+DROP INDEX revisions_by_name;
+DROP INDEX revisions_by_moment;
+ALTER TABLE revisions ADD COLUMN until INTEGER;
+CREATE INDEX revisions_by_name ON revisions (key, label, number, modified, until);
+UPDATE revisions SET until = coalesce(
+    (SELECT modified FROM revisions AS later
+     WHERE later.key = revisions.key AND later.label = revisions.label
+       AND later.number > revisions.number ORDER BY later.number LIMIT 1),
+    CASE WHEN EXISTS (SELECT 1 FROM settings
+                      WHERE key = revisions.key AND label = revisions.label)
+         THEN NULL ELSE modified END);
+CREATE INDEX revisions_by_end ON revisions (until) WHERE until IS NOT NULL;
+DROP TRIGGER setting_changed;
+CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN
+    UPDATE revisions SET until = new.modified WHERE number = {_LAST_OF.format("new")};
+    {_REVISE}
+END;
+CREATE TRIGGER setting_deleted AFTER DELETE ON settings BEGIN
+    UPDATE revisions SET until = (SELECT modified - 1 FROM counter)
+    WHERE number = {_LAST_OF.format("old")};
+END;
+""",
 )
 #: How many tables, indexes and triggers a file of each version has.
-_OBJECTS = {0: 0, 1: 3, 2: 10}
+_OBJECTS = {0: 0, 1: 3, 2: 10, 3: 11}
+#: How long a revision is kept after it ceased to hold.
+HISTORY_SECONDS = 30 * 24 * 3600
 
 SettingRow: TypeAlias = tuple[
     str, str, str | None, str | None, str, str | None, str, int, int
@@ -150,6 +181,15 @@ class Database:
     def microseconds(self) -> int:
         """The time of day as the database keeps it."""
         return int(self.now() * 1_000_000)
+
+    def present(self) -> int:
+        """The moment that is now; never before the last mutation, wherever the clock stands."""
+        return max(self.microseconds(), self.counter()[1])
+
+    def forget(self) -> None:
+        """Drop the revisions that ceased to hold before the history begins."""
+        oldest = self.microseconds() - HISTORY_SECONDS * 1_000_000
+        self.rows("DELETE FROM revisions WHERE until < ?", (oldest,))
 
 
 def moment_from(microseconds: int) -> datetime:

@@ -104,6 +104,7 @@ class Gate:
             headers=request.headers,
             body=body,
             key=_key(request, prefix),
+            target=_target(request).decode("latin-1"),
             origin=f"{request.scope['scheme']}://{request.headers.get('host', '')}",
         )
 

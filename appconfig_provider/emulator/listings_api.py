@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from appconfig_provider.emulator.filters import FilterError, parse_tag_filters
 from appconfig_provider.emulator.model import Setting
@@ -15,7 +16,15 @@ from appconfig_provider.emulator.paging import (
     page_etag,
 )
 from appconfig_provider.emulator.queries import Position, Selection
+from appconfig_provider.emulator.ranges import (
+    ACCEPT_RANGES,
+    Range,
+    parse_range,
+    unsatisfiable,
+)
+from appconfig_provider.emulator.readings import Readings
 from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.time_travel import asked_moment, tell_moment
 from appconfig_provider.emulator.versions import PAGE_ETAGS, TAG_FILTERS
 from appconfig_provider.emulator.wire import (
     Answer,
@@ -28,46 +37,87 @@ from appconfig_provider.emulator.wire import (
     represent,
     selected_fields,
     to_json,
+    with_headers,
 )
 
 
 def list_settings(store: Store, call: Call, page_size: int) -> Answer:
     """Answer GET and HEAD of ``/kv``: one page of settings, or 304 or 412 by its ETag."""
-    settings = _settings(store, call, page_size)
-    positions = [Position(setting.key, setting.label or "") for setting in settings]
-    return _page(call, settings, following(positions, page_size))
+    snapshot = call.query.first("snapshot")
+    if snapshot is not None:
+        return _list_snapshot(store, call, snapshot, page_size)
+    moment = asked_moment(store, call)
+    settings = store.at(moment).page(_selection(call), _after(call), page_size)
+    return tell_moment(call, moment, _settings(call, settings, page_size))
 
 
 def list_revisions(store: Store, call: Call, page_size: int) -> Answer:
     """Answer GET and HEAD of ``/revisions``: settings as they are and were, the newest first."""
-    revisions = store.revisions(_selection(call), _after(call), page_size)
-    settings = [revision.setting for revision in revisions]
-    positions = [
-        Position(setting.key, setting.label or "", number) for number, setting in revisions
-    ]
-    return _page(call, settings, following(positions, page_size))
+    moment = asked_moment(store, call)
+    readings = store.at(moment)
+    wanted = parse_range(call)
+    if wanted is None:
+        answer = _history(readings, call, page_size)
+    else:
+        with store.exclusive():
+            answer = _part_of_history(readings, call, wanted, page_size)
+    return tell_moment(call, moment, answer)
 
 
 def list_keys(store: Store, call: Call, page_size: int) -> Answer:
     """Answer GET and HEAD of ``/keys``: one page of distinct keys."""
-    names = store.keys(name_filter(call, "name", "key"), _after_name(call), page_size)
-    return _names(call, "keyset", names, page_size)
+    moment = asked_moment(store, call)
+    wanted = name_filter(call, "name", "key")
+    names = store.at(moment).keys(wanted, _after_name(call), page_size)
+    return tell_moment(call, moment, _names(call, "keyset", names, page_size))
 
 
 def list_labels(store: Store, call: Call, page_size: int) -> Answer:
     """Answer GET and HEAD of ``/labels``: one page of distinct labels, "no label" first."""
-    names = store.labels(name_filter(call, "name", "label"), _after_name(call), page_size)
-    return _names(call, "labelset", names, page_size)
+    moment = asked_moment(store, call)
+    wanted = name_filter(call, "name", "label")
+    names = store.at(moment).labels(wanted, _after_name(call), page_size)
+    return tell_moment(call, moment, _names(call, "labelset", names, page_size))
 
 
-def _settings(store: Store, call: Call, page_size: int) -> Sequence[Setting]:
-    snapshot = call.query.first("snapshot")
-    if snapshot is None:
-        return store.page(_selection(call), _after(call), page_size)
+def _list_snapshot(store: Store, call: Call, snapshot: str, page_size: int) -> Answer:
+    # A snapshot is always what it was, so it does not matter at which moment it is looked at.
     for name in ("key", "label", "tags"):
         if call.query.first(name):
             raise invalid_argument(name, "A snapshot is listed as a whole.")
-    return store.snapshots.settings(snapshot, _after(call), page_size)
+    settings = store.snapshots.settings(snapshot, _after(call), page_size)
+    return _settings(call, settings, page_size)
+
+
+def _settings(call: Call, settings: Sequence[Setting], page_size: int) -> Answer:
+    positions = [Position(setting.key, setting.label or "") for setting in settings]
+    return _page(call, settings, following(positions, page_size))
+
+
+def _history(readings: Readings, call: Call, page_size: int) -> Answer:
+    revisions = readings.revisions(_selection(call), _after(call), page_size)
+    settings = [revision.setting for revision in revisions]
+    positions = [
+        Position(setting.key, setting.label or "", number) for number, setting in revisions
+    ]
+    answer = _page(call, settings, following(positions, page_size))
+    return with_headers(answer, ACCEPT_RANGES) if answer.status == 200 else answer
+
+
+def _part_of_history(readings: Readings, call: Call, wanted: Range, page_size: int) -> Answer:
+    """What a range asks for, at most a page of it; ``after`` says nothing about a range."""
+    selection = _selection(call)
+    total = readings.count_revisions(selection)
+    if wanted.first >= total:
+        raise unsatisfiable(total)
+    size = min(wanted.size, page_size)
+    revisions = readings.revisions(selection, None, size, skip=wanted.first)
+    answer = _page(call, [revision.setting for revision in revisions], None)
+    if answer.status != 200:
+        return answer
+    last = wanted.first + len(revisions) - 1
+    told = {"Content-Range": f"items {wanted.first}-{last}/{total}"}
+    return replace(with_headers(answer, {**ACCEPT_RANGES, **told}), status=206)
 
 
 def _page(call: Call, settings: Sequence[Setting], position: Position | None) -> Answer:

@@ -59,6 +59,30 @@ class Selection:
     tags: tuple[TagFilter, ...] = ()
 
 
+class Source(NamedTuple):
+    """A table to read settings from, and the condition for those rows of it that count."""
+
+    table: str
+    where: Condition
+
+
+def settings_at(moment: int | None) -> Source:
+    """The settings as they were at a moment, in microseconds since 1970; None is now.
+
+    At the moment of a write there is still what was there before, at that of a deletion nothing.
+    """
+    if moment is None:
+        return Source("settings", Condition("1"))
+    held = Condition("modified < ? AND (until IS NULL OR until >= ?)", (moment, moment))
+    return Source("revisions INDEXED BY revisions_by_name", held)
+
+
+def revisions_at(moment: int | None) -> Source:
+    """The revisions that there were at a moment, in microseconds since 1970; None is now."""
+    where = Condition("1") if moment is None else Condition("modified < ?", (moment,))
+    return Source("revisions INDEXED BY revisions_by_name", where)
+
+
 def settings_where(selection: Selection, after: Position | None) -> Condition:
     """The condition for settings of a selection that come after a position."""
     conditions = [
@@ -67,7 +91,7 @@ def settings_where(selection: Selection, after: Position | None) -> Condition:
     ]
     if after is not None:
         conditions.append(Condition("(key, label) > (?, ?)", (after.key, after.label)))
-    return _all_of([*conditions, *_tags(selection)])
+    return all_of([*conditions, *_tags(selection)])
 
 
 def revisions_where(selection: Selection, after: Position | None) -> Condition:
@@ -83,7 +107,7 @@ def revisions_where(selection: Selection, after: Position | None) -> Condition:
             (*pair, *pair, after.revision or 0),
         )
         conditions.append(older)
-    return _all_of([*conditions, *_tags(selection)])
+    return all_of([*conditions, *_tags(selection)])
 
 
 def names_where(column: str, wanted: NameFilter, after: str | None) -> Condition:
@@ -91,7 +115,7 @@ def names_where(column: str, wanted: NameFilter, after: str | None) -> Condition
     conditions = list(_names(column, wanted, after or ""))
     if after is not None:
         conditions.append(Condition(f"{column} > ?", (after,)))
-    return _all_of(conditions)
+    return all_of(conditions)
 
 
 def _tags(selection: Selection) -> Sequence[Condition]:
@@ -137,6 +161,7 @@ def _successor(prefix: str) -> str | None:
     return kept[:-1] + chr(following)
 
 
-def _all_of(conditions: Sequence[Condition]) -> Condition:
+def all_of(conditions: Sequence[Condition]) -> Condition:
+    """The condition that several conditions make together."""
     sql = " AND ".join(condition.sql for condition in conditions) or "1"
     return Condition(sql, tuple(value for condition in conditions for value in condition.values))

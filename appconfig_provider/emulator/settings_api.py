@@ -20,7 +20,9 @@ from appconfig_provider.emulator.model import (
     label_of,
 )
 from appconfig_provider.emulator.paging import conditions_of
+from appconfig_provider.emulator.readings import Readings
 from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.time_travel import asked_moment, tell_moment
 from appconfig_provider.emulator.versions import DESCRIPTIONS, ITEM_TAG_FILTERS
 from appconfig_provider.emulator.wire import (
     Answer,
@@ -40,8 +42,13 @@ from appconfig_provider.emulator.wire import (
 
 def read_setting(store: Store, call: Call) -> Answer:
     """Answer GET and HEAD: the setting, 304 or 412 by condition, 404 when it is not there."""
+    moment = asked_moment(store, call)
+    return tell_moment(call, moment, _read(store.at(moment), call))
+
+
+def _read(readings: Readings, call: Call) -> Answer:
     wanted = _tag_filters(call)
-    setting = store.get(call.key, _label(call))
+    setting = readings.get(call.key, _label(call))
     if setting is None or not _carries(setting, wanted):
         return Answer(404)
     conditions = conditions_of(call.headers)

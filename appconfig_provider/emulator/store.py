@@ -10,29 +10,19 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import NamedTuple
 
 from appconfig_provider.emulator.database import (
     COLUMNS,
     Database,
     SettingRow,
     StoreError,
-    setting_from,
 )
-from appconfig_provider.emulator.filters import NameFilter
-from appconfig_provider.emulator.model import Draft, Setting, SettingLocked, label_of
-from appconfig_provider.emulator.queries import (
-    Position,
-    Selection,
-    names_where,
-    revisions_where,
-    settings_where,
-)
+from appconfig_provider.emulator.model import Draft, Setting, SettingLocked
+from appconfig_provider.emulator.readings import Readings, Revision
 from appconfig_provider.emulator.snapshots import Snapshots
 
 __all__ = ["Revision", "Store", "StoreError"]
 
-HISTORY_SECONDS = 30 * 24 * 3600
 _UPSERT = f"""
 INSERT INTO settings ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key, label) DO UPDATE SET
@@ -41,22 +31,9 @@ ON CONFLICT (key, label) DO UPDATE SET
 WHERE value IS NOT excluded.value OR content_type IS NOT excluded.content_type
    OR tags IS NOT excluded.tags OR description IS NOT excluded.description
 """
-# What a setting is now belongs to its history, however old it is.
-_FORGET = """
-DELETE FROM revisions WHERE modified < ? AND NOT EXISTS (
-    SELECT 1 FROM settings
-    WHERE key = revisions.key AND label = revisions.label AND etag = revisions.etag)
-"""
 
 
-class Revision(NamedTuple):
-    """A setting as it was once; a later revision has a larger number."""
-
-    number: int
-    setting: Setting
-
-
-class Store:
+class Store(Readings):
     """The settings of one store, ordered by key, then label, "no label" first.
 
     ``path`` names the data file; None keeps everything in memory. ``now`` gives seconds since
@@ -75,7 +52,7 @@ class Store:
         self._use(Database(path, now=now))
 
     def _use(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self.snapshots = Snapshots(database, lambda selection: self.page(selection, None, -1))
 
     def close(self) -> None:
@@ -103,11 +80,14 @@ class Store:
         """How many writes there have been since the store was made."""
         return self._database.counter()[0]
 
-    def get(self, key: str, label: str | None = None) -> Setting | None:
-        """The setting with exactly this key and label."""
-        sql = f"SELECT {COLUMNS} FROM settings WHERE key = ? AND label = ?"
-        rows = self._database.rows(sql, (key, label_of(label) or ""))
-        return setting_from(rows[0]) if rows else None
+    @property
+    def present(self) -> int:
+        """The moment that is now, in microseconds since 1970."""
+        return self._database.present()
+
+    def at(self, moment: int | None) -> Readings:
+        """The store as it was at a moment, in microseconds since 1970; None is now."""
+        return Readings(self._database, moment)
 
     def put(self, draft: Draft) -> Setting:
         """Write one setting; one that already is as drafted stays as it was, ETag included.
@@ -130,7 +110,7 @@ class Store:
             changed = self._database.run_many(_UPSERT, rows)
             if changed:
                 self._database.count(changed, first + len(rows) - 1)
-                self._forget()
+                self._database.forget()
         return changed
 
     def delete(self, key: str, label: str | None = None) -> Setting | None:
@@ -143,10 +123,10 @@ class Store:
             stored = self.get(key, label)
             if stored is not None:
                 _check_lock(stored)
+                self._database.count(1, self._database.next_moment())  # the moment of the deletion
                 self._database.rows(
                     "DELETE FROM settings WHERE key = ? AND label = ?", (key, stored.label or "")
                 )
-                self._database.count(1, 0)
         return stored
 
     def lock(self, key: str, label: str | None = None, *, locked: bool = True) -> Setting | None:
@@ -166,45 +146,6 @@ class Store:
             )
             self._database.count(1, moment)
             return self.get(key, label)
-
-    def page(self, selection: Selection, after: Position | None, size: int) -> list[Setting]:
-        """At most ``size`` settings of a selection, in order, that come after a position.
-
-        A negative size means all of them.
-        """
-        where, values = settings_where(selection, after)
-        sql = f"SELECT {COLUMNS} FROM settings WHERE {where} ORDER BY key, label LIMIT ?"
-        return [setting_from(row) for row in self._database.rows(sql, (*values, size))]
-
-    def revisions(self, selection: Selection, after: Position | None, size: int) -> list[Revision]:
-        """At most ``size`` revisions after a position: by key and label, the newest first."""
-        where, values = revisions_where(selection, after)
-        sql = (
-            f"SELECT number, {COLUMNS} FROM revisions WHERE {where}"
-            " ORDER BY key, label, number DESC LIMIT ?"
-        )
-        with self.exclusive():
-            self._forget()
-            rows = self._database.rows(sql, (*values, size))
-        return [Revision(row[0], setting_from(row[1:])) for row in rows]
-
-    def keys(self, wanted: NameFilter, after: str | None, size: int) -> list[str]:
-        """At most ``size`` distinct keys, in order, that come after a key."""
-        return self._names("key", wanted, after, size)
-
-    def labels(self, wanted: NameFilter, after: str | None, size: int) -> list[str]:
-        """At most ``size`` distinct labels, in order; ``''`` is "no label" and comes first."""
-        return self._names("label", wanted, after, size)
-
-    def _names(self, column: str, wanted: NameFilter, after: str | None, size: int) -> list[str]:
-        where, values = names_where(column, wanted, after)
-        sql = f"SELECT DISTINCT {column} FROM settings WHERE {where} ORDER BY {column} LIMIT ?"
-        return [name for (name,) in self._database.rows(sql, (*values, size))]
-
-    def _forget(self) -> None:
-        """Drop the revisions that are older than the history goes back."""
-        oldest = self._database.microseconds() - HISTORY_SECONDS * 1_000_000
-        self._database.rows(_FORGET, (oldest,))
 
 
 def _check_lock(stored: Setting | None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -73,7 +73,8 @@ class Call:
     """An authenticated request.
 
     ``key`` is what follows the resource in the path, decoded: a key, or a snapshot's name.
-    ``origin`` is the address the client knows the store by.
+    ``target`` is path and query as they stood on the request line; ``origin`` is the address the
+    client knows the store by.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     key: str
+    target: str
     origin: str
 
 
@@ -127,6 +129,11 @@ def answer_page(
     present = {name: value for name, value in members.items() if value is not None}
     rest = "".join(f",{to_json(name)}:{to_json(value)}" for name, value in present.items())
     return answer_json(kind, f'{{"items":[{",".join(items)}]{rest}}}', headers)
+
+
+def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
+    """The same answer with more header lines."""
+    return replace(answer, headers=(*answer.headers, *headers.items()))
 
 
 def problem(status: int, kind: str, title: str, name: str = "", detail: str = "") -> Refusal:

@@ -1,0 +1,78 @@
+"""Time travel: which moment a request asks about, and how its answer says so.
+
+``Accept-Datetime`` comes as every client writes dates. A date that cannot be read is no date, and
+one in the future asks for what is now. Any other is told back as ``Memento-Datetime``, with a link
+to the present. That link is left out where a client would take it for the next page: there is one
+that follows the first link of a HEAD or a 304, and one that follows it from the last page too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime, parsedate_to_datetime
+
+from appconfig_provider.emulator.database import moment_from
+from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.wire import Answer, Call
+
+_EPOCH = moment_from(0)
+_ISO = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
+    r"(?:\.(?P<fraction>[0-9]{1,9}))?)? ?(?P<offset>Z|[+-][0-9]{2}:?[0-9]{2}(?::[0-9]{2})?)?",
+    re.IGNORECASE,
+)
+
+
+def parse_moment(text: str) -> int | None:
+    """Microseconds since 1970 of a date as clients send it, or None when it is none.
+
+    ISO 8601 with ``T`` or a blank, or RFC 1123. Without an offset it is UTC; what is finer than a
+    microsecond is cut off.
+    """
+    try:
+        moment = _iso_date(text.strip()) or parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment.astimezone(timezone.utc)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def asked_moment(store: Store, call: Call) -> int | None:
+    """The moment a request asks about, in microseconds since 1970; None is now."""
+    text = call.headers.get("accept-datetime")
+    moment = None if text is None else parse_moment(text)
+    return None if moment is None or moment > store.present else moment
+
+
+def tell_moment(call: Call, moment: int | None, answer: Answer) -> Answer:
+    """The same answer, telling the moment it is about; other errors than 404 tell none."""
+    if moment is None or (answer.status >= 300 and answer.status != 404):
+        return answer
+    headers = dict(answer.headers)
+    headers["Memento-Datetime"] = format_datetime(moment_from(moment), usegmt=True)
+    is_listing = not call.key
+    if call.method != "HEAD" and ("Link" in headers or not is_listing):
+        links = (headers.get("Link"), f'<{_quoted(call.target)}>; rel="original"')
+        headers["Link"] = ", ".join(link for link in links if link)
+    return replace(answer, headers=tuple(headers.items()))
+
+
+def _quoted(target: str) -> str:
+    """A request target that can stand between angle brackets."""
+    return target.replace("<", "%3C").replace(">", "%3E")
+
+
+def _iso_date(text: str) -> datetime | None:
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    time, fraction = match["time"] or "00:00", (match["fraction"] or "").ljust(6, "0")[:6]
+    offset = (match["offset"] or "Z").upper().replace("Z", "+00:00")
+    if ":" not in offset:
+        offset = f"{offset[:3]}:{offset[3:]}"
+    moment = datetime.fromisoformat(f"{match['date']}T{time}{offset}")
+    return moment + timedelta(microseconds=int(fraction))
