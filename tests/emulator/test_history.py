@@ -16,6 +16,8 @@ from appconfig_provider.testing import Emulator, FakeClock
 from .raw import Raw
 from .test_listings import pages
 
+DAY = 24 * 3600
+
 
 def revisions(raw: Raw, query: str = "") -> list[tuple[str, str | None, str | None]]:
     """Key, label and value of every revision."""
@@ -186,3 +188,70 @@ def test_earlier_files(tmp_path: Path) -> None:
         (revision,) = store.revisions(Selection(), None, 10)
         assert revision.setting == setting
         assert store.lock("k") is not None
+
+
+def test_the_past_reaches_back_thirty_days() -> None:
+    """What held thirty days ago is still there, however long it had held; then it is forgotten."""
+    clock = FakeClock()
+    with closing(Store(now=clock.time)) as store:
+        store.put(Draft("k", value="1"))
+        store.put(Draft("gone", value="1"))
+        clock.advance(40 * DAY)
+        middle = store.present
+        clock.advance(1)
+        store.put(Draft("k", value="2"))
+        store.delete("gone")
+        for days, found in ((29, ["1", "1"]), (2, [])):
+            clock.advance(days * DAY)
+            store.put(Draft("other", value=str(days)))
+            page = store.at(middle).page(Selection(), None, -1)
+            assert [setting.value for setting in page] == found
+        values = [revision.setting.value for revision in store.revisions(Selection(), None, -1)]
+        assert values == ["2", "2", "29"]
+
+
+def test_the_past_survives(tmp_path: Path) -> None:
+    """Deletions and what was before them survive a restart."""
+    clock, path = FakeClock(), tmp_path / "store.db"
+    with closing(Store(path, now=clock.time)) as store:
+        store.put(Draft("k", value="1"))
+        clock.advance(10)
+        before = store.present
+        store.delete("k")
+    clock.advance(10)
+    with closing(Store(path, now=clock.time)) as store:
+        assert [setting.value for setting in store.at(before - 1).page(Selection(), None, -1)] == [
+            "1"
+        ]
+        assert store.at(store.present).page(Selection(), None, -1) == []
+        with closing(store.copy()) as copied:
+            assert copied.at(before - 1).get("k") is not None
+
+
+def test_files_of_the_second_version(tmp_path: Path) -> None:
+    """A file without ends of revisions gets them: the next write, or at once for what is gone."""
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as connection:
+        for version, step in enumerate(_STEPS[:2], 1):
+            connection.executescript(f"BEGIN;{step}PRAGMA user_version = {version};COMMIT;")
+        write = "INSERT INTO settings VALUES (?, '', ?, NULL, '{}', NULL, ?, ?, 0)"
+        connection.execute(write, ("gone", "1", "e1", 100))
+        connection.execute(write, ("k", "1", "e2", 200))
+        connection.execute(
+            "UPDATE settings SET value = '2', etag = 'e3', modified = 300 WHERE key = 'k'"
+        )
+        connection.execute("DELETE FROM settings WHERE key = 'gone'")
+        connection.execute("UPDATE counter SET mutations = 4, modified = 300")
+        connection.commit()
+    with closing(Store(path, now=lambda: 1.0)) as store:
+        values = {
+            moment: [setting.value for setting in store.at(moment).page(Selection(), None, -1)]
+            for moment in (100, 101, 200, 201, 300, 301)
+        }
+        assert values == {100: [], 101: [], 200: [], 201: ["1"], 300: ["1"], 301: ["2"]}
+        etags = [revision.setting.etag for revision in store.revisions(Selection(), None, -1)]
+        assert etags == ["e1", "e3", "e2"]
+        store.delete("k")
+        assert store.at(999_999).get("k") is not None
+        assert store.at(store.present).get("k") is None
+    Store(path).close()
