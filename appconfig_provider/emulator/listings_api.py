@@ -48,7 +48,7 @@ def list_settings(store: Store, call: Call, page_size: int) -> Answer:
         return _list_snapshot(store, call, snapshot, page_size)
     moment = asked_moment(store, call)
     settings = store.at(moment).page(_selection(call), _after(call), page_size)
-    return tell_moment(call, moment, _settings(call, settings, page_size))
+    return tell_moment(call, moment, _settings(call, settings, moment, page_size))
 
 
 def list_revisions(store: Store, call: Call, page_size: int) -> Answer:
@@ -69,7 +69,7 @@ def list_keys(store: Store, call: Call, page_size: int) -> Answer:
     moment = asked_moment(store, call)
     wanted = name_filter(call, "name", "key")
     names = store.at(moment).keys(wanted, _after_name(call), page_size)
-    return tell_moment(call, moment, _names(call, "keyset", names, page_size))
+    return tell_moment(call, moment, _names(call, "keyset", names, moment, page_size))
 
 
 def list_labels(store: Store, call: Call, page_size: int) -> Answer:
@@ -77,7 +77,7 @@ def list_labels(store: Store, call: Call, page_size: int) -> Answer:
     moment = asked_moment(store, call)
     wanted = name_filter(call, "name", "label")
     names = store.at(moment).labels(wanted, _after_name(call), page_size)
-    return tell_moment(call, moment, _names(call, "labelset", names, page_size))
+    return tell_moment(call, moment, _names(call, "labelset", names, moment, page_size))
 
 
 def _list_snapshot(store: Store, call: Call, snapshot: str, page_size: int) -> Answer:
@@ -86,12 +86,14 @@ def _list_snapshot(store: Store, call: Call, snapshot: str, page_size: int) -> A
         if call.query.first(name):
             raise invalid_argument(name, "A snapshot is listed as a whole.")
     settings = store.snapshots.settings(snapshot, _after(call), page_size)
-    return _settings(call, settings, page_size)
+    return _settings(call, settings, None, page_size)
 
 
-def _settings(call: Call, settings: Sequence[Setting], page_size: int) -> Answer:
+def _settings(
+    call: Call, settings: Sequence[Setting], moment: int | None, page_size: int
+) -> Answer:
     positions = [Position(setting.key, setting.label or "") for setting in settings]
-    return _page(call, settings, following(positions, page_size))
+    return _page(call, settings, following(positions, page_size), moment)
 
 
 def _history(readings: Readings, call: Call, page_size: int) -> Answer:
@@ -100,7 +102,7 @@ def _history(readings: Readings, call: Call, page_size: int) -> Answer:
     positions = [
         Position(setting.key, setting.label or "", number) for number, setting in revisions
     ]
-    answer = _page(call, settings, following(positions, page_size))
+    answer = _page(call, settings, following(positions, page_size), readings.moment)
     return with_headers(answer, ACCEPT_RANGES) if answer.status == 200 else answer
 
 
@@ -112,7 +114,7 @@ def _part_of_history(readings: Readings, call: Call, wanted: Range, page_size: i
         raise unsatisfiable(total)
     size = min(wanted.size, page_size)
     revisions = readings.revisions(selection, None, size, skip=wanted.first)
-    answer = _page(call, [revision.setting for revision in revisions], None)
+    answer = _page(call, [revision.setting for revision in revisions], None, None)
     if answer.status != 200:
         return answer
     last = wanted.first + len(revisions) - 1
@@ -120,8 +122,10 @@ def _part_of_history(readings: Readings, call: Call, wanted: Range, page_size: i
     return replace(with_headers(answer, {**ACCEPT_RANGES, **told}), status=206)
 
 
-def _page(call: Call, settings: Sequence[Setting], position: Position | None) -> Answer:
-    link = next_link(call, position)
+def _page(
+    call: Call, settings: Sequence[Setting], position: Position | None, moment: int | None
+) -> Answer:
+    link = next_link(call, position, moment)
     headers = link_header(link)
     etag: str | None = None
     if call.version >= PAGE_ETAGS:
@@ -144,8 +148,10 @@ def _selection(call: Call) -> Selection:
     return Selection(name_filter(call, "key", "key"), name_filter(call, "label", "label"), tags)
 
 
-def _names(call: Call, kind: str, names: Sequence[str], page_size: int) -> Answer:
-    link = next_link(call, following([Position(name) for name in names], page_size))
+def _names(
+    call: Call, kind: str, names: Sequence[str], moment: int | None, page_size: int
+) -> Answer:
+    link = next_link(call, following([Position(name) for name in names], page_size), moment)
     shown = choose(call, ("name",))
     items = (to_json(dict.fromkeys(shown, name or None)) for name in names)
     return answer_page(kind, items, {"@nextLink": link}, link_header(link))

@@ -3,6 +3,9 @@
 A full page always has a next link, even when nothing follows: a listing of twice the page size
 has three pages, the last one empty. The ETag of a page is a pure function of the ETags on it and
 of where it goes on; a change in the middle of a listing leaves earlier pages as they were.
+
+The token of a next page tells the moment of a listing of the past, too: there are clients that send
+``Accept-Datetime`` with the first page only, and would otherwise go on in the present.
 """
 
 from __future__ import annotations
@@ -55,22 +58,40 @@ def _entity_tag(text: str) -> str | None:
     return "*" if found[1] is None else found[1]
 
 
-def encode_position(position: Position) -> str:
-    """A position as a token of letters that no client escapes."""
-    return _base64url(position.text.encode())
+def encode_position(position: Position, moment: int | None = None) -> str:
+    """A position as a token of letters that no client escapes.
+
+    ``moment`` is that of a listing of the past, in microseconds since 1970.
+    """
+    text = position.text
+    if moment is not None:
+        text += "\n" * (3 - text.count("\n")) + str(moment)
+    return _base64url(text.encode())
 
 
 def decode_position(token: str | None) -> Position | None:
     """The position in a token; a token nobody issued is as good as none."""
+    key, *rest = _token_parts(token)
+    return Position(key, rest[0], _number(rest, 1)) if rest else None
+
+
+def decode_moment(token: str | None) -> int | None:
+    """The moment in a token, in microseconds since 1970; None for the present."""
+    return _number(_token_parts(token), 3)
+
+
+def _token_parts(token: str | None) -> Sequence[str]:
     padded = (token or "") + "=" * (-len(token or "") % 4)
     try:
         text = base64.b64decode(padded.encode(), b"-_", validate=True).decode()
     except ValueError:
-        return None
-    key, separator, rest = text.partition("\n")
-    label, _, number = rest.partition("\n")
-    revision = int(number) if _NUMBER.fullmatch(number) else None
-    return Position(key, label, revision) if separator else None
+        return ("",)
+    return text.split("\n")
+
+
+def _number(parts: Sequence[str], place: int) -> int | None:
+    given = len(parts) > place and _NUMBER.fullmatch(parts[place])
+    return int(parts[place]) if given else None
 
 
 def following(positions: Sequence[Position], page_size: int) -> Position | None:
@@ -85,14 +106,17 @@ def page_etag(etags: Iterable[str], position: Position | None) -> str:
     return _base64url(hashlib.sha256(text.encode("utf-16-le")).digest())
 
 
-def next_link(call: Call, position: Position | None) -> str | None:
-    """The relative address of the next page: the request's own parameters, ``after`` last."""
+def next_link(call: Call, position: Position | None, moment: int | None = None) -> str | None:
+    """The relative address of the next page: the request's own parameters, ``after`` last.
+
+    ``moment`` is that of a listing of the past, in microseconds since 1970.
+    """
     if position is None:
         return None
     kept = [pair for pair in call.query.pairs if pair[0] != "after"]
     if not any(name == "api-version" for name, _ in kept):
         kept.insert(0, ("api-version", call.version))
-    pairs = [*kept, ("after", encode_position(position))]
+    pairs = [*kept, ("after", encode_position(position, moment))]
     query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     return f"{call.path}?{query}"
 

@@ -37,6 +37,7 @@ class Readings:
 
     def __init__(self, database: Database, moment: int | None = None) -> None:
         self._database = database
+        self.moment = moment
         self._settings = settings_at(moment)
         self._revisions = revisions_at(moment)
 

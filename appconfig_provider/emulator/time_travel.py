@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 
 from appconfig_provider.emulator.database import moment_from
+from appconfig_provider.emulator.paging import decode_moment
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.wire import Answer, Call
 
@@ -42,9 +43,13 @@ def parse_moment(text: str) -> int | None:
 
 
 def asked_moment(store: Store, call: Call) -> int | None:
-    """The moment a request asks about, in microseconds since 1970; None is now."""
-    text = call.headers.get("accept-datetime")
-    moment = None if text is None else parse_moment(text)
+    """The moment a request asks about, in microseconds since 1970; None is now.
+
+    A page after the first is of the moment of the first one, unless the request says otherwise.
+    """
+    moment = parse_moment(call.headers.get("accept-datetime", ""))
+    if moment is None and not call.key:
+        moment = decode_moment(call.query.first("after"))
     return None if moment is None or moment > store.present else moment
 
 

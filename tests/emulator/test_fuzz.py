@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Iterator
 from datetime import timezone
+from email.utils import format_datetime
 from urllib.parse import quote
 
 import pytest
@@ -57,7 +58,17 @@ def exchange(store: Emulator, request: bytes) -> int:
     st.sampled_from(["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS"]),
     TARGETS,
     st.dictionaries(
-        st.sampled_from(["If-Match", "If-None-Match", "Sync-Token", "Accept", "Content-Type"]),
+        st.sampled_from(
+            [
+                "If-Match",
+                "If-None-Match",
+                "Sync-Token",
+                "Accept",
+                "Content-Type",
+                "Accept-Datetime",
+                "Range",
+            ]
+        ),
         VALUES,
     ),
     BODIES,
@@ -159,6 +170,37 @@ def test_page_tokens(store: Emulator, raw: Raw, text: bytes, noise: bytes) -> No
         for path in ("/kv", "/kv?snapshot=s", "/revisions", "/snapshots", "/keys", "/labels"):
             separator = "&" if "?" in path else "?"
             assert raw.get(f"{path}{separator}after={token}").status in (200, 400)
+
+
+MOMENTS = st.one_of(
+    st.datetimes(timezones=st.one_of(st.none(), st.timezones())).map(str),
+    st.datetimes().map(format_datetime),
+    st.text(alphabet="0123456789-:+. TZGMT,Janev/\t\u00b2", max_size=34),
+    st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31 23:59:59.999999-23:59"]),
+)
+RANGES = st.one_of(
+    st.tuples(st.integers(-1, 2**70), st.integers(-1, 2**70)).map(
+        lambda ab: "items={}-{}".format(*ab)
+    ),
+    st.text(alphabet="0123456789-,= items", max_size=14).map("items=".__add__),
+    st.text(alphabet="0123456789-,= itemsbyte\u00b2", max_size=14),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["GET", "HEAD"]), MOMENTS, RANGES, st.text("abk\n0129-", max_size=24))
+def test_moments_and_ranges(
+    store: Emulator, raw: Raw, method: str, moment: str, wanted: str, token: str
+) -> None:
+    """Any moment, range and token is served, or there is no such setting or part."""
+    if store.get("k") is None:
+        store.set_many({"k": "1", "l": "2"})
+    headers = {"accept-datetime": moment.strip(), "range": wanted.strip()}
+    after = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    for path in ("/kv", "/kv/k", "/keys", "/labels", "/revisions"):
+        reply = raw.send(method, f"{path}?after={after}", headers)
+        allowed = {"/kv/k": (200, 404), "/revisions": (200, 206, 416)}
+        assert reply.status in allowed.get(path, (200,))
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

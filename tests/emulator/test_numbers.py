@@ -51,7 +51,7 @@ class Served:
 
 @contextmanager
 def serving() -> Iterator[Served]:
-    """A process that serves ten thousand settings and a snapshot of some of them."""
+    """A process that serves ten thousand settings with a past, and a snapshot of some of them."""
     process = subprocess.Popen(
         (sys.executable, "-c", "from tests.emulator.test_numbers import serve; serve()"),
         stdout=subprocess.PIPE,
@@ -74,6 +74,8 @@ def drafts() -> list[Draft]:
 def serve() -> None:
     """Serve until killed."""
     with closing(Store()) as store:
+        for past in range(3):
+            store.load(Draft(draft.key, value=f"past {past}") for draft in drafts())
         store.load(drafts())
         store.snapshots.create(SnapshotDraft("s", (SnapshotFilter("key/000*"),)))
         with Server(create_app(store, (DEFAULT_ACCESS_KEY,))) as server:
@@ -90,6 +92,23 @@ def rate(served: Served, requests: int) -> float:
         for _ in range(requests):
             assert raw.get("/kv?key=key%2F*&label=%00").status == 200
         return requests / (served.cpu - begin)
+
+
+def past_rate(served: Served, rounds: int) -> float:
+    """Pages of a hundred, of all settings as they first were, per second of the server's CPU."""
+    with Raw(served.endpoint) as raw:
+        second = raw.get("/revisions?key=key%2F00000").json["items"][2]
+        moment = {"accept_datetime": second["last_modified"]}
+        begin, served_pages = served.cpu, 0
+        for _ in range(rounds):
+            page = raw.get("/kv", **moment)
+            values = [item["value"] for item in page.json["items"]]
+            while "@nextLink" in page.json:
+                page = raw.get(page.json["@nextLink"], **moment)
+                values += [item["value"] for item in page.json["items"]]
+                served_pages += 1
+            assert values == ["past 0"] * SETTINGS
+        return served_pages / (served.cpu - begin)
 
 
 def read(raw: Raw, rounds: int) -> None:
@@ -143,6 +162,13 @@ def test_pages_a_second() -> None:
 
 
 @on_linux
+def test_pages_of_the_past_a_second() -> None:
+    """Pages of settings as they were, three writes ago, cost at most twice as much."""
+    with serving() as served:
+        assert past_rate(served, 2) >= 150
+
+
+@on_linux
 def test_flat_memory() -> None:
     """Thousands of requests that change nothing leave nothing behind."""
     with serving() as served:
@@ -157,6 +183,7 @@ def main(requests: int) -> None:
     print(f"{SETTINGS} settings seeded in {time.perf_counter() - begin:.2f} s")
     with serving() as served:
         print(f"pages of 100: {rate(served, 2_000):.0f} a second of server CPU")
+        print(f"pages of the past: {past_rate(served, 20):.0f} a second of server CPU")
         print(f"{requests} reads: {growth(served, requests, read):+,} bytes")
         writes = requests // 10
         print(f"{writes} writes, kept as history: {growth(served, writes, write):+,} bytes")
