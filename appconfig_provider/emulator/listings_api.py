@@ -52,7 +52,7 @@ def list_settings(store: Store, call: Call, page_size: int) -> Answer:
 
 
 def list_revisions(store: Store, call: Call, page_size: int) -> Answer:
-    """Answer GET and HEAD of ``/revisions``: settings as they are and were, the newest first."""
+    """Answer GET and HEAD of ``/revisions``: a page or a range of all that was written."""
     moment = asked_moment(store, call)
     readings = store.at(moment)
     wanted = parse_range(call)
