@@ -1,0 +1,1 @@
+"""The official JavaScript packages, driven from Python."""
