@@ -3,6 +3,9 @@
 uvicorn looks every tenth of a second whether it should stop, and then waits for its connections.
 For hundreds of short-lived servers in a test run that is too slow, so the loop here waits for an
 event instead, and stopping drops connections and cancels what is still being answered.
+
+A server that is down still runs its loop. It holds its port by a socket that is bound and does not
+listen: connections are refused, and the system gives the port to nobody who wants any free one.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import contextlib
 import os
 import socket
 import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
 from types import TracebackType
 
 import uvicorn
@@ -23,6 +28,9 @@ from appconfig_provider.emulator.tls import Certificate
 _IDLE_SECONDS = 120
 _DATE_SECONDS = 1.0
 _MAX_PORT = 65_535
+_BACKLOG = 256
+#: How often the loop turns until a connection that was accepted has begun.
+_ACCEPTING = 3
 
 
 class Server:
@@ -45,11 +53,17 @@ class Server:
         port: int = 0,
         certificate: Certificate | None = None,
     ) -> None:
-        self._listener = _listen(host, port)
+        self._listener = _bind(host, port)
+        try:
+            self._listener.listen(_BACKLOG)
+        except BaseException:
+            self._listener.close()
+            raise
         self.port: int = self._listener.getsockname()[1]
         scheme = "http" if certificate is None else "https"
         self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
-        self._uvicorn = _Uvicorn(app, certificate)
+        self._uvicorn = _Uvicorn(app, certificate, (host, self.port))
+        self._switching = threading.Lock()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"appconfig-emulator-{self.port}", daemon=True
@@ -64,10 +78,42 @@ class Server:
 
     def close(self) -> None:
         """Stop answering and wait for the thread; does nothing the second time."""
-        if self._thread.is_alive():
-            self._uvicorn.stop()
-            self._thread.join()
-        self._listener.close()
+        with self._switching:
+            if self._thread.is_alive():
+                self._uvicorn.stop()
+                self._thread.join()
+            self._listener.close()
+
+    def down(self, seconds: float | None = None) -> None:
+        """Drop every connection and refuse new ones, for so many seconds or until :meth:`up`.
+
+        A server that is down already stays so for the new time. Not to be called by what it serves:
+        that awaits :meth:`go_down`.
+
+        Raises:
+            RuntimeError: the server does not run.
+        """
+        self._perform(partial(self._uvicorn.go_down, seconds))
+
+    def up(self) -> None:
+        """Answer again on the same port; does nothing when it is not down.
+
+        Raises:
+            RuntimeError: the server does not run.
+            OSError: the port cannot be had again.
+        """
+        self._perform(self._uvicorn.come_up)
+
+    async def go_down(self, seconds: float, asking: asyncio.BaseTransport) -> None:
+        """The same as :meth:`down` for a request to this server; its own connection is spared."""
+        await self._uvicorn.go_down(seconds, asking)
+
+    def _perform(self, switch: Callable[[], Coroutine[object, object, None]]) -> None:
+        with self._switching:  # the loop does not end before it has answered
+            loop = self._uvicorn.loop
+            if loop is None or not self._thread.is_alive():
+                raise RuntimeError("the server does not run")
+            asyncio.run_coroutine_threadsafe(switch(), loop).result()
 
     def wait(self, seconds: float) -> bool:
         """Wait until the server has ended, at most some seconds; tell whether it has."""
@@ -95,20 +141,14 @@ class Server:
             self._uvicorn.ready.set()
 
 
-class _Protocol(H11Protocol):
-    """Tells the application its connection, for the tests that want it dropped."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.app_state = {**self.app_state, "transport": transport}
-        super().connection_made(transport)  # type: ignore[arg-type]
-
-
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, app: ASGIApp, certificate: Certificate | None) -> None:
+    def __init__(
+        self, app: ASGIApp, certificate: Certificate | None, address: tuple[str, int]
+    ) -> None:
         config = uvicorn.Config(
             _ended_quietly(app),
             loop="asyncio",
-            http=_Protocol,
+            http=self._protocol(),
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -122,17 +162,41 @@ class _Uvicorn(uvicorn.Server):
         )
         super().__init__(config)
         self.ready = threading.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._address = address
+        self._refusing = False
         self._stopping = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._switching = asyncio.Lock()
+        self._held: socket.socket | None = None
+        self._return: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
         """End the server; may be called from any thread."""
-        if self._loop is not None:
+        if self.loop is not None:
             with contextlib.suppress(RuntimeError):  # it ended by itself meanwhile
-                self._loop.call_soon_threadsafe(self._stopping.set)
+                self.loop.call_soon_threadsafe(self._stopping.set)
+
+    async def go_down(
+        self, seconds: float | None, spared: asyncio.BaseTransport | None = None
+    ) -> None:
+        """Refuse connections, for so many seconds or until :meth:`come_up`."""
+        async with self._switching:
+            self._stay()
+            if not self._refusing:
+                await self._drop(spared)
+                with contextlib.suppress(OSError):  # somebody was quicker; come_up() tries again
+                    self._held = _bind(*self._address)
+            if seconds is not None:
+                self._return = asyncio.create_task(self._come_up_after(seconds))
+
+    async def come_up(self) -> None:
+        """Accept connections again."""
+        async with self._switching:
+            self._stay()
+            await self._listen()
 
     async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         await self.on_tick(0)
         self.ready.set()
         while not self._stopping.is_set():
@@ -141,16 +205,79 @@ class _Uvicorn(uvicorn.Server):
             await self.on_tick(0)  # renews the Date header
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
-        for listener in self.servers:
-            listener.close()
-        for connection in list(self.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        await asyncio.sleep(0)  # the connections learn that they are gone
-        tasks = list(self.server_state.tasks)
+        async with self._switching:
+            self._stay()
+            await self._drop()
+            if self._held is not None:
+                self._held.close()
+
+    async def _come_up_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        async with self._switching:
+            await self._listen()
+
+    def _stay(self) -> None:
+        """Forget about coming up by itself."""
+        if self._return is not None:
+            self._return.cancel()
+            self._return = None
+
+    async def _listen(self) -> None:
+        if not self._refusing:
+            return
+        if self._held is None:
+            self._held = _bind(*self._address)
+        self._refusing = False
+        try:
+            await self.startup([self._held])
+        except BaseException:
+            self._refusing = True
+            raise
+        self._held = None
+
+    async def _drop(self, spared: asyncio.BaseTransport | None = None) -> None:
+        """Close the listener and every connection but one; cancel every request but this one."""
+        self._refusing = True
+        await self._stop_accepting()
+        state = self.server_state
+        dropped = {each for each in state.connections if each.transport is not spared}
+        for connection in dropped:
+            connection.transport.abort()
+        while dropped & state.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # they learn it one by one, and over TLS it takes longer
+        tasks = state.tasks - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _stop_accepting(self) -> None:
+        """Close the listener, without losing connections that it has accepted just now.
+
+        asyncio forgets to close a connection that begins after its listener was closed.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in self.servers:
+            for each in listener.sockets:
+                with contextlib.suppress(NotImplementedError):  # Windows has no readers
+                    loop.remove_reader(each.fileno())
+        for _ in range(_ACCEPTING):
+            await asyncio.sleep(0)
+        for listener in self.servers:
+            listener.close()
+
+    def _protocol(self) -> type[H11Protocol]:
+        server = self
+
+        class Protocol(H11Protocol):
+            """Tells the application its connection, for those who want it dropped."""
+
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                self.app_state = {**self.app_state, "transport": transport}
+                super().connection_made(transport)  # type: ignore[arg-type]
+                if server._refusing:  # it was on its way when the listener was closed
+                    self.transport.abort()
+
+        return Protocol
 
 
 def _ended_quietly(app: ASGIApp) -> ASGIApp:
@@ -163,20 +290,20 @@ def _ended_quietly(app: ASGIApp) -> ASGIApp:
     return ended_quietly
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket on an address that does not listen yet."""
     if not 0 <= port <= _MAX_PORT:
         raise ValueError(f"a port is a number from 0 to {_MAX_PORT}, not {port}")
     (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
     )
     # With the protocol named, asyncio sets TCP_NODELAY: without, every answer waits for an ACK.
-    listener = socket.socket(family, kind, protocol)
+    bound = socket.socket(family, kind, protocol)
     try:
         if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(256)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except BaseException:
-        listener.close()
+        bound.close()
         raise
-    return listener
+    return bound
