@@ -3,16 +3,23 @@
 The route exists only in an emulator that was started with it; it asks for no credentials, because
 it is for tests on this machine. PUT sets the faults, GET tells them and how many requests they met,
 DELETE ends them. Everything else is served as ever, through the faults.
+
+When a store has several endpoints, each has faults of its own at its ``/_control``. Those of any
+endpoint are also at ``/_control/0``, ``/_control/1`` and so on of every endpoint, because one that
+is down cannot be asked itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -20,7 +27,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appconfig_provider.emulator.gate import read_body
-from appconfig_provider.emulator.scripting import Hook, RequestRecord, Script, Scripted
+from appconfig_provider.emulator.lagging import MakeApp, Memory
+from appconfig_provider.emulator.scripting import Behind, Hook, RequestRecord, Script, Scripted
+from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.wire import (
     Answer,
@@ -32,6 +41,7 @@ from appconfig_provider.emulator.wire import (
 )
 
 PATH: Final = "/_control"
+_ROUTE: Final = re.compile(rf"{PATH}(?:/([0-9]{{1,4}}))?")
 _STATUSES: Final = range(400, 600)
 
 
@@ -41,8 +51,10 @@ class Faults:
 
     ``status`` is an answer of 400 to 599, ``retry_after`` its header in seconds. ``delay`` and
     ``drip`` are in seconds, ``cut_after`` is in bytes, as in :class:`Scripted`. ``stale`` answers
-    reads from the state at the moment it was set. ``skew`` moves the emulator's clock by seconds.
-    Only targets that begin with ``path`` are met, and only the first ``times`` of them.
+    reads from the state at the moment it was set; so does ``lag``, but a request with a newer sync
+    token gets the present state. ``skew`` moves the endpoint's clock by seconds. Only targets that
+    begin with ``path`` are met, and only the first ``times`` of them. For ``down`` seconds after it
+    was set the endpoint drops and refuses every connection, whatever was asked there.
 
     Raises:
         ValueError: a member has a value outside its range; the message begins with its name.
@@ -54,6 +66,8 @@ class Faults:
     cut_after: int | None = None
     drip: float = 0.0
     stale: bool = False
+    lag: bool = False
+    down: float = 0.0
     skew: float = 0.0
     path: str = "/"
     times: int | None = None
@@ -61,19 +75,21 @@ class Faults:
     def __post_init__(self) -> None:
         if self.status is not None and self.status not in _STATUSES:
             raise ValueError("status: an error has 400 to 599")
-        if self.stale and self.status is not None:
-            raise ValueError("stale: an answer with a status of its own has no state")
-        for name in ("retry_after", "delay", "cut_after", "drip", "times"):
+        for name in ("stale", "lag"):
+            if getattr(self, name) and self.status is not None:
+                raise ValueError(f"{name}: an answer with a status of its own has no state")
+        if self.stale and self.lag:
+            raise ValueError("lag: a stale endpoint gives nobody the present state")
+        for name in ("retry_after", "delay", "cut_after", "drip", "times", "down"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"{name}: it is not negative")
 
-    @property
-    def script(self) -> Scripted:
-        """The answer of a request that is met."""
+    def script(self, *, stale: bool) -> Scripted:
+        """The answer of a request that is met; ``stale`` when it comes from the older state."""
         timing = (self.delay, self.cut_after, self.drip)
         if self.status is None:
-            return Scripted(None, {}, b"", *timing, stale=self.stale)
+            return Scripted(None, {}, b"", *timing, stale=stale)
         kind = "too-many-requests" if self.status == 429 else "server-error"
         answer = problem(self.status, kind, "A fault that was asked for").answer
         headers = dict(answer.headers)
@@ -83,13 +99,20 @@ class Faults:
 
 
 class Control:
-    """The faults of one emulator, none at first."""
+    """The faults of one endpoint, none at first.
+
+    ``server`` is what goes down, ``endpoints`` are the controls of the same store by their numbers;
+    both are for the one to set who makes the servers.
+    """
 
     def __init__(self) -> None:
+        self.server: Server | None = None
+        self.endpoints: Sequence[Control] = (self,)
         self._lock = threading.Lock()
         self._faults = Faults()
         self._met = 0
-        self._copy: Store | None = None
+        self._memory: Memory | None = None
+        self._behind: Behind | None = None
         self._script = Script(recording=False)
         Hook(self._script.responders, self._meet)
 
@@ -97,19 +120,21 @@ class Control:
         """The time of day, skewed; seconds since 1970."""
         return time.time() + self._faults.skew
 
-    def around(self, store: Store, make_app: Callable[[Store], ASGIApp]) -> ASGIApp:
+    def around(self, store: Store, make_app: MakeApp) -> ASGIApp:
         """The application over a store, behind the faults and with the control route.
 
         ``make_app`` is called for the store, and for copies of it that give stale answers.
         """
+        self._memory = Memory(store, make_app, self._script)
         served = self._script.around(make_app(store))
 
         async def controlled(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["path"] != PATH:
+            control = self._addressed(scope["path"])
+            if control is None:
                 await served(scope, receive, send)
                 return
             try:
-                answer = await self._answer(Request(scope, receive), store, make_app)
+                answer = await control._answer(Request(scope, receive), self)
             except Refusal as refusal:
                 answer = refusal.answer
             response = Response(answer.body, answer.status, dict(answer.headers))
@@ -120,40 +145,61 @@ class Control:
     def close(self) -> None:
         """Forget the faults and the older state."""
         self._script.close()
-        if self._copy is not None:
-            self._copy.close()
+        if self._memory is not None:
+            self._memory.close()
 
-    async def _answer(
-        self, request: Request, store: Store, make_app: Callable[[Store], ASGIApp]
-    ) -> Answer:
+    def _addressed(self, path: str) -> Control | None:
+        """The control that a path belongs to, if it belongs to any."""
+        found = _ROUTE.fullmatch(path)
+        if found is None or found[1] is None:
+            return None if found is None else self
+        number = int(found[1])
+        return self.endpoints[number] if number < len(self.endpoints) else None
+
+    async def _answer(self, request: Request, asked: Control) -> Answer:
+        """Answer a request for this endpoint's faults that came to an endpoint, maybe this one."""
+        headers = [("Content-Type", "application/json")]
         if request.method == "PUT":
             content = parse_object(request.headers, await read_body(request))
-            self._set(_read(content), store, make_app)
+            await self._set(_read(content), asked, request.scope)
         elif request.method == "DELETE":
-            self._set(Faults(), store, make_app)
+            await self._set(Faults(), asked, request.scope)
         elif request.method != "GET":
             return Answer(405, headers=(("Allow", "GET, PUT, DELETE"),))
         with self._lock:
             shown = {**asdict(self._faults), "met": self._met}
-        return Answer(200, to_json(shown).encode(), (("Content-Type", "application/json"),))
+        if shown["down"] and asked is self:
+            headers.append(("Connection", "close"))  # nothing more is answered on it
+        return Answer(200, to_json(shown).encode(), tuple(headers))
 
-    def _set(self, faults: Faults, store: Store, make_app: Callable[[Store], ASGIApp]) -> None:
-        if faults.stale:
-            older, self._copy = self._copy, store.copy()
-            self._script.remembered = make_app(self._copy)
-            if older is not None:
-                older.close()
+    async def _set(self, faults: Faults, asked: Control, scope: Scope) -> None:
+        if faults.down and self.server is None:
+            raise invalid_argument("down", "This endpoint cannot be taken down.")
+        behind = self._look_back(faults)
         with self._lock:
-            self._faults, self._met = faults, 0
+            self._faults, self._behind, self._met = faults, behind, 0
+        if self.server is None:
+            return
+        if self is not asked:
+            switch = partial(self.server.down, faults.down) if faults.down else self.server.up
+            await asyncio.to_thread(switch)
+        elif faults.down:
+            await self.server.go_down(faults.down, scope["state"]["transport"])
+
+    def _look_back(self, faults: Faults) -> Behind | None:
+        if self._memory is None or not (faults.stale or faults.lag):
+            return None
+        self._memory.close()
+        return self._memory.remember() if faults.stale else self._memory.remember_until_seen()
 
     def _meet(self, record: RequestRecord) -> Scripted | None:
         with self._lock:
-            faults = self._faults
+            faults, behind = self._faults, self._behind
             over = faults.times is not None and self._met >= faults.times
             if over or not record.target.startswith(faults.path):
                 return None
             self._met += 1
-        return faults.script
+        return faults.script(stale=behind is not None and behind(record) is not None)
 
 
 def _read(content: Mapping[str, Any]) -> Faults:

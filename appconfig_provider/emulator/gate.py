@@ -7,7 +7,6 @@ Every answer carries a Sync-Token that grows with each mutation, and the request
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -30,6 +29,7 @@ from appconfig_provider.emulator.auth import (
 from appconfig_provider.emulator.model import MAX_ITEM_BYTES
 from appconfig_provider.emulator.settings_api import too_large
 from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.sync_tokens import sync_token
 from appconfig_provider.emulator.tokens import Tokens
 from appconfig_provider.emulator.versions import VersionError, negotiate
 from appconfig_provider.emulator.wire import (
@@ -144,7 +144,7 @@ class Gate:
         response = Response(answer.body, answer.status)
         for name, value in answer.headers:
             response.headers[name] = value
-        response.headers["Sync-Token"] = _sync_token(self._store.mutations)
+        response.headers["Sync-Token"] = sync_token(self._store.mutations)
         response.headers["x-ms-request-id"] = request_id
         correlation_id = sent.get("x-ms-correlation-request-id", request_id)
         response.headers["x-ms-correlation-request-id"] = correlation_id
@@ -199,7 +199,3 @@ def _raw_path(request: Request) -> bytes:
 def _target(request: Request) -> bytes:
     query: bytes = request.scope["query_string"]
     return _raw_path(request) + (b"?" + query if query else b"")
-
-
-def _sync_token(mutations: int) -> str:
-    return f"kv={base64.b64encode(str(mutations).encode()).decode()};sn={mutations}"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -93,18 +93,23 @@ class Hook(Generic[T]):
         self.remove()
 
 
+Behind: TypeAlias = "Callable[[RequestRecord], ASGIApp | None]"
+
+
 class Script:
     """What a test wants to see of requests and to change in their answers.
 
     ``before`` and ``after`` are called around an answer, ``responders`` may give it; ``trouble``
     collects what callbacks, or the application, raised. ``remembered`` is the application over an
-    older state, and with ``frozen`` every read is answered by it. ``recording`` keeps a record of
-    each request.
+    older state, for answers that are asked to be stale. ``behind`` tells of each read which
+    application over an older state answers it, None being the present one. ``delay`` seconds pass
+    before each answer. ``recording`` keeps a record of each request.
     """
 
     def __init__(self, *, recording: bool = True) -> None:
         self.remembered: ASGIApp | None = None
-        self.frozen = False
+        self.behind: Behind | None = None
+        self.delay = 0.0
         self._recording = recording
         self.before: list[Hook[object]] = []
         self.after: list[Hook[object]] = []
@@ -158,10 +163,11 @@ class Script:
         scope: Scope,
         receive: Receive,
     ) -> list[Message]:
-        if answer is not None:
-            await asyncio.sleep(answer.delay)
+        delay = self.delay + (0.0 if answer is None else answer.delay)
+        if delay:
+            await asyncio.sleep(delay)
         if answer is None or answer.status is None:
-            source = self._source(app, record.method, stale=answer is not None and answer.stale)
+            source = self._source(app, record, stale=answer is not None and answer.stale)
             messages = await _collect(source, scope, receive)
         else:
             messages = _messages(answer)
@@ -170,10 +176,12 @@ class Script:
             await self._call(after, record)
         return messages
 
-    def _source(self, app: ASGIApp, method: str, *, stale: bool) -> ASGIApp:
+    def _source(self, app: ASGIApp, record: RequestRecord, *, stale: bool) -> ASGIApp:
         """The application that answers: writes always reach the present state."""
-        if method not in ("GET", "HEAD") or not (stale or self.frozen):
+        if record.method not in ("GET", "HEAD"):
             return app
+        if not stale:
+            return (self.behind and self.behind(record)) or app
         if self.remembered is None:
             raise LookupError("there is no older state; call remember() before a stale answer")
         return self.remembered

@@ -6,8 +6,9 @@
 
 The emulator answers on a free port of this machine and keeps everything in memory. It records the
 requests it gets, calls back around each of them, and gives the answers a test scripts: a 429, a
-503, a server that stays silent, a connection that breaks. A :class:`Vault` does the same for
-secrets:
+503, a server that stays silent, a connection that breaks. With ``replicas=2`` the same store has
+two more endpoints, and each can be down, slow or behind the others. A :class:`Vault` does the same
+for secrets:
 
     with Vault() as vault:
         vault.set("password", "hunter2")
@@ -21,6 +22,7 @@ from appconfig_provider.emulator.scripting import Hook, RequestRecord, Scripted
 from appconfig_provider.emulator.snapshot_model import Snapshot
 from appconfig_provider.testing.clock import Clock, FakeClock
 from appconfig_provider.testing.credentials import AsyncStaticCredential, StaticCredential
+from appconfig_provider.testing.replicas import Replica
 from appconfig_provider.testing.servers import Emulator, Vault
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Emulator",
     "FakeClock",
     "Hook",
+    "Replica",
     "RequestRecord",
     "Scripted",
     "Setting",

@@ -4,109 +4,36 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
 
 from starlette.types import ASGIApp
-from typing_extensions import Self
 
 from appconfig_provider.emulator import (
     DEFAULT_ACCESS_KEY,
     AccessKey,
     Draft,
-    Server,
     Setting,
     Store,
     create_app,
 )
-from appconfig_provider.emulator.scripting import Hook, RequestRecord, Script, Scripted
+from appconfig_provider.emulator.scripting import Script
 from appconfig_provider.emulator.snapshot_model import (
     Snapshot,
     SnapshotDraft,
     SnapshotFilter,
 )
-from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.emulator.tokens import STORE_AUDIENCES, VAULT_AUDIENCES, Tokens
 from appconfig_provider.emulator.vault import Secrets, create_vault
 from appconfig_provider.testing.clock import Clock
+from appconfig_provider.testing.replicas import Backing, Replica
+from appconfig_provider.testing.scripted import ScriptedServer
 
 _REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
-ServerT = TypeVar("ServerT", bound="ScriptedServer")
 
 
-class ScriptedServer:
-    """A server on a free port of this machine that a test watches and tells what to answer.
-
-    Every method may be called from any thread. A callback that raises makes the request fail with
-    500, and the ``with`` block raise its exception at the end.
-    """
-
-    def __init__(self, app: ASGIApp, script: Script, port: int, *, tls: bool) -> None:
-        certificate = local_certificate() if tls else None
-        self._script = script
-        self._server = Server(script.around(app), port=port, certificate=certificate)
-        self.ca_file = None if certificate is None else certificate.ca_file
-
-    @property
-    def requests(self) -> list[RequestRecord]:
-        """The requests so far, in the order they came."""
-        return self._script.records()
-
-    def clear_requests(self) -> None:
-        """Forget the recorded requests."""
-        self._script.forget()
-
-    def before_answer(self, callback: Callable[[RequestRecord], object]) -> Hook[object]:
-        """Call back when a request has come, before it is looked at.
-
-        Callbacks run on a thread of their own, may write to the store and may block; the request
-        waits for them.
-        """
-        return Hook(self._script.before, callback)
-
-    def after_answer(self, callback: Callable[[RequestRecord], object]) -> Hook[object]:
-        """Call back when the answer is made, before it is sent."""
-        return Hook(self._script.after, callback)
-
-    def respond(
-        self, callback: Callable[[RequestRecord], Scripted | None]
-    ) -> Hook[Scripted | None]:
-        """Let a callback answer instead; None leaves the request to the next one.
-
-        Raises:
-            TypeError: it cannot be called; `lambda request: Scripted(status=503)` can.
-        """
-        if not callable(callback):
-            raise TypeError("respond() takes a function: lambda request: Scripted(status=503)")
-        return Hook(self._script.responders, callback)
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._server.start()
-
-    def close(self) -> None:
-        """Drop every connection, stop answering and forget everything."""
-        self._server.close()
-        self._script.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        if error is None and self._script.trouble:
-            raise self._script.trouble[0]
-
-
-class Emulator(ScriptedServer):
+class Emulator(Replica):
     """A store in memory on a free port of this machine, for the length of a ``with`` block.
 
     ``page_size`` is the number of settings on a page. ``clock`` decides which request dates are
@@ -115,6 +42,13 @@ class Emulator(ScriptedServer):
 
     With ``tls`` the endpoint is https, ``ca_file`` is what a client has to trust, and bearer tokens
     are accepted: JWTs for an audience of the service, signed or not, and every text in ``tokens``.
+
+    ``replicas`` is how many more endpoints the store has, each on a free port; this object is the
+    first endpoint, and the attribute ``replicas`` has the others.
+
+    Raises:
+        ValueError: a number is out of its range.
+        OSError: the port cannot be had.
     """
 
     def __init__(
@@ -125,30 +59,45 @@ class Emulator(ScriptedServer):
         clock: Clock | None = None,
         access_keys: Sequence[AccessKey] = (DEFAULT_ACCESS_KEY,),
         tls: bool = False,
+        replicas: int = 0,
     ) -> None:
+        if replicas < 0:
+            raise ValueError("a number of replicas is not negative")
         now = time.time if clock is None else clock.time
         self.tokens: set[str] = set()
+        self._store = Store(now=now)
         accepted = Tokens(STORE_AUDIENCES, self.tokens, now)
 
         def make_app(store: Store) -> ASGIApp:
             return create_app(store, access_keys, page_size=page_size, now=now, tokens=accepted)
 
-        self._access_keys = access_keys
-        self._make_app = make_app
-        self._store = Store(now=now)
-        self._copies: list[Store] = []
-        try:
-            super().__init__(make_app(self._store), Script(), port, tls=tls)
-        except BaseException:
-            self._store.close()
-            raise
-        self.endpoint = self._server.endpoint
+        backing = Backing(self._store, make_app, access_keys, now, tls)
+        with ExitStack() as undo:
+            undo.callback(self._store.close)
+            super().__init__(backing, port)
+            undo.callback(super().close)
+            made = []
+            for _ in range(replicas):
+                made.append(Replica(backing))
+                undo.callback(made[-1].close)
+            self.replicas = tuple(made)
+            self._undo = undo.pop_all()
 
-    @property
-    def connection_string(self) -> str:
-        """The connection string with the first access key."""
-        key = self._access_keys[0]
-        return f"Endpoint={self.endpoint};Id={key.id};Secret={key.secret}"
+    def start(self) -> None:
+        """Begin to answer, at every endpoint."""
+        super().start()
+        for replica in self.replicas:
+            replica.start()
+
+    def close(self) -> None:
+        """Drop every connection, stop answering and forget the settings."""
+        self._undo.close()
+
+    def raise_trouble(self) -> None:
+        """Raise what a callback raised first at one of the endpoints, if one did."""
+        super().raise_trouble()
+        for replica in self.replicas:
+            replica.raise_trouble()
 
     def set(
         self,
@@ -217,28 +166,6 @@ class Emulator(ScriptedServer):
     def archive_snapshot(self, name: str, *, archived: bool = True) -> Snapshot | None:
         """Archive or recover a snapshot and return it, or None when there is none."""
         return self._store.snapshots.set_status(name, "archived" if archived else "ready")
-
-    def remember(self) -> None:
-        """Keep the present state for answers with ``Scripted(stale=True)``."""
-        copy = self._store.copy()
-        self._copies.append(copy)
-        self._script.remembered = self._make_app(copy)
-
-    @contextmanager
-    def freeze(self) -> Iterator[None]:
-        """Answer every read from the present state until the block ends; writes go through."""
-        self.remember()
-        self._script.frozen = True
-        try:
-            yield
-        finally:
-            self._script.frozen = False
-
-    def close(self) -> None:
-        """Drop every connection, stop answering and forget the settings."""
-        super().close()
-        for store in (self._store, *self._copies):
-            store.close()
 
 
 class Vault(ScriptedServer):

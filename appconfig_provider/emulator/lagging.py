@@ -1,0 +1,54 @@
+"""The older states that an endpoint of a store answers from while it is behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from starlette.types import ASGIApp
+
+from appconfig_provider.emulator.scripting import Behind, RequestRecord, Script
+from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.sync_tokens import seen_mutations
+
+MakeApp: TypeAlias = Callable[[Store], ASGIApp]
+
+
+class Memory:
+    """Copies of a store, for the script of one of its endpoints.
+
+    ``make_app`` gives the application over a store, and over a copy of it.
+    """
+
+    def __init__(self, store: Store, make_app: MakeApp, script: Script) -> None:
+        self._store = store
+        self._make_app = make_app
+        self._script = script
+        self._copies: list[Store] = []
+
+    def remember(self) -> Behind:
+        """Keep the present state; every read can be answered from it."""
+        older = self._keep(self._store.copy())
+        return lambda _: older
+
+    def remember_until_seen(self) -> Behind:
+        """Keep the present state, for reads of clients that have not seen a newer one."""
+        copy = self._store.copy()
+        older, known = self._keep(copy), copy.mutations
+
+        def behind(record: RequestRecord) -> ASGIApp | None:
+            seen = seen_mutations(record.headers.get("sync-token", ""))
+            return None if seen > known else older
+
+        return behind
+
+    def close(self) -> None:
+        """Forget the older states."""
+        for copy in self._copies:
+            copy.close()
+        self._copies.clear()
+
+    def _keep(self, copy: Store) -> ASGIApp:
+        self._copies.append(copy)
+        self._script.remembered = older = self._make_app(copy)
+        return older

@@ -1,0 +1,100 @@
+"""One endpoint of a store; several of them may stand over the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from appconfig_provider.emulator import AccessKey, Store
+from appconfig_provider.emulator.events import Events
+from appconfig_provider.emulator.lagging import MakeApp, Memory
+from appconfig_provider.emulator.scripting import Behind, Script
+from appconfig_provider.testing.scripted import ScriptedServer
+
+Schema: TypeAlias = Literal["eventgrid", "cloudevents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What stands behind the endpoints of a store; ``now`` gives seconds since 1970."""
+
+    store: Store
+    make_app: MakeApp
+    access_keys: Sequence[AccessKey]
+    now: Callable[[], float]
+    tls: bool
+
+
+class Replica(ScriptedServer):
+    """An endpoint of an emulated store, as :class:`Emulator` makes them.
+
+    Everything that can be made to go wrong goes wrong at this endpoint alone. Writes reach the one
+    store, whichever endpoint gets them.
+    """
+
+    def __init__(self, backing: Backing, port: int = 0) -> None:
+        script = Script()
+        self._access_keys = backing.access_keys
+        self._memory = Memory(backing.store, backing.make_app, script)
+        super().__init__(backing.make_app(backing.store), script, port, tls=backing.tls)
+        self.endpoint = self._server.endpoint
+        self._events = Events(backing.store, self.endpoint, backing.now)
+
+    @property
+    def connection_string(self) -> str:
+        """The connection string with the first access key."""
+        key = self._access_keys[0]
+        return f"Endpoint={self.endpoint};Id={key.id};Secret={key.secret}"
+
+    def remember(self) -> None:
+        """Keep the present state for answers with ``Scripted(stale=True)``."""
+        self._memory.remember()
+
+    @contextmanager
+    def freeze(self) -> Iterator[None]:
+        """Answer every read from the present state until the block ends; writes go through."""
+        with self._behind(self._memory.remember()):
+            yield
+
+    @contextmanager
+    def lag(self) -> Iterator[None]:
+        """The same, but a read whose ``Sync-Token`` tells of a later write is up to date."""
+        with self._behind(self._memory.remember_until_seen()):
+            yield
+
+    def event(
+        self, key: str, label: str | None = None, schema: Schema = "eventgrid"
+    ) -> dict[str, Any]:
+        """The Event Grid event that tells of the last change of a setting at this endpoint.
+
+        It is an object for JSON, in Event Grid's own schema or in that of CloudEvents. Its sync
+        token is that of the present state; an endpoint that lags answers a client that has it from
+        there. The moment of a deletion is not kept, so the event gives the present one.
+
+        Raises:
+            LookupError: the store knows of no such setting.
+        """
+        return self._events.setting(key, label, schema)
+
+    def snapshot_event(self, name: str, schema: Schema = "eventgrid") -> dict[str, Any]:
+        """The event that tells of the last change of a snapshot; see :meth:`event`.
+
+        Raises:
+            LookupError: there is no such snapshot.
+        """
+        return self._events.snapshot(name, schema)
+
+    def close(self) -> None:
+        """Drop every connection, stop answering and forget everything."""
+        super().close()
+        self._memory.close()
+
+    @contextmanager
+    def _behind(self, behind: Behind) -> Iterator[None]:
+        before, self._script.behind = self._script.behind, behind
+        try:
+            yield
+        finally:
+            self._script.behind = before

@@ -1,0 +1,126 @@
+"""A server in a ``with`` block that a test watches, and tells what to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from starlette.types import ASGIApp
+from typing_extensions import Self
+
+from appconfig_provider.emulator import Server
+from appconfig_provider.emulator.scripting import Hook, RequestRecord, Script, Scripted
+from appconfig_provider.emulator.tls import local_certificate
+
+
+class ScriptedServer:
+    """A server on a free port of this machine that a test watches and tells what to answer.
+
+    Every method may be called from any thread. A callback that raises makes the request fail with
+    500, and the ``with`` block raise its exception at the end.
+    """
+
+    def __init__(self, app: ASGIApp, script: Script, port: int, *, tls: bool) -> None:
+        certificate = local_certificate() if tls else None
+        self._script = script
+        self._server = Server(script.around(app), port=port, certificate=certificate)
+        self.ca_file = None if certificate is None else certificate.ca_file
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The requests so far, in the order they came."""
+        return self._script.records()
+
+    def clear_requests(self) -> None:
+        """Forget the recorded requests."""
+        self._script.forget()
+
+    def before_answer(self, callback: Callable[[RequestRecord], object]) -> Hook[object]:
+        """Call back when a request has come, before it is looked at.
+
+        Callbacks run on a thread of their own, may write to the store and may block; the request
+        waits for them.
+        """
+        return Hook(self._script.before, callback)
+
+    def after_answer(self, callback: Callable[[RequestRecord], object]) -> Hook[object]:
+        """Call back when the answer is made, before it is sent."""
+        return Hook(self._script.after, callback)
+
+    def respond(
+        self, callback: Callable[[RequestRecord], Scripted | None]
+    ) -> Hook[Scripted | None]:
+        """Let a callback answer instead; None leaves the request to the next one.
+
+        Raises:
+            TypeError: it cannot be called; `lambda request: Scripted(status=503)` can.
+        """
+        if not callable(callback):
+            raise TypeError("respond() takes a function: lambda request: Scripted(status=503)")
+        return Hook(self._script.responders, callback)
+
+    def down(self) -> None:
+        """Drop every connection and refuse new ones until :meth:`up`, like a host that is gone.
+
+        The port is given to nobody who asks for any free one. Does nothing when it is down already.
+
+        Raises:
+            RuntimeError: the server does not run; this is for inside the ``with`` block.
+        """
+        self._server.down()
+
+    def up(self) -> None:
+        """Answer again, at the same endpoint; does nothing when it is not down.
+
+        Raises:
+            RuntimeError: the server does not run.
+            OSError: somebody else serves on the port now.
+        """
+        self._server.up()
+
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Give every answer so many seconds later until the block ends.
+
+        The request is looked at when they have passed; neither other requests nor the end wait.
+
+        Raises:
+            ValueError: the number is negative.
+        """
+        if not seconds >= 0:
+            raise ValueError("an answer does not come before its request")
+        before = self._script.delay
+        self._script.delay += seconds
+        try:
+            yield
+        finally:
+            self._script.delay = before
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+
+    def close(self) -> None:
+        """Drop every connection, stop answering and forget everything."""
+        self._server.close()
+        self._script.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        if error is None:
+            self.raise_trouble()
+
+    def raise_trouble(self) -> None:
+        """Raise what a callback raised first, if one did."""
+        if self._script.trouble:
+            raise self._script.trouble[0]
