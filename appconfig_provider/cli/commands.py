@@ -59,22 +59,27 @@ def appconfig() -> None:
     help="Settings on a page of a listing.",
 )
 @click.option("--tls", is_flag=True, help="Answer over https, with a certificate made for it.")
-def emulator(
-    port: int, host: str, data: str | None, seed: str | None, page_size: int, tls: bool
-) -> None:
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="More endpoints of the same store, on the next ports.",
+)
+@click.pass_context
+def emulator(context: click.Context, /, **_options: object) -> None:
     """Run a store on this machine until Ctrl-C.
 
-    The first line it prints is its connection string. Without --data the settings are gone when it
-    ends. --seed takes what `appconfig list --json` prints, or a plain object of keys and values.
+    The first line it prints is its connection string; those of replicas follow. Without --data the
+    settings are gone when it ends. --seed takes what `appconfig list --json` prints, or a plain
+    object of keys and values.
     """
     try:
         from appconfig_provider.emulator import ServeError, serve
     except ImportError as error:  # it names the extra to install
         raise click.ClickException(str(error)) from error
     try:
-        serve(
-            host=host, port=port, data=data, seed=seed, page_size=page_size, tls=tls, say=click.echo
-        )
+        serve(say=click.echo, **context.params)  # the options are named as the keywords of serve()
     except KeyboardInterrupt:
         return
     except ServeError as error:

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tls=options.tls,
             tokens=options.token,
             control=options.control,
+            replicas=options.replicas,
             say=partial(print, flush=True),
         )
     except KeyboardInterrupt:
@@ -56,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--control", action="store_true", help="let anybody set faults at /_control, for tests"
+    )
+    parser.add_argument(
+        "--replicas",
+        type=int,
+        default=0,
+        metavar="N",
+        help="more endpoints of the same store, on the next ports (%(default)s)",
     )
     return parser
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 from starlette.types import ASGIApp
 
@@ -15,11 +16,10 @@ from appconfig_provider.emulator.control import PATH, Control
 from appconfig_provider.emulator.seeds import read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
-from appconfig_provider.emulator.tls import local_certificate
+from appconfig_provider.emulator.tls import Certificate, local_certificate
 from appconfig_provider.emulator.tokens import STORE_AUDIENCES, Tokens
 
 _POLL_SECONDS = 0.5
-_HINT = "Serving {count} on {endpoint}. Stop with Ctrl-C."
 
 
 class ServeError(Exception):
@@ -46,56 +46,79 @@ def serve(  # noqa: PLR0913 - the options of a command line
     tls: bool = False,
     tokens: Collection[str] = (),
     control: bool = False,
+    replicas: int = 0,
     say: Callable[[str], object] = print,
 ) -> None:
-    """Serve a store until Ctrl-C; ``say`` gets the connection string and lines about it.
+    """Serve a store until Ctrl-C; ``say`` gets the connection strings and lines about it.
 
     ``data`` names the file that keeps the settings; without it they are gone at the end. ``seed``
     is read into the store at every start: what it names is set, everything else stays. With ``tls``
     it speaks https with a certificate of its own, and takes bearer tokens: JWTs for an audience of
     the service, signed or not, and the texts in ``tokens``. ``control`` lets anybody set faults at
-    ``/_control``.
+    ``/_control``. ``replicas`` is how many more endpoints the same store has, on the ports after
+    the first one, or on free ones when ``port`` is 0.
 
     Raises:
-        ServeError: a bad seed file or page size (exit code 2), a data file that cannot be used, a
-            port that is taken or TLS that cannot be had (exit code 1).
+        ServeError: a bad seed file, page size or number (exit code 2), a data file that cannot be
+            used, a port that is taken or TLS that cannot be had (exit code 1).
     """
+
+    def make_app(store: Store, *, now: Callable[[], float]) -> ASGIApp:
+        accepted = Tokens(STORE_AUDIENCES, tokens, now)
+        return create_app(store, (access_key,), page_size=page_size, now=now, tokens=accepted)
+
     try:
         drafts = () if seed is None else read_seed(seed)
-        faults = Control() if control else None
-        now = time.time if faults is None else faults.now
+        ports = _ports(port, replicas)
         certificate = local_certificate(host) if tls else None
-        accepted = Tokens(STORE_AUDIENCES, tokens, now)
-
-        def make_app(store: Store) -> ASGIApp:
-            keys = (access_key,)
-            return create_app(store, keys, page_size=page_size, now=now, tokens=accepted)
-
+        controls = [Control() for _ in ports] if control else []
         with contextlib.ExitStack() as stack:
-            store = stack.enter_context(contextlib.closing(Store(data, now=now)))
-            store.load(drafts)
-            if faults is not None:
-                stack.enter_context(contextlib.closing(faults))
-            app = make_app(store) if faults is None else faults.around(store, make_app)
-            server = Server(app, host=host, port=port, certificate=certificate)
-            stack.enter_context(server)
-            _introduce(server, say, connection_string(server.endpoint, access_key), store.size)
+            for each in controls:
+                stack.callback(each.close)
+            store = Store(data, now=controls[0].now if controls else time.time)
+            stack.enter_context(contextlib.closing(store)).load(drafts)
+            if controls:
+                apps = [each.around(store, partial(make_app, now=each.now)) for each in controls]
+            else:
+                apps = [make_app(store, now=time.time)] * len(ports)
+            servers = [
+                stack.enter_context(_listening(app, host, number, certificate))
+                for app, number in zip(apps, ports, strict=True)
+            ]
+            for each, server in zip(controls, servers, strict=False):
+                each.server, each.endpoints = server, controls
+            for line in _introduction(servers, access_key, store.size):
+                say(line)
             if certificate is not None:
                 say(f"Trust the CA certificate {certificate.ca_file}")
-            if faults is not None:
+            for server in servers[: len(controls)]:
                 say(f"Set faults at {server.endpoint}{PATH}")
-            _wait(server)
+            _wait(servers[0])
     except ValueError as error:
         raise ServeError(str(error), 2) from error
-    except (StoreError, ImportError) as error:
+    except (StoreError, ImportError, OSError) as error:
         raise ServeError(str(error), 1) from error
+
+
+def _ports(first: int, replicas: int) -> list[int]:
+    if replicas < 0:
+        raise ValueError(f"a number of replicas is not negative, and {replicas} is")
+    return [first + number if first else 0 for number in range(replicas + 1)]
+
+
+def _listening(app: ASGIApp, host: str, port: int, certificate: Certificate | None) -> Server:
+    try:
+        return Server(app, host=host, port=port, certificate=certificate)
     except OSError as error:
         raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}", 1) from error
 
 
-def _introduce(server: Server, say: Callable[[str], object], text: str, settings: int) -> None:
-    say(text)
-    say(_HINT.format(count=_count(settings), endpoint=server.endpoint))
+def _introduction(servers: Sequence[Server], access_key: AccessKey, settings: int) -> Iterator[str]:
+    for server in servers:
+        yield connection_string(server.endpoint, access_key)
+    first, *others = servers
+    also = f" and {_count(len(others), 'replica')}" if others else ""
+    yield f"Serving {_count(settings, 'setting')} on {first.endpoint}{also}. Stop with Ctrl-C."
 
 
 def _wait(server: Server) -> None:
@@ -104,5 +127,5 @@ def _wait(server: Server) -> None:
             pass
 
 
-def _count(settings: int) -> str:
-    return "1 setting" if settings == 1 else f"{settings} settings"
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
