@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing costs mor
 
 if TYPE_CHECKING:
     from appconfig_provider._version import __version__
+    from appconfig_provider.callbacks import Subscription
     from appconfig_provider.errors import (
         KeyVaultReferenceError,
         SnapshotNotFoundError,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from appconfig_provider.models import (
         DROP,
         ConfigurationSetting,
+        Explanation,
         SettingSelector,
         Status,
         WatchKey,
@@ -33,11 +35,13 @@ __all__ = [
     "ChangeSet",
     "ConfigurationSetting",
     "ConfigurationSnapshot",
+    "Explanation",
     "KeyVaultReferenceError",
     "SettingSelector",
     "SnapshotNotFoundError",
     "StartupTimeout",
     "Status",
+    "Subscription",
     "WatchKey",
     "__version__",
     "load",
@@ -50,11 +54,13 @@ _HOME = {
     "ConfigurationSetting": "models",
     "ConfigurationSnapshot": "snapshot",
     "DROP": "models",
+    "Explanation": "models",
     "KeyVaultReferenceError": "errors",
     "SettingSelector": "models",
     "SnapshotNotFoundError": "errors",
     "StartupTimeout": "errors",
     "Status": "models",
+    "Subscription": "callbacks",
     "WatchKey": "models",
     "__version__": "_version",
     "load": "provider",

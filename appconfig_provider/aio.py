@@ -11,9 +11,11 @@ from appconfig_provider._engine.startup import start
 from appconfig_provider._rest.failures import EngineError
 from appconfig_provider.arguments import Watched
 from appconfig_provider.callbacks import OnError, OnSuccess
-from appconfig_provider.face import LiveConfiguration, call_back, make_context
+from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.models import ConfigurationSetting, SettingSelector
 from appconfig_provider.options import Options
+from appconfig_provider.preparation import make_context
+from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.vaults import (
     AzureAppConfigurationKeyVaultOptions,
@@ -54,9 +56,13 @@ async def load(
     feature_flag_refresh_enabled: bool | None = False,
     feature_flag_refresh_interval: float | None = None,
     replicas: Iterable[str] | None = (),
+    replica_discovery_enabled: bool | None = True,
+    load_balancing_enabled: bool | None = False,
     configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
+    consistency: str | None = None,
+    push_delay: float | None = 30.0,
     audience: str | None = None,
     user_agent: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -116,21 +122,24 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver"]):
         `on_refresh_error` is called. `force` ignores the interval and back-off; what has not
         changed is still not loaded.
         """
-        if not force and self._monotonic() < self._state.due:
+        if not force and self._monotonic() < self._wake:
             return False
         flight = self._flight
         if not flight.acquire(blocking=False):
             return False
         try:
-            if not self._due(force=force):
+            state = self._take_up(force=force)
+            if state is None:
                 return False
-            outcome = await self._driver.run(refresh(self._context, self._state, force=force))
+            outcome = await self._driver.run(refresh(self._context, state, force=force))
             if self._closed:
                 return False
             published = self._publish(outcome)
-            await self._driver.run(call_back(self._context.options, outcome))
+            told = call_back(self._context.options, outcome, self._subscriptions)
+            await self._driver.run(told)
             return published
         finally:
+            self._give_back()
             flight.release()
 
     async def close(self) -> None:

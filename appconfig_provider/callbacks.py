@@ -6,7 +6,10 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
+
+from appconfig_provider.models import key_matcher
 
 if TYPE_CHECKING:
     from appconfig_provider.snapshot import ChangeSet
@@ -34,6 +37,43 @@ class Callback:
         return is_coroutine_function(self.function)
 
 
+class Subscription:
+    """A function that is told which keys changed, until it is cancelled; also a `with` block."""
+
+    __slots__ = ("_active", "_forget", "_matches", "callback")
+
+    def __init__(
+        self,
+        callback: SuccessCallback,
+        key_filter: str,
+        forget: Callable[[Subscription], None],
+    ) -> None:
+        (self.callback,) = callbacks_of("callback", [callback])
+        self._matches = key_matcher(key_filter)
+        self._forget = forget
+        self._active = True
+
+    def cancel(self) -> None:
+        """Be told no more; does nothing the second time."""
+        self._active = False
+        self._forget(self)
+
+    def news(self, changes: ChangeSet) -> ChangeSet | None:
+        """Return what of a change concerns this subscription, if anything."""
+        return (changes.of(self._matches) or None) if self._active else None
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.cancel()
+
+
 def is_coroutine_function(function: object) -> bool:
     """Tell whether calling something gives a coroutine, also behind `partial` and `__call__`."""
     while isinstance(function, partial):
@@ -43,10 +83,14 @@ def is_coroutine_function(function: object) -> bool:
 
 
 def success_callbacks(given: OnSuccess | None) -> tuple[Callback, ...]:
-    """Read `on_refresh_success`: the change set goes to functions that require one argument."""
+    """Read `on_refresh_success`."""
+    return callbacks_of("on_refresh_success", given)
+
+
+def callbacks_of(name: str, given: OnSuccess | None) -> tuple[Callback, ...]:
+    """Read functions that want to hear of changes; those that require an argument get it."""
     return tuple(
-        Callback(function, _required("on_refresh_success", function) == 1)
-        for function in _functions("on_refresh_success", given)
+        Callback(function, _required(name, function) == 1) for function in _functions(name, given)
     )
 
 

@@ -4,6 +4,10 @@ Theory. `_state` is the only thing a reader touches, and it is replaced whole. `
 single-flight flag: whoever holds it may assign `_state`, nobody else. Both faces follow the same
 steps (due? take the flag, run the plan, assign, call back, give the flag back); they differ only
 in the words `async` and `await`.
+
+Others leave what they want in `_wish` and `_subscriptions`, which `_mutex` guards; no reader takes
+it. `_wake` is when the state or a wish is due, the one number that `refresh()` compares. A refresh
+takes the wish up (`_granted`) and puts it back unless it gets as far as publishing.
 """
 
 from __future__ import annotations
@@ -11,31 +15,23 @@ from __future__ import annotations
 import logging
 import math
 import os
-import random
-import sys
 import weakref
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from dataclasses import replace
 from datetime import datetime, timezone
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.push import Event, Wish, read_events, wish_of, wished
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
-from appconfig_provider._plan import Invoke, Steps, ask, plan
-from appconfig_provider._rest.tracing import read_environment
-from appconfig_provider._version import __version__
-from appconfig_provider.callbacks import Callback, is_coroutine_function
-from appconfig_provider.models import NO_LABEL, JsonValue, Status
-from appconfig_provider.options import Options
-from appconfig_provider.protocols import Clock
-from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from appconfig_provider.vaults import asynchronous
+from appconfig_provider.callbacks import Subscription, SuccessCallback
+from appconfig_provider.models import JsonValue, Status
+from appconfig_provider.reports import change_told, log_problems, log_what_waits
+from appconfig_provider.snapshot import ConfigurationSnapshot
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-    from azure.core.credentials_async import AsyncTokenCredential
-
     from appconfig_provider._drive.aio import AsyncDriver
     from appconfig_provider._drive.sync import SyncDriver
 
@@ -43,10 +39,7 @@ logger = logging.getLogger("appconfig_provider")
 
 DriverT = TypeVar("DriverT", "SyncDriver", "AsyncDriver")
 T = TypeVar("T")
-
-Credential: TypeAlias = "TokenCredential | AsyncTokenCredential | None"
-
-_KEYS_IN_LOG = 20
+ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 
 
 class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
@@ -54,24 +47,39 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
 
     __slots__ = (
         "__weakref__",
+        "_began",
         "_closed",
         "_context",
         "_driver",
         "_flight",
+        "_granted",
         "_monotonic",
+        "_mutex",
         "_state",
+        "_subscriptions",
+        "_wake",
+        "_wish",
     )
 
     def __init__(self, context: Context, driver: DriverT, state: State) -> None:
         self._context = context
         self._driver: DriverT = driver
-        self._flight = Lock()
         self._monotonic = context.clock.monotonic
         self._closed = False
         self._state = state
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._wish = self._granted = Wish()
+        self._begin_life()
         _living[id(self)] = self
         log_problems(state, None)
-        _log_what_waits(context.options, state)
+        log_what_waits(context.options, state)
+
+    def _begin_life(self) -> None:
+        """Make what a process must not share: locks, and what they guard."""
+        self._flight = Lock()
+        self._mutex = Lock()
+        self._began = (0.0, 0)
+        self._give_back()
 
     # Every method of Mapping is spelt out: the inherited ones go through exceptions and
     # per-key look-ups, which costs up to ten times more.
@@ -134,7 +142,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         """How refreshing goes; reads memory only."""
         state, (now, wall) = self._state, self._context.moment()
         attempt = state.attempt
-        free = min(endpoint.backoff.until for endpoint in state.endpoints)
+        free = state.fleet.free_at
         confirmed = attempt.success[0] if attempt.success else -math.inf
         return Status(
             generation=state.snapshot.version,
@@ -148,132 +156,122 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
             requests_sent=self._driver.sent,
         )
 
-    def _due(self, *, force: bool) -> bool:
-        """Tell whether a refresh has anything to do; asked again once the flag is held."""
-        if self._closed or (force and math.isinf(self._state.due)):
-            return False
-        return force or self._monotonic() >= self._state.due
+    def on_change(self, key_filter: str = "*") -> Callable[[ListenerT], ListenerT]:
+        """Decorate a function that is to be called when keys of a filter change; see `subscribe`.
+
+        Raises:
+            TypeError, ValueError: as `subscribe`.
+        """
+
+        def subscribed(function: ListenerT) -> ListenerT:
+            self.subscribe(function, key_filter)
+            return function
+
+        return subscribed
+
+    def subscribe(self, callback: SuccessCallback, key_filter: str = "*") -> Subscription:
+        r"""Call a function after each generation in which keys of a filter changed.
+
+        The filter is a key, a list `a,b` of at most five, or a prefix that ends in `*`; keys are
+        meant as they are read here, feature flags by `.appconfig.featureflag/NAME`. The function
+        gets a `ChangeSet` of these keys if it requires an argument.
+
+        Raises:
+            TypeError: it cannot be called like that.
+            ValueError: the filter breaks the grammar.
+        """
+        subscription = Subscription(callback, key_filter, self._unsubscribe)
+        self._check_listener(subscription)
+        with self._mutex:
+            self._subscriptions = (*self._subscriptions, subscription)
+        return subscription
+
+    def _check_listener(self, subscription: Subscription) -> None:
+        """Refuse what this face cannot call."""
+
+    def _unsubscribe(self, subscription: Subscription) -> None:
+        with self._mutex:
+            left = (one for one in self._subscriptions if one is not subscription)
+            self._subscriptions = tuple(left)
+
+    def notify(self, event: Event) -> dict[str, str] | None:
+        """Take an event that Event Grid pushed, and make the next refresh due soon.
+
+        `event` is an event, as a dict or JSON text, or a batch of them, in Event Grid's own schema
+        or as CloudEvents. The next refresh is due after a random delay of at most `push_delay`
+        seconds, so that a fleet does not ask all at once, and asks with the event's sync token, so
+        that it sees the change. Events of other stores and services are ignored. May be called
+        from any thread; does no I/O.
+
+        Returns what to answer an event that validates the subscription with, else None.
+
+        Raises:
+            ValueError: it is no event.
+        """
+        notices, code = read_events(event)
+        delay = self._context.random() * self._context.options.longest_push_delay
+        wish = wish_of(notices, self._state.fleet, self._monotonic() + delay)
+        if wish is None:
+            logger.debug("event about another store ignored")
+        elif not self._closed:
+            with self._mutex:
+                self._wish = self._wish.also(wish)
+                self._set_wake()
+        return None if code is None else {"validationResponse": code}
+
+    def _set_wake(self) -> None:
+        """Work out when `refresh()` has something to do; called with the mutex held."""
+        self._wake = wished(self._state, self._wish).due
+
+    def _take_up(self, *, force: bool) -> State | None:
+        """Return the state to refresh, wishes included, or None when nothing is due after all.
+
+        Called with the flag held, and followed by `_give_back`.
+        """
+        with self._mutex:
+            state = wished(self._state, self._wish)
+            now = self._monotonic()
+            nothing = math.isinf(state.due) if force else now < state.due
+            if self._closed or nothing:
+                return None
+            self._granted, self._wish = self._wish, Wish()
+        self._began = (now, self._driver.sent)
+        return state
+
+    def _give_back(self) -> None:
+        """Wish again for what a refresh had taken up and did not get to publish."""
+        with self._mutex:
+            self._wish = self._granted.also(self._wish)
+            self._granted = Wish()
+            self._set_wake()
 
     def _publish(self, outcome: Outcome) -> bool:
         """Make a refresh's outcome the current state; the one assignment readers can see."""
         before = self._state
         self._state = outcome.state
+        self._granted = Wish()
         if outcome.error is not None:
             logger.warning("configuration not refreshed: %s", outcome.error)
         log_problems(outcome.state, before)
         if outcome.changes is None:
             return False
-        logger.info("%s", _told(outcome.state.snapshot, outcome.changes))
+        began, sent = self._began
+        told = change_told(outcome.state.snapshot, outcome.changes)
+        took = 1000 * (self._monotonic() - began)
+        logger.info("%s; %d requests, %.0f ms", told, self._driver.sent - sent, took)
         return True
 
     def _after_fork_in_child(self) -> None:
-        """Begin a life of our own: the parent's thread may hold the flag, its sockets are its."""
-        self._flight = Lock()
+        """Begin a life of our own: the parent's thread may hold the locks, its sockets are its."""
         _left_to_the_parent.append(self._driver)
         self._driver = self._driver.for_child()
         state, options = self._state, self._context.options
         every = state.what_is_due(math.inf, force=True)
-        self._state = state.rearmed(self._monotonic(), options, every)
-
-
-def make_context(options: Options, clock: Clock, credential: Credential) -> Context:
-    """Return what plans are given instead of the world."""
-    version = ".".join(map(str, sys.version_info[:3]))
-    agent = f"appconfig-provider/{__version__} Python/{version}"
-    if options.user_agent:
-        agent = f"{options.user_agent} {agent}"
-    own = {name for name, _ in options.extra_headers}
-    usual = (("user-agent", agent), ("accept", "*/*"))
-    kept = tuple((name, value) for name, value in usual if name not in own)
-    environment = read_environment(os.environ, _feature_management(options))
-    headers = kept + options.extra_headers
-    return Context(options, credential, clock, random.random, headers, environment)
-
-
-def _feature_management(options: Options) -> str:
-    """Return the version of the library that will read the flags, for the tracing header."""
-    if options.flag_selectors is None:
-        return ""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("featuremanagement")
-    except PackageNotFoundError:
-        return ""
-
-
-def refuse_coroutines(options: Options) -> None:
-    """Say at once that a coroutine function would never be awaited here."""
-    callbacks = (*options.success_callbacks, *options.error_callbacks)
-    functions = [callback.function for callback in callbacks]
-    functions += [one for one in (options.configuration_mapper, options.validate) if one]
-    for function in functions:
-        if is_coroutine_function(function):
-            raise TypeError(
-                f"{function!r} is a coroutine function; use appconfig_provider.aio.load"
-            )
-    own = getattr(options.credential, "get_token", None)
-    if is_coroutine_function(own) or asynchronous(options.vaults) is not None:
-        raise TypeError(
-            "a credential or secret_resolver is asynchronous; use appconfig_provider.aio.load, or "
-            "the credential of the same name in azure.identity"
-        )
-
-
-@plan
-def call_back(options: Options, outcome: Outcome) -> Steps[None]:
-    """Tell the user's functions about a refresh, each on its own: one that raises stops nothing."""
-    calls: list[tuple[Callback, object]] = []
-    if outcome.error is not None:
-        calls += [(callback, outcome.error) for callback in options.error_callbacks]
-    if outcome.changes is not None:
-        calls += [(callback, outcome.changes) for callback in options.success_callbacks]
-    for callback, news in calls:
-        try:
-            yield from ask(Invoke(callback.function, callback.arguments(news)))
-        except Exception:
-            logger.exception("the callback %r raised", callback.function)
-
-
-def log_problems(state: State, before: State | None) -> None:
-    """Warn once of each setting that could not be used as what it claims to be."""
-    known = before.problems if before else frozenset()
-    for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
-        logger.warning("setting %r (label %r) %s", problem.key, problem.label, problem.told)
-
-
-def _log_what_waits(options: Options, state: State) -> None:
-    """Warn of what will never happen, or only when somebody creates a key: often a typing error."""
-    for key, sentinel in zip(options.watch, state.sentinels, strict=True):
-        if sentinel.etag is None:
-            label = None if key.label == NO_LABEL else key.label
-            logger.warning(
-                "watched key %r (label %r) is not in the store; refresh() waits for it to appear",
-                key.key,
-                label,
-            )
-    if math.isinf(state.due) and (options.success_callbacks or options.error_callbacks):
-        logger.warning(
-            "on_refresh_success or on_refresh_error was given, but nothing is watched; "
-            "pass refresh_on=[...] or refresh_enabled=True"
-        )
-
-
-def _told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
-    """Return the line about a change: names, never values."""
-    parts = [
-        f"{what} {', '.join(keys[:_KEYS_IN_LOG])}"
-        + (f" and {len(keys) - _KEYS_IN_LOG} more" if len(keys) > _KEYS_IN_LOG else "")
-        for what, keys in (
-            ("added", changes.added),
-            ("changed", changes.changed),
-            ("removed", changes.removed),
-            ("flags", changes.flags),
-        )
-        if keys
-    ]
-    told = "; ".join(parts) or "no key differs"
-    return f"configuration version {snapshot.version} ({changes.reason}): {told}"
+        rearmed = state.rearmed(self._monotonic(), options, every)
+        # An event that was pushed is as much the child's as the parent's.
+        timers = replace(rearmed.timers, push=state.timers.push)
+        self._state = replace(rearmed, timers=timers)
+        self._begin_life()
 
 
 def _utc(moment: tuple[float, float] | None) -> datetime | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -10,6 +11,9 @@ from typing import NamedTuple, TypeAlias
 
 NO_LABEL = "\0"
 """How the service's filters spell "without label"."""
+
+FLAG_PREFIX = ".appconfig.featureflag/"
+"""What the keys of feature flags begin with."""
 
 MAX_TAGS = 5
 
@@ -158,6 +162,27 @@ def _check_filter(name: str, text: str) -> None:
         raise ValueError(f"{name} {text!r} lists {len(commas) + 1} values; the service takes five")
 
 
+def key_matcher(key_filter: str) -> Callable[[str], bool]:
+    """Return a test of keys by a filter of the service's grammar.
+
+    Raises:
+        TypeError, ValueError: it is no filter.
+    """
+    _check_filter("key_filter", key_filter)
+    stars, commas = _reserved(key_filter)
+    if stars:
+        prefix = _unescaped(key_filter[:-1])
+        return lambda key: key.startswith(prefix)
+    ends = [*commas, len(key_filter)]
+    starts = [0, *(place + 1 for place in commas)]
+    names = {_unescaped(key_filter[start:end]) for start, end in zip(starts, ends, strict=True)}
+    return names.__contains__
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
+
+
 def _reserved(text: str) -> tuple[list[int], list[int]]:
     """Return where the unescaped stars and commas stand."""
     stars: list[int] = []
@@ -212,6 +237,27 @@ class Store:
 
     url: str
     access_key: AccessKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a value came from; never the value itself."""
+
+    key: str
+    """The whole key of the setting in the store, before a prefix was cut."""
+    label: str | None
+    content_type: str | None
+    tags: Mapping[str, str | None]
+    origin: str
+    """`store`, `snapshot` or `secret`."""
+    selector: SettingSelector | None
+    """The selector that found it; None for what was put together of several settings."""
+    snapshot_name: str | None = None
+    """The snapshot it was found in, by a selector or a snapshot reference."""
+    secret_id: str | None = None
+    """The address of the secret that a Key Vault reference points to."""
+    shadows: tuple[Explanation, ...] = ()
+    """The settings of the same key that it won over, the next best one first."""
 
 
 @dataclass(frozen=True, slots=True)

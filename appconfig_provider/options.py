@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MIN_INTERVAL = 1.0
 DEFAULT_STARTUP = 100.0
+DEFAULT_PUSH_DELAY = 30.0
+CONSISTENCIES = ("point_in_time",)
 SECRET_POLICIES = ("raise", "keep_last", "omit")
 
 
@@ -66,9 +68,13 @@ class Options:
     feature_flag_refresh_enabled: bool | None = False
     feature_flag_refresh_interval: float | None = None
     replicas: Iterable[str] | None = field(default=(), repr=False)
+    replica_discovery_enabled: bool | None = True
+    load_balancing_enabled: bool | None = False
     configuration_mapper: Callable[..., object] | None = None
     validate: Callable[..., object] | None = None
     startup_timeout: float | None = DEFAULT_STARTUP
+    consistency: str | None = None
+    push_delay: float | None = DEFAULT_PUSH_DELAY
     audience: str | None = None
     user_agent: str | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False)
@@ -79,6 +85,10 @@ class Options:
     verify: bool | str | ssl.SSLContext | None = True
 
     stores: tuple[Store, ...] = field(init=False)
+    discovers: bool = field(init=False)
+    """True when DNS may be asked for replicas."""
+    balances: bool = field(init=False)
+    """True when endpoints take turns."""
     selectors: tuple[SettingSelector, ...] = field(init=False)
     flag_selectors: tuple[SettingSelector, ...] | None = field(init=False)
     """None when feature flags are not loaded."""
@@ -94,6 +104,9 @@ class Options:
     """None when secrets are not rotated on their own."""
     success_callbacks: tuple[Callback, ...] = field(init=False, repr=False)
     error_callbacks: tuple[Callback, ...] = field(init=False, repr=False)
+    pinned: bool = field(init=False)
+    """True when all pages of a load are to show one moment."""
+    longest_push_delay: float = field(init=False)
     extra_headers: tuple[tuple[str, str], ...] = field(init=False, repr=False)
     startup_budget: float = field(init=False)
     timeouts: tuple[float, float] = field(init=False)
@@ -107,7 +120,14 @@ class Options:
                 object.__setattr__(self, name, value)
 
     def _where(self) -> dict[str, object]:
+        switch = arguments.flag
         return {
+            "discovers": switch(
+                "replica_discovery_enabled", self.replica_discovery_enabled, default=True
+            ),
+            "balances": switch(
+                "load_balancing_enabled", self.load_balancing_enabled, default=False
+            ),
             "stores": arguments.stores(
                 self.endpoint, self.credential, self.connection_string, self.replicas
             ),
@@ -123,9 +143,11 @@ class Options:
         flags = arguments.flag("feature_flag_enabled", self.feature_flag_enabled, default=False)
         flag_selectors = arguments.selectors("feature_flag_selectors", self.feature_flag_selectors)
         arguments.choice("secret_policy", self.secret_policy, SECRET_POLICIES)
+        arguments.choice("consistency", self.consistency, CONSISTENCIES)
         arguments.function("configuration_mapper", self.configuration_mapper)
         arguments.function("validate", self.validate)
         return {
+            "pinned": self.consistency is not None,
             "selectors": arguments.selectors("selects", self.selects),
             "prefixes": arguments.prefixes(self.trim_prefixes),
             "flag_selectors": flag_selectors if flags else None,
@@ -154,6 +176,7 @@ class Options:
             "secret_interval": None
             if rotation is None
             else seconds("secret_refresh_interval", rotation, 60.0, MIN_INTERVAL),
+            "longest_push_delay": seconds("push_delay", self.push_delay, DEFAULT_PUSH_DELAY, 0),
             "success_callbacks": success_callbacks(self.on_refresh_success),
             "error_callbacks": error_callbacks(self.on_refresh_error),
         }

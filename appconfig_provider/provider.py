@@ -10,10 +10,12 @@ from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._rest.failures import EngineError
 from appconfig_provider.arguments import Watched
-from appconfig_provider.callbacks import OnError, OnSuccess
-from appconfig_provider.face import LiveConfiguration, call_back, make_context, refuse_coroutines
+from appconfig_provider.callbacks import OnError, OnSuccess, Subscription
+from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.models import ConfigurationSetting, SettingSelector
 from appconfig_provider.options import Options
+from appconfig_provider.preparation import make_context, refuse_coroutine, refuse_coroutines
+from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.vaults import (
     AzureAppConfigurationKeyVaultOptions,
@@ -53,9 +55,13 @@ def load(
     feature_flag_refresh_enabled: bool | None = False,
     feature_flag_refresh_interval: float | None = None,
     replicas: Iterable[str] | None = (),
+    replica_discovery_enabled: bool | None = True,
+    load_balancing_enabled: bool | None = False,
     configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
+    consistency: str | None = None,
+    push_delay: float | None = 30.0,
     audience: str | None = None,
     user_agent: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -70,7 +76,9 @@ def load(
     Which store: `connection_string`, or `endpoint` (`https://name.azconfig.io`) with a token
     `credential` of azure-identity; `endpoint` alone uses `DefaultAzureCredential()`. `replicas`
     are more endpoints (or connection strings) of the same store, tried in order when the first
-    fails. `audience` replaces the token audience that is derived from the endpoint.
+    fails; `replica_discovery_enabled` asks DNS for more once none of them answers, and
+    `load_balancing_enabled` makes all of them take turns. `audience` replaces the token audience
+    that is derived from the endpoint.
 
     Which settings: `selects`, later ones winning; without it every key that has no label; `[]` is
     none. `trim_prefixes` are cut from keys, the longest that fits.
@@ -94,6 +102,9 @@ def load(
     without it watches every selected page. `on_refresh_success` is
     a function, or several, called after a new generation was published, with a `ChangeSet` if it
     requires an argument; `on_refresh_error` is called with the exception of a failed attempt.
+
+    `consistency="point_in_time"` makes all pages of a load show the store at one moment, for one
+    request more. `push_delay` is the longest time, in seconds, that `notify()` waits.
 
     Patience, in seconds: `startup_timeout` for this whole call (0: one attempt per endpoint),
     `connect_timeout` and `read_timeout` for a request. `retry_total` is how often a request that
@@ -155,22 +166,28 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
         `on_refresh_error` is called. `force` ignores the interval and back-off; what has not
         changed is still not loaded.
         """
-        if not force and self._monotonic() < self._state.due:
+        if not force and self._monotonic() < self._wake:
             return False
         flight = self._flight
         if not flight.acquire(blocking=False):
             return False
         try:
-            if not self._due(force=force):
+            state = self._take_up(force=force)
+            if state is None:
                 return False
-            outcome = self._driver.run(refresh(self._context, self._state, force=force))
+            outcome = self._driver.run(refresh(self._context, state, force=force))
             if self._closed:
                 return False
             published = self._publish(outcome)
-            self._driver.run(call_back(self._context.options, outcome))
+            told = call_back(self._context.options, outcome, self._subscriptions)
+            self._driver.run(told)
             return published
         finally:
+            self._give_back()
             flight.release()
+
+    def _check_listener(self, subscription: Subscription) -> None:
+        refuse_coroutine(subscription.callback.function)
 
     def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""

@@ -8,12 +8,12 @@ whose own writing methods refuse. Copies are ordinary and writable: `copy`, `dee
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, SupportsIndex, cast
 
-from appconfig_provider.models import JsonValue
+from appconfig_provider.models import FLAG_PREFIX, Explanation, JsonValue
 
 
 def _refuse(*_args: object, **_named: object) -> NoReturn:
@@ -114,13 +114,24 @@ class ConfigurationSnapshot(ReadOnlyDict):
     hot loops.
     """
 
-    __slots__ = ("_consistent", "_loaded_at", "_origin", "_stale", "_version")
+    __slots__ = ("_consistent", "_explain", "_loaded_at", "_origin", "_stale", "_version")
 
     _version: int
     _loaded_at: datetime
     _stale: bool
     _consistent: bool
     _origin: str
+    _explain: Callable[[str], Explanation]
+
+    def explain(self, key: str) -> Explanation:
+        """Tell where the value of a key came from, and what it won over.
+
+        Raises:
+            KeyError: the key is not in this generation.
+        """
+        if key not in self:
+            raise KeyError(key)
+        return self._explain(key)
 
     @property
     def version(self) -> int:
@@ -152,7 +163,12 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
 
 def make_snapshot(
-    values: Mapping[str, JsonValue], *, version: int, loaded_at: datetime, consistent: bool
+    values: Mapping[str, JsonValue],
+    *,
+    version: int,
+    loaded_at: datetime,
+    consistent: bool,
+    explain: Callable[[str], Explanation],
 ) -> ConfigurationSnapshot:
     """Build a generation; the only place where one is written to."""
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
@@ -162,6 +178,7 @@ def make_snapshot(
     snapshot._stale = False
     snapshot._consistent = consistent
     snapshot._origin = "store"
+    snapshot._explain = explain
     return snapshot
 
 
@@ -174,11 +191,22 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """Why: `sentinel`, `page` (watching all), `flag` or `secret`."""
+    """What moved: `sentinel`, `page` (watching all), `flag` or `secret`; or why somebody looked
+    before it was time: `push` or `forced`."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may move without one."""
         return bool(self.added or self.changed or self.removed or self.flags)
+
+    def of(self, matches: Callable[[str], bool]) -> ChangeSet:
+        """Return what of it concerns some keys; a flag is meant by the key it has in the store."""
+        return ChangeSet(
+            tuple(filter(matches, self.added)),
+            tuple(filter(matches, self.changed)),
+            tuple(filter(matches, self.removed)),
+            tuple(name for name in self.flags if matches(FLAG_PREFIX + name)),
+            self.reason,
+        )
 
 
 Flags = Mapping[str, JsonValue]

@@ -24,6 +24,7 @@ from appconfig_provider._drive.http import (
     time_left,
     to_httpx,
 )
+from appconfig_provider._drive.names import look_up_async
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -31,6 +32,7 @@ from appconfig_provider._plan import (
     Failure,
     Invoke,
     Plan,
+    ResolveSrv,
     Response,
     Schedule,
     Send,
@@ -146,6 +148,8 @@ class AsyncDriver:
         match effect:
             case Send():
                 return await self._send(effect)
+            case ResolveSrv():
+                return await look_up_async(effect, self._clock)
             case Sleep(seconds):
                 await self._clock.asleep(seconds)
                 return None

@@ -25,6 +25,7 @@ from appconfig_provider._drive.http import (
     failure,
     to_httpx,
 )
+from appconfig_provider._drive.names import look_up
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -32,6 +33,7 @@ from appconfig_provider._plan import (
     Failure,
     Invoke,
     Plan,
+    ResolveSrv,
     Response,
     Schedule,
     Send,
@@ -115,6 +117,8 @@ class SyncDriver:
         match effect:
             case Send():
                 return self._send(effect)
+            case ResolveSrv():
+                return look_up(effect, self._clock)
             case Sleep(seconds):
                 self._clock.sleep(seconds)
                 return None

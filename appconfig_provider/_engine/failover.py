@@ -1,15 +1,22 @@
-"""Doing a job at the first endpoint that answers."""
+"""Doing a job at the first endpoint that answers.
+
+A job begins anew at each endpoint, with the sentinels: what one endpoint said is never put together
+with what another one holds.
+"""
 
 from __future__ import annotations
 
 import base64
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from appconfig_provider._engine.context import Backoff, Context, Endpoint
+from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.discovery import discover
+from appconfig_provider._engine.fleet import Backoff, Endpoint, Fleet
 from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, ask, plan
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
@@ -62,8 +69,7 @@ class Answered(Generic[T]):
     """An endpoint did the job."""
 
     result: T
-    origin: str
-    endpoints: tuple[Endpoint, ...]
+    fleet: Fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Exhausted:
     """Nobody did; one failure per endpoint tried."""
 
     failures: tuple[RequestFailed, ...]
-    endpoints: tuple[Endpoint, ...]
+    fleet: Fleet
 
     @property
     def permanent(self) -> bool:
@@ -82,38 +88,53 @@ class Exhausted:
 @plan
 def first_answer(
     context: Context,
-    endpoints: tuple[Endpoint, ...],
-    candidates: Sequence[Endpoint],
+    fleet: Fleet,
     budget: Budget,
     job: Callable[[Turn], Plan[T]],
+    *,
     usage: Usage | None = None,
+    force: bool = False,
 ) -> Steps[Answered[T] | Exhausted]:
-    """Try the job at each candidate in turn; a job starts anew at the next one.
+    """Try the job at each endpoint in turn, and then at those that DNS names.
 
-    `usage` is what the content loaded so far uses; None says that there is none yet. Failures of
-    the service move on to the next endpoint. Anything else (the user's own code, bad content) is
-    not the endpoint's fault and is raised.
+    `usage` is what the content loaded so far uses; None says that there is none yet. `force` asks
+    endpoints that are backing off, too. Failures of the service move on to the next endpoint.
+    Anything else (the user's own code, bad content) is not the endpoint's fault and is raised.
     """
+    now = math.inf if force else context.clock.monotonic()
+    queue = deque(fleet.in_turn(now, balanced=context.options.balances))
     failures: list[RequestFailed] = []
-    for place, candidate in enumerate(candidates):
-        untried = len(candidates) - place - 1
-        headers = _headers(context, usage, failover=place > 0)
+    while True:
+        if not queue:
+            fleet, newcomers = yield from _newcomers(context, fleet, budget)
+            queue.extend(newcomers)
+        if not queue:
+            return Exhausted(tuple(failures), fleet)
+        candidate = queue.popleft()
+        headers = _headers(context, fleet, usage, failover=bool(failures))
+        place = _Place(context, candidate, headers)
         try:
-            result, tokens = yield from _turn(
-                _Place(context, candidate, headers), budget, untried, job
-            )
+            result, tokens = yield from _turn(place, budget, len(queue), job)
         except RequestFailed as failure:
             failures.append(failure)
-            failed = replace(candidate, backoff=_longer(context, candidate.backoff, failure))
-            endpoints = _with(endpoints, failed)
+            longer = _longer(context, candidate.backoff, failure)
+            fleet = fleet.having(replace(candidate, backoff=longer))
         else:
-            answered = replace(candidate, backoff=Backoff(), tokens=tokens)
-            return Answered(result, candidate.store.url, _with(endpoints, answered))
-    return Exhausted(tuple(failures), endpoints)
+            fleet = fleet.having(replace(candidate, backoff=Backoff(), tokens=tokens))
+            return Answered(result, replace(fleet, last=candidate.store.url))
 
 
-def _with(endpoints: tuple[Endpoint, ...], changed: Endpoint) -> tuple[Endpoint, ...]:
-    return tuple(changed if one.store == changed.store else one for one in endpoints)
+@plan
+def _newcomers(
+    context: Context, fleet: Fleet, budget: Budget
+) -> Steps[tuple[Fleet, list[Endpoint]]]:
+    """Look for endpoints that are not known yet, when it is time to."""
+    now = context.clock.monotonic()
+    if now < fleet.discovery.until or now >= budget.until:
+        return fleet, []
+    known = {endpoint.store.url for endpoint in fleet.endpoints}
+    fleet = yield from discover(context, fleet, budget.until)
+    return fleet, [one for one in fleet.endpoints if one.store.url not in known]
 
 
 def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backoff:
@@ -125,7 +146,7 @@ def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backo
     )
 
 
-def _headers(context: Context, usage: Usage | None, *, failover: bool) -> Headers:
+def _headers(context: Context, fleet: Fleet, usage: Usage | None, *, failover: bool) -> Headers:
     """Return the headers of an attempt: the usual ones and what is in use."""
     tags = (
         *(("UsesKeyVault",) if context.options.vaults.configured else ()),
@@ -135,7 +156,8 @@ def _headers(context: Context, usage: Usage | None, *, failover: bool) -> Header
         context.environment,
         usage or Usage(),
         startup=usage is None,
-        replicas=len(context.options.stores) - 1,
+        replicas=len(fleet.endpoints) - 1,
+        balanced=context.options.balances,
         tags=tags,
     )
     own = any(name == "correlation-context" for name, _ in context.headers)

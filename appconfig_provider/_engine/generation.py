@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.load import Content
@@ -18,9 +19,12 @@ from appconfig_provider._settings.layering import (
     convert,
     in_order,
     layer,
+    trim,
     vault_references,
 )
-from appconfig_provider.models import DROP, ConfigurationSetting, JsonValue
+from appconfig_provider._settings.sources import Sources
+from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
+from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, read_only
 
 FEATURE_MANAGEMENT = "feature_management"
@@ -60,8 +64,9 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
     """
     options = context.options
     winners = layer(in_order(content.settings, content.references), options.prefixes)
+    made: Mapping[str, str] = {}
     if options.configuration_mapper is not None:
-        winners = yield from _mapped(context, winners)
+        winners, made = yield from _mapped(context, winners)
     resolved = yield from resolve(
         context,
         vault_references(winners),
@@ -81,6 +86,7 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
         version=terms.version,
         loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
+        explain=partial(_explain, options, content, made),
     )
     if options.validate is not None:
         yield from ask(Invoke(options.validate, (snapshot,)))
@@ -100,14 +106,31 @@ def _values(
     return values, problems
 
 
+def _explain(options: Options, content: Content, made: Mapping[str, str], key: str) -> Explanation:
+    sources = Sources(
+        options.selectors, content.settings, content.references, options.prefixes, made
+    )
+    if key != FEATURE_MANAGEMENT or content.flags is None:
+        return sources.explain(key)
+    shadows = sources.shadowed(key)
+    return Explanation(key, None, None, {}, origin="store", selector=None, shadows=shadows)
+
+
 @plan
-def _mapped(context: Context, winners: Mapping[str, Setting]) -> Steps[dict[str, Setting]]:
-    """Show the mapper a private copy of each setting; what it leaves or returns counts."""
+def _mapped(
+    context: Context, winners: Mapping[str, Setting]
+) -> Steps[tuple[dict[str, Setting], Mapping[str, str]]]:
+    """Show the mapper a private copy of each setting; what it leaves or returns counts.
+
+    Returns the settings by the keys they have now, and the keys they had before.
+    """
     mapper = context.options.configuration_mapper
     if mapper is None:
         raise AssertionError("called only with a mapper")
-    mapped: list[Setting] = []
-    for setting in winners.values():
+    prefixes = context.options.prefixes
+    mapped: dict[str, Setting] = {}
+    made: dict[str, str] = {}
+    for before, setting in winners.items():
         shown = _to_public(setting)
         answer = yield from ask(Invoke(mapper, (shown,)))
         if answer is DROP:
@@ -117,8 +140,10 @@ def _mapped(context: Context, winners: Mapping[str, Setting]) -> Steps[dict[str,
                 f"configuration_mapper returned {type(answer).__name__} for {setting.key!r}; "
                 "it may return None, a ConfigurationSetting or DROP"
             )
-        mapped.append(_from_public(answer or shown, setting))
-    return layer(mapped, context.options.prefixes)
+        changed = _from_public(answer or shown, setting)
+        key = trim(changed.key, prefixes)
+        mapped[key], made[key] = changed, before
+    return mapped, made
 
 
 def _to_public(setting: Setting) -> ConfigurationSetting:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from appconfig_provider._engine.moment import LIVE, choose_moment
 from appconfig_provider._engine.pages import Lister, Selections
 from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, plan, together
@@ -42,9 +43,17 @@ class Loaded:
     sentinels: tuple[Sentinel, ...]
 
 
-def lister(session: Session, options: Options) -> Lister:
-    """Return who reads listings in a session."""
-    return Lister(session, detailed=options.configuration_mapper is not None)
+@plan
+def lister(
+    session: Session, options: Options, sentinels: tuple[Sentinel, ...], *, listing: bool = True
+) -> Steps[Lister]:
+    """Return who reads listings in a session, after these sentinels.
+
+    Without `listing` no page will be asked for, so there is no moment to choose.
+    """
+    pinned = options.pinned and listing
+    moment = (yield from choose_moment(session, sentinels)) if pinned else LIVE
+    return Lister(session, detailed=options.configuration_mapper is not None, moment=moment)
 
 
 @plan
@@ -70,7 +79,8 @@ def load_after(
     """
     for _ in range(MAX_LOADS):
         sentinels = before
-        known = yield from _read_content(session, options, known, flags=flags)
+        reader = yield from lister(session, options, sentinels)
+        known = yield from _read_content(reader, options, known, flags=flags)
         before = yield from read_sentinels(session, options.watch, sentinels)
         if before == sentinels:
             return Loaded(known, sentinels)
@@ -79,9 +89,8 @@ def load_after(
 
 @plan
 def _read_content(
-    session: Session, options: Options, known: Content, *, flags: bool
+    reader: Lister, options: Options, known: Content, *, flags: bool
 ) -> Steps[Content]:
-    reader = lister(session, options)
     jobs: list[Plan[Selections]] = [reader.settings(options.selectors, known.settings)]
     if flags and options.flag_selectors is not None:
         jobs.append(reader.flags(options.flag_selectors, known.flags or ()))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from appconfig_provider._plan import Plan, Steps, plan, together
+from appconfig_provider._plan import Headers, Plan, Steps, plan, together
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.requests import list_target, snapshot_list_target, snapshot_target
 from appconfig_provider._rest.responses import (
-    FLAG_PREFIX,
     Malformed,
     Page,
     read_object,
@@ -18,17 +17,23 @@ from appconfig_provider._rest.responses import (
 )
 from appconfig_provider._settings.layering import Pages
 from appconfig_provider._settings.references import UnusableSnapshot
-from appconfig_provider.models import SettingSelector
+from appconfig_provider.models import FLAG_PREFIX, SettingSelector
 
 Selections = tuple[Pages, ...]
+
+_NO_PAST = "the store answered for the present only; leave consistency='point_in_time' out"
 
 
 @dataclass(frozen=True, slots=True)
 class Lister:
-    """Reads listings in one session; `detailed` keeps what only a mapper asks for."""
+    """Reads listings in one session; `detailed` keeps what only a mapper asks for.
+
+    `moment` are the headers that make the store answer as it was then; snapshots never change.
+    """
 
     session: Session
     detailed: bool = False
+    moment: Headers = ()
 
     def settings(self, selectors: Iterable[SettingSelector], known: Selections) -> Plan[Selections]:
         """List the settings of all selectors side by side."""
@@ -46,7 +51,7 @@ class Lister:
         listings = [
             self.snapshot(selector.snapshot_name, pages)
             if selector.snapshot_name is not None
-            else self.pages(list_target(selector, key_prefix), pages)
+            else self.pages(list_target(selector, key_prefix), pages, self.moment)
             for selector, pages in zip(selectors, old, strict=True)
         ]
         return (yield from together(listings))
@@ -75,7 +80,7 @@ class Lister:
         return (yield from self.pages(snapshot_list_target(name), known))
 
     @plan
-    def pages(self, first: str, known: Pages) -> Steps[Pages]:
+    def pages(self, first: str, known: Pages, moment: Headers = ()) -> Steps[Pages]:
         """Return all pages from a first target on; a known page answered 304 is used again.
 
         A page's ETag covers where it continues, so an unchanged page may be followed by its old
@@ -87,16 +92,19 @@ class Lister:
         while target is not None:
             if target in pages:
                 raise self._malformed(Malformed(f"{target} leads back to itself"))
-            page = yield from self._page(target, by_target.get(target))
+            page = yield from self._page(target, by_target.get(target), moment)
             pages[target] = page
             target = page.next
         return tuple(pages.values())
 
     @plan
-    def _page(self, target: str, known: Page | None) -> Steps[Page]:
-        response = yield from read(self.session, target, known.etag if known else None)
+    def _page(self, target: str, known: Page | None, moment: Headers) -> Steps[Page]:
+        etag = known.etag if known else None
+        response = yield from read(self.session, target, etag, headers=moment)
         if response.status == 304 and known:
             return known
+        if moment and "memento-datetime" not in response.headers:
+            raise self._malformed(Malformed(_NO_PAST))
         try:
             return read_page(response, target, detailed=self.detailed)
         except Malformed as error:

@@ -11,8 +11,9 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 
-from appconfig_provider._engine.context import Backoff, Context
+from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
+from appconfig_provider._engine.fleet import Backoff
 from appconfig_provider._engine.generation import Generation, Terms, build
 from appconfig_provider._engine.load import Content, lister, load_after, with_references
 from appconfig_provider._engine.pages import Lister, Selections, moved
@@ -64,7 +65,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             later = context.clock.monotonic()
             return _failed(state.rearmed(later, context.options, due), error)
         if isinstance(answer, Exhausted):
-            return _failed(replace(state, endpoints=answer.endpoints), answer.failures[0])
+            return _failed(replace(state, fleet=answer.fleet), answer.failures[0])
         state, found = _answered(context, state, answer), answer.result
     state = state.rearmed(context.clock.monotonic(), context.options, due)
     if (found is None or found is CONFIRMED) and not due.secrets:
@@ -75,21 +76,20 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
 def _ask_the_store(
     context: Context, state: State, due: Due, *, force: bool
 ) -> Plan[Answered[Found | None] | Exhausted]:
-    now = context.clock.monotonic()
-    free = [one for one in state.endpoints if force or one.backoff.until <= now]
-    budget = Budget(now + context.options.check_budget)
+    budget = Budget(context.clock.monotonic() + context.options.check_budget)
     job = partial(_look, context, state, due, force)
-    return first_answer(context, state.endpoints, free, budget, job, state.usage)
+    return first_answer(context, state.fleet, budget, job, usage=state.usage, force=force)
 
 
 @plan
 def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Found | None]:
     """Ask everything that is due in one batch; return what moved."""
     options = context.options
-    reader = lister(turn.session, options)
-    if due.flags or options.watch_pages:
+    listing = due.flags or (due.settings and options.watch_pages)
+    if listing:
         # Here the check is the load: pages that changed come with the answer.
         turn.begin_load(options.load_budget)
+    reader = yield from lister(turn.session, options, state.sentinels, listing=listing)
     watch = options.watch if due.settings else ()
     held = state.sentinels if due.settings else ()
     selectors = options.selectors if due.settings and options.watch_pages else ()
@@ -186,13 +186,15 @@ def _failed(state: State, error: Exception) -> Outcome:
 
 
 def _answered(context: Context, state: State, answer: Answered[Found | None]) -> State:
-    state = replace(state, endpoints=answer.endpoints)
+    state = replace(state, fleet=answer.fleet)
     if answer.result is CONFIRMED:
         state = replace(state, rejected=None)
     if answer.result is None and state.rejected:
         # While a newer generation stands rejected, nobody has confirmed the one being served.
         return state
-    attempt = replace(state.attempt, success=context.moment(), error=None, endpoint=answer.origin)
+    attempt = replace(
+        state.attempt, success=context.moment(), error=None, endpoint=answer.fleet.last
+    )
     return replace(state, attempt=attempt)
 
 
@@ -211,7 +213,7 @@ def _new_generation(
     except Exception as error:
         rejected = _rejected(context, state, found, error)
         return (yield from _the_rest(context, rejected, found, due))
-    return _published(state, found, generation)
+    return _published(state, found, generation, due)
 
 
 @plan
@@ -233,7 +235,7 @@ def _the_rest(context: Context, rejected: Outcome, found: Found, due: Due) -> St
         generation = yield from build(context, rest.content, state.secrets, terms)
     except Exception:
         return rejected
-    return replace(_published(state, rest, generation), error=rejected.error)
+    return replace(_published(state, rest, generation, due), error=rejected.error)
 
 
 def _terms(context: Context, state: State, found: Found, due: Due) -> Terms:
@@ -246,11 +248,11 @@ def _terms(context: Context, state: State, found: Found, due: Due) -> Terms:
     )
 
 
-def _published(state: State, found: Found, generation: Generation) -> Outcome:
+def _published(state: State, found: Found, generation: Generation, due: Due) -> Outcome:
     changes = compare(
         state.snapshot,
         generation.snapshot,
-        reason=found.reason,
+        reason=due.cause or found.reason,
         flags=(state.flags, generation.flags),
     )
     following = replace(

@@ -7,8 +7,10 @@ import math
 from functools import partial
 from itertools import count
 
-from appconfig_provider._engine.context import Context, Endpoint
+from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
+from appconfig_provider._engine.fleet import first_fleet
 from appconfig_provider._engine.generation import Generation, Terms, build
 from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.state import Attempt, State, first_timers
@@ -53,15 +55,17 @@ def start(context: Context) -> Steps[State]:
     options = context.options
     began = context.clock.monotonic()
     deadline = began + options.load_budget
-    endpoints = tuple(Endpoint(store) for store in options.stores)
+    fleet = first_fleet(options)
+    if options.balances and began >= fleet.discovery.until:
+        fleet = yield from discover(context, fleet, deadline)
     for attempt in count(1):
         job = partial(_load, context)
-        answer = yield from first_answer(context, endpoints, endpoints, Budget(deadline), job)
+        answer = yield from first_answer(context, fleet, Budget(deadline), job, force=True)
         if isinstance(answer, Answered):
             return (yield from _first_state(context, answer, deadline))
         if answer.permanent:
             raise answer.failures[0]
-        endpoints = answer.endpoints
+        fleet = answer.fleet
         pause = _pause(context, answer, began, attempt)
         if pause is None:
             raise NobodyAnswered(answer.failures, options.startup_budget)
@@ -105,9 +109,9 @@ def _first_state(context: Context, answer: Answered[Loaded], deadline: float) ->
         secrets=generation.secrets,
         problems=generation.problems,
         usage=generation.usage,
-        endpoints=answer.endpoints,
+        fleet=answer.fleet,
         timers=first_timers(moment[0], context.options),
-        attempt=Attempt(last=moment, success=moment, endpoint=answer.origin),
+        attempt=Attempt(last=moment, success=moment, endpoint=answer.fleet.last),
     )
 
 

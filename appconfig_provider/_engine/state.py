@@ -11,7 +11,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from appconfig_provider._engine.context import Backoff, Endpoint, Secret
+from appconfig_provider._engine.context import Secret
+from appconfig_provider._engine.fleet import Backoff, Fleet
 from appconfig_provider._engine.load import Content
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider._rest.tracing import Usage
@@ -48,6 +49,8 @@ class Timers:
     settings: float = math.inf
     flags: float = math.inf
     secrets: float = math.inf
+    push: float = math.inf
+    """When an event that was pushed wants settings and flags looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Due:
     settings: bool
     flags: bool
     secrets: bool
+    cause: str = ""
+    """Why, where it is not simply time: `push` or `forced`."""
 
     @property
     def store(self) -> bool:
@@ -78,7 +83,7 @@ class State:
     secrets: Mapping[str, Secret]
     problems: frozenset[Problem]
     usage: Usage
-    endpoints: tuple[Endpoint, ...]
+    fleet: Fleet
     timers: Timers
     rejected: Rejected | None = None
     attempt: Attempt = Attempt()
@@ -86,24 +91,30 @@ class State:
     """The one number that `refresh()` looks at: a timer passed and some endpoint is free."""
 
     def __post_init__(self) -> None:
-        free = min(endpoint.backoff.until for endpoint in self.endpoints)
         timers = self.timers
-        store = max(min(timers.settings, timers.flags), free)
+        store = min(timers.settings, timers.flags)
+        if not math.isinf(store):
+            store = max(min(store, timers.push), self.fleet.free_at)
         object.__setattr__(self, "due", min(store, timers.secrets))
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
         """Return what a refresh has to look at; `force` is everything that is looked at at all."""
-        horizon = math.inf if force else now
-        free = force or min(endpoint.backoff.until for endpoint in self.endpoints) <= now
+        free = force or self.fleet.free_at <= now
         timers = self.timers
+        pushed = timers.push <= now
 
         def passed(timer: float) -> bool:
-            return timer <= horizon and not math.isinf(timer)
+            return timer <= now and not math.isinf(timer)
 
+        def wanted(timer: float, *, sooner: bool) -> bool:
+            return not math.isinf(timer) and (force or sooner or timer <= now)
+
+        on_time = passed(timers.settings) or passed(timers.flags) or passed(timers.secrets)
         return Due(
-            settings=free and passed(timers.settings),
-            flags=free and passed(timers.flags),
-            secrets=passed(timers.secrets),
+            settings=free and wanted(timers.settings, sooner=pushed),
+            flags=free and wanted(timers.flags, sooner=pushed),
+            secrets=wanted(timers.secrets, sooner=False),
+            cause="" if on_time else "push" if pushed else "forced",
         )
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
@@ -115,6 +126,7 @@ class State:
                 now + options.interval if due.settings else timers.settings,
                 now + (options.flag_interval or math.inf) if due.flags else timers.flags,
                 now + (options.secret_interval or math.inf) if due.secrets else timers.secrets,
+                math.inf if due.store else timers.push,
             ),
         )
 

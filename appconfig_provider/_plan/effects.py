@@ -82,6 +82,18 @@ class AcquireToken(Effect["AccessToken"]):
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveSrv(Effect[tuple[str, ...]]):
+    """Ask DNS for the targets of a name's SRV records; a name without records has none.
+
+    `deadline` is on the monotonic clock. Anything but an answer, and a resolver that is not
+    installed, is a failure.
+    """
+
+    name: str
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep(Effect[None]):
     """Wait, in seconds."""
 

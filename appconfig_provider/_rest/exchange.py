@@ -25,7 +25,8 @@ from appconfig_provider._plan import (
 from appconfig_provider._rest.failures import RequestFailed, refused
 from appconfig_provider._rest.responses import (
     SyncToken,
-    merge_sync_tokens,
+    newest_tokens,
+    read_sync_tokens,
     retry_after,
     sync_token_header,
 )
@@ -68,15 +69,19 @@ class Session:
         """Remember the sync tokens of an answer."""
         header = response.headers.get("sync-token")
         if header:
-            self.tokens = merge_sync_tokens(self.tokens, header)
+            self.tokens = newest_tokens(self.tokens, read_sync_tokens(header))
 
 
 def read(
-    session: Session, target: str, etag: str | None, accepted: frozenset[int] = READ
+    session: Session,
+    target: str,
+    etag: str | None,
+    accepted: frozenset[int] = READ,
+    headers: Headers = (),
 ) -> Plan[Response]:
     """GET a target, conditionally when an ETag is given; raises as `exchange`."""
     condition = (("if-none-match", f'"{etag}"'),) if etag is not None else ()
-    return exchange(session, Request("GET", session.origin, target, condition), accepted)
+    return exchange(session, Request("GET", session.origin, target, headers + condition), accepted)
 
 
 @plan

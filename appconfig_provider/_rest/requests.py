@@ -52,6 +52,11 @@ def key_target(watched: WatchKey) -> str:
     return _target(path, ("label", watched.label))
 
 
+def clock_target() -> str:
+    """Return a target whose answer is small; what matters is when it was given."""
+    return _target("/keys", ("name", ".appconfig"))
+
+
 def put_request(
     origin: str, written: WatchKey, content: Mapping[str, object], etag: str | None
 ) -> Request:

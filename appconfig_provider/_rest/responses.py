@@ -11,9 +11,7 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import urljoin, urlsplit
 
 from appconfig_provider._plan import Response
-
-FLAG_PREFIX = ".appconfig.featureflag/"
-"""What the keys of feature flags begin with."""
+from appconfig_provider.models import FLAG_PREFIX
 
 
 class Details(NamedTuple):
@@ -208,21 +206,29 @@ class SyncToken(NamedTuple):
     sequence: int
 
 
-_SYNC_TOKEN = re.compile(r"([^=;,\s]+)=([^;,]+);sn=(\d+)")
+_SYNC_TOKEN = re.compile(r"([!-+\--:<>-~]+)=([!-+\--:<-~]+);sn=([0-9]{1,19})")
+"""Printable ASCII only: a token comes back in a header, and it may have come with an event."""
 
 
-def merge_sync_tokens(held: Mapping[str, SyncToken], header: str) -> dict[str, SyncToken]:
-    """Return the held tokens and those of a header; the highest sequence number counts."""
-    merged = dict(held)
+def read_sync_tokens(header: str) -> dict[str, SyncToken]:
+    """Return the tokens of a header by name; what is none is passed over."""
+    found: dict[str, SyncToken] = {}
     for part in header.split(","):
         match = _SYNC_TOKEN.fullmatch(part.strip())
-        if match is None:
-            continue
-        token = SyncToken(match[2], int(match[3]))
-        known = merged.get(match[1])
-        if known is None or token.sequence >= known.sequence:
-            merged[match[1]] = token
-    return merged
+        if match is not None:
+            found = newest_tokens(found, {match[1]: SyncToken(match[2], int(match[3]))})
+    return found
+
+
+def newest_tokens(
+    held: Mapping[str, SyncToken], others: Mapping[str, SyncToken]
+) -> dict[str, SyncToken]:
+    """Return the tokens of both; of the same name the one with the highest sequence number."""
+    newest = dict(held)
+    for name, token in others.items():
+        if name not in newest or token.sequence >= newest[name].sequence:
+            newest[name] = token
+    return newest
 
 
 def sync_token_header(tokens: Mapping[str, SyncToken]) -> str:

@@ -90,7 +90,13 @@ def _filter_tags(flag: Mapping[str, Any]) -> Iterable[str]:
 
 
 def correlation_context(
-    environment: Environment, usage: Usage, *, startup: bool, replicas: int, tags: Iterable[str]
+    environment: Environment,
+    usage: Usage,
+    *,
+    startup: bool,
+    replicas: int,
+    balanced: bool,
+    tags: Iterable[str],
 ) -> str:
     """Return the header's value; empty when tracing is off."""
     if not environment.enabled:
@@ -106,6 +112,7 @@ def correlation_context(
         (
             "Features",
             _joined(
+                ("LB", balanced),
                 ("AI", usage.ai),
                 ("AICC", usage.chat_completion),
                 ("SnapshotRef", usage.snapshot_reference),

@@ -7,8 +7,8 @@ import re
 from enum import Enum
 from functools import lru_cache
 
-from appconfig_provider._rest.responses import FLAG_PREFIX, Setting
-from appconfig_provider.models import JsonValue
+from appconfig_provider._rest.responses import Setting
+from appconfig_provider.models import FLAG_PREFIX, JsonValue
 from appconfig_provider.snapshot import read_only
 
 _FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"

@@ -22,9 +22,9 @@ from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.requests import delete_request, key_target, list_target, put_request
 from appconfig_provider._rest.responses import read_page
 from appconfig_provider._rest.signing import access_key_signer
-from appconfig_provider.face import make_context
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
 from appconfig_provider.options import Options
+from appconfig_provider.preparation import make_context
 
 if TYPE_CHECKING:
     from typing_extensions import Self

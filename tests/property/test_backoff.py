@@ -7,14 +7,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider._engine.context import (
+from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
+from appconfig_provider._engine.fleet import (
     FIRST_BACKOFF,
     LONGEST_BACKOFF,
     Backoff,
-    Context,
-    Endpoint,
+    Fleet,
+    first_fleet,
 )
-from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
 from appconfig_provider._plan import Schedule, Steps, plan
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Options
@@ -86,12 +87,12 @@ def test_a_back_off_counts_the_failures_since_the_last_success(
 ) -> None:
     """Of an endpoint that failed and answered in any order, only the last failures count."""
     context = context_of(interval)
-    endpoints = tuple(Endpoint(store) for store in context.options.stores)
+    fleet = first_fleet(context.options)
     for answers_now in answers:
-        endpoints = attempt(context, endpoints, answers_now).endpoints
+        fleet = attempt(context, fleet, answers_now).fleet
     in_a_row = next((place for place, one in enumerate(reversed(answers)) if one), len(answers))
-    assert endpoints[0].backoff.failures == in_a_row
-    assert (endpoints[0].backoff.until > context.clock.monotonic()) is (in_a_row > 0)
+    assert fleet.endpoints[0].backoff.failures == in_a_row
+    assert (fleet.endpoints[0].backoff.until > context.clock.monotonic()) is (in_a_row > 0)
 
 
 def context_of(interval: float) -> Context:
@@ -103,9 +104,7 @@ def context_of(interval: float) -> Context:
     return Context(options, None, FakeClock(), lambda: 0.0, ())
 
 
-def attempt(
-    context: Context, endpoints: tuple[Endpoint, ...], succeeds: bool
-) -> Answered[None] | Exhausted:
+def attempt(context: Context, fleet: Fleet, succeeds: bool) -> Answered[None] | Exhausted:
     """Do a job at the endpoint that needs no request and ends as it is told to."""
 
     @plan
@@ -114,6 +113,6 @@ def attempt(
         if not succeeds:
             raise RequestFailed(Kind.UNREACHABLE, turn.session.origin, "scripted")
 
-    schedule = Schedule(first_answer(context, endpoints, endpoints, Budget(10.0), job))
+    schedule = Schedule(first_answer(context, fleet, Budget(10.0), job, force=True))
     assert schedule.start() == []
     return schedule.result()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from appconfig_provider.models import Explanation
 from appconfig_provider.snapshot import make_snapshot, read_only
 
 CONTENTS: dict[str, Any] = {
@@ -45,10 +46,15 @@ ARGUMENTS: list[tuple[Any, ...]] = [
 NAMED: list[dict[str, Any]] = [{}, {"new": 1}, {"reverse": True}, {"key": repr}]
 
 
+def nowhere(key: str) -> Explanation:
+    """Explain nothing: the values here come from no store."""
+    raise KeyError(key)
+
+
 def as_snapshot(values: dict[str, Any]) -> Any:
     """Return a whole generation, which is a read-only dict as well."""
     moment = datetime.now(timezone.utc)
-    return make_snapshot(values, version=1, loaded_at=moment, consistent=True)
+    return make_snapshot(values, version=1, loaded_at=moment, consistent=True, explain=nowhere)
 
 
 def calls_of(kind: type) -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:

@@ -15,6 +15,7 @@ from appconfig_provider._plan import (
     Invoke,
     Plan,
     Request,
+    ResolveSrv,
     Response,
     Schedule,
     Send,
@@ -32,12 +33,22 @@ REPLICA = "https://two.azconfig.io"
 
 @dataclass
 class ScriptedDriver:
-    """Performs effects one after the other; remembers what was sent and how long it slept."""
+    """Performs effects one after the other; remembers what was sent and how long it slept.
+
+    `names` answers for DNS; unless it is given, no name has a record.
+    """
 
     answer: Callable[[Request], Response]
     clock: FakeClock = field(default_factory=FakeClock)
-    sent: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    names: Callable[[str], tuple[str, ...]] = lambda _name: ()
+    looked_up: list[str] = field(default_factory=list)
+
+    @property
+    def sent(self) -> int:
+        """Requests sent so far, as the real drivers count them."""
+        return len(self.requests)
 
     def run(self, plan: Plan[T]) -> T:
         """Run a plan to its end."""
@@ -63,7 +74,7 @@ class ScriptedDriver:
             case Send(request, _, deadline):
                 if self.clock.monotonic() >= deadline:
                     raise RequestFailed(Kind.OUT_OF_TIME, request.origin, "out of time")
-                self.sent.append(request)
+                self.requests.append(request)
                 return self.answer(request)
             case Sleep(seconds):
                 self.slept.append(seconds)
@@ -73,6 +84,9 @@ class ScriptedDriver:
                 return credential.get_token(scope)
             case Invoke(function, arguments):
                 return function(*arguments)
+            case ResolveSrv(name):
+                self.looked_up.append(name)
+                return self.names(name)
             case _:
                 raise AssertionError(effect)
 

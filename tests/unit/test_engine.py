@@ -82,9 +82,9 @@ def test_sentinels_are_asked_before_and_after_the_data() -> None:
     """A load asks the sentinels first, then the data, then the sentinels with their ETags."""
     bench = Bench()
     bench.start()
-    asked = [request.target.partition("?")[0] for request in bench.driver.sent]
+    asked = [request.target.partition("?")[0] for request in bench.driver.requests]
     assert asked == ["/kv/sentinel", "/kv", "/kv/sentinel"]
-    assert ("if-none-match", '"s1"') in bench.driver.sent[2].headers
+    assert ("if-none-match", '"s1"') in bench.driver.requests[2].headers
 
 
 def test_a_load_that_races_is_done_again_and_then_published_as_inconsistent() -> None:
@@ -100,7 +100,7 @@ def test_a_load_that_races_is_done_again_and_then_published_as_inconsistent() ->
 
     bench.driver.answer = moving
     state = bench.start()
-    listings = [request for request in bench.driver.sent if request.target.startswith("/kv?")]
+    listings = [request for request in bench.driver.requests if request.target.startswith("/kv?")]
     assert len(listings) == 3
     assert not state.snapshot.consistent
     assert state.sentinels[0].etag == "s3"
@@ -131,7 +131,7 @@ def test_start_up_without_budget_makes_one_attempt_per_endpoint() -> None:
     bench.store.trouble = {ONE: unreachable, REPLICA: unreachable}
     with pytest.raises(NobodyAnswered):
         bench.start()
-    assert [request.origin for request in bench.driver.sent] == [ONE, REPLICA]
+    assert [request.origin for request in bench.driver.requests] == [ONE, REPLICA]
     assert bench.driver.slept == []
 
 
@@ -174,7 +174,7 @@ def test_the_second_endpoint_gets_its_turn_when_the_first_is_silent() -> None:
     bench.store.trouble[ONE] = silent
     state = bench.start()
     assert state.attempt.endpoint == REPLICA
-    assert state.endpoints[0].backoff.failures == 1
+    assert state.fleet.endpoints[0].backoff.failures == 1
 
 
 def test_a_failover_starts_again_at_the_sentinels() -> None:
@@ -188,7 +188,9 @@ def test_a_failover_starts_again_at_the_sentinels() -> None:
 
     bench.store.trouble[ONE] = broken_listing
     bench.start()
-    asked = [(request.origin, request.target.partition("?")[0]) for request in bench.driver.sent]
+    asked = [
+        (request.origin, request.target.partition("?")[0]) for request in bench.driver.requests
+    ]
     assert asked == [
         (ONE, "/kv/sentinel"),
         (ONE, "/kv"),
@@ -229,7 +231,7 @@ def test_back_off_doubles_and_a_success_resets_it() -> None:
     assert rests == pytest.approx([30, 60, 120, 240, 480, 600, 600])
     bench.store.trouble.clear()
     state = bench.refresh(state).state
-    assert state.endpoints[0].backoff.failures == 0
+    assert state.fleet.endpoints[0].backoff.failures == 0
     assert state.due == bench.clock.monotonic() + 30
 
 
@@ -310,9 +312,11 @@ def test_a_rejected_generation_keeps_the_old_one_and_is_not_loaded_every_interva
     assert outcome.state.snapshot is state.snapshot
     again = bench.refresh(outcome.state)
     assert again.error is not None, "the first back-off is as long as the interval"
-    bench.driver.sent.clear()
+    bench.driver.requests.clear()
     quiet = bench.refresh(again.state)
-    assert [request.target.partition("?")[0] for request in bench.driver.sent] == ["/kv/sentinel"]
+    assert [request.target.partition("?")[0] for request in bench.driver.requests] == [
+        "/kv/sentinel"
+    ]
     assert quiet.error is None
     bench.driver.answer = bench.store
     bench.store.version = 3
@@ -330,14 +334,14 @@ def test_sync_tokens_are_kept_per_endpoint_and_echoed() -> None:
         answer = store(request)
         headers = {
             **answer.headers,
-            "sync-token": f"kv=dG9r{len(bench.driver.sent)};sn={len(bench.driver.sent)}",
+            "sync-token": f"kv=dG9r{len(bench.driver.requests)};sn={len(bench.driver.requests)}",
         }
         return replace(answer, headers=headers)
 
     bench.driver.answer = with_token
     state = bench.start()
     bench.refresh(state)
-    echoed = [dict(request.headers).get("sync-token") for request in bench.driver.sent]
+    echoed = [dict(request.headers).get("sync-token") for request in bench.driver.requests]
     assert echoed == [None, "kv=dG9r1", "kv=dG9r2", "kv=dG9r3"]
 
 

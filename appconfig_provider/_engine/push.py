@@ -1,0 +1,135 @@
+"""Reading what Event Grid pushes: which endpoint changed, and the sync token to ask it with.
+
+Both schemas are understood, Event Grid's own and CloudEvents. Of a batch every event is read before
+any counts, so that a bad one changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from appconfig_provider._engine.fleet import Fleet, host_of_endpoint
+from appconfig_provider._engine.state import State
+from appconfig_provider._rest.responses import SyncToken, newest_tokens, read_sync_tokens
+
+Event: TypeAlias = "str | bytes | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
+
+_VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
+_OURS = "microsoft.appconfiguration."
+
+LONGEST_TOKEN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Somebody changed something at an endpoint."""
+
+    host: str
+    sync_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the next refresh is asked for: to look soon, and with these sync tokens by host."""
+
+    tokens: Mapping[str, Mapping[str, SyncToken]] = field(default_factory=dict, repr=False)
+    at: float = math.inf
+    """When to look, on the monotonic clock."""
+
+    def also(self, other: Wish) -> Wish:
+        """Return both wishes as one; the sooner moment and the newer tokens count."""
+        hosts = self.tokens.keys() | other.tokens.keys()
+        tokens = {
+            host: newest_tokens(self.tokens.get(host, {}), other.tokens.get(host, {}))
+            for host in hosts
+        }
+        return Wish(tokens, min(self.at, other.at))
+
+
+def read_events(given: Event) -> tuple[tuple[Notice, ...], str | None]:
+    """Return the notices in an event or a batch, and the code of a validation that is asked for.
+
+    Events of other services are left out.
+
+    Raises:
+        ValueError: it is no event; nothing of it counts.
+    """
+    notices: list[Notice] = []
+    code: str | None = None
+    for event in _events(given):
+        kind = event.get("eventType", event.get("type"))
+        if not isinstance(kind, str):
+            raise ValueError("no Event Grid event: it has neither 'eventType' nor 'type'")
+        if kind == _VALIDATION:
+            code = _text(_data(event), "validationCode")
+        elif kind.lower().startswith(_OURS):
+            notices.append(_notice(event))
+    return tuple(notices), code
+
+
+def _events(given: Event) -> list[Mapping[str, Any]]:
+    decoded: object = given
+    if isinstance(given, str | bytes | bytearray):
+        try:
+            decoded = json.loads(given)
+        except (ValueError, RecursionError) as error:
+            raise ValueError("no Event Grid event: the text is not JSON") from error
+    events = [decoded] if isinstance(decoded, Mapping) else decoded
+    if not isinstance(events, list | tuple) or not all(isinstance(one, Mapping) for one in events):
+        raise ValueError("no Event Grid event: it is neither a JSON object nor a list of them")
+    return cast("list[Mapping[str, Any]]", list(events))
+
+
+def _notice(event: Mapping[str, Any]) -> Notice:
+    try:
+        host = urlsplit(_text(event, "subject")).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError("no App Configuration event: 'subject' is not the address of a setting")
+    token = _text(_data(event), "syncToken")
+    if len(token) > LONGEST_TOKEN:
+        raise ValueError(f"no App Configuration event: 'syncToken' has {len(token)} characters")
+    return Notice(host, token)
+
+
+def _data(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = event.get("data")
+    if not isinstance(data, Mapping):
+        raise ValueError("no Event Grid event: it has no 'data'")
+    return data
+
+
+def _text(owner: Mapping[str, Any], name: str) -> str:
+    text = owner.get(name)
+    if not isinstance(text, str):
+        raise ValueError(f"no App Configuration event: {name!r} is not text")
+    return text
+
+
+def wish_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> Wish | None:
+    """Return the wish to look at a moment; None when no notice is about this store."""
+    hosts = {host_of_endpoint(endpoint) for endpoint in fleet.endpoints}
+    tokens: dict[str, Mapping[str, SyncToken]] = {}
+    for notice in notices:
+        if notice.host in hosts:
+            held = tokens.get(notice.host, {})
+            tokens[notice.host] = newest_tokens(held, read_sync_tokens(notice.sync_token))
+    return Wish(tokens, at) if tokens else None
+
+
+def wished(state: State, wish: Wish) -> State:
+    """Return the state that knows of a wish: its tokens, and when to look."""
+    fleet = state.fleet
+    for endpoint in fleet.endpoints:
+        tokens = wish.tokens.get(host_of_endpoint(endpoint))
+        if tokens:
+            merged = newest_tokens(endpoint.tokens, tokens)
+            fleet = fleet.having(replace(endpoint, tokens=merged))
+    timers = replace(state.timers, push=min(state.timers.push, wish.at))
+    return replace(state, fleet=fleet, timers=timers)

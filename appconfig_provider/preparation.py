@@ -1,0 +1,70 @@
+"""What `load()` does before anything is sent: the world of the plans, what a face cannot call."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from appconfig_provider._engine.context import Context
+from appconfig_provider._rest.tracing import read_environment
+from appconfig_provider._version import __version__
+from appconfig_provider.callbacks import is_coroutine_function
+from appconfig_provider.options import Options
+from appconfig_provider.protocols import Clock
+from appconfig_provider.vaults import asynchronous
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.core.credentials_async import AsyncTokenCredential
+
+Credential: TypeAlias = "TokenCredential | AsyncTokenCredential | None"
+
+
+def make_context(options: Options, clock: Clock, credential: Credential) -> Context:
+    """Return what plans are given instead of the world."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    agent = f"appconfig-provider/{__version__} Python/{version}"
+    if options.user_agent:
+        agent = f"{options.user_agent} {agent}"
+    own = {name for name, _ in options.extra_headers}
+    usual = (("user-agent", agent), ("accept", "*/*"))
+    kept = tuple((name, value) for name, value in usual if name not in own)
+    environment = read_environment(os.environ, _feature_management(options))
+    headers = kept + options.extra_headers
+    return Context(options, credential, clock, random.random, headers, environment)
+
+
+def _feature_management(options: Options) -> str:
+    """Return the version of the library that will read the flags, for the tracing header."""
+    if options.flag_selectors is None:
+        return ""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("featuremanagement")
+    except PackageNotFoundError:
+        return ""
+
+
+def refuse_coroutines(options: Options) -> None:
+    """Say at once what of the options only `aio` can await."""
+    callbacks = (*options.success_callbacks, *options.error_callbacks)
+    functions = [callback.function for callback in callbacks]
+    functions += [one for one in (options.configuration_mapper, options.validate) if one]
+    for function in functions:
+        refuse_coroutine(function)
+    own = getattr(options.credential, "get_token", None)
+    if is_coroutine_function(own) or asynchronous(options.vaults) is not None:
+        raise TypeError(
+            "a credential or secret_resolver is asynchronous; use appconfig_provider.aio.load, or "
+            "the credential of the same name in azure.identity"
+        )
+
+
+def refuse_coroutine(function: Callable[..., object]) -> None:
+    """Say at once that a coroutine function would never be awaited here."""
+    if is_coroutine_function(function):
+        raise TypeError(f"{function!r} is a coroutine function; use appconfig_provider.aio.load")
