@@ -30,7 +30,11 @@ check: .venv/develops  ## style, types, layers, size limits, documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/architecture
 
-bench: .venv/develops  ## speed, paired with the official provider
+.venv/draws: .venv/develops
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+bench: .venv/draws  ## speed, paired with the official provider
 	$(BIN)/python -m tests.benchmarks
 
 clean:

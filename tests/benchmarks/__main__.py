@@ -1,47 +1,74 @@
-"""`python -m tests.benchmarks`: measure, print the table, write JSON and Markdown."""
+"""`python -m tests.benchmarks`: measure, print the table, write JSON, Markdown and plots."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from .crowds import measure_crowds
+from .delays import measure_delays
 from .imports import measure_imports
 from .loads import measure_loads
 from .measure import Effort, Measurement
+from .plots import MISSING, draw
 from .process import ROOT
 from .reads import measure_reads
 from .refreshes import measure_refreshes
-from .report import table, write
+from .report import insert, markdown, table, write
 from .secrets import measure_secrets
 from .server import Store, running_store
 
 PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
-    "reads": measure_reads,
-    "loads": measure_loads,
-    "imports": measure_imports,
     "refreshes": measure_refreshes,
+    "delays": measure_delays,
+    "loads": measure_loads,
+    "reads": measure_reads,
+    "crowds": measure_crowds,
+    "imports": measure_imports,
     "secrets": measure_secrets,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmarks; a missed target is shown and does not fail, for machines differ."""
+    """Run the benchmarks and return 1 when one could not be measured.
+
+    A missed target is shown and is no failure, for machines differ.
+    """
     options = _parser().parse_args(arguments)
     effort = Effort.quick() if options.quick else Effort()
     if options.rounds:
         effort = replace(effort, rounds=options.rounds)
-    measurements: list[Measurement] = []
-    with running_store(effort.settings) as store:
-        for name in options.only or PARTS:
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            measurements += PARTS[name](effort, store)
-    print(table(measurements))
-    write(measurements, effort, options.json)
+    measurements, failures = _measure(options.only or list(PARTS), effort)
+    print(table(measurements, failures))
+    write(measurements, effort, failures, options.json)
     print(f"\nwritten: {options.json} and {options.json.with_suffix('.md')}")
-    return 0
+    try:
+        print(f"{len(draw(measurements, options.json.parent))} plots beside them")
+    except ImportError:
+        print(MISSING)
+    if options.insert is not None and not failures:
+        insert(options.insert, markdown(measurements, effort))
+    return 1 if failures else 0
+
+
+def _measure(parts: Sequence[str], effort: Effort) -> tuple[list[Measurement], dict[str, str]]:
+    """Run the parts; one that fails does not stop the others, and its reason is returned."""
+    measurements: list[Measurement] = []
+    failures: dict[str, str] = {}
+    with running_store(effort.settings) as store:
+        for name in parts:
+            begin = time.monotonic()
+            try:
+                store.delay(0)
+                measurements += PARTS[name](effort, store)
+            except Exception as error:  # whatever it is, the other parts can still be measured
+                failures[name] = f"{type(error).__name__}: {error}"
+            print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    return measurements, failures
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tests.benchmarks",
         description="Measure this library beside azure-appconfiguration-provider.",
     )
-    parser.add_argument("--rounds", type=_count, metavar="N", help="paired rounds (7)")
+    parser.add_argument("--rounds", type=_count, metavar="N", help="paired rounds (5)")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, rough")
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
     parser.add_argument(
@@ -57,7 +84,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=ROOT / "bench" / "results.json",
         metavar="FILE",
-        help="where to write the samples; the table goes beside it as Markdown (%(default)s)",
+        help="where to write the samples; tables and plots go beside it (%(default)s)",
+    )
+    parser.add_argument(
+        "--insert",
+        type=Path,
+        metavar="FILE.md",
+        help="put the table between the marks of this document, unless a part failed",
     )
     return parser
 

@@ -15,22 +15,30 @@ import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
-from .sides import EVERY, LOADERS, fingerprint
+from .scenes import Face
+from .sides import FIVE_KEYS, LOADERS, SENTINEL, fingerprint
 
 
 def main(side: int, connection: str, *, trace: bool) -> Mapping[str, float | str]:
     """Warm up, load everything and return what that took."""
-    load = LOADERS[side]
-    load(connection, "sentinel").close()
+    load = LOADERS[Face.SYNC][side]
+    load(connection, FIVE_KEYS).close()
     gc.collect()
     if trace:
         tracemalloc.start()
-    peak, wall, cpu = peak_kib(), time.perf_counter(), time.process_time()
-    config = load(connection, EVERY)
-    cpu, wall, peak = time.process_time() - cpu, time.perf_counter() - wall, peak_kib() - peak
-    result: dict[str, float | str] = {"cpu": cpu * 1e3, "wall": wall * 1e3, "peak": peak / 1024}
+    before, peak = memory_kib("VmRSS"), memory_kib("VmHWM")
+    wall, cpu = time.perf_counter(), time.process_time()
+    config = load(connection, SENTINEL)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    peak = memory_kib("VmHWM") - peak
+    gc.collect()
+    result: dict[str, float | str] = {
+        "cpu": cpu * 1e3,
+        "wall": wall * 1e3,
+        "peak": peak / 1024,
+        "resident": (memory_kib("VmRSS") - before) * 1024 / len(config),
+    }
     if trace:
-        gc.collect()
         held, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         result = {"held": held / len(config), "most": most / len(config)}
@@ -39,15 +47,15 @@ def main(side: int, connection: str, *, trace: bool) -> Mapping[str, float | str
     return result
 
 
-def peak_kib() -> int:
-    """Return the most memory this process has had, in KiB.
+def memory_kib(field: str) -> int:
+    """Return this process's resident memory (VmRSS), or the most it has had (VmHWM), in KiB.
 
     Linux hands ru_maxrss down from the parent, which may be the bigger one, so the kernel's own
-    line about this program is read where there is one.
+    line about this program is read where there is one. Elsewhere both are the most there was.
     """
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+        return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
     except (OSError, StopIteration):
         import resource
 

@@ -6,26 +6,49 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from .scenes import QUICK_SCENES, SCENES, Face, Scene
+
 
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much to measure: rounds, repeats within one, and how big each piece of work is."""
 
-    rounds: int = 7
-    repeats: int = 75
+    rounds: int = 5
+    """Of what is cheap and what the table is about."""
+    repeats: int = 50
     """Runs of a tight loop in a round; the fastest counts, because noise only ever adds."""
     laps: int = 20
     """How often a tight loop goes through its hundred keys."""
-    starts: int = 8
+    starts: int = 3
     """Fresh processes of each program in a round; the fastest counts."""
-    checks: int = 20
-    """Forced refreshes in a row; their median counts."""
+    checks: int = 6
+    """Short refreshes in a row; their median counts."""
     settings: int = 10_000
+    big: int = 50_000
+    """Settings of the load whose memory is weighed."""
+    idle: float = 1.0
+    """Seconds of requests beside no reload at all, to know what this machine's noise adds."""
+    scenes: tuple[Scene, ...] = SCENES
+
+    @property
+    def fewer(self) -> int:
+        """Rounds of what takes long, or stands beside the table."""
+        return max(self.rounds // 2, 1)
 
     @classmethod
     def quick(cls) -> Effort:
         """Return an effort of seconds that proves the harness and nothing about speed."""
-        return cls(rounds=2, repeats=5, laps=5, starts=1, checks=3, settings=300)
+        return cls(
+            rounds=2,
+            repeats=5,
+            laps=5,
+            starts=1,
+            checks=3,
+            settings=300,
+            big=600,
+            idle=0.2,
+            scenes=QUICK_SCENES,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +59,14 @@ class Metric:
     unit: str
     target: float | None = None
     """None: for information."""
+    scene: Scene | None = None
+    """None: the cost does not depend on where the store is, or the name says what it does."""
+    face: Face = Face.SYNC
+
+    @property
+    def in_table(self) -> bool:
+        """True when the table has a row for it; the aio face stands in the row of the other."""
+        return self.face is Face.SYNC and (self.scene is None or self.scene.headline)
 
 
 @dataclass(frozen=True, slots=True)

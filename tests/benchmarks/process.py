@@ -13,6 +13,9 @@ from types import TracebackType
 ROOT = Path(__file__).resolve().parents[2]
 """Where the project is, and where its programs run."""
 
+PACKAGE = "tests.benchmarks"
+"""This package as it is called from there; pytest knows it by another name."""
+
 
 class Python:
     """Runs this interpreter from the project's root; a context manager.

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -16,31 +16,100 @@ from typing import Any
 from appconfig_provider import __version__
 
 from .measure import Effort, Measurement
+from .scenes import Face, Scene
 
-HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?")
+HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?", "aio")
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 _PEERS = ("azure-appconfiguration-provider", "azure-appconfiguration", "azure-core", "httpx")
+_VERDICT = {True: "yes", False: "NO", None: ""}
 
 
-def rows(measurements: Iterable[Measurement]) -> list[tuple[str, ...]]:
-    """Return the table's rows as text."""
-    verdict = {True: "yes", False: "NO", None: ""}
-    return [
-        (
-            one.metric.name,
-            f"{_short(median(one.official))} {one.metric.unit}",
-            f"{_short(median(one.ours))} {one.metric.unit}",
-            f"{_short(one.ratio)}x",
-            "" if one.metric.target is None else f">= {one.metric.target:g}x",
-            verdict[one.met],
-        )
+def rows(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
+    """Return the table's rows as text: the sync face, and in the last column the aio face."""
+    awaited = {
+        (one.metric.name, one.metric.scene): one
         for one in measurements
+        if one.metric.face is Face.AIO
+    }
+    return [
+        _row(one, awaited.get((one.metric.name, one.metric.scene)))
+        for one in measurements
+        if one.metric.in_table
     ]
 
 
-def table(measurements: Iterable[Measurement]) -> str:
-    """Return the table for a terminal."""
-    lines = [HEADINGS, *rows(measurements)]
+def _row(one: Measurement, aio: Measurement | None) -> tuple[str, ...]:
+    verdicts = {one.met, None if aio is None else aio.met}
+    met = next((verdict for verdict in (False, True) if verdict in verdicts), None)
+    targets = [] if one.metric.target is None else [f">= {one.metric.target:g}x"]
+    if aio is not None and aio.metric.target is not None:
+        targets.append(f"aio >= {aio.metric.target:g}x")
+    return (
+        one.metric.name,
+        f"{_short(median(one.official))} {one.metric.unit}",
+        f"{_short(median(one.ours))} {one.metric.unit}",
+        f"{_short(one.ratio)}x",
+        ", ".join(targets),
+        _VERDICT[met],
+        "" if aio is None else _pair(aio),
+    )
+
+
+def _pair(one: Measurement) -> str:
+    official, ours = _short(median(one.official)), _short(median(one.ours))
+    return f"{official} / {ours}, {_short(one.ratio)}x"
+
+
+def growth(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
+    """Return the costs of the sync face in every scene, and how ours grow with the settings."""
+    found = {
+        (one.metric.name, one.metric.scene): one
+        for one in measurements
+        if one.metric.scene is not None and one.metric.face is Face.SYNC
+    }
+    scenes = sorted(
+        {_scene(one) for one in found.values()}, key=lambda scene: (scene.settings, scene.delay)
+    )
+    names = list(dict.fromkeys(name for name, _ in found))
+    lines = [("official / ours, ratio", *map(str, scenes), "growth of ours")]
+    for name in names:
+        measured = [found.get((name, scene)) for scene in scenes]
+        cells = ["" if one is None else _pair(one) for one in measured]
+        lines.append((f"{name}, ms", *cells, _growth([one for one in measured if one])))
+    return lines
+
+
+def _growth(measured: Sequence[Measurement]) -> str:
+    """Say what the biggest store costs us in terms of the smallest; linear or better is yes."""
+    delay = next((_scene(one).delay for one in measured if _scene(one).headline), None)
+    alike = sorted(
+        (_scene(one).settings, median(one.ours)) for one in measured if _scene(one).delay == delay
+    )
+    if len(alike) < 2:
+        return ""
+    (few, cheap), (many, dear) = alike[0], alike[-1]
+    linear = "yes" if dear / cheap <= many / few else "NO"
+    return f"{_short(dear / cheap)}x for {many / few:g}x: {linear}"
+
+
+def _scene(one: Measurement) -> Scene:
+    assert one.metric.scene is not None
+    return one.metric.scene
+
+
+def table(measurements: Sequence[Measurement], failures: Mapping[str, str] | None = None) -> str:
+    """Return the table for a terminal, and what could not be measured."""
+    shown = _aligned([HEADINGS, *rows(measurements)])
+    far = growth(measurements)
+    if len(far) > 1:
+        shown += "\n\n" + _aligned(far)
+    for part, reason in (failures or {}).items():
+        shown += f"\n\n{part} FAILED: {reason}"
+    return shown
+
+
+def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -52,24 +121,50 @@ def table(measurements: Iterable[Measurement]) -> str:
 
 
 def markdown(measurements: Sequence[Measurement], effort: Effort) -> str:
-    """Return the table and how it was made, to paste into the README."""
-    lines = [HEADINGS, ("---", *("---:",) * (len(HEADINGS) - 1)), *rows(measurements)]
+    """Return the table and how it was made, as it goes into the README."""
     about = machine()
+    scene = next((scene for scene in effort.scenes if scene.headline), None)
     told = (
         f"Measured {about['date'][:10]} with Python {about['python']} on {about['cpus']} CPUs "
         f"({about['platform']}), azure-appconfiguration-provider "
-        f"{about['versions']['azure-appconfiguration-provider']}; both sides take turns against "
-        f"one emulator, medians of {effort.rounds} rounds, a ratio is the median of the rounds'."
+        f"{about['versions']['azure-appconfiguration-provider']}; loads and refreshes with "
+        f"{scene} of artificial round trip unless said. Both sides take turns against one server, "
+        f"medians of {effort.rounds} rounds, a ratio is the median of the rounds'; aio: official / "
+        f"ours, ratio."
     )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{told}\n"
+    return f"{_piped([HEADINGS, *rows(measurements)])}\n\n{told}\n"
 
 
-def as_json(measurements: Iterable[Measurement], effort: Effort) -> str:
+def _piped(lines: Sequence[tuple[str, ...]]) -> str:
+    head, *rest = lines
+    ruled = [head, ("---", *("---:",) * (len(head) - 1)), *rest]
+    return "\n".join("| " + " | ".join(line) + " |" for line in ruled)
+
+
+def insert(file: Path, text: str) -> None:
+    """Put a text between a document's marks, in place of what stands there.
+
+    Raises:
+        ValueError: the marks are missing.
+    """
+    document = file.read_text(encoding="utf-8")
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{file} has no {BEGIN} ... {END}")
+    file.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+
+
+def as_json(
+    measurements: Iterable[Measurement], effort: Effort, failures: Mapping[str, str]
+) -> str:
     """Return everything that was measured, sample by sample."""
     metrics = [
         {
             "metric": one.metric.name,
             "unit": one.metric.unit,
+            "face": one.metric.face.value,
+            "scene": _described(one.metric.scene),
             "official": median(one.official),
             "ours": median(one.ours),
             "ratio": one.ratio,
@@ -80,15 +175,31 @@ def as_json(measurements: Iterable[Measurement], effort: Effort) -> str:
         }
         for one in measurements
     ]
-    effort_taken = {name: getattr(effort, name) for name in Effort.__slots__}
-    return json.dumps({"machine": machine(), "effort": effort_taken, "metrics": metrics}, indent=2)
+    taken = {name: getattr(effort, name) for name in Effort.__slots__ if name != "scenes"}
+    report = {
+        "machine": machine(),
+        "effort": taken,
+        "failures": dict(failures),
+        "metrics": metrics,
+    }
+    return json.dumps(report, indent=2)
 
 
-def write(measurements: Sequence[Measurement], effort: Effort, file: Path) -> None:
-    """Write the JSON file, and the Markdown beside it."""
+def _described(scene: Scene | None) -> dict[str, float] | None:
+    return None if scene is None else {"settings": scene.settings, "delay": scene.delay}
+
+
+def write(
+    measurements: Sequence[Measurement], effort: Effort, failures: Mapping[str, str], file: Path
+) -> None:
+    """Write the JSON file, and both tables as Markdown beside it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(as_json(measurements, effort) + "\n", encoding="utf-8")
-    file.with_suffix(".md").write_text(markdown(measurements, effort), encoding="utf-8")
+    file.write_text(as_json(measurements, effort, failures) + "\n", encoding="utf-8")
+    text = markdown(measurements, effort)
+    far = growth(measurements)
+    if len(far) > 1:
+        text += f"\n{_piped(far)}\n"
+    file.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:

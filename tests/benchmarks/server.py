@@ -1,59 +1,63 @@
-"""The store both sides talk to: our emulator, in a process of its own."""
+"""The store both sides talk to, in a process of its own, and the hand that changes it."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from azure.appconfiguration import AzureAppConfigurationClient, ConfigurationSetting
-
-from .process import ROOT
+from .process import PACKAGE, ROOT
+from .serving import CONTROL, key_of
 
 
 @dataclass(frozen=True)
 class Store:
-    """A running store, its settings but the sentinel, and the official SDK to write with."""
+    """A running store and the keys of its settings but the sentinels, in the store's order."""
 
     connection: str
-    writer: AzureAppConfigurationClient
     keys: tuple[str, ...]
 
-    def write(self, key: str, value: str) -> None:
-        """Set a value."""
-        self.writer.set_configuration_setting(ConfigurationSetting(key=key, value=value))
+    def change(self, values: Mapping[str, str]) -> None:
+        """Set values; when this returns every answer is ready."""
+        self._control({"set": values})
+
+    def delay(self, seconds: float) -> None:
+        """Let every answer take so much longer from now on."""
+        self._control({"delay": seconds})
+
+    def told(self) -> Mapping[str, Any]:
+        """Return `served` requests, `known` targets and seconds of `cpu` so far."""
+        return self._control({})
+
+    def _control(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        address = urlsplit(self.connection.partition(";")[0].removeprefix("Endpoint="))
+        with closing(http.client.HTTPConnection(address.netloc, timeout=60)) as client:
+            client.request("PUT", CONTROL, json.dumps(asked))
+            told: Mapping[str, Any] = json.load(client.getresponse())
+        return told
 
 
 @contextmanager
 def running_store(settings: int) -> Iterator[Store]:
-    """Start an emulator with so many plain settings and a sentinel; end it with the block."""
-    content = {
-        f"app/section-{number % 97:02}/key-{number:05}": f"value {number} of the benchmark"
-        for number in range(settings)
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        seed = Path(folder, "seed.json")
-        seed.write_text(json.dumps({**content, "sentinel": "0"}), encoding="utf-8")
-        command = [sys.executable, "-m", "appconfig_provider.emulator", "--port", "0"]
-        with subprocess.Popen(
-            [*command, "--seed", str(seed)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                connection = _announced(process)
-                with AzureAppConfigurationClient.from_connection_string(connection) as writer:
-                    yield Store(connection, writer, tuple(content))
-            finally:
-                process.terminate()
+    """Start a server with so many plain settings and the sentinels; end it with the block."""
+    command = [sys.executable, "-m", f"{PACKAGE}.serving", str(settings)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            keys = sorted(key_of(number) for number in range(settings))
+            yield Store(_announced(process), tuple(keys))
+        finally:
+            process.terminate()
 
 
 def _announced(process: subprocess.Popen[str]) -> str:
-    """Return the connection string, which the emulator prints once it answers."""
+    """Return the connection string, which the server prints once it answers."""
     line = process.stdout.readline().strip() if process.stdout else ""
     if not line.startswith("Endpoint="):
-        raise RuntimeError(f"the emulator did not start; it said {line!r}")
+        raise RuntimeError(f"the server did not start; it said {line!r}")
     return line
