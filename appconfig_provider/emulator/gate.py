@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
 
@@ -144,6 +145,7 @@ class Gate:
         response = Response(answer.body, answer.status)
         for name, value in answer.headers:
             response.headers[name] = value
+        response.headers["Date"] = formatdate(self._now(), usegmt=True)
         response.headers["Sync-Token"] = sync_token(self._store.mutations)
         response.headers["x-ms-request-id"] = request_id
         correlation_id = sent.get("x-ms-correlation-request-id", request_id)

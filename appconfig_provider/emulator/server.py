@@ -26,7 +26,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from appconfig_provider.emulator.tls import Certificate
 
 _IDLE_SECONDS = 120
-_DATE_SECONDS = 1.0
 _MAX_PORT = 65_535
 _BACKLOG = 256
 #: How often the loop turns until a connection that was accepted has begun.
@@ -156,6 +155,7 @@ class _Uvicorn(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            date_header=False,  # the application knows the time that its clients live by
             timeout_keep_alive=_IDLE_SECONDS,
             ssl_certfile=None if certificate is None else certificate.chain_file,
             ssl_keyfile=None if certificate is None else certificate.key_file,
@@ -197,12 +197,8 @@ class _Uvicorn(uvicorn.Server):
 
     async def main_loop(self) -> None:
         self.loop = asyncio.get_running_loop()
-        await self.on_tick(0)
         self.ready.set()
-        while not self._stopping.is_set():
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _DATE_SECONDS)
-            await self.on_tick(0)  # renews the Date header
+        await self._stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         async with self._switching:

@@ -66,3 +66,15 @@ def test_the_loading_example_layers_labels() -> None:
         config = space["config"]
         assert config["host"] == "labelled"  # type: ignore[index]  # a provider
         config.close()  # type: ignore[attr-defined]  # as above
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("store.down()", "still here True\n"), ("config.notify(store", "True pushed\n")],
+)
+def test_the_examples_of_replicas_and_of_push_show_what_they_promise(
+    text: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They bring a store of their own and run as they stand."""
+    exec(compile(block_with(text), "README.md", "exec"), {})
+    assert capsys.readouterr().out == shown
