@@ -15,7 +15,6 @@ import anyio
 import httpx
 
 from appconfig_provider._drive.http import (
-    MAX_LANES,
     TRANSPORT_ERRORS,
     Body,
     Lanes,
@@ -39,6 +38,7 @@ from appconfig_provider._plan import (
     Sleep,
     Ticket,
 )
+from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
 

@@ -30,9 +30,6 @@ LaneT = TypeVar("LaneT")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """A proxy of the environment cannot reach the emulator on this machine."""
 
-MAX_LANES = 32
-"""Requests that one provider has under way at the same time, at most."""
-
 MAX_BODY = 64 * 1024 * 1024
 """A page is at most 1 MB; an answer far beyond that is no page."""
 

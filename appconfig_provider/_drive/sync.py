@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import httpx
 
 from appconfig_provider._drive.http import (
-    MAX_LANES,
     TRANSPORT_ERRORS,
     Body,
     Lanes,
@@ -40,6 +39,7 @@ from appconfig_provider._plan import (
     Sleep,
     Ticket,
 )
+from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
 

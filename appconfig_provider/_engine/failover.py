@@ -10,7 +10,7 @@ import base64
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -18,9 +18,8 @@ from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.fleet import Backoff, Endpoint, Fleet
 from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, ask, plan
-from appconfig_provider._rest.exchange import Session
+from appconfig_provider._rest.exchange import Session, lanes_for
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.responses import SyncToken
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
 from appconfig_provider._rest.tracing import Usage, correlation_context
 from appconfig_provider.models import Store
@@ -114,13 +113,13 @@ def first_answer(
         headers = _headers(context, fleet, usage, failover=bool(failures))
         place = _Place(context, candidate, headers)
         try:
-            result, tokens = yield from _turn(place, budget, len(queue), job)
+            result, session = yield from _turn(place, budget, len(queue), job)
         except RequestFailed as failure:
             failures.append(failure)
             longer = _longer(context, candidate.backoff, failure)
             fleet = fleet.having(replace(candidate, backoff=longer))
         else:
-            fleet = fleet.having(replace(candidate, backoff=Backoff(), tokens=tokens))
+            fleet = fleet.having(_after(candidate, session))
             return Answered(result, replace(fleet, last=candidate.store.url))
 
 
@@ -135,6 +134,12 @@ def _newcomers(
     known = {endpoint.store.url for endpoint in fleet.endpoints}
     fleet = yield from discover(context, fleet, budget.until)
     return fleet, [one for one in fleet.endpoints if one.store.url not in known]
+
+
+def _after(endpoint: Endpoint, session: Session) -> Endpoint:
+    """Return an endpoint as it is known to be after it answered."""
+    quickest = endpoint.round_trip if math.isinf(session.quickest) else session.quickest
+    return replace(endpoint, backoff=Backoff(), tokens=session.tokens, round_trip=quickest)
 
 
 def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backoff:
@@ -178,7 +183,7 @@ class _Place:
 @plan
 def _turn(
     place: _Place, budget: Budget, untried: int, job: Callable[[Turn], Plan[T]]
-) -> Steps[tuple[T, Mapping[str, SyncToken]]]:
+) -> Steps[tuple[T, Session]]:
     """Do the job at one endpoint; once more with a new token when the first one is refused."""
     context, store, token = place.context, place.endpoint.store, None
     refusal: RequestFailed | None = None
@@ -197,7 +202,7 @@ def _turn(
                 raise
             refusal = failure
         else:
-            return result, session.tokens
+            return result, session
 
 
 def _session(place: _Place, sign: Signer) -> Session:
@@ -212,6 +217,7 @@ def _session(place: _Place, sign: Signer) -> Session:
         clock=context.clock,
         random=context.random,
         tokens=dict(place.endpoint.tokens),
+        lanes=lanes_for(place.endpoint.round_trip),
     )
 
 

@@ -51,6 +51,8 @@ class Endpoint:
     store: Store
     backoff: Backoff = Backoff()
     tokens: Mapping[str, SyncToken] = field(default_factory=dict)
+    round_trip: float = math.inf
+    """Seconds that the quickest answer of the last attempt took."""
     discovered: bool = False
 
 

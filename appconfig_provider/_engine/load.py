@@ -106,6 +106,5 @@ def _read_content(
 def with_references(reader: Lister, content: Content) -> Steps[Content]:
     """Return the content with the snapshots its settings refer to."""
     names = referenced_snapshots(content.settings)
-    jobs = [reader.snapshot(name, content.references.get(name, ())) for name in names]
-    pages = yield from together(jobs)
-    return replace(content, references=dict(zip(names, pages, strict=True)), consistent=True)
+    references = yield from reader.snapshots(names, content.references)
+    return replace(content, references=references, consistent=True)

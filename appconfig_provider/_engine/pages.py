@@ -1,10 +1,15 @@
-"""Listing what a selector means, page by page, without asking twice for what has not changed."""
+"""Listing what selectors mean, page by page, without asking twice for what has not changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import operator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 
+from appconfig_provider._engine.cuts import Recut, overgrown
 from appconfig_provider._plan import Headers, Plan, Steps, plan, together
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
@@ -12,6 +17,7 @@ from appconfig_provider._rest.requests import list_target, snapshot_list_target,
 from appconfig_provider._rest.responses import (
     Malformed,
     Page,
+    Setting,
     read_object,
     read_page,
 )
@@ -22,6 +28,30 @@ from appconfig_provider.models import FLAG_PREFIX, SettingSelector
 Selections = tuple[Pages, ...]
 
 _NO_PAST = "the store answered for the present only; leave consistency='point_in_time' out"
+
+
+@dataclass(slots=True)
+class _Listing:
+    """One listing while it is read: where it begins, what is known of it, what was answered."""
+
+    first: str
+    known: Pages
+    moment: Headers = ()
+    answers: dict[int, Page] = field(default_factory=dict)
+    """By place: the known pages as they are now; without known ones, the chain."""
+    followers: dict[int, list[Page]] = field(default_factory=dict)
+    """By place: the pages that close the gap after a known page."""
+
+    def recut(self) -> Recut:
+        """Return the answers, in order, beside what was known."""
+        return Recut(self.known, [self.answers[place] for place in sorted(self.answers)])
+
+    def whole(self) -> Pages:
+        """Return all pages."""
+        return self.recut().whole(self.followers) if self.known else tuple(self.answers.values())
+
+
+_Job = Callable[[], Plan[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +77,36 @@ class Lister:
     def _all(
         self, selectors: tuple[SettingSelector, ...], known: Selections, key_prefix: str
     ) -> Steps[Selections]:
-        old = known or ((),) * len(selectors)
+        names = [one.snapshot_name for one in selectors if one.snapshot_name is not None]
+        yield from self._check_snapshots(names)
         listings = [
-            self.snapshot(selector.snapshot_name, pages)
+            _Listing(snapshot_list_target(selector.snapshot_name), pages)
             if selector.snapshot_name is not None
-            else self.pages(list_target(selector, key_prefix), pages, self.moment)
-            for selector, pages in zip(selectors, old, strict=True)
+            else _Listing(list_target(selector, key_prefix), pages, self.moment)
+            for selector, pages in zip(selectors, known or ((),) * len(selectors), strict=True)
         ]
-        return (yield from together(listings))
+        return (yield from self._read(listings))
 
     @plan
-    def snapshot(self, name: str, known: Pages) -> Steps[Pages]:
-        """Return the pages of a snapshot.
+    def snapshots(
+        self, names: tuple[str, ...], known: Mapping[str, Pages]
+    ) -> Steps[dict[str, Pages]]:
+        """Return the pages of snapshots by name.
 
         Raises:
-            UnusableSnapshot: it is not there, not ready, or holds a key more than once.
+            UnusableSnapshot: one is not there, not ready, or holds a key more than once.
         """
+        yield from self._check_snapshots(names)
+        listings = [_Listing(snapshot_list_target(name), known.get(name, ())) for name in names]
+        pages = yield from self._read(listings)
+        return dict(zip(names, pages, strict=True))
+
+    @plan
+    def _check_snapshots(self, names: Iterable[str]) -> Steps[None]:
+        yield from together([self._check_snapshot(name) for name in names])
+
+    @plan
+    def _check_snapshot(self, name: str) -> Steps[None]:
         doing = snapshot_target(name)
         response = yield from read(self.session, doing, None, READ_OR_ABSENT)
         if response.status == 404:
@@ -77,28 +121,75 @@ class Lister:
             raise UnusableSnapshot(name, f"is {described.get('status')}, not ready", missing=True)
         if described.get("composition_type") != "key":
             raise UnusableSnapshot(name, "must have the composition type 'key'", missing=False)
-        return (yield from self.pages(snapshot_list_target(name), known))
 
     @plan
-    def pages(self, first: str, known: Pages, moment: Headers = ()) -> Steps[Pages]:
-        """Return all pages from a first target on; a known page answered 304 is used again.
+    def _read(self, listings: list[_Listing]) -> Steps[Selections]:
+        """Read all listings side by side; of a known one every page at once."""
+        for listing in listings:
+            if overgrown(listing.known):
+                listing.known = ()
+        chains: list[_Job] = [partial(self._chain, one) for one in listings if not one.known]
+        pages: list[_Job] = [
+            partial(self._again, one, place) for one in listings for place in range(len(one.known))
+        ]
+        # Chains come first: each is as long as all its pages.
+        yield from self._side_by_side(chains + pages)
+        gaps: list[_Job] = [
+            partial(self._close, one, recut, place)
+            for one, recut in [(one, one.recut()) for one in listings if one.known]
+            for place in recut.gaps()
+        ]
+        yield from self._side_by_side(gaps)
+        return tuple(listing.whole() for listing in listings)
 
-        A page's ETag covers where it continues, so an unchanged page may be followed by its old
-        link.
-        """
-        by_target: Mapping[str, Page] = {page.target: page for page in known}
-        pages: dict[str, Page] = {}
-        target: str | None = first
+    @plan
+    def _side_by_side(self, jobs: list[_Job]) -> Steps[None]:
+        queue = deque(jobs)
+        lanes = range(min(len(jobs), self.session.lanes))
+        yield from together([self._lane(number, queue) for number in lanes])
+
+    @plan
+    def _lane(self, number: int, queue: deque[_Job]) -> Steps[None]:
+        """Do jobs until none is left, or until the store wants fewer at a time."""
+        while queue and number < self.session.lanes:
+            yield from queue.popleft()()
+
+    @plan
+    def _chain(self, listing: _Listing) -> Steps[None]:
+        """Read a listing from its first page on, following its links."""
+        target: str | None = listing.first
+        seen: set[str] = set()
         while target is not None:
-            if target in pages:
-                raise self._malformed(Malformed(f"{target} leads back to itself"))
-            page = yield from self._page(target, by_target.get(target), moment)
-            pages[target] = page
-            target = page.next
-        return tuple(pages.values())
+            page = yield from self._page(target, None, listing.moment)
+            listing.answers[len(seen)] = page
+            seen.add(target)
+            target = self._unseen(page.next, seen)
+
+    @plan
+    def _again(self, listing: _Listing, place: int) -> Steps[None]:
+        known = listing.known[place]
+        listing.answers[place] = yield from self._page(known.target, known, listing.moment)
+
+    @plan
+    def _close(self, listing: _Listing, recut: Recut, place: int) -> Steps[None]:
+        """Follow the links of a page until the next known one is reached."""
+        page = listing.answers[place]
+        run = listing.followers[place] = []
+        seen = {page.target}
+        while not recut.reaches(place, page) and page.next is not None:
+            page = yield from self._page(page.next, None, listing.moment)
+            run.append(page)
+            seen.add(page.target)
+            self._unseen(page.next, seen)
+
+    def _unseen(self, target: str | None, seen: set[str]) -> str | None:
+        if target in seen:
+            raise self._malformed(Malformed(f"{target} leads back to itself"))
+        return target
 
     @plan
     def _page(self, target: str, known: Page | None, moment: Headers) -> Steps[Page]:
+        """Read a page; a known one that is answered 304 is used again."""
         etag = known.etag if known else None
         response = yield from read(self.session, target, etag, headers=moment)
         if response.status == 304 and known:
@@ -115,11 +206,18 @@ class Lister:
 
 
 def moved(before: Selections, after: Selections) -> bool:
-    """Tell whether a listing differs; unchanged pages are the same objects."""
-    if [len(pages) for pages in before] != [len(pages) for pages in after]:
+    """Tell whether listings differ; how they are cut into pages does not matter."""
+    return any(map(_moved, before, after)) or len(before) != len(after)
+
+
+def _moved(before: Pages, after: Pages) -> bool:
+    if all(map(operator.is_, before, after)) and len(before) == len(after):
+        return False
+    if [page.target for page in before] == [page.target for page in after]:
         return True
-    return any(
-        new is not old
-        for old_pages, new_pages in zip(before, after, strict=True)
-        for old, new in zip(old_pages, new_pages, strict=True)
-    )
+    # Read from scratch, or with pages that close gaps: only the settings themselves can tell.
+    return list(_settings(before)) != list(_settings(after))
+
+
+def _settings(pages: Pages) -> Iterator[Setting]:
+    return chain.from_iterable(page.settings for page in pages)

@@ -50,6 +50,10 @@ CONFIRMED = Found(Content(), (), "confirmed")
 """The store holds what is being served, though something newer was rejected before."""
 
 
+SAME = "same"
+"""The reason of content that holds what is being served, though perhaps in other pages."""
+
+
 @plan
 def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
     """Look at what is due, load what moved, and return the state that follows."""
@@ -68,6 +72,8 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             return _failed(replace(state, fleet=answer.fleet), answer.failures[0])
         state, found = _answered(context, state, answer), answer.result
     state = state.rearmed(context.clock.monotonic(), context.options, due)
+    if found is not None and found.reason == SAME:
+        state, found = replace(state, content=found.content), None
     if (found is None or found is CONFIRMED) and not due.secrets:
         return Outcome(state)
     return (yield from _new_generation(context, state, found, due))
@@ -75,15 +81,15 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
 
 def _ask_the_store(
     context: Context, state: State, due: Due, *, force: bool
-) -> Plan[Answered[Found | None] | Exhausted]:
+) -> Plan[Answered[Found] | Exhausted]:
     budget = Budget(context.clock.monotonic() + context.options.check_budget)
     job = partial(_look, context, state, due, force)
     return first_answer(context, state.fleet, budget, job, usage=state.usage, force=force)
 
 
 @plan
-def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Found | None]:
-    """Ask everything that is due in one batch; return what moved."""
+def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Found]:
+    """Ask everything that is due in one batch; return what was found."""
     options = context.options
     listing = due.flags or (due.settings and options.watch_pages)
     if listing:
@@ -152,16 +158,18 @@ def _listings(
 @plan
 def _listed(
     reader: Lister, state: State, listed: Content, *, resting: bool, pages_asked: bool
-) -> Steps[Found | None]:
+) -> Steps[Found]:
     """Return what the listed pages changed, if anything."""
     settings = moved(state.content.settings, listed.settings)
     flags = moved(state.content.flags or (), listed.flags or ())
     rejected = state.rejected
     if not settings and not flags:
         # Watching pages, this is the served content again: whatever was rejected is gone.
-        return CONFIRMED if rejected and pages_asked else None
+        if rejected and pages_asked:
+            return CONFIRMED
+        return Found(listed, state.sentinels, SAME)
     if rejected and resting and _same_pages(rejected.content, listed):
-        return None
+        return Found(state.content, state.sentinels, SAME)
     content = (yield from with_references(reader, listed)) if settings else listed
     return Found(content, state.sentinels, "page" if settings else "flag")
 
@@ -185,11 +193,11 @@ def _failed(state: State, error: Exception) -> Outcome:
     return Outcome(replace(state, attempt=replace(state.attempt, error=shown)), error=shown)
 
 
-def _answered(context: Context, state: State, answer: Answered[Found | None]) -> State:
+def _answered(context: Context, state: State, answer: Answered[Found]) -> State:
     state = replace(state, fleet=answer.fleet)
     if answer.result is CONFIRMED:
         state = replace(state, rejected=None)
-    if answer.result is None and state.rejected:
+    if state.rejected and answer.result.reason == SAME:
         # While a newer generation stands rejected, nobody has confirmed the one being served.
         return state
     attempt = replace(

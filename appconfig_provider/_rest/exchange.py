@@ -7,6 +7,7 @@ endpoint is the better second try.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -35,6 +36,11 @@ from appconfig_provider.protocols import Clock
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 FIRST_PAUSE = 0.8
 
+MAX_LANES = 32
+"""Requests that one provider has under way at the same time, at most."""
+PER_LANE = 0.0007
+"""Seconds of work that a request costs this machine; found best over distances of 0 to 50 ms."""
+
 READ = frozenset({200, 304})
 READ_OR_ABSENT = frozenset({200, 304, 404})
 
@@ -58,6 +64,10 @@ class Session:
     clock: Clock
     random: Callable[[], float]
     tokens: dict[str, SyncToken] = field(default_factory=dict)
+    lanes: int = MAX_LANES
+    """How many requests may be under way at once; halved each time the store asks for less."""
+    quickest: float = math.inf
+    """Seconds that the quickest answer took."""
 
     def request_headers(self) -> Headers:
         """Return what every request carries: who asks, and the newest sync tokens."""
@@ -65,11 +75,19 @@ class Session:
             return self.headers
         return (*self.headers, ("sync-token", sync_token_header(self.tokens)))
 
-    def learn(self, response: Response) -> None:
-        """Remember the sync tokens of an answer."""
+    def learn(self, response: Response, seconds: float) -> None:
+        """Remember the sync tokens of an answer, and how quickly and how gladly it was given."""
+        self.quickest = min(self.quickest, seconds)
+        if response.status == 429:
+            self.lanes = max(1, self.lanes // 2)
         header = response.headers.get("sync-token")
         if header:
             self.tokens = newest_tokens(self.tokens, read_sync_tokens(header))
+
+
+def lanes_for(round_trip: float) -> int:
+    """Return how many requests at once pay; more only wait for their turn on the processor."""
+    return max(1, round(min(MAX_LANES, round_trip / PER_LANE)))
 
 
 def read(
@@ -94,8 +112,9 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
     for attempt in range(session.retries + 1):
         # Built anew each time: an answer may have brought a newer sync token.
         whole = replace(request, headers=(*session.request_headers(), *request.headers))
+        began = session.clock.monotonic()
         response = yield from ask(Send(whole, session.sign, session.deadline))
-        session.learn(response)
+        session.learn(response, session.clock.monotonic() - began)
         if response.status in accepted:
             return response
         failure = _refusal(session, request, response)

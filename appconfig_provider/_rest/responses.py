@@ -43,6 +43,8 @@ class Page(NamedTuple):
     """The target of the page after it."""
     plain: bool = False
     """True when no setting has a content type: each is its text, and none a flag or reference."""
+    size: int = 0
+    """How many settings the page was answered with, some of which may count elsewhere."""
 
 
 class Malformed(ValueError):
@@ -62,7 +64,8 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
         raise Malformed(f"{target} did not answer with a page of settings") from error
     following = body.get("@nextLink") or next_link(response.headers.get("link", ""))
     plain = not any(setting.content_type for setting in settings)
-    return Page(target, etag_of(response), settings, _local(following, target), plain)
+    following = _local(following, target)
+    return Page(target, etag_of(response), settings, following, plain, len(settings))
 
 
 def _settings(items: list[dict[str, Any]], *, detailed: bool) -> tuple[Setting, ...]:

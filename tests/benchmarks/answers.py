@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from appconfig_provider.emulator.gate import _sync_token
 from appconfig_provider.emulator.listings_api import list_settings
 from appconfig_provider.emulator.model import Draft
 from appconfig_provider.emulator.settings_api import read_setting
 from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.sync_tokens import sync_token
 from appconfig_provider.emulator.versions import negotiate
 from appconfig_provider.emulator.wire import Answer, Call, decode, parse_query
 
@@ -78,6 +78,7 @@ class Answers:
             headers=headers,
             body=b"",
             key=decode(path.removeprefix("/kv/").encode(), "key"),
+            target=target,
             origin="",
         )
         if path == "/kv":
@@ -87,7 +88,7 @@ class Answers:
     def _bytes_of(self, answer: Answer) -> bytes:
         lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in answer.headers]
-        lines.append(f"Sync-Token: {_sync_token(self._store.mutations)}")
+        lines.append(f"Sync-Token: {sync_token(self._store.mutations)}")
         if answer.status != HTTPStatus.NOT_MODIFIED:
             lines.append(f"Content-Length: {len(answer.body)}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body

@@ -10,7 +10,7 @@ import pytest
 import appconfig_provider.aio
 import appconfig_provider.provider
 from appconfig_provider import SettingSelector, WatchKey
-from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.faces import FACES, Face
 
 Told = tuple[str, str, str | None, int | None]
@@ -43,8 +43,11 @@ def script_trouble(store: Emulator, config: Face) -> None:
 
 
 def transcript(face: str, script: Callable[[Emulator, Face], None]) -> list[Told]:
-    """Run a script and return the requests; etags are numbered, since each store makes its own."""
-    with Emulator(page_size=2) as store:
+    """Run a script and return the requests; etags are numbered, since each store makes its own.
+
+    While the clock stands still every answer comes at once, so pages are asked for one by one.
+    """
+    with FakeClock() as clock, Emulator(page_size=2, clock=clock) as store:
         for number in range(5):
             store.set(f"k{number}", "1")
         store.set("a", "1")

@@ -1,0 +1,87 @@
+"""Putting a listing together from pages that were asked for side by side.
+
+Theory. A page is what follows a position, up to a hundred settings; its target names the position.
+The targets of an earlier listing are kept as fixed *cut points*: each part of the listing, from one
+cut point to the next, is read on its own, and most parts answer 304. A part that changed may
+
+- end where it did: then its next link is the next cut point;
+- reach beyond it, after a deletion: what follows belongs to the next part and is left out here;
+- end before it, after an insertion: then next links are followed until the gap is closed. Following
+  them to the end instead would read everything a second time, since all later pages have shifted.
+
+A page reaches the next cut point if it holds a setting of a later part. Pages that were read at
+different moments may overlap or lack what was written meanwhile; each keeps the ETag of what it
+held, so the next reload finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from appconfig_provider._rest.responses import Page, Setting
+from appconfig_provider._settings.layering import Pages
+
+MOST_WASTE = 1.25
+SLACK = 2
+
+
+def overgrown(pages: Pages) -> bool:
+    """Tell whether a listing has so many small parts that reading it from scratch is better."""
+    capacity = max((page.size for page in pages), default=0)
+    if capacity == 0:
+        return len(pages) > 1 + SLACK
+    fewest = sum(len(page.settings) for page in pages) // capacity + 1
+    return len(pages) > MOST_WASTE * fewest + SLACK
+
+
+class Recut:
+    """The parts of a listing as they were answered, and what is missing between them."""
+
+    def __init__(self, known: Pages, answers: Sequence[Page]) -> None:
+        self._answers = answers
+        self._changed = [place for place, page in enumerate(answers) if page is not known[place]]
+        self._part: dict[tuple[str, str | None], int] | None = None
+
+    def gaps(self) -> list[int]:
+        """Return the places of the parts that end before the next cut point."""
+        return [place for place in self._changed if not self.reaches(place, self._answers[place])]
+
+    def reaches(self, place: int, page: Page) -> bool:
+        """Tell whether a page of a part goes as far as the next cut point."""
+        if page.next is None or self._ends_there(place, page):
+            return True
+        return self._overlap(place, page) < len(page.settings)
+
+    def whole(self, followers: Mapping[int, Sequence[Page]]) -> Pages:
+        """Return the listing, given the pages that close the gaps."""
+        pages: list[Page] = list(self._answers)
+        for place in reversed(self._changed):
+            part = [self._answers[place], *followers.get(place, ())]
+            if not self._ends_there(place, part[-1]):
+                end = self._overlap(place, part[-1])
+                part[-1] = part[-1]._replace(settings=part[-1].settings[:end])
+            pages[place : place + 1] = part
+        return tuple(pages)
+
+    def _ends_there(self, place: int, page: Page) -> bool:
+        following = place + 1
+        return following < len(self._answers) and page.next == self._answers[following].target
+
+    def _overlap(self, place: int, page: Page) -> int:
+        """Return where the settings of later parts begin in a page."""
+        if self._part is None:
+            # Made once, and only when some part did not end where it did before.
+            self._part = {
+                _identity(setting): number
+                for number, answer in enumerate(self._answers)
+                for setting in answer.settings
+            }
+        part = self._part
+        for index, setting in enumerate(page.settings):
+            if part.get(_identity(setting), -1) > place:
+                return index
+        return len(page.settings)
+
+
+def _identity(setting: Setting) -> tuple[str, str | None]:
+    return setting.key, setting.label
