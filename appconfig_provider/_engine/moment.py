@@ -47,6 +47,6 @@ def _time_of(session: Session, response: Response) -> int:
     """Return the whole seconds since 1970 by the store's clock."""
     try:
         return int(parsedate_to_datetime(response.headers.get("date", "")).timestamp())
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         problem = "the answer has no date; point_in_time cannot be had through this endpoint"
         raise RequestFailed(Kind.MALFORMED, session.origin, problem) from error

@@ -70,9 +70,11 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
 
 def _settings(items: list[dict[str, Any]], *, detailed: bool) -> tuple[Setting, ...]:
     """Read the settings of a page: the loop that runs once per setting, so it is written flat."""
+    if not isinstance(items, list):
+        raise TypeError("an object or a text can be gone through, too, and would pass for no items")
     make = tuple.__new__  # what a NamedTuple's own constructor does, without its frame
     shared: dict[str | None, str | None] = {}
-    return tuple(
+    settings = tuple(
         [
             make(
                 Setting,
@@ -83,12 +85,18 @@ def _settings(items: list[dict[str, Any]], *, detailed: bool) -> tuple[Setting, 
                     item.get("value"),
                     shared.setdefault(kind := item.get("content_type"), kind),
                     item.get("tags") or None,
-                    _details(item) if detailed or item["key"].startswith(FLAG_PREFIX) else None,
+                    _details(item) if item["key"].startswith(FLAG_PREFIX) or detailed else None,
                 ),
             )
             for item in items
         ]
     )
+    if not _TEXT.issuperset(map(type, (*shared, *(setting.value for setting in settings)))):
+        raise TypeError("labels, values and content types are texts")
+    return settings
+
+
+_TEXT = frozenset({str, type(None)})
 
 
 def _details(item: dict[str, Any]) -> Details:
@@ -163,6 +171,8 @@ def next_link(header: str) -> str | None:
 
 _USUAL_LINK = re.compile(r"/kv\?[!\"$-~]*")
 """What the service sends; anything else is looked at more closely."""
+_SENDABLE = re.compile(r"[!-~]*")
+"""What may stand in the first line of a request."""
 
 
 def _local(link: object, target: str) -> str | None:
@@ -173,10 +183,14 @@ def _local(link: object, target: str) -> str | None:
         raise Malformed(f"{target} has a next link that is no text")
     if _USUAL_LINK.fullmatch(link):
         return link
-    parts = urlsplit(urljoin(target, link))
-    if not parts.path.startswith("/kv") or not parts.query.isascii() or " " in parts.query:
+    try:
+        parts = urlsplit(urljoin(target, link))
+    except ValueError as error:
+        raise Malformed(f"{target} has a next link that is no address") from error
+    following = f"{parts.path}?{parts.query}"
+    if not following.startswith("/kv") or not _SENDABLE.fullmatch(following):
         raise Malformed(f"{target} has a next link that leads out of the listing")
-    return f"{parts.path}?{parts.query}"
+    return following
 
 
 def retry_after(response: Response, now: float) -> float | None:
@@ -192,7 +206,7 @@ def retry_after(response: Response, now: float) -> float | None:
         return seconds
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
