@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.fleet import Backoff, Endpoint, Fleet
-from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, ask, plan
+from appconfig_provider._plan import AcquireToken, Headers, Plan, Steps, ask, plan
 from appconfig_provider._rest.exchange import Session, lanes_for
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
@@ -111,13 +111,15 @@ def first_answer(
             return Exhausted(tuple(failures), fleet)
         candidate = queue.popleft()
         headers = _headers(context, fleet, usage, failover=bool(failures))
-        place = _Place(context, candidate, headers)
+        session = _session(context, candidate, headers)
         try:
-            result, session = yield from _turn(place, budget, len(queue), job)
+            turn = Turn(session, budget, len(queue))
+            result = yield from _taken(context, candidate.store, turn, job)
         except RequestFailed as failure:
             failures.append(failure)
             longer = _longer(context, candidate.backoff, failure)
-            fleet = fleet.having(replace(candidate, backoff=longer))
+            # What an endpoint said before it failed was said all the same.
+            fleet = fleet.having(replace(candidate, backoff=longer, tokens=session.tokens))
         else:
             fleet = fleet.having(_after(candidate, session))
             return Answered(result, replace(fleet, last=candidate.store.url))
@@ -171,53 +173,39 @@ def _headers(context: Context, fleet: Fleet, usage: Usage | None, *, failover: b
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a turn is taken, and with which headers."""
-
-    context: Context
-    endpoint: Endpoint
-    headers: Headers
-
-
 @plan
-def _turn(
-    place: _Place, budget: Budget, untried: int, job: Callable[[Turn], Plan[T]]
-) -> Steps[tuple[T, Session]]:
+def _taken(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Plan[T]]) -> Steps[T]:
     """Do the job at one endpoint; once more with a new token when the first one is refused."""
-    context, store, token = place.context, place.endpoint.store, None
+    session, token = turn.session, None
     refusal: RequestFailed | None = None
     while True:
         if store.access_key is not None:
-            sign = access_key_signer(store.access_key)
+            session.sign = access_key_signer(store.access_key)
         else:
             token = yield from _token(context, store, token, refusal)
-            sign = token_signer(token)
-        session = _session(place, sign)
-        session.deadline = budget.share(context.clock.monotonic(), untried)
+            session.sign = token_signer(token)
+        session.deadline = turn.budget.share(context.clock.monotonic(), turn.untried)
         try:
-            result = yield from job(Turn(session, budget, untried))
+            return (yield from job(turn))
         except RequestFailed as failure:
             if failure.status != 401 or token is None or refusal is not None:
                 raise
             refusal = failure
-        else:
-            return result, session
 
 
-def _session(place: _Place, sign: Signer) -> Session:
-    context = place.context
+def _session(context: Context, endpoint: Endpoint, headers: Headers) -> Session:
+    """Return the session of a turn, which has yet to be told how to sign and until when."""
     return Session(
-        origin=place.endpoint.store.url,
-        sign=sign,
-        headers=place.headers,
+        origin=endpoint.store.url,
+        sign=None,
+        headers=headers,
         deadline=-math.inf,
         patience=PATIENCE,
         retries=context.options.retries,
         clock=context.clock,
         random=context.random,
-        tokens=dict(place.endpoint.tokens),
-        lanes=lanes_for(place.endpoint.round_trip),
+        tokens=dict(endpoint.tokens),
+        lanes=lanes_for(endpoint.round_trip),
     )
 
 

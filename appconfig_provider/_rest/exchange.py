@@ -54,7 +54,7 @@ class Session:
     """
 
     origin: str
-    sign: Signer
+    sign: Signer | None
     headers: Headers
     deadline: float
     """On the monotonic clock; a refresh that finds work moves it."""

@@ -6,6 +6,7 @@ A version is a sentinel and two pages, `host` and `port`, which tell its number;
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -108,7 +109,12 @@ class Deployment:
     """Endpoints that still show an older version."""
     trouble: dict[str, tuple[str, Fault]] = field(default_factory=dict)
     """Endpoints in trouble: at which moment (empty: always), and what they do."""
+    echoes: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    """Of each request: where it went, the sync token it had, and the newest one given there."""
+    _patience: float = math.inf
+    _healing: tuple[str, ...] = ENDPOINTS
     _listed: set[str] = field(default_factory=set)
+    _given: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         options = Options(
@@ -150,13 +156,28 @@ class Deployment:
         for endpoint in endpoints:
             self.trouble[endpoint] = (moment, fault)
 
+    def heal_after_sleeps(self, number: int, *endpoints: str) -> None:
+        """End the trouble of endpoints, or of all, once the client has waited so many times."""
+        self._patience, self._healing = number, endpoints or ENDPOINTS
+
     def answer(self, send: Send) -> Response:
         """Answer as the endpoint does at the moment."""
+        if len(self.driver.slept) >= self._patience:
+            for endpoint in self._healing:
+                self.trouble.pop(endpoint, None)
         request = send.request
+        sent = dict(request.headers).get("sync-token")
+        self.echoes.append((request.origin, sent, self._given.get(request.origin)))
         moment, fault = self.trouble.get(request.origin, ("none", refusing))
         if moment in {"", self._moment(request)}:
             return fault(self, send)
-        return self._healthy(request)
+        return self._with_token(request, self._healthy(request))
+
+    def _with_token(self, request: Request, answer: Response) -> Response:
+        number = len(self.echoes)
+        self._given[request.origin] = f"zone={request.origin[8:11]}{number}"
+        token = {"sync-token": f"{self._given[request.origin]};sn={number}"}
+        return Response(answer.status, {**answer.headers, **token}, answer.body)
 
     def _begin(self) -> None:
         self.driver.requests.clear()
@@ -178,9 +199,9 @@ class Deployment:
         self._listed.add(request.origin)
         if "after=" in request.target:
             return _unless_known(request, page([setting("port", str(version))], f"q{version}"))
-        answer = page([setting("host", str(version))], f"p{version}")
-        answer.headers["link"] = '</kv?after=host>; rel="next"'  # type: ignore[index]  # a dict
-        return _unless_known(request, answer)
+        first = page([setting("host", str(version))], f"p{version}")
+        link = {"link": '</kv?after=host>; rel="next"'}
+        return _unless_known(request, Response(200, {**first.headers, **link}, first.body))
 
 
 def _unless_known(request: Request, answer: Response) -> Response:
