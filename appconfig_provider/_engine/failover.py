@@ -109,6 +109,10 @@ def first_answer(
             queue.extend(newcomers)
         if not queue:
             return Exhausted(tuple(failures), fleet)
+        if failures and context.clock.monotonic() >= budget.until:
+            # Somebody took all the time; those who were not asked are not backed off for it, so
+            # that the next refresh asks them.
+            return Exhausted((*failures, *map(_unasked, queue)), fleet)
         candidate = queue.popleft()
         headers = _headers(context, fleet, usage, failover=bool(failures))
         session = _session(context, candidate, headers)
@@ -142,6 +146,11 @@ def _after(endpoint: Endpoint, session: Session) -> Endpoint:
     """Return an endpoint as it is known to be after it answered."""
     quickest = endpoint.round_trip if math.isinf(session.quickest) else session.quickest
     return replace(endpoint, backoff=Backoff(), tokens=session.tokens, round_trip=quickest)
+
+
+def _unasked(endpoint: Endpoint) -> RequestFailed:
+    problem = "not asked, because the endpoints before it used up the time"
+    return RequestFailed(Kind.OUT_OF_TIME, endpoint.store.url, problem)
 
 
 def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backoff:

@@ -6,7 +6,10 @@ import itertools
 
 import pytest
 
+from appconfig_provider._engine.startup import NobodyAnswered
 from appconfig_provider._engine.state import State
+from appconfig_provider._plan import Response, Send
+from appconfig_provider._rest.failures import Kind, RequestFailed
 from tests.support.deployment import (
     ENDPOINTS,
     FAULTS,
@@ -150,6 +153,41 @@ def test_what_an_endpoint_said_before_it_failed_is_not_forgotten(moment: str) ->
         state = deployment.refresh(state, force=True).state
     assert len({origin for origin, sent, _ in deployment.echoes if sent}) == 3
     assert all(sent == given for _, sent, given in deployment.echoes)
+
+
+def taking_its_time(deployment: Deployment, send: Send) -> Response:
+    """Fail after longer than any budget, as the name resolution of a system may."""
+    deployment.clock.advance(150)
+    raise RequestFailed(Kind.UNREACHABLE, send.request.origin, "the resolver hung")
+
+
+def test_who_was_not_asked_for_lack_of_time_is_asked_next() -> None:
+    """An endpoint that takes all the time backs off alone, and the next refresh asks the others."""
+    deployment = Deployment({"retry_total": 0})
+    state = deployment.start()
+    deployment.version = 2
+    deployment.afflict([ONE], "", taking_its_time)
+    outcome = deployment.when_due(state)
+    assert deployment.asked() == [ONE]
+    assert outcome.error is not None
+    assert [one.backoff.failures for one in outcome.state.fleet.endpoints] == [1, 0, 0]
+    outcome = deployment.refresh(outcome.state)
+    assert deployment.asked() == [TWO]
+    assert whole(outcome.state) == 2
+
+
+def test_a_start_that_lacked_the_time_to_ask_is_not_told_permanent() -> None:
+    """A 403 by one endpoint is not the word of all when there was no time to ask the others."""
+    deployment = Deployment({"retry_total": 0})
+
+    def late_refusal(_: Deployment, send: Send) -> Response:
+        deployment.clock.advance(150)
+        return saying(403)(deployment, send)
+
+    deployment.afflict([ONE], "", late_refusal)
+    with pytest.raises(NobodyAnswered, match=r"two\.azconfig\.io: not asked") as caught:
+        deployment.start()
+    assert [failure.origin for failure in caught.value.failures] == list(ENDPOINTS)
 
 
 @pytest.mark.parametrize("balanced", [False, True])
