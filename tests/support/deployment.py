@@ -6,8 +6,9 @@ A version is a sentinel and two pages, `host` and `port`, which tell its number;
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -93,7 +94,10 @@ class _Driver(ScriptedDriver):
     def _perform(self, effect: Effect[object]) -> object:
         if isinstance(effect, Send) and self.clock.monotonic() < effect.deadline:
             self.requests.append(effect.request)
-            return self.deployment.answer(effect)
+            try:
+                return self.deployment.answer(effect)
+            finally:
+                self.deployment.ended[effect.request.origin] = self.clock.monotonic()
         return super()._perform(effect)
 
 
@@ -111,9 +115,14 @@ class Deployment:
     """Endpoints in trouble: at which moment (empty: always), and what they do."""
     echoes: list[tuple[str, str | None, str | None]] = field(default_factory=list)
     """Of each request: where it went, the sync token it had, and the newest one given there."""
+    ended: dict[str, float] = field(default_factory=dict)
+    """When the last request to each endpoint was over."""
+    next_version_at: int = 0
+    """At which request of an operation the next version is deployed; 0: at none."""
     _patience: float = math.inf
     _healing: tuple[str, ...] = ENDPOINTS
     _listed: set[str] = field(default_factory=set)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
     _given: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,6 +174,8 @@ class Deployment:
         if len(self.driver.slept) >= self._patience:
             for endpoint in self._healing:
                 self.trouble.pop(endpoint, None)
+        if len(self.driver.requests) == self.next_version_at:
+            self.version += 1
         request = send.request
         sent = dict(request.headers).get("sync-token")
         self.echoes.append((request.origin, sent, self._given.get(request.origin)))
@@ -174,7 +185,7 @@ class Deployment:
         return self._with_token(request, self._healthy(request))
 
     def _with_token(self, request: Request, answer: Response) -> Response:
-        number = len(self.echoes)
+        number = next(self._numbers)
         self._given[request.origin] = f"zone={request.origin[8:11]}{number}"
         token = {"sync-token": f"{self._given[request.origin]};sn={number}"}
         return Response(answer.status, {**answer.headers, **token}, answer.body)
