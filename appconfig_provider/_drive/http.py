@@ -128,13 +128,12 @@ def to_httpx(effect: Send, clock: Clock, network: Network) -> httpx.Request:
     request = effect.request
     left = time_left(effect, clock)
     signature = effect.sign(request, clock.time()) if effect.sign else ()
-    return httpx.Request(
+    whole = httpx.Request(
         request.method,
         _parsed(request.origin),
         headers=[("host", host_of(request.origin)), *request.headers, *signature],
         content=request.body or None,
         extensions={
-            "target": request.target.encode("ascii"),
             "timeout": {
                 "connect": min(network.connect_timeout, left),
                 "pool": min(network.connect_timeout, left),
@@ -143,6 +142,24 @@ def to_httpx(effect: Send, clock: Clock, network: Network) -> httpx.Request:
             },
         },
     )
+    whole.url = _Exact(whole.url, request.target)
+    return whole
+
+
+class _Exact(httpx.URL):
+    """An address whose path and query are sent as they were signed; httpx would tidy them up.
+
+    The extension `target` of httpx would do as much, but not through a proxy: there it replaces the
+    name of the host that the proxy is to connect to.
+    """
+
+    def __init__(self, origin: httpx.URL, target: str) -> None:
+        super().__init__(origin)
+        self._target = target.encode("ascii")
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._target
 
 
 @lru_cache(maxsize=64)
