@@ -109,6 +109,8 @@ class DnsServer:
     otherwise: Behaviour = unknown
     asked: list[str] = field(default_factory=list)
     port: int = 0
+    heard: threading.Event = field(default_factory=threading.Event)
+    """Set as soon as there was a question."""
 
     def name_replicas(self, store: str, *replicas: Target) -> None:
         """Let the names of a store tell of these replicas, its first endpoint being the origin."""
@@ -121,6 +123,7 @@ class DnsServer:
         name = str(question.q.qname).rstrip(".")
         if not by_tcp:
             self.asked.append(name)
+            self.heard.set()
         return self.answers.get(name, self.otherwise)(question, by_tcp)
 
     def by_udp(self, listener: socket.socket) -> None:
