@@ -210,10 +210,9 @@ def test_a_replica_keeps_its_back_off_through_a_new_look_up(load: Loader) -> Non
         config.refresh()
         assert scene.asked() == LOOK_UP
         assert sorted(scene.wanted()) == [WEST, MAIN]
-        scene.endpoints[WEST].up()
-        scene.clock.advance(5)
+        scene.clock.advance(60)
         config.refresh()
-        assert EAST not in scene.wanted()
+        assert sorted(scene.wanted()) == [WEST, MAIN]
 
 
 def test_a_replica_keeps_its_sync_tokens_through_a_new_look_up(load: Loader) -> None:
@@ -348,7 +347,10 @@ def test_odd_spellings_of_a_replica_are_one_replica(load: Loader) -> None:
         scene.dns.answers[FIRST_REPLICAS] = srv(*names)
         with pytest.raises(StartupTimeout), load(**scene.keywords()):
             pass
-        assert sorted(scene.wanted()) == sorted([MAIN, EAST, "a.b.azconfig.io", "a_b.azconfig.io"])
+        wanted = scene.wanted()
+        scene.dns.answers[FIRST_REPLICAS] = srv(EAST.upper())
+        assert told(scene, load) == {MAIN, EAST}
+        assert sorted(wanted) == sorted([MAIN, EAST, "a.b.azconfig.io", "a_b.azconfig.io"])
 
 
 CLOUDS = ["azconfig.io", "azconfig.azure.us", "azconfig.azure.cn", "appconfig.azure.com"]
