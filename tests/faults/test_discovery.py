@@ -210,9 +210,11 @@ def test_a_replica_keeps_its_back_off_through_a_new_look_up(load: Loader) -> Non
         config.refresh()
         assert scene.asked() == LOOK_UP
         assert sorted(scene.wanted()) == [WEST, MAIN]
+        scene.endpoints[EAST].clear_requests()
         scene.clock.advance(60)
         config.refresh()
         assert sorted(scene.wanted()) == [WEST, MAIN]
+        assert scene.endpoints[EAST].requests == []
 
 
 def test_a_replica_keeps_its_sync_tokens_through_a_new_look_up(load: Loader) -> None:
