@@ -13,29 +13,33 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from appconfig_provider._engine.fleet import Fleet, host_of_endpoint
+from appconfig_provider._engine.fleet import Fleet
 from appconfig_provider._engine.state import State
-from appconfig_provider._rest.responses import SyncToken, newest_tokens, read_sync_tokens
+from appconfig_provider._rest.responses import (
+    LONGEST_TOKENS,
+    SyncToken,
+    newest_tokens,
+    read_sync_tokens,
+)
 
 Event: TypeAlias = "str | bytes | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _OURS = "microsoft.appconfiguration."
 
-LONGEST_TOKEN = 4096
-
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Somebody changed something at an endpoint."""
 
-    host: str
+    authority: str
+    """Host and port; replicas on one machine differ by the port alone."""
     sync_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the next refresh is asked for: to look soon, and with these sync tokens by host."""
+    """What the next refresh is asked for: to look soon, and with these sync tokens by endpoint."""
 
     tokens: Mapping[str, Mapping[str, SyncToken]] = field(default_factory=dict, repr=False)
     at: float = math.inf
@@ -43,10 +47,11 @@ class Wish:
 
     def also(self, other: Wish) -> Wish:
         """Return both wishes as one; the sooner moment and the newer tokens count."""
-        hosts = self.tokens.keys() | other.tokens.keys()
         tokens = {
-            host: newest_tokens(self.tokens.get(host, {}), other.tokens.get(host, {}))
-            for host in hosts
+            authority: newest_tokens(
+                self.tokens.get(authority, {}), other.tokens.get(authority, {})
+            )
+            for authority in self.tokens.keys() | other.tokens.keys()
         }
         return Wish(tokens, min(self.at, other.at))
 
@@ -87,15 +92,26 @@ def _events(given: Event) -> list[Mapping[str, Any]]:
 
 def _notice(event: Mapping[str, Any]) -> Notice:
     try:
-        host = urlsplit(_text(event, "subject")).hostname
+        authority = _authority(_text(event, "subject"))
     except ValueError:
-        host = None
-    if not host:
+        authority = ""
+    if not authority:
         raise ValueError("no App Configuration event: 'subject' is not the address of a setting")
     token = _text(_data(event), "syncToken")
-    if len(token) > LONGEST_TOKEN:
+    if len(token) > LONGEST_TOKENS:
         raise ValueError(f"no App Configuration event: 'syncToken' has {len(token)} characters")
-    return Notice(host, token)
+    return Notice(authority, token)
+
+
+def _authority(address: str) -> str:
+    """Return the host and the port of an address; empty where it is none.
+
+    Raises:
+        ValueError: it cannot be taken apart.
+    """
+    parts = urlsplit(address)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return f"{parts.hostname}:{port}" if parts.hostname and port else ""
 
 
 def _data(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -114,12 +130,12 @@ def _text(owner: Mapping[str, Any], name: str) -> str:
 
 def wish_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> Wish | None:
     """Return the wish to look at a moment; None when no notice is about this store."""
-    hosts = {host_of_endpoint(endpoint) for endpoint in fleet.endpoints}
+    known = {_authority(endpoint.store.url) for endpoint in fleet.endpoints}
     tokens: dict[str, Mapping[str, SyncToken]] = {}
     for notice in notices:
-        if notice.host in hosts:
-            held = tokens.get(notice.host, {})
-            tokens[notice.host] = newest_tokens(held, read_sync_tokens(notice.sync_token))
+        if notice.authority in known:
+            held = tokens.get(notice.authority, {})
+            tokens[notice.authority] = newest_tokens(held, read_sync_tokens(notice.sync_token))
     return Wish(tokens, at) if tokens else None
 
 
@@ -127,7 +143,7 @@ def wished(state: State, wish: Wish) -> State:
     """Return the state that knows of a wish: its tokens, and when to look."""
     fleet = state.fleet
     for endpoint in fleet.endpoints:
-        tokens = wish.tokens.get(host_of_endpoint(endpoint))
+        tokens = wish.tokens.get(_authority(endpoint.store.url))
         if tokens:
             merged = newest_tokens(endpoint.tokens, tokens)
             fleet = fleet.having(replace(endpoint, tokens=merged))

@@ -223,6 +223,9 @@ class SyncToken(NamedTuple):
     sequence: int
 
 
+LONGEST_TOKENS = 4096
+"""Characters of a header of sync tokens; servers refuse requests whose headers are very long."""
+
 _SYNC_TOKEN = re.compile(r"([!-+\--:<>-~]+)=([!-+\--:<-~]+);sn=([0-9]{1,19})")
 """Printable ASCII only: a token comes back in a header, and it may have come with an event."""
 
@@ -240,11 +243,17 @@ def read_sync_tokens(header: str) -> dict[str, SyncToken]:
 def newest_tokens(
     held: Mapping[str, SyncToken], others: Mapping[str, SyncToken]
 ) -> dict[str, SyncToken]:
-    """Return the tokens of both; of the same name the one with the highest sequence number."""
+    """Return the tokens of both; of the same name the one with the highest sequence number.
+
+    Of more than fit into a header, those that came last.
+    """
     newest = dict(held)
     for name, token in others.items():
         if name not in newest or token.sequence >= newest[name].sequence:
+            newest.pop(name, None)  # so that what was renewed stands last
             newest[name] = token
+    while len(newest) > 1 and len(sync_token_header(newest)) > LONGEST_TOKENS:
+        del newest[next(iter(newest))]
     return newest
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ConfigurationSnapshot, Status
+from appconfig_provider.face import LiveConfiguration
 
 
 class Face(Protocol):
@@ -19,6 +20,8 @@ class Face(Protocol):
     def snapshot(self) -> ConfigurationSnapshot: ...
     @property
     def status(self) -> Status: ...
+    @property
+    def provider(self) -> LiveConfiguration[Any]: ...
     def refresh(self, *, force: bool = False) -> bool: ...
     def close(self) -> None: ...
 
@@ -47,6 +50,10 @@ class _Sync:
     @property
     def status(self) -> Status:
         return self._config.status
+
+    @property
+    def provider(self) -> LiveConfiguration[Any]:
+        return self._config
 
     def refresh(self, *, force: bool = False) -> bool:
         return self._config.refresh(force=force)
@@ -87,6 +94,10 @@ class _Aio:
     @property
     def status(self) -> Status:
         return self._config.status
+
+    @property
+    def provider(self) -> LiveConfiguration[Any]:
+        return self._config
 
     def refresh(self, *, force: bool = False) -> bool:
         return self._loop.run_until_complete(self._config.refresh(force=force))
