@@ -39,7 +39,7 @@ class Sources:
     def shadowed(self, key: str) -> tuple[Explanation, ...]:
         """Return every setting that stands for a key, the one that wins first."""
         found = [
-            _explained(setting, selector, selector.snapshot_name or snapshot)
+            _explained(setting, selector, snapshot or selector.snapshot_name)
             for selector, pages in zip(self.selectors, self.selections, strict=True)
             for setting, snapshot in self._candidates(key, pages)
         ]
