@@ -117,7 +117,9 @@ def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
             state.rejected, sentinels, resting=resting
         ):
             turn.begin_load(options.load_budget)
-            loaded = yield from load_after(turn.session, options, sentinels, listed, flags=False)
+            # One moment for all: flags that were listed before it was chosen are asked again.
+            again = due.flags and options.pinned
+            loaded = yield from load_after(turn.session, options, sentinels, listed, flags=again)
             return Found(loaded.content, loaded.sentinels, "sentinel")
         return (
             yield from _listed(reader, state, listed, resting=resting, pages_asked=bool(selectors))
