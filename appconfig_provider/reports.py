@@ -74,7 +74,7 @@ def log_what_waits(options: Options, state: State) -> None:
 def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
     """Return the line about a change: names, never values."""
     parts = [
-        f"{what} {', '.join(keys[:_KEYS_IN_LOG])}"
+        f"{what} {', '.join(map(_name, keys[:_KEYS_IN_LOG]))}"
         + (f" and {len(keys) - _KEYS_IN_LOG} more" if len(keys) > _KEYS_IN_LOG else "")
         for what, keys in (
             ("added", changes.added),
@@ -86,3 +86,8 @@ def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
     ]
     told = "; ".join(parts) or "no key differs"
     return f"configuration version {snapshot.version} ({changes.reason}): {told}"
+
+
+def _name(key: str) -> str:
+    """Return a key as a log line can hold it: a key may have line breaks, and a line has none."""
+    return key if key.isprintable() else repr(key)
