@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import replace
 from datetime import datetime, timezone
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from appconfig_provider._engine.context import Context
@@ -77,7 +77,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
     def _begin_life(self) -> None:
         """Make what a process must not share: locks, and what they guard."""
         self._flight = Lock()
-        self._mutex = Lock()
+        self._mutex = RLock()  # a signal handler may notify in the middle of anything
         self._began = (0.0, 0)
         self._give_back()
 

@@ -18,7 +18,7 @@ from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.fleet import Backoff, Endpoint, Fleet
 from appconfig_provider._plan import AcquireToken, Headers, Plan, Steps, ask, plan
-from appconfig_provider._rest.exchange import Session, lanes_for
+from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
 from appconfig_provider._rest.tracing import Usage, correlation_context
@@ -214,7 +214,7 @@ def _session(context: Context, endpoint: Endpoint, headers: Headers) -> Session:
         clock=context.clock,
         random=context.random,
         tokens=dict(endpoint.tokens),
-        lanes=lanes_for(endpoint.round_trip),
+        round_trip=endpoint.round_trip,
     )
 
 

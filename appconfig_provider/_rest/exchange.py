@@ -64,10 +64,17 @@ class Session:
     clock: Clock
     random: Callable[[], float]
     tokens: dict[str, SyncToken] = field(default_factory=dict)
-    lanes: int = MAX_LANES
-    """How many requests may be under way at once; halved each time the store asks for less."""
+    round_trip: float = math.inf
+    """Seconds that an answer of this endpoint took before, if one came."""
     quickest: float = math.inf
-    """Seconds that the quickest answer took."""
+    """Seconds that the quickest answer took in this session."""
+    most_lanes: int = MAX_LANES
+    """Halved each time the store asks for less."""
+
+    @property
+    def lanes(self) -> int:
+        """How many requests may be under way at once."""
+        return min(self.most_lanes, lanes_for(min(self.round_trip, self.quickest)))
 
     def request_headers(self) -> Headers:
         """Return what every request carries: who asks, and the newest sync tokens."""
@@ -79,7 +86,7 @@ class Session:
         """Remember the sync tokens of an answer, and how quickly and how gladly it was given."""
         self.quickest = min(self.quickest, seconds)
         if response.status == 429:
-            self.lanes = max(1, self.lanes // 2)
+            self.most_lanes = max(1, self.lanes // 2)
         header = response.headers.get("sync-token")
         if header:
             self.tokens = newest_tokens(self.tokens, read_sync_tokens(header))
