@@ -113,8 +113,8 @@ def first_fleet(options: Options) -> Fleet:
 
 
 def host_of_endpoint(endpoint: Endpoint) -> str:
-    """Return the host name of an endpoint, in lower case."""
-    return urlsplit(endpoint.store.url).hostname or ""
+    """Return the host name of an endpoint, in lower case and without a dot at its end."""
+    return (urlsplit(endpoint.store.url).hostname or "").rstrip(".")
 
 
 def trusted_domain(host: str) -> str:

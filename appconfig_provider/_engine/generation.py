@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
+from types import MappingProxyType
 
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.load import Content
@@ -113,7 +114,9 @@ def _explain(options: Options, content: Content, made: Mapping[str, str], key: s
     if key != FEATURE_MANAGEMENT or content.flags is None:
         return sources.explain(key)
     shadows = sources.shadowed(key)
-    return Explanation(key, None, None, {}, origin="store", selector=None, shadows=shadows)
+    return Explanation(
+        key, None, None, MappingProxyType({}), origin="store", selector=None, shadows=shadows
+    )
 
 
 @plan

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from appconfig_provider._engine import moment
 from appconfig_provider._engine.startup import start
 from appconfig_provider._plan import Request, Response
 from appconfig_provider._rest.failures import RequestFailed
@@ -54,10 +53,9 @@ def write(store: Emulator, version: str) -> None:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
+def clock() -> Iterator[FakeClock]:
     """Give the clock that everybody lives by."""
     with FakeClock(1_000_000_000.5) as fake:
-        monkeypatch.setattr(moment, "_time_of", lambda *_: int(fake.time()))
         yield fake
 
 
