@@ -5,9 +5,10 @@ single-flight flag: whoever holds it may assign `_state`, nobody else. Both face
 steps (due? take the flag, run the plan, assign, call back, give the flag back); they differ only
 in the words `async` and `await`.
 
-Others leave what they want in `_wish` and `_subscriptions`, which `_mutex` guards; no reader takes
-it. `_wake` is when the state or a wish is due, the one number that `refresh()` compares. A refresh
-takes the wish up (`_granted`) and puts it back unless it gets as far as publishing.
+Others leave what they want in `_inbox`, from where it gets into `_wish`, which `_mutex` guards; no
+reader takes it. `_wake` is when the state or a wish is due, the one number that `refresh()`
+compares. A refresh takes the wish up (`_granted`) and puts it back unless it gets as far as
+publishing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import logging
 import math
 import os
 import weakref
+from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -53,6 +55,8 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         "_driver",
         "_flight",
         "_granted",
+        "_inbox",
+        "_listening",
         "_monotonic",
         "_mutex",
         "_state",
@@ -68,6 +72,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         self._closed = False
         self._state = state
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._inbox: deque[Wish] = deque()
         self._wish = self._granted = Wish()
         self._begin_life()
         _living[id(self)] = self
@@ -77,7 +82,8 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
     def _begin_life(self) -> None:
         """Make what a process must not share: locks, and what they guard."""
         self._flight = Lock()
-        self._mutex = RLock()  # a signal handler may notify in the middle of anything
+        self._mutex = Lock()
+        self._listening = RLock()
         self._began = (0.0, 0)
         self._give_back()
 
@@ -162,6 +168,8 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         Raises:
             TypeError, ValueError: as `subscribe`.
         """
+        if callable(key_filter):
+            raise TypeError('write @config.on_change() or @config.on_change("database/*")')
 
         def subscribed(function: ListenerT) -> ListenerT:
             self.subscribe(function, key_filter)
@@ -182,7 +190,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         """
         subscription = Subscription(callback, key_filter, self._unsubscribe)
         self._check_listener(subscription)
-        with self._mutex:
+        with self._listening:
             self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
@@ -190,7 +198,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         """Refuse what this face cannot call."""
 
     def _unsubscribe(self, subscription: Subscription) -> None:
-        with self._mutex:
+        with self._listening:
             left = (one for one in self._subscriptions if one is not subscription)
             self._subscriptions = tuple(left)
 
@@ -214,10 +222,23 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         if wish is None:
             logger.debug("event about another store ignored")
         elif not self._closed:
-            with self._mutex:
-                self._wish = self._wish.also(wish)
-                self._set_wake()
+            self._inbox.append(wish)
+            self._sort_inbox()
         return None if code is None else {"validationResponse": code}
+
+    def _sort_inbox(self) -> None:
+        """Add what was left in the inbox to the wish; also called at the end of every refresh.
+
+        A signal handler may notify while this very thread holds the mutex. It leaves its wish and
+        returns, because waiting would be for ever; the holder finds it.
+        """
+        while self._inbox and self._mutex.acquire(blocking=False):
+            try:
+                while self._inbox:
+                    self._wish = self._wish.also(self._inbox.popleft())
+                self._set_wake()
+            finally:
+                self._mutex.release()
 
     def _set_wake(self) -> None:
         """Work out when `refresh()` has something to do; called with the mutex held."""
@@ -244,6 +265,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
             self._wish = self._granted.also(self._wish)
             self._granted = Wish()
             self._set_wake()
+        self._sort_inbox()
 
     def _publish(self, outcome: Outcome) -> bool:
         """Make a refresh's outcome the current state; the one assignment readers can see."""

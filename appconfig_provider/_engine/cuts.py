@@ -50,37 +50,42 @@ class Recut:
         """Tell whether a page of a part goes as far as the next cut point."""
         if page.next is None or self._ends_there(place, page):
             return True
-        return self._overlap(place, page) < len(page.settings)
+        # Made once, and only when some part did not end where it did before.
+        self._part = self._part or {
+            _identity(setting): number
+            for number, answer in enumerate(self._answers)
+            for setting in answer.settings
+        }
+        part = self._part
+        return any(part.get(_identity(setting), -1) > place for setting in page.settings)
 
     def whole(self, followers: Mapping[int, Sequence[Page]]) -> Pages:
-        """Return the listing, given the pages that close the gaps."""
-        pages: list[Page] = list(self._answers)
-        for place in reversed(self._changed):
-            part = [self._answers[place], *followers.get(place, ())]
-            if not self._ends_there(place, part[-1]):
-                end = self._overlap(place, part[-1])
-                part[-1] = part[-1]._replace(settings=part[-1].settings[:end])
-            pages[place : place + 1] = part
-        return tuple(pages)
+        """Return the listing, given the pages that close the gaps; every setting stands once."""
+        pages: list[Page] = []
+        meeting = True
+        for place, answer in enumerate(self._answers):
+            part = [answer, *followers.get(place, ())]
+            meeting = meeting and self._ends_there(place, part[-1])
+            pages += part
+        cut = any(len(page.settings) < page.size for page in pages)
+        return tuple(pages) if meeting and not cut else _each_once(pages)
 
     def _ends_there(self, place: int, page: Page) -> bool:
+        """Tell whether a page of a part leads to the next part, or ends the listing after it."""
         following = place + 1
-        return following < len(self._answers) and page.next == self._answers[following].target
+        last = following == len(self._answers)
+        return page.next == (None if last else self._answers[following].target)
 
-    def _overlap(self, place: int, page: Page) -> int:
-        """Return where the settings of later parts begin in a page."""
-        if self._part is None:
-            # Made once, and only when some part did not end where it did before.
-            self._part = {
-                _identity(setting): number
-                for number, answer in enumerate(self._answers)
-                for setting in answer.settings
-            }
-        part = self._part
-        for index, setting in enumerate(page.settings):
-            if part.get(_identity(setting), -1) > place:
-                return index
-        return len(page.settings)
+
+def _each_once(pages: Sequence[Page]) -> Pages:
+    """Leave every setting only in the last page that holds it."""
+    seen: set[tuple[str, str | None]] = set()
+    kept: list[Page] = []
+    for page in reversed(pages):
+        own = tuple(one for one in page.settings if _identity(one) not in seen)
+        seen.update(map(_identity, own))
+        kept.append(page if len(own) == len(page.settings) else page._replace(settings=own))
+    return tuple(reversed(kept))
 
 
 def _identity(setting: Setting) -> tuple[str, str | None]:

@@ -50,7 +50,7 @@ class Endpoint:
 
     store: Store
     backoff: Backoff = Backoff()
-    tokens: Mapping[str, SyncToken] = field(default_factory=dict)
+    tokens: Mapping[str, SyncToken] = field(default_factory=dict, repr=False)
     round_trip: float = math.inf
     """Seconds that the quickest answer of the last attempt took."""
     discovered: bool = False

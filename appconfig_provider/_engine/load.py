@@ -27,10 +27,10 @@ MAX_LOADS = 3
 class Content:
     """What a generation is made of, as it was read from one endpoint."""
 
-    settings: Selections = ()
-    references: Mapping[str, Pages] = field(default_factory=dict)
+    settings: Selections = field(default=(), repr=False)
+    references: Mapping[str, Pages] = field(default_factory=dict, repr=False)
     """The pages of each snapshot that settings refer to."""
-    flags: Selections | None = None
+    flags: Selections | None = field(default=None, repr=False)
     """None when feature flags are not loaded; an empty listing is not None."""
     consistent: bool = True
 

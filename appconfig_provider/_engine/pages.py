@@ -145,8 +145,13 @@ class Lister:
     @plan
     def _side_by_side(self, jobs: list[_Job]) -> Steps[None]:
         queue = deque(jobs)
-        lanes = range(min(len(jobs), self.session.lanes))
-        yield from together([self._lane(number, queue) for number in lanes])
+        while queue:
+            lanes = min(len(queue), self.session.lanes)
+            if lanes == 1:
+                # How long it takes decides again how many to do at once.
+                yield from queue.popleft()()
+            else:
+                yield from together([self._lane(number, queue) for number in range(lanes)])
 
     @plan
     def _lane(self, number: int, queue: deque[_Job]) -> Steps[None]:
@@ -213,9 +218,16 @@ def moved(before: Selections, after: Selections) -> bool:
 def _moved(before: Pages, after: Pages) -> bool:
     if all(map(operator.is_, before, after)) and len(before) == len(after):
         return False
-    if [page.target for page in before] == [page.target for page in after]:
-        return True
-    # Read from scratch, or with pages that close gaps: only the settings themselves can tell.
+    versions = [(page.target, page.etag) for page in before]
+    if versions == [(page.target, page.etag) for page in after]:
+        # An equal ETag means an equal page; without any, the settings have to tell.
+        return any(etag is None for _, etag in versions) and _differ(before, after)
+    same_cuts = [page.target for page in before] == [page.target for page in after]
+    # Read from scratch, or with pages that close gaps, ETags say nothing either.
+    return same_cuts or _differ(before, after)
+
+
+def _differ(before: Pages, after: Pages) -> bool:
     return list(_settings(before)) != list(_settings(after))
 
 

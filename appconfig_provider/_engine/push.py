@@ -46,14 +46,18 @@ class Wish:
     """When to look, on the monotonic clock."""
 
     def also(self, other: Wish) -> Wish:
-        """Return both wishes as one; the sooner moment and the newer tokens count."""
+        """Return both wishes as one; the newer tokens count, and the moment of the earlier wish.
+
+        Did each event of a deployment choose anew, the soonest of all would count, and a fleet
+        would ask at once after all.
+        """
         tokens = {
             authority: newest_tokens(
                 self.tokens.get(authority, {}), other.tokens.get(authority, {})
             )
             for authority in self.tokens.keys() | other.tokens.keys()
         }
-        return Wish(tokens, min(self.at, other.at))
+        return Wish(tokens, other.at if math.isinf(self.at) else self.at)
 
 
 def read_events(given: Event) -> tuple[tuple[Notice, ...], str | None]:
@@ -147,5 +151,5 @@ def wished(state: State, wish: Wish) -> State:
         if tokens:
             merged = newest_tokens(endpoint.tokens, tokens)
             fleet = fleet.having(replace(endpoint, tokens=merged))
-    timers = replace(state.timers, push=min(state.timers.push, wish.at))
-    return replace(state, fleet=fleet, timers=timers)
+    push = wish.at if math.isinf(state.timers.push) else state.timers.push
+    return replace(state, fleet=fleet, timers=replace(state.timers, push=push))

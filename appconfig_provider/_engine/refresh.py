@@ -13,7 +13,7 @@ from functools import partial
 
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
-from appconfig_provider._engine.fleet import Backoff
+from appconfig_provider._engine.fleet import FIRST_BACKOFF, Backoff
 from appconfig_provider._engine.generation import Generation, Terms, build
 from appconfig_provider._engine.load import Content, lister, load_after, with_references
 from appconfig_provider._engine.pages import Lister, Selections, moved
@@ -66,8 +66,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             answer = yield from _ask_the_store(context, state, due, force=force)
         except Exception as error:
             # Not the endpoint's fault, so no back-off; every attempt moves the timers.
-            later = context.clock.monotonic()
-            return _failed(state.rearmed(later, context.options, due), error)
+            return _failed(_postponed(context, state, due), error)
         if isinstance(answer, Exhausted):
             return _failed(replace(state, fleet=answer.fleet), answer.failures[0])
         state, found = _answered(context, state, answer), answer.result
@@ -77,6 +76,16 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
     if (found is None or found is CONFIRMED) and not due.secrets:
         return Outcome(state)
     return (yield from _new_generation(context, state, found, due))
+
+
+def _postponed(context: Context, state: State, due: Due) -> State:
+    """Return the state after an attempt that failed by itself; a pushed event stays wanted."""
+    later = context.clock.monotonic()
+    following = state.rearmed(later, context.options, due)
+    if state.timers.push > later:
+        return following
+    soon = later + min(FIRST_BACKOFF, context.options.interval)
+    return replace(following, timers=replace(following.timers, push=soon))
 
 
 def _ask_the_store(
@@ -234,7 +243,7 @@ def _the_rest(context: Context, rejected: Outcome, found: Found, due: Due) -> St
     work while somebody's new setting is wrong.
     """
     state = rejected.state
-    flags = found.content.flags if found.reason == "page" else state.content.flags
+    flags = found.content.flags
     flags_moved = moved(state.content.flags or (), flags or ())
     if found.reason in {"flag", "secret"} or not (flags_moved or due.secrets):
         return rejected

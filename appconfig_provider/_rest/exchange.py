@@ -73,8 +73,9 @@ class Session:
 
     @property
     def lanes(self) -> int:
-        """How many requests may be under way at once."""
-        return min(self.most_lanes, lanes_for(min(self.round_trip, self.quickest)))
+        """How many requests may be under way at once, by what the answers take."""
+        known = self.round_trip if math.isinf(self.quickest) else self.quickest
+        return min(self.most_lanes, lanes_for(known))
 
     def request_headers(self) -> Headers:
         """Return what every request carries: who asks, and the newest sync tokens."""

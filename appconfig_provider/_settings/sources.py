@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from appconfig_provider._rest.responses import Page, Setting
 from appconfig_provider._settings.content import Kind, kind_of_setting
@@ -18,9 +19,9 @@ class Sources:
     """What a generation was made of; the same objects that the next refresh compares with."""
 
     selectors: tuple[SettingSelector, ...]
-    selections: tuple[Pages, ...]
+    selections: tuple[Pages, ...] = field(repr=False)
     """The pages of each selector."""
-    references: Mapping[str, Pages]
+    references: Mapping[str, Pages] = field(repr=False)
     prefixes: tuple[str, ...]
     made: Mapping[str, str] = field(default_factory=dict)
     """By key: the key of the setting that a mapper made it from, where that is another one."""
@@ -76,6 +77,8 @@ def _explained(
 
 def _secret_id(setting: Setting) -> str | None:
     try:
-        return secret_of(setting, lenient=True).written
-    except UnresolvedReference:
+        address = urlsplit(secret_of(setting, lenient=True).written)
+    except (UnresolvedReference, ValueError):
         return None
+    # What only a resolver understands may hold a password, or a signature as its query.
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"

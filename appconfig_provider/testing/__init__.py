@@ -17,7 +17,7 @@ for secrets:
 
 from __future__ import annotations
 
-from appconfig_provider.emulator import Draft, Setting
+from appconfig_provider.emulator import Draft, Server, Setting  # noqa: F401 - says what to install
 from appconfig_provider.emulator.scripting import Hook, RequestRecord, Scripted
 from appconfig_provider.emulator.snapshot_model import Snapshot
 from appconfig_provider.testing.clock import Clock, FakeClock

@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
     @property
     def due_from(self) -> float:
         """When the next refresh is to happen, worked out from what the model knows."""
-        wanted = min((at for at, _ in self.owed), default=math.inf)
+        wanted = self.owed[0][0] if self.owed else math.inf
         free: float = self.config._state.fleet.free_at
         return max(min(wanted, self.checked + INTERVAL), free)
 

@@ -282,3 +282,11 @@ def _reason(
         assert config.refresh() or config.refresh(force=True)
     (only,) = told
     return only.reason
+
+
+def test_a_decorator_without_brackets_is_told_at_once() -> None:
+    """`@config.on_change` would take the function for a filter and never call it."""
+    with Emulator() as store:
+        config = appconfig_provider.load(connection_string=store.connection_string)
+        with config, pytest.raises(TypeError, match=r"@config\.on_change\(\)"):
+            config.on_change(print)  # type: ignore[arg-type]  # the mistake itself
