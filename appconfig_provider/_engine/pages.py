@@ -146,18 +146,17 @@ class Lister:
     def _side_by_side(self, jobs: list[_Job]) -> Steps[None]:
         queue = deque(jobs)
         while queue:
-            lanes = min(len(queue), self.session.lanes)
-            if lanes == 1:
-                # How long it takes decides again how many to do at once.
-                yield from queue.popleft()()
-            else:
-                yield from together([self._lane(number, queue) for number in range(lanes)])
+            width = min(len(queue), self.session.lanes)
+            lanes = [self._lane(number, width, queue) for number in range(width)]
+            yield from together(lanes)
 
     @plan
-    def _lane(self, number: int, queue: deque[_Job]) -> Steps[None]:
-        """Do jobs until none is left, or until the store wants fewer at a time."""
-        while queue and number < self.session.lanes:
+    def _lane(self, number: int, width: int, queue: deque[_Job]) -> Steps[None]:
+        """Do jobs until none is left, or until quite another number of lanes would do better."""
+        while queue:
             yield from queue.popleft()()
+            if not number < self.session.lanes <= 2 * width:
+                return
 
     @plan
     def _chain(self, listing: _Listing) -> Steps[None]:

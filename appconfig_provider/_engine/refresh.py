@@ -82,10 +82,9 @@ def _postponed(context: Context, state: State, due: Due) -> State:
     """Return the state after an attempt that failed by itself; a pushed event stays wanted."""
     later = context.clock.monotonic()
     following = state.rearmed(later, context.options, due)
-    if state.timers.push > later:
-        return following
     soon = later + min(FIRST_BACKOFF, context.options.interval)
-    return replace(following, timers=replace(following.timers, push=soon))
+    push = max(state.timers.push, soon)
+    return replace(following, timers=replace(following.timers, push=push))
 
 
 def _ask_the_store(

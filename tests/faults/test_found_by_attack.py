@@ -87,6 +87,28 @@ def test_a_push_outlives_a_failure_of_the_programs_own() -> None:
             assert config["k"] == "2"
 
 
+def test_a_push_that_is_not_due_yet_outlives_such_a_failure_too() -> None:
+    """A timer's attempt that breaks by itself does not use up an event whose moment is to come."""
+    credential = Moody()
+    with FakeClock() as clock, Emulator(tls=True, clock=clock) as store:
+        store.tokens.add("token")
+        store.set("sentinel", "1")
+        with load(
+            store.endpoint,
+            credential,
+            verify=store.ca_file,
+            refresh_on=["sentinel"],
+            refresh_interval=30,
+            push_delay=60,
+        ) as config:
+            object.__setattr__(config._context, "random", lambda: 1.0)
+            config.notify(store.event("sentinel"))
+            clock.advance(30)
+            credential.mood = OSError("no route")
+            assert not config.refresh()
+            assert config._state.timers.push == 60
+
+
 def test_a_setting_that_two_reloads_saw_in_two_places_stands_once() -> None:
     """What was written while pages were read shadows nothing twice, and publishes once."""
     with Emulator(page_size=2) as store:
