@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._rest.failures import EngineError
 from appconfig_provider.arguments import Watched
 from appconfig_provider.callbacks import OnError, OnSuccess
 from appconfig_provider.face import LiveConfiguration
-from appconfig_provider.models import ConfigurationSetting, SettingSelector
+from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
 from appconfig_provider.options import Options
 from appconfig_provider.preparation import make_context
 from appconfig_provider.reports import call_back
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential
 
     from appconfig_provider._drive.aio import AsyncDriver  # noqa: F401 - in a base class
+    from appconfig_provider._drive.polling import TaskPoller
 
 
 async def load(
@@ -61,6 +63,7 @@ async def load(
     configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
+    polling: Polling | None = Polling.manual(),
     consistency: str | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -107,10 +110,15 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
     return DefaultAzureCredential()
 
 
-class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver"]):
+class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller"]):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 
     __slots__ = ()
+
+    def _make_poller(self) -> TaskPoller:
+        from appconfig_provider._drive.polling import TaskPoller
+
+        return TaskPoller(self, self._context.clock)
 
     async def refresh(self, force: bool = False) -> bool:
         """Look at the sentinels if the interval has passed; load everything if one moved.
@@ -120,18 +128,28 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver"]):
         another refresh keyword was given) or the provider is closed. Never raises for trouble with
         the store: the old generation stays, a warning is logged, `status.last_error` is set and
         `on_refresh_error` is called. `force` ignores the interval and back-off; what has not
-        changed is still not loaded.
+        changed is still not loaded. With `Polling.auto()` it leaves what is due to the poller,
+        unless that is late.
         """
         if not force and self._monotonic() < self._wake:
             return False
+        return await self._refresh(self._context, force=force)
+
+    async def _look(self) -> bool:
+        """Do what the poller does: refresh in the background."""
+        return await self._refresh(self._background, force=False)
+
+    async def _refresh(self, context: Context, *, force: bool) -> bool:
+        """Refresh what is due, unless somebody else does."""
         flight = self._flight
         if not flight.acquire(blocking=False):
             return False
         try:
+            self._keep_polling()
             state = self._take_up(force=force)
             if state is None:
                 return False
-            outcome = await self._driver.run(refresh(self._context, state, force=force))
+            outcome = await self._driver.run(refresh(context, state, force=force))
             if self._closed:
                 return False
             published = self._publish(outcome)
@@ -145,6 +163,8 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver"]):
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
         self._closed = True
+        if self._poller is not None:
+            await self._poller.stop()
         await self._driver.close()
 
     async def __aenter__(self) -> AzureAppConfigurationProvider:

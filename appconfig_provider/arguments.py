@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from appconfig_provider.models import NO_LABEL, AccessKey, SettingSelector, Store, WatchKey
+from appconfig_provider.models import NO_LABEL, AccessKey, Polling, SettingSelector, Store, WatchKey
 
 Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
 
@@ -271,6 +271,15 @@ def flag(name: str, given: bool | None, default: bool) -> bool:
         return default
     if not isinstance(given, bool):
         raise TypeError(f"{name} must be True or False, not {given!r}")
+    return given
+
+
+def polling(given: object) -> Polling:
+    """Return who looks whether anything changed."""
+    if given is None:
+        return Polling.manual()
+    if not isinstance(given, Polling):
+        raise TypeError(f"polling must be Polling.auto() or Polling.manual(), not {given!r}")
     return given
 
 

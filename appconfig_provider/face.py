@@ -1,4 +1,4 @@
-"""What the sync and the async provider have in common: reading, status, logging, life after fork.
+"""What the sync and the async provider have in common: status, events, publishing, life after fork.
 
 Theory. `_state` is the only thing a reader touches, and it is replaced whole. `_flight` is the
 single-flight flag: whoever holds it may assign `_state`, nobody else. Both faces follow the same
@@ -6,9 +6,9 @@ steps (due? take the flag, run the plan, assign, call back, give the flag back);
 in the words `async` and `await`.
 
 Others leave what they want in `_inbox`, from where it gets into `_wish`, which `_mutex` guards; no
-reader takes it. `_wake` is when the state or a wish is due, the one number that `refresh()`
-compares. A refresh takes the wish up (`_granted`) and puts it back unless it gets as far as
-publishing.
+reader takes it. `_due` is when the state or a wish is due. `refresh()` compares the clock with one
+number, `_wake`: that same moment, or a little later where a poller is to come first. A refresh
+takes the wish up (`_granted`) and puts it back unless it gets as far as publishing.
 """
 
 from __future__ import annotations
@@ -17,49 +17,61 @@ import logging
 import math
 import os
 import weakref
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.push import Event, Wish, read_events, wish_of, wished
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
+from appconfig_provider._rest.exchange import BACKGROUND_LANES
 from appconfig_provider.callbacks import Subscription, SuccessCallback
-from appconfig_provider.models import JsonValue, Status
+from appconfig_provider.models import Status
+from appconfig_provider.reading import CurrentValues
 from appconfig_provider.reports import change_told, log_problems, log_what_waits
-from appconfig_provider.snapshot import ConfigurationSnapshot
 
 if TYPE_CHECKING:
     from appconfig_provider._drive.aio import AsyncDriver
+    from appconfig_provider._drive.polling import TaskPoller, ThreadPoller
     from appconfig_provider._drive.sync import SyncDriver
 
 logger = logging.getLogger("appconfig_provider")
 
 DriverT = TypeVar("DriverT", "SyncDriver", "AsyncDriver")
-T = TypeVar("T")
 ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 
 
-class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
+PollerT = TypeVar("PollerT", "ThreadPoller", "TaskPoller")
+
+JITTER = 0.1
+"""What a poller adds to its sleep at most, as a part of the interval."""
+LATE = 1.0
+"""Seconds after which somebody who calls `refresh()` does what the poller should have done."""
+
+
+class LiveConfiguration(CurrentValues, Generic[DriverT, PollerT]):
     """A Mapping of the newest generation; each call answers from a single one."""
 
     __slots__ = (
         "__weakref__",
+        "_background",
         "_began",
         "_closed",
         "_context",
         "_driver",
+        "_due",
         "_flight",
         "_granted",
         "_inbox",
         "_listening",
         "_monotonic",
         "_mutex",
-        "_state",
+        "_poller",
         "_subscriptions",
         "_wake",
         "_wish",
@@ -67,6 +79,7 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
 
     def __init__(self, context: Context, driver: DriverT, state: State) -> None:
         self._context = context
+        self._background = replace(context, most_lanes=BACKGROUND_LANES)
         self._driver: DriverT = driver
         self._monotonic = context.clock.monotonic
         self._closed = False
@@ -85,51 +98,29 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
         self._mutex = Lock()
         self._listening = RLock()
         self._began = (0.0, 0)
+        self._poller: PollerT | None = self._make_poller() if self._context.options.polls else None
         self._give_back()
+        self._keep_polling()
 
-    # Every method of Mapping is spelt out: the inherited ones go through exceptions and
-    # per-key look-ups, which costs up to ten times more.
+    @abstractmethod
+    def _make_poller(self) -> PollerT:
+        """Return what looks after this configuration."""
 
-    def __getitem__(self, key: str) -> JsonValue:
-        return self._state.values[key]
+    def _keep_polling(self) -> None:
+        """See that the poller lives: a fork, or the end of an event loop, may have ended it."""
+        if self._poller is not None and not self._closed:
+            self._poller.start()
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._state.values
+    def _next_look(self) -> float | None:
+        """Return when the poller is to look, on the monotonic clock; None when never again.
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._state.values)
-
-    def __len__(self) -> int:
-        return len(self._state.values)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, LiveConfiguration):
-            other = other.snapshot
-        if not isinstance(other, Mapping):
-            return NotImplemented
-        return self._state.values == dict(other)
-
-    __hash__ = None  # type: ignore[assignment]  # like dict: equal by content, not hashable
-
-    @overload
-    def get(self, key: str, default: None = None) -> JsonValue: ...
-    @overload
-    def get(self, key: str, default: T) -> JsonValue | T: ...
-    def get(self, key: str, default: object = None) -> object:
-        """Return the value of a key, or `default`."""
-        return self._state.values.get(key, default)
-
-    def keys(self) -> KeysView[str]:
-        """Return the keys of the current generation; the view stays with it."""
-        return self._state.values.keys()
-
-    def values(self) -> ValuesView[JsonValue]:
-        """Return the values of the current generation; the view stays with it."""
-        return self._state.values.values()
-
-    def items(self) -> ItemsView[str, JsonValue]:
-        """Return keys and values of the current generation; the view stays with it."""
-        return self._state.values.items()
+        A little later than it has to, by chance, so that a fleet does not ask all at once.
+        """
+        if self._closed:
+            return None
+        ahead = self._due - self._monotonic()
+        spread = min(max(ahead, 0.0), self._context.options.interval) * JITTER
+        return self._due + spread * self._context.random()
 
     def __repr__(self) -> str:
         snapshot = self._state.snapshot
@@ -137,11 +128,6 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
             f"<{type(self).__name__} {self._context.options.stores[0].url} "
             f"version={snapshot.version} keys={len(snapshot)}>"
         )
-
-    @property
-    def snapshot(self) -> ConfigurationSnapshot:
-        """The current generation, for several reads that must agree and for `dict(...)`."""
-        return self._state.snapshot
 
     @property
     def status(self) -> Status:
@@ -241,8 +227,13 @@ class LiveConfiguration(Mapping[str, JsonValue], Generic[DriverT]):
                 self._mutex.release()
 
     def _set_wake(self) -> None:
-        """Work out when `refresh()` has something to do; called with the mutex held."""
-        self._wake = wished(self._state, self._wish).due
+        """Work out when there is something to do; called with the mutex held."""
+        self._due = due = wished(self._state, self._wish).due
+        if self._poller is None:
+            self._wake = due
+        else:
+            self._wake = due + self._context.options.interval * JITTER + LATE
+            self._poller.ring()
 
     def _take_up(self, *, force: bool) -> State | None:
         """Return the state to refresh, wishes included, or None when nothing is due after all.
@@ -300,7 +291,9 @@ def _utc(moment: tuple[float, float] | None) -> datetime | None:
     return datetime.fromtimestamp(moment[1], timezone.utc) if moment else None
 
 
-_living: weakref.WeakValueDictionary[int, LiveConfiguration[Any]] = weakref.WeakValueDictionary()
+_living: weakref.WeakValueDictionary[int, LiveConfiguration[Any, Any]] = (
+    weakref.WeakValueDictionary()
+)
 _left_to_the_parent: list[object] = []
 """Connections a child inherited; kept, because closing them could end the parent's."""
 

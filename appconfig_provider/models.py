@@ -33,6 +33,32 @@ class WatchKey(NamedTuple):
     label: str = NO_LABEL
 
 
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """Who looks whether anything changed: your program, or a thread (a task in `aio`) of ours.
+
+    Made by `Polling.manual()` and `Polling.auto()`.
+    """
+
+    automatic: bool = False
+    interval: float | None = None
+    init_wait: float | None = None
+
+    @classmethod
+    def manual(cls) -> Polling:
+        """Leave it to the calls of `refresh()`; the default."""
+        return cls()
+
+    @classmethod
+    def auto(cls, interval: float | None = None, init_wait: float | None = None) -> Polling:
+        """Look by itself, as soon as anything is due.
+
+        `interval` takes the place of `refresh_interval` and `init_wait` that of `startup_timeout`,
+        both in seconds; None leaves these as they are.
+        """
+        return cls(automatic=True, interval=interval, init_wait=init_wait)
+
+
 class SettingSelector:
     r"""Which settings to load: by filters, or everything in a snapshot.
 

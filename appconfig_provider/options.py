@@ -19,7 +19,7 @@ from appconfig_provider.callbacks import (
     error_callbacks,
     success_callbacks,
 )
-from appconfig_provider.models import SettingSelector, Store, WatchKey
+from appconfig_provider.models import Polling, SettingSelector, Store, WatchKey
 from appconfig_provider.vaults import (
     AzureAppConfigurationKeyVaultOptions,
     ClientConfigs,
@@ -73,6 +73,7 @@ class Options:
     configuration_mapper: Callable[..., object] | None = None
     validate: Callable[..., object] | None = None
     startup_timeout: float | None = DEFAULT_STARTUP
+    polling: Polling | None = Polling.manual()
     consistency: str | None = None
     push_delay: float | None = DEFAULT_PUSH_DELAY
     audience: str | None = None
@@ -106,6 +107,8 @@ class Options:
     error_callbacks: tuple[Callback, ...] = field(init=False, repr=False)
     pinned: bool = field(init=False)
     """True when all pages of a load are to show one moment."""
+    polls: bool = field(init=False)
+    """True when the provider looks by itself."""
     longest_push_delay: float = field(init=False)
     extra_headers: tuple[tuple[str, str], ...] = field(init=False, repr=False)
     startup_budget: float = field(init=False)
@@ -118,6 +121,11 @@ class Options:
         for part in (self._where(), self._what(), self._when(), self._how()):
             for name, value in part.items():
                 object.__setattr__(self, name, value)
+        if self.polls and not self.looks:
+            raise ValueError(
+                "polling=Polling.auto() has nothing to look at; pass refresh_on=[...], or "
+                "refresh_enabled=True to watch every selected page"
+            )
 
     def _where(self) -> dict[str, object]:
         switch = arguments.flag
@@ -156,7 +164,11 @@ class Options:
     def _when(self) -> dict[str, object]:
         watch = arguments.watch_keys(self.refresh_on)
         seconds = arguments.seconds
+        polling = arguments.polling(self.polling)
         interval = seconds("refresh_interval", self.refresh_interval, 30.0, MIN_INTERVAL)
+        interval = seconds(
+            "polling=Polling.auto(interval=...)", polling.interval, interval, MIN_INTERVAL
+        )
         enabled = arguments.flag("refresh_enabled", self.refresh_enabled, default=bool(watch))
         flags = arguments.flag(
             "feature_flag_refresh_enabled", self.feature_flag_refresh_enabled, default=False
@@ -169,6 +181,7 @@ class Options:
         )
         rotation = self.secret_refresh_interval
         return {
+            "polls": polling.automatic,
             "watch": watch if enabled else (),
             "watch_pages": enabled and not watch,
             "interval": interval,
@@ -185,7 +198,12 @@ class Options:
         seconds = arguments.seconds
         return {
             "extra_headers": arguments.header_pairs(self.headers),
-            "startup_budget": seconds("startup_timeout", self.startup_timeout, DEFAULT_STARTUP, 0),
+            "startup_budget": seconds(
+                "polling=Polling.auto(init_wait=...)",
+                arguments.polling(self.polling).init_wait,
+                seconds("startup_timeout", self.startup_timeout, DEFAULT_STARTUP, 0),
+                0,
+            ),
             "timeouts": (
                 seconds("connect_timeout", self.connect_timeout, 10.0, 0.001),
                 seconds("read_timeout", self.read_timeout, 10.0, 0.001),
@@ -196,6 +214,13 @@ class Options:
             "audience": arguments.text("audience", self.audience),
             "user_agent": arguments.text("user_agent", self.user_agent),
         }
+
+    @property
+    def looks(self) -> bool:
+        """True when a refresh has anything to look at."""
+        settings = bool(self.watch) or self.watch_pages
+        secrets = self.secret_interval is not None and self.vaults.configured
+        return settings or self.flag_interval is not None or secrets
 
     @property
     def check_budget(self) -> float:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Clock(Protocol):
@@ -22,4 +26,12 @@ class Clock(Protocol):
 
     async def asleep(self, seconds: float) -> None:
         """Wait in this task."""
+        ...
+
+    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
+        """Wait on this thread until a monotonic moment, or until something is put into `bell`."""
+        ...
+
+    async def await_until(self, moment: float, bell: asyncio.Event) -> None:
+        """Wait in this task until a monotonic moment, or until `bell` is set."""
         ...

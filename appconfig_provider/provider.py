@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._rest.failures import EngineError
 from appconfig_provider.arguments import Watched
 from appconfig_provider.callbacks import OnError, OnSuccess, Subscription
 from appconfig_provider.face import LiveConfiguration
-from appconfig_provider.models import ConfigurationSetting, SettingSelector
+from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
 from appconfig_provider.options import Options
 from appconfig_provider.preparation import make_context, refuse_coroutine, refuse_coroutines
 from appconfig_provider.reports import call_back
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.identity import DefaultAzureCredential
 
+    from appconfig_provider._drive.polling import ThreadPoller
     from appconfig_provider._drive.sync import SyncDriver  # noqa: F401 - in a base class
 
 
@@ -60,6 +62,7 @@ def load(
     configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
+    polling: Polling | None = Polling.manual(),
     consistency: str | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -102,6 +105,9 @@ def load(
     without it watches every selected page. `on_refresh_success` is
     a function, or several, called after a new generation was published, with a `ChangeSet` if it
     requires an argument; `on_refresh_error` is called with the exception of a failed attempt.
+
+    `polling=Polling.auto()` has a daemon thread look by itself, so that nobody has to call
+    `refresh()`; the default, `Polling.manual()`, leaves it to the program.
 
     `consistency="point_in_time"` makes all pages of a load show the store at one moment, for one
     request more. `push_delay` is the longest time, in seconds, that `notify()` waits.
@@ -151,10 +157,15 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
     return DefaultAzureCredential()
 
 
-class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
+class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPoller"]):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
 
     __slots__ = ()
+
+    def _make_poller(self) -> ThreadPoller:
+        from appconfig_provider._drive.polling import ThreadPoller
+
+        return ThreadPoller(self, self._context.clock)
 
     def refresh(self, force: bool = False) -> bool:
         """Look at the sentinels if the interval has passed; load everything if one moved.
@@ -164,18 +175,28 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
         another refresh keyword was given) or the provider is closed. Never raises for trouble with
         the store: the old generation stays, a warning is logged, `status.last_error` is set and
         `on_refresh_error` is called. `force` ignores the interval and back-off; what has not
-        changed is still not loaded.
+        changed is still not loaded. With `Polling.auto()` it leaves what is due to the poller,
+        unless that is late.
         """
         if not force and self._monotonic() < self._wake:
             return False
+        return self._refresh(self._context, force=force)
+
+    def _look(self) -> bool:
+        """Do what the poller does: refresh in the background."""
+        return self._refresh(self._background, force=False)
+
+    def _refresh(self, context: Context, *, force: bool) -> bool:
+        """Refresh what is due, unless somebody else does."""
         flight = self._flight
         if not flight.acquire(blocking=False):
             return False
         try:
+            self._keep_polling()
             state = self._take_up(force=force)
             if state is None:
                 return False
-            outcome = self._driver.run(refresh(self._context, state, force=force))
+            outcome = self._driver.run(refresh(context, state, force=force))
             if self._closed:
                 return False
             published = self._publish(outcome)
@@ -190,8 +211,13 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver"]):
         refuse_coroutine(subscription.callback.function)
 
     def close(self) -> None:
-        """Close the connections; the last generation stays readable, `refresh()` returns False."""
+        """Close the connections; the last generation stays readable, `refresh()` returns False.
+
+        A poller in the middle of a request is waited for, `connect_timeout + read_timeout` at most.
+        """
         self._closed = True
+        if self._poller is not None:
+            self._poller.stop(self._context.options.check_budget)
         self._driver.close()
 
     def __enter__(self) -> AzureAppConfigurationProvider:

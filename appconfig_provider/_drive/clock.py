@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar
+from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
+from typing import TYPE_CHECKING
 
 from appconfig_provider.protocols import Clock
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class SystemClock:
@@ -22,6 +28,18 @@ class SystemClock:
         import asyncio  # 20 ms that a program with threads need not pay
 
         await asyncio.sleep(seconds)
+
+    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
+        """Wait on this thread until a monotonic moment, or until something is put into `bell`."""
+        with suppress(Empty):
+            bell.get(timeout=max(moment - monotonic(), 0.0))
+
+    async def await_until(self, moment: float, bell: asyncio.Event) -> None:
+        """Wait in this task until a monotonic moment, or until `bell` is set."""
+        import asyncio
+
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(bell.wait(), max(moment - monotonic(), 0.0))
 
 
 current_clock: ContextVar[Clock] = ContextVar("current_clock")

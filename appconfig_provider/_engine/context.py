@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appconfig_provider._plan import Headers
+from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider._rest.tracing import Environment
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
@@ -35,6 +36,8 @@ class Context:
     headers: Headers = field(repr=False)
     """What every request carries."""
     environment: Environment = field(default_factory=Environment)
+    most_lanes: int = MAX_LANES
+    """Requests under way at once, at most."""
 
     def moment(self) -> tuple[float, float]:
         """Return now, on the monotonic clock and since 1970."""

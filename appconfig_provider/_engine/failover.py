@@ -215,6 +215,7 @@ def _session(context: Context, endpoint: Endpoint, headers: Headers) -> Session:
         random=context.random,
         tokens=dict(endpoint.tokens),
         round_trip=endpoint.round_trip,
+        most_lanes=context.most_lanes,
     )
 
 

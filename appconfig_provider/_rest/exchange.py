@@ -38,6 +38,8 @@ FIRST_PAUSE = 0.8
 
 MAX_LANES = 32
 """Requests that one provider has under way at the same time, at most."""
+BACKGROUND_LANES = 8
+"""The same where nobody waits for the answers, but others want the processor."""
 PER_LANE = 0.0007
 """Seconds of work that a request costs this machine; found best over distances of 0 to 50 ms."""
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol
 
@@ -31,6 +35,7 @@ class FakeClock:
         self._lock = threading.Lock()
         self._begin = time.time() if time_of_day is None else time_of_day
         self._passed = 0.0
+        self._alarms: list[tuple[float, Callable[[], object]]] = []
 
     def monotonic(self) -> float:
         """Seconds since this clock was made."""
@@ -51,6 +56,10 @@ class FakeClock:
             raise ValueError("a clock does not go back")
         with self._lock:
             self._passed += seconds
+            rung = [alarm for alarm in self._alarms if alarm[0] <= self._passed]
+            self._alarms = [alarm for alarm in self._alarms if alarm[0] > self._passed]
+        for _, ring in rung:
+            ring()
 
     def sleep(self, seconds: float) -> None:
         """Let time pass at once."""
@@ -60,6 +69,30 @@ class FakeClock:
         """Let time pass at once, and let other tasks run."""
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
+
+    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
+        """Wait until a test has moved the clock that far, or something is put into `bell`."""
+        if self._set_alarm(moment, partial(bell.put, None)):
+            bell.get()
+
+    async def await_until(self, moment: float, bell: asyncio.Event) -> None:
+        """Wait until a test has moved the clock that far, or `bell` is set."""
+        loop = asyncio.get_running_loop()
+
+        def ring() -> None:
+            with suppress(RuntimeError):  # the loop has been closed since
+                loop.call_soon_threadsafe(bell.set)
+
+        if self._set_alarm(moment, ring):
+            await bell.wait()
+
+    def _set_alarm(self, moment: float, ring: Callable[[], object]) -> bool:
+        """Have something rung at a moment; False when it has passed."""
+        with self._lock:
+            if moment <= self._passed:
+                return False
+            self._alarms.append((moment, ring))
+            return True
 
     def __enter__(self) -> FakeClock:
         self._installed = current_clock.set(self)

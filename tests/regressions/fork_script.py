@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -89,5 +90,43 @@ def main(flavour: str) -> None:
         print(json.dumps({"child": child, "parent": [*answers, config["k"]]}))
 
 
+def main_polled() -> None:
+    """Fork while the parent's poller asks; both are to follow the store by themselves."""
+    clock = FakeClock()
+    current_clock.set(clock)
+    with Emulator(clock=clock) as store:
+        store.set_many({"k": "v1", "sentinel": "1"})
+        config = appconfig_provider.load(
+            connection_string=store.connection_string,
+            refresh_on=["sentinel"],
+            polling=appconfig_provider.Polling.auto(),
+        )
+        came, go = hold_first(store)
+        store.set("k", "v2")
+        store.set("sentinel", "2")
+        clock.advance(40)
+        came.wait(20)
+
+        def follow() -> dict[str, object]:
+            begun: object = config["k"]
+            clock.advance(40)
+            end = time.monotonic() + 20
+            while config["k"] == "v1" and time.monotonic() < end:
+                time.sleep(0.002)
+            return {"kept": begun, "now": config["k"]}
+
+        child = in_child(follow)
+        before = config["k"]
+        go.set()
+        end = time.monotonic() + 20
+        while config["k"] == "v1" and time.monotonic() < end:
+            time.sleep(0.002)
+        config.close()
+        print(json.dumps({"child": child, "parent": [before, config["k"]]}))
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] == "polled":
+        main_polled()
+    else:
+        main(sys.argv[1])

@@ -14,10 +14,11 @@ SCRIPT = Path(__file__).with_name("fork_script.py")
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("flavour", ["sync", "async"])
-def test_a_child_forked_during_a_refresh_refreshes_on_its_own(flavour: str) -> None:
-    """The child keeps the generation, arms its timer anew, and gets the update by itself."""
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def told_by(flavour: str) -> dict[str, object]:
+    """Run the script, which must say nothing but what it found."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", str(SCRIPT), flavour],
@@ -29,7 +30,14 @@ def test_a_child_forked_during_a_refresh_refreshes_on_its_own(flavour: str) -> N
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
-    told = json.loads(run.stdout)
+    told: dict[str, object] = json.loads(run.stdout)
+    return told
+
+
+@pytest.mark.parametrize("flavour", ["sync", "async"])
+def test_a_child_forked_during_a_refresh_refreshes_on_its_own(flavour: str) -> None:
+    """The child keeps the generation, arms its timer anew, and gets the update by itself."""
+    told = told_by(flavour)
     assert told["child"] == {
         "kept": "v1",
         "early": False,
@@ -38,3 +46,10 @@ def test_a_child_forked_during_a_refresh_refreshes_on_its_own(flavour: str) -> N
         "again": False,
     }
     assert told["parent"] == [True, "v2"]
+
+
+def test_a_child_is_looked_after_by_a_poller_of_its_own() -> None:
+    """Forked while the parent's poller is under way, the child follows the store by itself."""
+    told = told_by("polled")
+    assert told["child"] == {"kept": "v1", "now": "v2"}
+    assert told["parent"] == ["v1", "v2"]

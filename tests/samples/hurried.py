@@ -11,8 +11,9 @@ import runpy
 import sys
 import time
 from pathlib import Path
+from queue import SimpleQueue
 
-from appconfig_provider._drive.clock import current_clock
+from appconfig_provider._drive.clock import SystemClock, current_clock
 
 FACTOR = 10
 
@@ -42,6 +43,14 @@ class HurriedClock:
     async def asleep(self, seconds: float) -> None:
         """Sleep a tenth of the time."""
         await asyncio.sleep(seconds / FACTOR)
+
+    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
+        """Wait until a moment; this clock runs fast already."""
+        SystemClock().wait_until(moment / FACTOR, bell)
+
+    async def await_until(self, moment: float, bell: asyncio.Event) -> None:
+        """Wait until a moment; this clock runs fast already."""
+        await SystemClock().await_until(moment / FACTOR, bell)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ class Face(Protocol):
     @property
     def status(self) -> Status: ...
     @property
-    def provider(self) -> LiveConfiguration[Any]: ...
+    def provider(self) -> LiveConfiguration[Any, Any]: ...
     def refresh(self, *, force: bool = False) -> bool: ...
     def close(self) -> None: ...
 
@@ -52,7 +52,7 @@ class _Sync:
         return self._config.status
 
     @property
-    def provider(self) -> LiveConfiguration[Any]:
+    def provider(self) -> LiveConfiguration[Any, Any]:
         return self._config
 
     def refresh(self, *, force: bool = False) -> bool:
@@ -96,7 +96,7 @@ class _Aio:
         return self._config.status
 
     @property
-    def provider(self) -> LiveConfiguration[Any]:
+    def provider(self) -> LiveConfiguration[Any, Any]:
         return self._config
 
     def refresh(self, *, force: bool = False) -> bool:

@@ -15,7 +15,7 @@ import pytest
 
 import appconfig_provider
 import appconfig_provider.aio
-from appconfig_provider import SettingSelector, WatchKey, load
+from appconfig_provider import Polling, SettingSelector, WatchKey, load
 from appconfig_provider.models import NO_LABEL, AccessKey
 from appconfig_provider.options import Options
 
@@ -141,6 +141,7 @@ WRONG_TYPES: dict[str, list[object]] = {
     "replica_discovery_enabled": [1, "yes"],
     "load_balancing_enabled": [1, "yes"],
     "consistency": [],
+    "polling": [True, "auto", 30, Polling],
     "push_delay": ["30", True],
     "startup_timeout": ["100", True, [100]],
     "headers": [{"a": 5}, {5: "a"}, {"a": None}, [("a", "b")], "a: b"],
@@ -190,6 +191,7 @@ WRONG_VALUES: dict[str, list[object]] = {
     "verify": ["/no/such/file"],
     "secret_policy": ["ignore", ""],
     "consistency": ["eventual", "", 5],
+    "polling": [Polling.auto(0.5), Polling.auto(init_wait=-1), Polling.auto()],
     "push_delay": [-1, math.nan, math.inf],
     "secret_refresh_interval": [0],
     "feature_flag_refresh_interval": [0.5],

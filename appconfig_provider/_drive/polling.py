@@ -1,0 +1,178 @@
+"""Looking after a configuration without being asked: on a daemon thread, or in a task.
+
+What to do next is decided in `rounds`, for both alike. A poller knows its configuration only
+weakly, so one that nobody else holds is collected, and its poller ends. Whoever makes something due
+sooner rings the *bell* that the poller sleeps by.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread, current_thread
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from appconfig_provider.protocols import Clock
+
+if TYPE_CHECKING:
+    import asyncio
+
+logger = logging.getLogger("appconfig_provider")
+
+PAUSE = 1.0
+"""Seconds between two looks at least, whatever is due: another thread may be refreshing."""
+LONGEST_SLEEP = 3600.0
+"""Seconds; machines limit how long a thread may wait."""
+
+
+class Polled(Protocol):
+    """A configuration, as its poller sees it."""
+
+    def _next_look(self) -> float | None:
+        """Return when to look, on the monotonic clock; None when never again."""
+        ...
+
+
+class SyncPolled(Polled, Protocol):
+    """One that is looked after by a thread."""
+
+    def _look(self) -> object:
+        """Refresh what is due."""
+        ...
+
+
+class AsyncPolled(Polled, Protocol):
+    """One that is looked after by a task."""
+
+    def _look(self) -> Awaitable[object]:
+        """Refresh what is due."""
+        ...
+
+
+PolledT = TypeVar("PolledT", bound=Polled)
+
+
+def rounds(polled: Callable[[], Polled | None], clock: Clock) -> Iterator[float | None]:
+    """Yield until when to sleep, or None when it is time to look; end when nobody is left."""
+    earliest = clock.monotonic()
+    while (moment := _next_look(polled())) is not None:
+        now = clock.monotonic()
+        moment = max(moment, earliest)
+        if now < moment:
+            yield min(moment, now + LONGEST_SLEEP)
+        else:
+            earliest = now + PAUSE
+            yield None
+
+
+def _next_look(polled: Polled | None) -> float | None:
+    # A function of its own: a local variable of `rounds` would keep the configuration alive.
+    return None if polled is None else polled._next_look()
+
+
+class ThreadPoller:
+    """Looks on a daemon thread."""
+
+    def __init__(self, polled: SyncPolled, clock: Clock) -> None:
+        self._polled = weakref.ref(polled, self._collected)
+        self._clock = clock
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread unless it runs; where none can be had, try again at the next call.
+
+        Called by one thread at a time.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._thread = Thread(target=self._run, name="appconfig-provider", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._thread = None
+            logger.warning("no thread for Polling.auto(), so call refresh(): %s", error)
+
+    def ring(self) -> None:
+        """Make it work out anew what is due; may be called by a signal handler."""
+        self._bell.put(None)
+
+    def stop(self, seconds: float) -> None:
+        """Let it end; wait so long at most for what it is doing."""
+        self.ring()
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join(seconds)
+
+    def _collected(self, _: weakref.ref[SyncPolled]) -> None:
+        self.ring()
+
+    def _run(self) -> None:
+        for moment in rounds(self._polled, self._clock):
+            if moment is not None:
+                self._clock.wait_until(moment, self._bell)
+            elif (polled := self._polled()) is not None:
+                try:
+                    polled._look()
+                except Exception:
+                    logger.exception("Polling.auto() goes on after an unexpected error")
+                del polled
+
+
+class TaskPoller:
+    """Looks in a task of the running loop."""
+
+    def __init__(self, polled: AsyncPolled, clock: Clock) -> None:
+        self._polled = weakref.ref(polled, self._collected)
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._bell: asyncio.Event | None = None
+
+    def start(self) -> None:
+        """Start the task unless it runs; where no loop does, try again at the next call."""
+        import asyncio
+
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if self._task is None or self._task.done() or self._loop is not loop:
+            self._loop, self._bell = loop, asyncio.Event()
+            self._task = loop.create_task(self._run(self._bell))
+
+    def ring(self) -> None:
+        """Make it work out anew what is due; may be called from any thread."""
+        if self._loop is not None and self._bell is not None:
+            with suppress(RuntimeError):  # the loop is closed, and the task with it
+                self._loop.call_soon_threadsafe(self._bell.set)
+
+    async def stop(self) -> None:
+        """End the task, unless it is the one that wants it."""
+        import asyncio
+
+        task = self._task
+        if task is None or task is asyncio.current_task():
+            return
+        if self._loop is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait([task])
+        else:
+            self.ring()
+
+    def _collected(self, _: weakref.ref[AsyncPolled]) -> None:
+        self.ring()
+
+    async def _run(self, bell: asyncio.Event) -> None:
+        for moment in rounds(self._polled, self._clock):
+            if moment is not None:
+                await self._clock.await_until(moment, bell)
+                bell.clear()
+            elif (polled := self._polled()) is not None:
+                try:
+                    await polled._look()
+                except Exception:
+                    logger.exception("Polling.auto() goes on after an unexpected error")
+                del polled

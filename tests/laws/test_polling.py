@@ -1,0 +1,464 @@
+"""`Polling.auto()`: the configuration follows the store by itself, and nobody waits for that."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import math
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import pytest
+
+import appconfig_provider
+import appconfig_provider.aio
+from appconfig_provider import Polling
+from appconfig_provider._drive.clock import current_clock
+from appconfig_provider._rest.exchange import BACKGROUND_LANES, MAX_LANES
+from appconfig_provider.face import JITTER, LATE, LiveConfiguration
+from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+
+INTERVAL = 30.0
+SURELY = INTERVAL * (1 + JITTER)
+PATIENCE = 10.0
+"""Real seconds that a test waits at most for something another thread does."""
+
+
+class Live:
+    """A provider of either face, on a loop of its own where it needs one."""
+
+    def __init__(self, provider: LiveConfiguration[Any, Any], wait: Callable[[Any], Any]) -> None:
+        self.provider = provider
+        self._wait = wait
+
+    def refresh(self, *, force: bool = False) -> bool:
+        """Call `refresh()` as a request handler would."""
+        published: bool = self._wait(self.provider.refresh(force))  # type: ignore[attr-defined]
+        return published
+
+    def close(self) -> None:
+        """Close it."""
+        self._wait(self.provider.close())  # type: ignore[attr-defined]
+
+
+@contextmanager
+def live_sync(**keywords: Any) -> Iterator[Live]:
+    """Load with the sync face."""
+    with appconfig_provider.load(**keywords) as config:
+        yield Live(config, lambda answer: answer)
+
+
+@contextmanager
+def live_aio(**keywords: Any) -> Iterator[Live]:
+    """Load with the async face, on a loop that runs on a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def wait(job: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(job, loop).result(PATIENCE)
+
+    try:
+        config = wait(_load_by(keywords.pop("clock"), keywords))
+        try:
+            yield Live(config, wait)
+        finally:
+            wait(config.close())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _load_by(clock: FakeClock, keywords: dict[str, Any]) -> Any:
+    current_clock.set(clock)  # in the context of this task only
+    return await appconfig_provider.aio.load(**keywords)
+
+
+class Watch(Protocol):
+    """Loads with automatic polling, and any keywords of `load()`."""
+
+    def __call__(self, **keywords: Any) -> AbstractContextManager[Live]: ...
+
+
+@pytest.fixture
+def clock() -> Iterator[FakeClock]:
+    """Give the clock that providers and the store live by."""
+    with FakeClock() as fake:
+        yield fake
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> Iterator[Emulator]:
+    """Give a store."""
+    with Emulator(clock=clock) as emulator:
+        emulator.set_many({"k": "v1", "sentinel": "1"})
+        yield emulator
+
+
+@pytest.fixture(params=["sync", "aio"])
+def watch(request: pytest.FixtureRequest, store: Emulator, clock: FakeClock) -> Watch:
+    """Load with the sync face, then with the async one."""
+    usual = {
+        "connection_string": store.connection_string,
+        "refresh_on": ["sentinel"],
+        "polling": Polling.auto(),
+        "retry_total": 0,
+    }
+
+    def watch(**keywords: Any) -> AbstractContextManager[Live]:
+        if request.param == "sync":
+            return live_sync(**usual, **keywords)
+        return live_aio(clock=clock, **usual, **keywords)
+
+    return watch
+
+
+def publish(store: Emulator, value: str) -> None:
+    """Write data first and the sentinel last."""
+    store.set("k", value)
+    store.set("sentinel", value)
+
+
+def eventually(true: Callable[[], object]) -> None:
+    """Wait until something is true that another thread brings about."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.002)
+
+
+def test_it_follows_the_store_without_being_asked(
+    watch: Watch, store: Emulator, clock: FakeClock
+) -> None:
+    """Nobody calls `refresh()`, and the callback hears of every publish."""
+    told: list[str] = []
+    with watch(on_refresh_success=lambda changes: told.append(changes.reason)) as live:
+        for number in range(3):
+            publish(store, f"new {number}")
+            clock.advance(SURELY)
+            eventually(lambda: len(told) == number + 1)  # noqa: B023 - awaited right here
+            assert live.provider["k"] == f"new {number}"
+    assert told == ["sentinel"] * 3
+
+
+def test_it_looks_when_something_is_due_and_at_most_a_tenth_of_the_interval_later(
+    watch: Watch, clock: FakeClock
+) -> None:
+    """Never before it is due; spread at random, so that a fleet does not ask at once."""
+    with watch() as live:
+        moments = [live.provider._next_look() or 0.0 for _ in range(200)]
+        begin = clock.monotonic() + INTERVAL
+        assert all(begin <= moment <= begin + INTERVAL * JITTER for moment in moments)
+        assert max(moments) - min(moments) > INTERVAL * JITTER / 2
+
+
+def test_an_interval_of_its_own_takes_the_place_of_the_refresh_interval(
+    store: Emulator, clock: FakeClock
+) -> None:
+    """`Polling.auto(interval)` is what the timers are armed with."""
+    with live_sync(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        polling=Polling.auto(interval=600),
+    ) as live:
+        publish(store, "new")
+        clock.advance(SURELY)
+        assert live.provider._due == pytest.approx(clock.monotonic() + 600 - SURELY)
+        clock.advance(600 * (1 + JITTER))
+        eventually(lambda: live.provider["k"] == "new")
+
+
+def test_init_wait_takes_the_place_of_the_startup_timeout(clock: FakeClock) -> None:
+    """A store that is not there is given up after so many seconds."""
+    with pytest.raises(appconfig_provider.StartupTimeout, match="3"):
+        appconfig_provider.load(
+            connection_string="Endpoint=http://127.0.0.1:9;Id=i;Secret=c2VjcmV0",
+            refresh_on=["sentinel"],
+            polling=Polling.auto(init_wait=3),
+        )
+    assert clock.monotonic() <= 3
+
+
+def test_requests_leave_a_refresh_to_the_poller(
+    watch: Watch, store: Emulator, clock: FakeClock
+) -> None:
+    """While the poller works, `refresh()` returns at once, without I/O, and readers read on."""
+    came, go = threading.Event(), threading.Event()
+
+    def hold(_record: RequestRecord) -> None:
+        came.set()
+        go.wait(PATIENCE)
+
+    with watch() as live, store.before_answer(hold):
+        publish(store, "new")
+        clock.advance(SURELY)
+        assert came.wait(PATIENCE)
+        asked = live.provider.status.requests_sent
+        begin = time.perf_counter()
+        assert live.refresh() is False
+        assert live.refresh(force=True) is False
+        assert live.provider["k"] == "v1"
+        assert time.perf_counter() - begin < 1
+        assert live.provider.status.requests_sent == asked
+        go.set()
+        eventually(lambda: live.provider["k"] == "new")
+
+
+def test_a_caller_does_what_the_poller_does_not(
+    watch: Watch, store: Emulator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poller that is late by more than its spread is not waited for."""
+    monkeypatch.setattr(
+        LiveConfiguration, "_next_look", lambda one: None if one._closed else math.inf
+    )
+    with watch() as live:
+        publish(store, "new")
+        clock.advance(INTERVAL * (1 + JITTER) + LATE - 0.1)
+        assert live.refresh() is False
+        clock.advance(0.2)
+        assert live.refresh() is True
+        assert live.provider["k"] == "new"
+
+
+def test_an_event_wakes_it(watch: Watch, store: Emulator) -> None:
+    """What was pushed is looked at when its delay is over, not at the end of the interval."""
+    with watch(push_delay=0) as live:
+        publish(store, "pushed")
+        live.provider.notify(store.event("sentinel"))
+        eventually(lambda: live.provider["k"] == "pushed")
+
+
+def test_it_leaves_a_store_alone_that_is_backing_off(
+    watch: Watch, store: Emulator, clock: FakeClock
+) -> None:
+    """After a failure it sleeps until the endpoint may be asked again, and then recovers."""
+    failed = threading.Event()
+    with watch(on_refresh_error=lambda _error: failed.set()) as live:
+        publish(store, "new")
+        store.down()
+        clock.advance(SURELY)
+        assert failed.wait(PATIENCE)
+        eventually(lambda: not live.provider._flight.locked())
+        sent = live.provider.status.requests_sent
+        store.up()
+        clock.advance(INTERVAL - 1)  # the first back-off is at least the interval
+        assert (live.provider._next_look() or 0.0) > clock.monotonic()
+        assert live.provider.status.requests_sent == sent
+        clock.advance(INTERVAL)
+        eventually(lambda: live.provider["k"] == "new")
+
+
+def test_it_ends_with_close(watch: Watch, store: Emulator, clock: FakeClock) -> None:
+    """After `close()` no thread and no task is left, and nothing is asked any more."""
+    before = set(threading.enumerate())
+    with watch() as live:
+        ours = set(threading.enumerate()) - before
+        live.close()
+        assert not any(one.name == "appconfig-provider" for one in ours if one.is_alive())
+        task = getattr(live.provider._poller, "_task", None)
+        assert task is None or task.done()
+        sent = live.provider.status.requests_sent
+        publish(store, "new")
+        clock.advance(10 * INTERVAL)
+        assert live.refresh(force=True) is False
+        assert live.provider.status.requests_sent == sent
+        assert live.provider["k"] == "v1"
+
+
+def test_close_waits_for_a_request_under_way_no_longer_than_its_budget(
+    store: Emulator, clock: FakeClock
+) -> None:
+    """A silent store does not hold `close()` up; what comes afterwards is not published."""
+    came, go = threading.Event(), threading.Event()
+
+    def hold(_record: RequestRecord) -> None:
+        came.set()
+        go.wait(PATIENCE)
+
+    with live_sync(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        polling=Polling.auto(),
+        connect_timeout=0.1,
+        read_timeout=0.2,
+    ) as live:
+        with store.before_answer(hold):
+            publish(store, "new")
+            clock.advance(SURELY)
+            assert came.wait(PATIENCE)
+            begin = time.perf_counter()
+            live.close()
+            assert time.perf_counter() - begin < 2
+            go.set()
+        assert live.provider["k"] == "v1"
+
+
+def test_a_callback_may_close(watch: Watch, store: Emulator, clock: FakeClock) -> None:
+    """`close()` inside a callback does not wait for the thread or task that it runs on."""
+    closed = threading.Event()
+
+    def close() -> Any:
+        answer = held[0].provider.close()  # type: ignore[attr-defined]
+        if not asyncio.iscoroutine(answer):
+            closed.set()
+            return None
+
+        async def closing() -> None:
+            await answer
+            closed.set()
+
+        return closing()
+
+    held: list[Live] = []
+    with watch(on_refresh_success=close) as live:
+        held.append(live)
+        publish(store, "new")
+        clock.advance(SURELY)
+        assert closed.wait(PATIENCE)
+        assert live.provider["k"] == "new"
+
+
+def test_a_configuration_nobody_holds_is_collected_and_its_thread_ends(store: Emulator) -> None:
+    """The poller holds its configuration only while it looks."""
+    config: Any = appconfig_provider.load(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        polling=Polling.auto(),
+    )
+    thread = config._poller._thread
+    driver, seen = config._driver, weakref.ref(config)
+    assert thread.is_alive()
+    del config
+    gc.collect()
+    assert seen() is None
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    driver.close()
+
+
+def test_it_goes_on_after_an_unexpected_error(
+    watch: Watch,
+    store: Emulator,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that ought not to happen is logged with its traceback, and the next look comes."""
+    with watch() as live:
+        broken = threading.Event()
+
+        def fail(_self: object, **_more: object) -> None:
+            broken.set()
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
+            patched.setattr(type(live.provider), "_take_up", fail)
+            publish(store, "new")
+            clock.advance(SURELY)
+            assert broken.wait(PATIENCE)
+            eventually(lambda: "unexpected" in caplog.text)
+        clock.advance(SURELY)
+        eventually(lambda: live.provider["k"] == "new")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_poller_that_a_callback_ended_is_started_again(store: Emulator, clock: FakeClock) -> None:
+    """A callback that ends its thread stops the looking until somebody calls `refresh()`."""
+
+    def leave() -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise SystemExit
+
+    with live_sync(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        polling=Polling.auto(),
+        on_refresh_success=leave,
+    ) as live:
+        poller: Any = live.provider._poller
+        first = poller._thread
+        publish(store, "one")
+        clock.advance(SURELY)
+        eventually(lambda: not first.is_alive())
+        assert live.provider["k"] == "one"
+        publish(store, "two")
+        clock.advance(SURELY + LATE + 0.1)
+        live.refresh()
+        eventually(lambda: live.provider["k"] == "two")
+        eventually(lambda: not live.provider._flight.locked())
+
+
+def test_another_event_loop_gets_a_task_of_its_own(store: Emulator, clock: FakeClock) -> None:
+    """The loop that loaded is gone; the first `refresh()` under a new one starts a task there."""
+    keywords: dict[str, Any] = {
+        "connection_string": store.connection_string,
+        "refresh_on": ["sentinel"],
+        "polling": Polling.auto(),
+    }
+
+    async def begin() -> Any:
+        config = await _load_by(clock, keywords)
+        for lane in config._driver._lanes.drain():
+            await lane.aclose()  # asyncio could not close them once its loop is gone
+        return config
+
+    config = asyncio.run(begin())
+
+    async def live() -> None:
+        changed = asyncio.Event()
+        config.subscribe(changed.set)
+        clock.advance(SURELY + LATE + 0.1)
+        assert await config.refresh() is False
+        publish(store, "new")
+        clock.advance(SURELY)
+        await changed.wait()
+        assert config["k"] == "new"
+        await config.close()
+
+    asyncio.run(asyncio.wait_for(live(), PATIENCE))
+
+
+@pytest.mark.parametrize("in_background", [True, False])
+def test_it_keeps_few_requests_under_way(in_background: bool) -> None:
+    """In the background a reload of many pages uses fewer lanes than one that is waited for."""
+    lock, under_way, most = threading.Lock(), 0, 0
+
+    def begin(_record: RequestRecord) -> None:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.05)  # so that they meet, and that the store seems far away
+
+    def end(_record: RequestRecord) -> None:
+        nonlocal under_way
+        with lock:
+            under_way -= 1
+
+    with Emulator() as store:
+        store.set_many({f"many/{number:04}": "v" for number in range(2_500)})
+        store.set_many({"k": "v1", "sentinel": "1"})
+        with (
+            live_sync(
+                connection_string=store.connection_string,
+                refresh_on=["sentinel"],
+                push_delay=0,
+                polling=Polling.auto() if in_background else None,
+            ) as live,
+            store.before_answer(begin),
+            store.after_answer(end),
+        ):
+            publish(store, "new")
+            if in_background:
+                live.provider.notify(store.event("sentinel"))
+            else:
+                live.refresh(force=True)
+            eventually(lambda: live.provider["k"] == "new")
+    limits = (2, BACKGROUND_LANES) if in_background else (BACKGROUND_LANES + 1, MAX_LANES)
+    assert limits[0] <= most <= limits[1]
