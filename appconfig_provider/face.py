@@ -264,7 +264,8 @@ class LiveConfiguration(CurrentValues, Generic[DriverT, PollerT]):
         self._state = outcome.state
         self._granted = Wish()
         if outcome.error is not None:
-            logger.warning("configuration not refreshed: %s", outcome.error)
+            # As text: a handler that keeps records would keep the frames of the traceback, too.
+            logger.warning("configuration not refreshed: %s", str(outcome.error))
         log_problems(outcome.state, before)
         if outcome.changes is None:
             return False
