@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from appconfig_provider._rest.responses import Page, Setting
+from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.layering import Pages
 
 MOST_WASTE = 1.25
@@ -30,7 +30,7 @@ def overgrown(pages: Pages) -> bool:
     capacity = max((page.size for page in pages), default=0)
     if capacity == 0:
         return len(pages) > 1 + SLACK
-    fewest = sum(len(page.settings) for page in pages) // capacity + 1
+    fewest = sum(len(page.columns.keys) for page in pages) // capacity + 1
     return len(pages) > MOST_WASTE * fewest + SLACK
 
 
@@ -67,7 +67,7 @@ class Recut:
             part = [answer, *followers.get(place, ())]
             meeting = meeting and self._ends_there(place, part[-1])
             pages += part
-        cut = any(len(page.settings) < page.size for page in pages)
+        cut = any(len(page.columns.keys) < page.size for page in pages)
         return tuple(pages) if meeting and not cut else _each_once(pages)
 
     def _ends_there(self, place: int, page: Page) -> bool:
@@ -82,9 +82,11 @@ def _each_once(pages: Sequence[Page]) -> Pages:
     seen: set[tuple[str, str | None]] = set()
     kept: list[Page] = []
     for page in reversed(pages):
-        own = tuple(one for one in page.settings if _identity(one) not in seen)
+        own = [one for one in page.settings if _identity(one) not in seen]
         seen.update(map(_identity, own))
-        kept.append(page if len(own) == len(page.settings) else page._replace(settings=own))
+        kept.append(
+            page if len(own) == len(page.columns.keys) else page._replace(columns=columns_of(own))
+        )
     return tuple(reversed(kept))
 
 

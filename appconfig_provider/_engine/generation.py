@@ -16,8 +16,11 @@ from appconfig_provider._rest.responses import Setting, parse_moment
 from appconfig_provider._rest.tracing import Usage, usage_of
 from appconfig_provider._settings.flags import Flag, read_flags, to_value
 from appconfig_provider._settings.layering import (
+    Entry,
     Problem,
+    content_types,
     convert,
+    entries,
     in_order,
     layer,
     trim,
@@ -64,10 +67,12 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
         Exception: whatever the user's mapper, resolver or `validate` raised.
     """
     options = context.options
-    winners = layer(in_order(content.settings, content.references), options.prefixes)
+    winners: Mapping[str, Entry]
     made: Mapping[str, str] = {}
-    if options.configuration_mapper is not None:
-        winners, made = yield from _mapped(context, winners)
+    if options.configuration_mapper is None:
+        winners = entries(content.settings, content.references, options.prefixes)
+    else:
+        winners, made = yield from _mapped(context, content)
     resolved = yield from resolve(
         context,
         vault_references(winners),
@@ -92,13 +97,14 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
     if options.validate is not None:
         yield from ask(Invoke(options.validate, (snapshot,)))
     told = frozenset([*problems, *flag_problems, *resolved.problems])
-    types = (setting.content_type or "" for setting in winners.values())
-    usage = usage_of(flags.values(), types, snapshot_reference=bool(content.references))
+    usage = usage_of(
+        flags.values(), content_types(winners), snapshot_reference=bool(content.references)
+    )
     return Generation(snapshot, values, flags, resolved.secrets, told, usage)
 
 
 def _values(
-    winners: Mapping[str, Setting], resolved: Resolved
+    winners: Mapping[str, Entry], resolved: Resolved
 ) -> tuple[dict[str, JsonValue], list[Problem]]:
     values, problems = convert(winners)
     values.update(resolved.values)
@@ -121,7 +127,7 @@ def _explain(options: Options, content: Content, made: Mapping[str, str], key: s
 
 @plan
 def _mapped(
-    context: Context, winners: Mapping[str, Setting]
+    context: Context, content: Content
 ) -> Steps[tuple[dict[str, Setting], Mapping[str, str]]]:
     """Show the mapper a private copy of each setting; what it leaves or returns counts.
 
@@ -131,6 +137,7 @@ def _mapped(
     if mapper is None:
         raise AssertionError("called only with a mapper")
     prefixes = context.options.prefixes
+    winners = layer(in_order(content.settings, content.references), prefixes)
     mapped: dict[str, Setting] = {}
     made: dict[str, str] = {}
     for before, setting in winners.items():

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, cast
+from itertools import chain, repeat
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
 from appconfig_provider._plan import Response
 from appconfig_provider.models import FLAG_PREFIX
+
+T = TypeVar("T")
 
 
 class Details(NamedTuple):
@@ -33,18 +36,53 @@ class Setting(NamedTuple):
     details: Details | None = None
 
 
+class Columns(NamedTuple):
+    """The settings of a page, field by field, which takes a fifth of the memory of objects.
+
+    A field that no setting of the page has is an empty column; keys and values are always there.
+    """
+
+    keys: tuple[str, ...] = ()
+    values: tuple[str | None, ...] = ()
+    labels: tuple[str | None, ...] = ()
+    content_types: tuple[str | None, ...] = ()
+    tags: tuple[Mapping[str, str | None] | None, ...] = ()
+    details: tuple[Details | None, ...] = ()
+
+
+def columns_of(settings: Sequence[Setting]) -> Columns:
+    """Return settings as columns."""
+    return Columns(
+        tuple([one.key for one in settings]),
+        tuple([one.value for one in settings]),
+        _column([one.label for one in settings]),
+        _column([one.content_type for one in settings]),
+        _column([one.tags for one in settings]),
+        _column([one.details for one in settings]),
+    )
+
+
+def _column(fields: list[T | None]) -> tuple[T | None, ...]:
+    return () if fields.count(None) == len(fields) else tuple(fields)
+
+
 class Page(NamedTuple):
     """One page of a listing. Equal `etag`s of the same `target` mean an equal page."""
 
     target: str
     etag: str | None
-    settings: tuple[Setting, ...]
+    columns: Columns
     next: str | None
     """The target of the page after it."""
-    plain: bool = False
-    """True when no setting has a content type: each is its text, and none a flag or reference."""
     size: int = 0
     """How many settings the page was answered with, some of which may count elsewhere."""
+
+    @property
+    def settings(self) -> Iterator[Setting]:
+        """The settings, each made when it is its turn."""
+        keys, values, *rest = self.columns
+        labels, *others = (column or repeat(None) for column in rest)
+        return map(Setting._make, zip(keys, labels, values, *others, strict=False))
 
 
 class Malformed(ValueError):
@@ -59,41 +97,42 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
     """
     try:
         body = json.loads(response.body)
-        settings = _settings(body["items"], detailed=detailed)
+        columns = _columns(body["items"], detailed=detailed)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"{target} did not answer with a page of settings") from error
     following = body.get("@nextLink") or next_link(response.headers.get("link", ""))
-    plain = not any(setting.content_type for setting in settings)
     following = _local(following, target)
-    return Page(target, etag_of(response), settings, following, plain, len(settings))
+    return Page(target, etag_of(response), columns, following, len(columns.keys))
 
 
-def _settings(items: list[dict[str, Any]], *, detailed: bool) -> tuple[Setting, ...]:
-    """Read the settings of a page: the loop that runs once per setting, so it is written flat."""
+def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
+    """Read the settings of a page; a loop for each field is faster than an object for each."""
     if not isinstance(items, list):
         raise TypeError("an object or a text can be gone through, too, and would pass for no items")
-    make = tuple.__new__  # what a NamedTuple's own constructor does, without its frame
-    shared: dict[str | None, str | None] = {}
-    settings = tuple(
-        [
-            make(
-                Setting,
-                (
-                    item["key"],
-                    # The same few labels and content types stand in thousands of settings.
-                    shared.setdefault(label := item.get("label"), label),
-                    item.get("value"),
-                    shared.setdefault(kind := item.get("content_type"), kind),
-                    item.get("tags") or None,
-                    _details(item) if item["key"].startswith(FLAG_PREFIX) or detailed else None,
-                ),
-            )
-            for item in items
-        ]
-    )
-    if not _TEXT.issuperset(map(type, (*shared, *(setting.value for setting in settings)))):
+    keys = [item["key"] for item in items]
+    values = [item.get("value") for item in items]
+    labels = [item.get("label") for item in items]
+    types = [item.get("content_type") for item in items]
+    if not _TEXT.issuperset(map(type, chain(values, labels, types))):
         raise TypeError("labels, values and content types are texts")
-    return settings
+    details = [
+        _details(item) if item["key"].startswith(FLAG_PREFIX) or detailed else None
+        for item in items
+    ]
+    return Columns(
+        tuple(keys),
+        tuple(values),
+        _shared(labels),
+        _shared(types),
+        _column([item.get("tags") or None for item in items]),
+        _column(details),
+    )
+
+
+def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
+    """Return a column of texts of which the same few stand in thousands of settings."""
+    held: dict[str | None, str | None] = {}
+    return _column([held.setdefault(text, text) for text in fields])
 
 
 _TEXT = frozenset({str, type(None)})

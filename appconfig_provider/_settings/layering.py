@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from appconfig_provider._rest.responses import Page, Setting
-from appconfig_provider._settings.content import Kind, kind_of_setting, parse_json
+from appconfig_provider._settings.content import Kind, kind_of, kind_of_setting, parse_json
 from appconfig_provider._settings.references import snapshot_of
 from appconfig_provider.models import JsonValue
 
 Pages = tuple[Page, ...]
+
+Entry: TypeAlias = Setting | str | None
+"""What counts for a key: a setting, or the text of one that has nothing but text."""
 
 
 class Problem(NamedTuple):
@@ -37,7 +40,7 @@ def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> It
     flags are left out, and so are references inside a snapshot: none is followed twice.
     """
     for page in chain.from_iterable(selections):
-        if page.plain:
+        if _stands_as_it_is(page):
             yield from page.settings
             continue
         for setting in page.settings:
@@ -48,11 +51,19 @@ def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> It
                 yield setting
 
 
+def _stands_as_it_is(page: Page) -> bool:
+    """Tell whether a page has no feature flags and no snapshot references."""
+    kinds = {kind_of(one) for one in set(page.columns.content_types) if one}
+    return kinds.isdisjoint(_ELSEWHERE)
+
+
+_ELSEWHERE = (Kind.FLAG, Kind.SNAPSHOT_REFERENCE)
+
+
 def _inside(pages: Pages) -> Iterator[Setting]:
-    left_out = (Kind.FLAG, Kind.SNAPSHOT_REFERENCE)
     for page in pages:
         for setting in page.settings:
-            if kind_of_setting(setting) not in left_out:
+            if kind_of_setting(setting) not in _ELSEWHERE:
                 yield setting
 
 
@@ -61,7 +72,7 @@ def referenced_snapshots(selections: Iterable[Pages]) -> tuple[str, ...]:
     names = {
         snapshot_of(setting): None
         for page in chain.from_iterable(selections)
-        if not page.plain
+        if not _stands_as_it_is(page)
         for setting in page.settings
         if kind_of_setting(setting) is Kind.SNAPSHOT_REFERENCE
     }
@@ -79,6 +90,30 @@ def layer(settings: Iterable[Setting], prefixes: tuple[str, ...]) -> dict[str, S
     return {trim(setting.key, prefixes): setting for setting in settings}
 
 
+def entries(
+    selections: Iterable[Pages], references: Mapping[str, Pages], prefixes: tuple[str, ...]
+) -> dict[str, Entry]:
+    """Return what counts for each trimmed key, as `layer` does; plain settings as their texts.
+
+    Nothing is made for a plain setting: a store may hold a hundred thousand.
+    """
+    found: dict[str, Entry] = {}
+    for page in chain.from_iterable(selections):
+        if not _stands_as_it_is(page):
+            found.update(layer(in_order(((page,),), references), prefixes))
+            continue
+        keys = page.columns.keys
+        trimmed = [trim(key, prefixes) for key in keys] if prefixes else keys
+        found.update(zip(trimmed, _entries(page), strict=True))
+    return found
+
+
+def _entries(page: Page) -> Sequence[Entry]:
+    if not any(page.columns.content_types):
+        return page.columns.values
+    return [one if one.content_type else one.value for one in page.settings]
+
+
 def trim(key: str, prefixes: tuple[str, ...]) -> str:
     """Cut the first prefix that fits; `prefixes` come longest first."""
     for prefix in prefixes:
@@ -87,28 +122,36 @@ def trim(key: str, prefixes: tuple[str, ...]) -> str:
     return key
 
 
-def vault_references(winners: Mapping[str, Setting]) -> dict[str, Setting]:
+def vault_references(winners: Mapping[str, Entry]) -> dict[str, Setting]:
     """Return the winners that are Key Vault references."""
     return {
-        key: setting
-        for key, setting in winners.items()
-        if kind_of_setting(setting) is Kind.VAULT_REFERENCE
+        key: entry
+        for key, entry in winners.items()
+        if type(entry) is Setting and kind_of_setting(entry) is Kind.VAULT_REFERENCE
     }
 
 
-def convert(winners: Mapping[str, Setting]) -> tuple[dict[str, JsonValue], list[Problem]]:
+def content_types(winners: Mapping[str, Entry]) -> set[str]:
+    """Return the content types that occur."""
+    return {
+        entry.content_type
+        for entry in winners.values()
+        if type(entry) is Setting and entry.content_type
+    }
+
+
+def convert(winners: Mapping[str, Entry]) -> tuple[dict[str, JsonValue], list[Problem]]:
     """Return the value of each key, and what was wrong with the JSON of some."""
     values: dict[str, JsonValue] = {}
     problems: list[Problem] = []
-    for key, setting in winners.items():
-        value: JsonValue = setting.value
-        if setting.content_type and kind_of_setting(setting) is Kind.JSON:
-            value = _json_or_text(setting, problems)
-        values[key] = value
+    for key, entry in winners.items():
+        values[key] = _value(entry, problems) if type(entry) is Setting else entry
     return values, problems
 
 
-def _json_or_text(setting: Setting, problems: list[Problem]) -> JsonValue:
+def _value(setting: Setting, problems: list[Problem]) -> JsonValue:
+    if kind_of_setting(setting) is not Kind.JSON:
+        return setting.value
     try:
         return parse_json(setting.value)
     except ValueError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from appconfig_provider._rest.responses import Page, Setting
+from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.content import Kind, kind_of_setting
 from appconfig_provider._settings.layering import Pages, in_order, trim
 from appconfig_provider._settings.references import UnresolvedReference, secret_of, snapshot_of
@@ -53,7 +53,7 @@ class Sources:
                 refers = kind_of_setting(setting) is Kind.SNAPSHOT_REFERENCE
                 if not refers and trim(setting.key, self.prefixes) != key:
                     continue
-                alone = Page("", None, (setting,), None)
+                alone = Page("", None, columns_of((setting,)), None)
                 for one in in_order(((alone,),), self.references):
                     if trim(one.key, self.prefixes) == key:
                         yield one, snapshot_of(setting) if refers else None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._rest.responses import Page, Setting
+from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.layering import Pages, in_order, layer, trim
 from appconfig_provider._settings.sources import Sources
 from tests.property.strategies import PREFIXES
@@ -27,8 +27,7 @@ def pages(draw: st.DrawFn) -> Pages:
             kind = draw(st.sampled_from([None, None, None, FLAG, REFERENCE]))
             value = f'{{"snapshot_name": "{draw(st.sampled_from(NAMES))}"}}'
             settings.append(Setting(draw(KEYS), None, value, kind))
-        plain = not any(setting.content_type for setting in settings)
-        found.append(Page("", None, tuple(settings), None, plain))
+        found.append(Page("", None, columns_of(settings), None))
     return tuple(found)
 
 
@@ -36,9 +35,11 @@ def numbered(given: Pages, name: str) -> Pages:
     """Give each setting a label of its own, so that explanations tell them apart."""
     return tuple(
         page._replace(
-            settings=tuple(
-                setting._replace(label=f"{name}.{number}.{place}")
-                for place, setting in enumerate(page.settings)
+            columns=columns_of(
+                [
+                    setting._replace(label=f"{name}.{number}.{place}")
+                    for place, setting in enumerate(page.settings)
+                ]
             )
         )
         for number, page in enumerate(given)

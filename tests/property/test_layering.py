@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from appconfig_provider import SettingSelector, load
-from appconfig_provider._rest.responses import Page, Setting
+from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.layering import convert, in_order, layer, trim
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.options import Options
@@ -68,7 +68,7 @@ def test_feature_flags_are_not_plain_keys(listed: list[Setting], place: int, nam
     """A flag that a filter happens to meet neither adds a key nor hides one."""
     flag = Setting(FLAG_PREFIX + name, None, '{"id": "x"}', FLAG_TYPE)
     place = min(place, len(listed))
-    page = Page("/kv", None, (*listed[:place], flag, *listed[place:]), None)
+    page = Page("/kv", None, columns_of([*listed[:place], flag, *listed[place:]]), None)
     assert list(in_order([(page,)], {})) == listed
 
 
