@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from appconfig_provider._rest.responses import Setting, parse_moment
 from appconfig_provider._rest.tracing import Usage, usage_of
 from appconfig_provider._settings.flags import Flag, read_flags, to_value
 from appconfig_provider._settings.layering import (
+    Converted,
     Entry,
     Problem,
     content_types,
@@ -33,6 +34,17 @@ from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, re
 
 FEATURE_MANAGEMENT = "feature_management"
 
+Decoded = Mapping[str, JsonValue]
+"""JSON values by the texts they were decoded from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an earlier generation had to work for, and the next may use again."""
+
+    secrets: Secrets = field(default_factory=dict)
+    decoded: Decoded = field(default_factory=dict, repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -43,6 +55,7 @@ class Generation:
     """The same items as an exact dict."""
     flags: Mapping[str, Flag]
     secrets: Secrets
+    decoded: Decoded
     problems: frozenset[Problem]
     usage: Usage
 
@@ -59,7 +72,7 @@ class Terms:
 
 
 @plan
-def build(context: Context, content: Content, held: Secrets, terms: Terms) -> Steps[Generation]:
+def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps[Generation]:
     """Turn content into a generation.
 
     Raises:
@@ -76,13 +89,13 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
     resolved = yield from resolve(
         context,
         vault_references(winners),
-        held,
+        held.secrets,
         deadline=terms.deadline,
         max_age=terms.secret_max_age,
         policy=terms.secret_policy,
     )
     flags, flag_problems = read_flags(content.flags or (), options.stores[0].url)
-    values, problems = _values(winners, resolved)
+    values, problems, decoded = _values(winners, held.decoded, resolved)
     if content.flags is not None:
         values[FEATURE_MANAGEMENT] = read_only(
             {"feature_flags": [to_value(flag) for flag in flags.values()]}
@@ -100,17 +113,15 @@ def build(context: Context, content: Content, held: Secrets, terms: Terms) -> St
     usage = usage_of(
         flags.values(), content_types(winners), snapshot_reference=bool(content.references)
     )
-    return Generation(snapshot, values, flags, resolved.secrets, told, usage)
+    return Generation(snapshot, values, flags, resolved.secrets, decoded, told, usage)
 
 
-def _values(
-    winners: Mapping[str, Entry], resolved: Resolved
-) -> tuple[dict[str, JsonValue], list[Problem]]:
-    values, problems = convert(winners)
-    values.update(resolved.values)
+def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) -> Converted:
+    converted = convert(winners, decoded)
+    converted.values.update(resolved.values)
     for key in resolved.left_out:
-        del values[key]
-    return values, problems
+        del converted.values[key]
+    return converted
 
 
 def _explain(options: Options, content: Content, made: Mapping[str, str], key: str) -> Explanation:

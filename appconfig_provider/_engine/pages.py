@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
-from appconfig_provider._engine.cuts import Recut, overgrown
+from appconfig_provider._engine.cuts import Recut, overgrown, with_texts_of
 from appconfig_provider._plan import Headers, Plan, Steps, plan, together
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
@@ -125,6 +125,7 @@ class Lister:
     @plan
     def _read(self, listings: list[_Listing]) -> Steps[Selections]:
         """Read all listings side by side; of a known one every page at once."""
+        before = [listing.known for listing in listings]
         for listing in listings:
             if overgrown(listing.known):
                 listing.known = ()
@@ -140,7 +141,8 @@ class Lister:
             for place in recut.gaps()
         ]
         yield from self._side_by_side(gaps)
-        return tuple(listing.whole() for listing in listings)
+        after = (listing.whole() for listing in listings)
+        return tuple(map(with_texts_of, before, after))
 
     @plan
     def _side_by_side(self, jobs: list[_Job]) -> Steps[None]:

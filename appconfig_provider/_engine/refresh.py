@@ -14,7 +14,7 @@ from functools import partial
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
 from appconfig_provider._engine.fleet import FIRST_BACKOFF, Backoff
-from appconfig_provider._engine.generation import Generation, Terms, build
+from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, lister, load_after, with_references
 from appconfig_provider._engine.pages import Lister, Selections, moved
 from appconfig_provider._engine.secrets import FRESH
@@ -227,7 +227,7 @@ def _new_generation(
         if found.refused is not None:
             raise found.refused
         terms = _terms(context, state, found, due)
-        generation = yield from build(context, found.content, state.secrets, terms)
+        generation = yield from build(context, found.content, _held(state), terms)
     except Exception as error:
         rejected = _rejected(context, state, found, error)
         return (yield from _the_rest(context, rejected, found, due))
@@ -250,10 +250,14 @@ def _the_rest(context: Context, rejected: Outcome, found: Found, due: Due) -> St
     rest = Found(replace(state.content, flags=flags), state.sentinels, reason)
     try:
         terms = _terms(context, state, rest, due)
-        generation = yield from build(context, rest.content, state.secrets, terms)
+        generation = yield from build(context, rest.content, _held(state), terms)
     except Exception:
         return rejected
     return replace(_published(state, rest, generation, due), error=rejected.error)
+
+
+def _held(state: State) -> Held:
+    return Held(state.secrets, state.decoded)
 
 
 def _terms(context: Context, state: State, found: Found, due: Due) -> Terms:
@@ -279,6 +283,7 @@ def _published(state: State, found: Found, generation: Generation, due: Due) -> 
         sentinels=found.sentinels,
         flags=generation.flags,
         secrets=generation.secrets,
+        decoded=generation.decoded,
         problems=generation.problems,
         usage=generation.usage,
     )

@@ -57,6 +57,7 @@ class _Job:
     context: Context
     deadline: float
     queue: deque[tuple[SecretIdentifier, Setting]]
+    held: Secrets
     tokens: dict[str, str | Exception] = field(default_factory=dict)
     """By vault: the token for it, or why there is none."""
     found: dict[str, Secret] = field(default_factory=dict)
@@ -89,7 +90,7 @@ def resolve(
         for key, secret in wanted.items()
         if not _good(held.get(secret.url), secret, now, max_age)
     }
-    job = _Job(context, deadline, deque(queue.values()))
+    job = _Job(context, deadline, deque(queue.values()), held)
     if queue and not vaults.configured:
         raise UnresolvedReference(next(iter(references.values())), _UNCONFIGURED)
     yield from _open_vaults(job)
@@ -161,6 +162,9 @@ def _lane(job: _Job) -> Steps[None]:
         except UnresolvedReference as failure:
             job.failed[secret.url] = failure
         else:
+            before = job.held.get(secret.url)
+            if before is not None and before.value == value:
+                value = before.value  # what has not changed stays the same object
             job.found[secret.url] = Secret(value, job.context.clock.monotonic())
 
 

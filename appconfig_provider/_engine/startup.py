@@ -11,7 +11,7 @@ from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
 from appconfig_provider._engine.fleet import first_fleet
-from appconfig_provider._engine.generation import Generation, Terms, build
+from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
@@ -107,6 +107,7 @@ def _first_state(context: Context, answer: Answered[Loaded], deadline: float) ->
         sentinels=answer.result.sentinels,
         flags=generation.flags,
         secrets=generation.secrets,
+        decoded=generation.decoded,
         problems=generation.problems,
         usage=generation.usage,
         fleet=answer.fleet,
@@ -122,7 +123,7 @@ def _first_generation(context: Context, content: Content, deadline: float) -> St
     while True:
         terms = Terms(version=1, deadline=deadline, secret_policy=policy, secret_max_age=math.inf)
         try:
-            return (yield from build(context, content, {}, terms))
+            return (yield from build(context, content, Held(), terms))
         except UnresolvedReference as failure:
             left = deadline - context.clock.monotonic()
             if not failure.may_heal or left < SHORTEST or not context.options.startup_budget:

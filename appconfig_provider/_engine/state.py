@@ -81,6 +81,8 @@ class State:
     """As read *before* the data, one per watched key."""
     flags: Mapping[str, Flag]
     secrets: Mapping[str, Secret]
+    decoded: Mapping[str, JsonValue] = field(repr=False)
+    """JSON values by the texts they were decoded from; the next generation uses them again."""
     problems: frozenset[Problem]
     usage: Usage
     fleet: Fleet

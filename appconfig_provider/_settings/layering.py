@@ -140,22 +140,32 @@ def content_types(winners: Mapping[str, Entry]) -> set[str]:
     }
 
 
-def convert(winners: Mapping[str, Entry]) -> tuple[dict[str, JsonValue], list[Problem]]:
-    """Return the value of each key, and what was wrong with the JSON of some."""
-    values: dict[str, JsonValue] = {}
-    problems: list[Problem] = []
+class Converted(NamedTuple):
+    """The value of each key, what was wrong with the JSON of some, and the JSON by its text."""
+
+    values: dict[str, JsonValue]
+    problems: list[Problem]
+    decoded: dict[str, JsonValue]
+
+
+def convert(winners: Mapping[str, Entry], held: Mapping[str, JsonValue]) -> Converted:
+    """Return the value of each key; JSON that is `held` by its text is not decoded again."""
+    made = Converted({}, [], {})
     for key, entry in winners.items():
-        values[key] = _value(entry, problems) if type(entry) is Setting else entry
-    return values, problems
+        made.values[key] = _value(entry, held, made) if type(entry) is Setting else entry
+    return made
 
 
-def _value(setting: Setting, problems: list[Problem]) -> JsonValue:
-    if kind_of_setting(setting) is not Kind.JSON:
-        return setting.value
+def _value(setting: Setting, held: Mapping[str, JsonValue], made: Converted) -> JsonValue:
+    text = setting.value
+    if text is None or kind_of_setting(setting) is not Kind.JSON:
+        return text
     try:
-        return parse_json(setting.value)
+        if text not in made.decoded:
+            made.decoded[text] = held[text] if text in held else parse_json(text)
+        return made.decoded[text]
     except ValueError as error:
         reason = str(error).partition(":")[0]
         told = f"has a JSON content type but is no JSON ({reason}); its text is used as it stands"
-        problems.append(problem(setting, told))
-        return setting.value
+        made.problems.append(problem(setting, told))
+        return text

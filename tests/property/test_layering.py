@@ -51,7 +51,7 @@ def test_the_order_of_the_prefixes_does_not_matter(
 def test_the_last_setting_of_a_trimmed_key_wins(listed: list[Setting], prefixes: list[str]) -> None:
     """The value of each key is that of the last setting whose trimmed key it is."""
     expected = {trimmed(one.key, prefixes): one.value for one in listed}
-    values, problems = convert(layer(listed, prefixes_of(prefixes)))
+    values, problems, _ = convert(layer(listed, prefixes_of(prefixes)), {})
     assert values == expected
     assert not problems
 
