@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import anyio
-import httpx
+import httpcore
 
+from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
     TRANSPORT_ERRORS,
-    Body,
     Lanes,
-    Network,
+    address_of,
     failure,
     time_left,
-    to_httpx,
+    to_httpcore,
+    usable,
 )
 from appconfig_provider._drive.names import look_up_async
+from appconfig_provider._drive.network import Network
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Lane: TypeAlias = "httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool"
+
 
 class AsyncDriver:
     """Performs effects on the running loop. Under another loop it opens new connections."""
@@ -57,7 +61,7 @@ class AsyncDriver:
         self._options = options
         self._network = Network.of(options)
         self._clock = clock
-        self._lanes = Lanes(self._open_lane)
+        self._lanes: Lanes[Lane] = Lanes()
         self._free = asyncio.Semaphore(MAX_LANES)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tokens = Tokens(clock)
@@ -102,7 +106,7 @@ class AsyncDriver:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop = loop
-            self._lanes = Lanes(self._open_lane)
+            self._lanes = Lanes()
             self._free = asyncio.Semaphore(MAX_LANES)
 
     async def _side_by_side(self, schedule: Schedule[T], tickets: list[Ticket]) -> list[Ticket]:
@@ -162,13 +166,13 @@ class AsyncDriver:
                 raise TypeError(f"no driver performs {effect!r}")
 
     async def _send(self, effect: Send) -> Response:
-        request = to_httpx(effect, self._clock, self._network)
+        request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
-        lane = self._lanes.take(origin)
+        lane = await self._lane(origin)
         self.sent += 1
         try:
             with anyio.fail_after(time_left(effect, self._clock)):
-                response = await self._exchange(lane, request, Body(effect, self._clock))
+                answer = await self._exchange(lane, request, effect)
         except BaseException as error:
             # What is left of a broken or cancelled exchange is not worth knowing: a connection
             # may be lost in between, and the lane would wait for it for ever.
@@ -180,18 +184,17 @@ class AsyncDriver:
         self._lanes.give_back(origin, lane)
         if self._closed:
             await self.close()
-        return response
+        return answer
 
-    async def _exchange(
-        self, lane: httpx.AsyncHTTPTransport, request: httpx.Request, body: Body
-    ) -> Response:
-        answer = await lane.handle_async_request(request)
+    async def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
+        coming = await lane.handle_async_request(request)
         try:
-            async for chunk in answer.aiter_bytes():
-                body.add(chunk)
+            answer = Answer(effect, self._clock, coming)
+            async for chunk in coming.aiter_stream():
+                answer.add(chunk)
         finally:
-            await answer.aclose()
-        return body.response(answer)
+            await coming.aclose()
+        return answer.whole()
 
     async def _new_token(self, wanted: AcquireToken) -> AccessToken:
         credential = cast("AsyncTokenCredential", wanted.credential)
@@ -202,10 +205,22 @@ class AsyncDriver:
         token = await asked if inspect.isawaitable(asked) else asked
         return self._tokens.keep(wanted, token)
 
-    def _open_lane(self, origin: str) -> httpx.AsyncHTTPTransport:
-        network = self._network
-        return httpx.AsyncHTTPTransport(
-            verify=network.tls(origin), limits=network.limits(), proxy=network.proxy_for(origin)
+    async def _lane(self, origin: str) -> Lane:
+        """Return a lane nobody else uses; those whose connection has ended make room for it."""
+        while (lane := self._lanes.take(origin)) is not None:
+            if usable(lane):
+                return lane
+            await lane.aclose()
+        return self._open_lane(origin)
+
+    def _open_lane(self, origin: str) -> Lane:
+        tls, keepalive = self._network.tls(origin), self._network.keepalive
+        proxy = self._network.proxy_for(origin)
+        if proxy is None:
+            return httpcore.AsyncHTTPConnection(address_of(origin).origin, tls, keepalive)
+        kind = httpcore.AsyncSOCKSProxy if proxy.socks else httpcore.AsyncHTTPProxy
+        return kind(
+            proxy.url, proxy.auth, ssl_context=tls, max_connections=1, keepalive_expiry=keepalive
         )
 
 

@@ -12,19 +12,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
-import httpx
+import httpcore
 
+from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
     TRANSPORT_ERRORS,
-    Body,
     Lanes,
-    Network,
+    address_of,
     failure,
-    to_httpx,
+    to_httpcore,
+    usable,
 )
 from appconfig_provider._drive.names import look_up
+from appconfig_provider._drive.network import Network
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Lane: TypeAlias = "httpcore.HTTPConnection | httpcore.ConnectionPool"
+
 
 class SyncDriver:
     """Performs effects with blocking calls; safe to use from one thread at a time."""
@@ -57,7 +61,7 @@ class SyncDriver:
         self._options = options
         self._network = Network.of(options)
         self._clock = clock
-        self._lanes = Lanes(self._open_lane)
+        self._lanes: Lanes[Lane] = Lanes()
         self._tokens = Tokens(clock)
         self._own = own
         self._closed = False
@@ -130,18 +134,12 @@ class SyncDriver:
                 raise TypeError(f"no driver performs {effect!r}")
 
     def _send(self, effect: Send) -> Response:
-        request = to_httpx(effect, self._clock, self._network)
+        request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
-        lane = self._lanes.take(origin)
+        lane = self._lane(origin)
         self.sent += 1
         try:
-            answer = lane.handle_request(request)
-            body = Body(effect, self._clock)
-            try:
-                for chunk in answer.iter_bytes():
-                    body.add(chunk)
-            finally:
-                answer.close()
+            answer = self._exchange(lane, request, effect)
         except BaseException as error:
             # What is left of a broken exchange is not worth knowing: the lane goes with it.
             lane.close()
@@ -151,7 +149,17 @@ class SyncDriver:
         self._lanes.give_back(origin, lane)
         if self._closed:
             self.close()
-        return body.response(answer)
+        return answer
+
+    def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
+        coming = lane.handle_request(request)
+        try:
+            answer = Answer(effect, self._clock, coming)
+            for chunk in coming.iter_stream():
+                answer.add(chunk)
+        finally:
+            coming.close()
+        return answer.whole()
 
     def _new_token(self, wanted: AcquireToken) -> AccessToken:
         credential = cast("TokenCredential", wanted.credential)
@@ -161,10 +169,22 @@ class SyncDriver:
             token = credential.get_token(wanted.scope, claims=wanted.claims)
         return self._tokens.keep(wanted, token)
 
-    def _open_lane(self, origin: str) -> httpx.HTTPTransport:
-        network = self._network
-        return httpx.HTTPTransport(
-            verify=network.tls(origin), limits=network.limits(), proxy=network.proxy_for(origin)
+    def _lane(self, origin: str) -> Lane:
+        """Return a lane nobody else uses; those whose connection has ended make room for it."""
+        while (lane := self._lanes.take(origin)) is not None:
+            if usable(lane):
+                return lane
+            lane.close()
+        return self._open_lane(origin)
+
+    def _open_lane(self, origin: str) -> Lane:
+        tls, keepalive = self._network.tls(origin), self._network.keepalive
+        proxy = self._network.proxy_for(origin)
+        if proxy is None:
+            return httpcore.HTTPConnection(address_of(origin).origin, tls, keepalive)
+        kind = httpcore.SOCKSProxy if proxy.socks else httpcore.HTTPProxy
+        return kind(
+            proxy.url, proxy.auth, ssl_context=tls, max_connections=1, keepalive_expiry=keepalive
         )
 
 

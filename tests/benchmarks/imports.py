@@ -23,13 +23,6 @@ if list(config) != ['$key']:
     raise SystemExit('loaded something else')
 """
 
-# httpx imports its command line, and with it click and rich, where these happen to be installed,
-# as they are for the tests and with the cli extra. A program that needs configuration has none.
-_WITHOUT_CLI = """
-import sys
-sys.modules.update(dict.fromkeys(("click", "rich", "pygments")))
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -52,8 +45,7 @@ PROGRAMS = (
     Program(
         Metric("from package import load, WatchKey", "ms"), "from $package import load, WatchKey"
     ),
-    Program(Metric("import + first load of one setting", "ms", 2), _WITHOUT_CLI + _FIRST_LOAD),
-    Program(Metric("the same where click and rich are installed", "ms"), _FIRST_LOAD),
+    Program(Metric("import + first load of one setting", "ms", 2), _FIRST_LOAD),
 )
 
 

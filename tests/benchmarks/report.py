@@ -21,7 +21,7 @@ from .scenes import Face, Scene
 HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?", "aio")
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
-_PEERS = ("azure-appconfiguration-provider", "azure-appconfiguration", "azure-core", "httpx")
+_PEERS = ("azure-appconfiguration-provider", "azure-appconfiguration", "azure-core", "httpcore")
 _VERDICT = {True: "yes", False: "NO", None: ""}
 
 

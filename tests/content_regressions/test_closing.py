@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpcore
 import pytest
 
 from appconfig_provider import ConfigurationSnapshot, SettingSelector
@@ -28,7 +28,7 @@ from .scenes import Resolver, secret_id
 
 @pytest.fixture
 def lanes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How many transports were opened and closed."""
+    """How many connections were opened and closed."""
     counted: Counter[str] = Counter()
 
     def count(kind: type, method: str, what: str) -> None:
@@ -40,10 +40,10 @@ def lanes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(kind, method, counting)
 
-    count(httpx.HTTPTransport, "__init__", "opened")
-    count(httpx.AsyncHTTPTransport, "__init__", "opened")
-    count(httpx.HTTPTransport, "close", "closed")
-    count(httpx.AsyncHTTPTransport, "aclose", "closed")
+    count(httpcore.HTTPConnection, "__init__", "opened")
+    count(httpcore.AsyncHTTPConnection, "__init__", "opened")
+    count(httpcore.HTTPConnection, "close", "closed")
+    count(httpcore.AsyncHTTPConnection, "aclose", "closed")
     return counted
 
 

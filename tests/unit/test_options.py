@@ -346,7 +346,7 @@ def test_the_least_values_are_accepted() -> None:
 
 
 def test_verify_takes_a_file_a_context_or_a_bool() -> None:
-    """What httpx would take for `verify` is handed on."""
+    """What `verify` may be is handed on as it is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for verify in (True, False, __file__, context):
         assert options(verify=verify).tls is verify

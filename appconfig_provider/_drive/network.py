@@ -1,0 +1,119 @@
+"""How stores are reached: proxies, TLS and patience."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import httpcore
+
+from appconfig_provider._rest.signing import host_of
+from appconfig_provider.options import Options
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""A proxy of the environment cannot reach the emulator on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where a proxy is, and as whom it is spoken to."""
+
+    url: httpcore.URL
+    auth: tuple[bytes, bytes] | None
+
+    @property
+    def socks(self) -> bool:
+        """True for one that is spoken to in SOCKS5, not in HTTP."""
+        return self.url.scheme.startswith(b"socks")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How to reach a store; times in seconds."""
+
+    connect_timeout: float
+    read_timeout: float
+    keepalive: float
+    proxy: str | None
+    verify: bool | str | ssl.SSLContext
+
+    @classmethod
+    def of(cls, options: Options) -> Network:
+        """Return how the options want the stores reached."""
+        connect, read = options.timeouts
+        keepalive = max(4 * options.interval, 60.0)
+        return cls(connect, read, keepalive, options.proxy, options.tls)
+
+    def proxy_for(self, origin: str) -> Proxy | None:
+        """Return the proxy for an origin: the given one, else the environment's.
+
+        Raises:
+            ValueError, ImportError: it cannot be used; what it says names no password.
+        """
+        address = self.proxy or _proxy_of_environment(origin)
+        return _proxy(address) if address else None
+
+    def tls(self, origin: str) -> ssl.SSLContext | None:
+        """Return the TLS context for an origin that needs one; one per process and kind."""
+        if origin.startswith("http://"):
+            return None
+        return self.verify if isinstance(self.verify, ssl.SSLContext) else _context(self.verify)
+
+    def timeouts(self, left: float) -> dict[str, float]:
+        """Return the limits of each step of a request of which so many seconds are left."""
+        connect, read = min(self.connect_timeout, left), min(self.read_timeout, left)
+        return {"connect": connect, "pool": connect, "read": read, "write": read}
+
+
+def _proxy_of_environment(origin: str) -> str | None:
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    if host in LOOPBACK:
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(host_of(origin)) or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _proxy(address: str) -> Proxy:
+    """Take a proxy's address apart; it may hold a password, so a mistake is not repeated."""
+    parts = urlsplit(address)
+    try:
+        port, host = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError:
+        port, host = None, b""
+    if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not host:
+        raise ValueError("the proxy must read http://host:port; http may be https or socks5")
+    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ImportError('a SOCKS proxy needs socksio; pip install "httpcore[socks]"')
+    named = parts.username or parts.password
+    auth = (_plain(parts.username), _plain(parts.password)) if named else None
+    return Proxy(httpcore.URL(scheme=parts.scheme, host=host, port=port, target="/"), auth)
+
+
+def _plain(quoted: str | None) -> bytes:
+    return unquote(quoted or "").encode()
+
+
+@lru_cache(maxsize=8)
+def _context(verify: bool | str) -> ssl.SSLContext:
+    """Return a context that trusts a CA file, the environment's, certifi's, or anybody."""
+    if verify is False:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if folder and not file:
+        return ssl.create_default_context(capath=folder)
+    return ssl.create_default_context(cafile=file or certifi.where())
