@@ -213,6 +213,8 @@ class Lister:
 
 def moved(before: Selections, after: Selections) -> bool:
     """Tell whether listings differ; how they are cut into pages does not matter."""
+    if before is after:
+        return False
     return any(map(_moved, before, after)) or len(before) != len(after)
 
 

@@ -18,7 +18,7 @@ from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, lister, load_after, with_references
 from appconfig_provider._engine.pages import Lister, Selections, moved
 from appconfig_provider._engine.secrets import FRESH
-from appconfig_provider._engine.state import Due, Rejected, State
+from appconfig_provider._engine.state import Attempt, Due, Rejected, State
 from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, plan, together
 from appconfig_provider._rest.failures import EngineError, RequestFailed, public
@@ -72,7 +72,8 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
         state, found = _answered(context, state, answer), answer.result
     state = state.rearmed(context.clock.monotonic(), context.options, due)
     if found is not None and found.reason == SAME:
-        state, found = replace(state, content=found.content), None
+        same, found = found.content, None
+        state = state if same is state.content else replace(state, content=same)
     if (found is None or found is CONFIRMED) and not due.secrets:
         return Outcome(state)
     return (yield from _new_generation(context, state, found, due))
@@ -109,17 +110,14 @@ def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
     selectors = options.selectors if due.settings and options.watch_pages else ()
     flag_selectors = options.flag_selectors if due.flags else None
     listed, sentinels = state.content, state.sentinels
+    asked = read_sentinels(turn.session, watch, held)
     try:
-        seen, (settings, flags) = yield from _both(
-            read_sentinels(turn.session, watch, held),
-            _listings(reader, selectors, flag_selectors, state.content),
-        )
+        if listing:
+            listings = _listings(reader, selectors, flag_selectors, state.content)
+            seen, listed = yield from _both(asked, listings)
+        else:
+            seen = yield from asked
         sentinels = seen if due.settings else state.sentinels
-        listed = replace(
-            state.content,
-            settings=state.content.settings if settings is None else settings,
-            flags=state.content.flags if flags is None else flags,
-        )
         resting = not force and _resting(context, state.rejected)
         if sentinels != state.sentinels and not _known_bad(
             state.rejected, sentinels, resting=resting
@@ -140,8 +138,8 @@ def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
 
 @plan
 def _both(
-    sentinels: Plan[tuple[Sentinel, ...]], listings: Plan[tuple[Selections | None, ...]]
-) -> Steps[tuple[tuple[Sentinel, ...], tuple[Selections | None, ...]]]:
+    sentinels: Plan[tuple[Sentinel, ...]], listings: Plan[Content]
+) -> Steps[tuple[tuple[Sentinel, ...], Content]]:
     jobs: list[Plan[object]] = [sentinels, listings]
     seen, listed = yield from together(jobs)
     return seen, listed  # type: ignore[return-value]  # `together` is typed for plans of a kind
@@ -153,16 +151,16 @@ def _listings(
     selectors: tuple[SettingSelector, ...],
     flag_selectors: tuple[SettingSelector, ...] | None,
     known: Content,
-) -> Steps[tuple[Selections | None, ...]]:
-    """List what is watched by pages; None stands for what is not."""
+) -> Steps[Content]:
+    """List what is watched by pages; the rest stays as it is known."""
     jobs: list[Plan[Selections]] = []
     if selectors:
         jobs.append(reader.settings(selectors, known.settings))
     if flag_selectors is not None:
         jobs.append(reader.flags(flag_selectors, known.flags or ()))
     listed = list((yield from together(jobs)))
-    settings = listed.pop(0) if selectors else None
-    return settings, listed.pop(0) if listed else None
+    settings = listed.pop(0) if selectors else known.settings
+    return replace(known, settings=settings, flags=listed.pop(0) if listed else known.flags)
 
 
 @plan
@@ -204,16 +202,12 @@ def _failed(state: State, error: Exception) -> Outcome:
 
 
 def _answered(context: Context, state: State, answer: Answered[Found]) -> State:
-    state = replace(state, fleet=answer.fleet)
-    if answer.result is CONFIRMED:
-        state = replace(state, rejected=None)
-    if state.rejected and answer.result.reason == SAME:
+    rejected = None if answer.result is CONFIRMED else state.rejected
+    if rejected and answer.result.reason == SAME:
         # While a newer generation stands rejected, nobody has confirmed the one being served.
-        return state
-    attempt = replace(
-        state.attempt, success=context.moment(), error=None, endpoint=answer.fleet.last
-    )
-    return replace(state, attempt=attempt)
+        return replace(state, fleet=answer.fleet)
+    attempt = Attempt(state.attempt.last, context.moment(), None, answer.fleet.last)
+    return replace(state, fleet=answer.fleet, rejected=rejected, attempt=attempt)
 
 
 @plan

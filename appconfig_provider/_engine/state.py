@@ -89,15 +89,15 @@ class State:
     timers: Timers
     rejected: Rejected | None = None
     attempt: Attempt = Attempt()
-    due: float = field(init=False)
-    """The one number that `refresh()` looks at: a timer passed and some endpoint is free."""
 
-    def __post_init__(self) -> None:
+    @property
+    def due(self) -> float:
+        """The one number that `refresh()` looks at: a timer passed and some endpoint is free."""
         timers = self.timers
         store = min(timers.settings, timers.flags)
         if not math.isinf(store):
             store = max(min(store, timers.push), self.fleet.free_at)
-        object.__setattr__(self, "due", min(store, timers.secrets))
+        return min(store, timers.secrets)
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
         """Return what a refresh has to look at; `force` is everything that is looked at at all."""

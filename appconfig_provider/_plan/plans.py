@@ -75,5 +75,8 @@ def ask(effect: Effect[T]) -> Steps[T]:
 @plan
 def together(plans: Sequence[Plan[T]]) -> Steps[tuple[T, ...]]:
     """Run plans side by side, each at its own pace; when one raises, the others are closed."""
+    if len(plans) == 1:
+        # Nobody is beside it, so it is spared the schedule.
+        return ((yield from plans[0]),)
     answers: Any = yield Together(tuple(plans))
     return cast("tuple[T, ...]", answers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from appconfig_provider._plan import (
     Headers,
@@ -121,7 +121,8 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
     """
     for attempt in range(session.retries + 1):
         # Built anew each time: an answer may have brought a newer sync token.
-        whole = replace(request, headers=(*session.request_headers(), *request.headers))
+        headers = (*session.request_headers(), *request.headers)
+        whole = Request(request.method, request.origin, request.target, headers, request.body)
         began = session.clock.monotonic()
         response = yield from ask(Send(whole, session.sign, session.deadline))
         session.learn(response, session.clock.monotonic() - began)

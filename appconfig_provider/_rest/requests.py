@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from operator import itemgetter
 from urllib.parse import quote
 
@@ -44,6 +45,7 @@ def secret_target(secret: SecretIdentifier) -> str:
     return f"/secrets/{secret.name}{version}?api-version={VAULT_API_VERSION}"
 
 
+@lru_cache(maxsize=256)
 def key_target(watched: WatchKey) -> str:
     """Return the target of a single setting."""
     path = "/kv/" + quote(watched.key, safe="")

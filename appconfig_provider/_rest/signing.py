@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from email.utils import formatdate
+from functools import lru_cache
 
 from appconfig_provider._plan import Headers, Request, Signer
 from appconfig_provider.models import AccessKey
@@ -23,7 +24,7 @@ def access_key_signer(key: AccessKey) -> Signer:
     start = f"HMAC-SHA256 Credential={key.id}&SignedHeaders=x-ms-date;host;x-ms-content-sha256"
 
     def sign(request: Request, now: float) -> Headers:
-        date = formatdate(now, usegmt=True)
+        date = _http_date(int(now))
         content = _content_hash(request.body)
         host = host_of(request.origin)
         text = f"{request.method}\n{request.target}\n{date};{host};{content}"
@@ -51,6 +52,12 @@ def token_signer(token: str) -> Signer:
 def host_of(origin: str) -> str:
     """Return the Host header of an origin; default ports are already gone from it."""
     return origin.partition("://")[2]
+
+
+@lru_cache(maxsize=8)
+def _http_date(second: int) -> str:
+    """Return a second since 1970 as HTTP writes it; many requests are signed in one."""
+    return formatdate(second, usegmt=True)
 
 
 def _content_hash(body: bytes) -> str:

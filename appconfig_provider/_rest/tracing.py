@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 OFF_SWITCH = "AZURE_APP_CONFIGURATION_TRACING_DISABLED"
@@ -89,6 +90,7 @@ def _filter_tags(flag: Mapping[str, Any]) -> Iterable[str]:
         yield _BUILT_IN.get(one.get("name"), "CSTM")
 
 
+@lru_cache(maxsize=64)
 def correlation_context(
     environment: Environment,
     usage: Usage,
@@ -96,9 +98,9 @@ def correlation_context(
     startup: bool,
     replicas: int,
     balanced: bool,
-    tags: Iterable[str],
+    tags: tuple[str, ...],
 ) -> str:
-    """Return the header's value; empty when tracing is off."""
+    """Return the header's value, the same for every check; empty when tracing is off."""
     if not environment.enabled:
         return ""
     order = ("CSTM", "PRCNT", "TIME", "TRGT")
