@@ -153,8 +153,9 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
             if self._closed:
                 return False
             published = self._publish(outcome)
-            told = call_back(self._context.options, outcome, self._subscriptions)
-            await self._driver.run(told)
+            if not outcome.quiet:
+                told = call_back(self._context.options, outcome, self._subscriptions)
+                await self._driver.run(told)
             return published
         finally:
             self._give_back()

@@ -253,8 +253,8 @@ class LiveConfiguration(CurrentValues, Generic[DriverT, PollerT]):
     def _give_back(self) -> None:
         """Wish again for what a refresh had taken up and did not get to publish."""
         with self._mutex:
-            self._wish = self._granted.also(self._wish)
-            self._granted = Wish()
+            if not self._granted.empty:
+                self._wish, self._granted = self._granted.also(self._wish), Wish()
             self._set_wake()
         self._sort_inbox()
 

@@ -6,6 +6,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from appconfig_provider._engine.context import Context
@@ -33,6 +34,8 @@ def make_context(options: Options, clock: Clock, credential: Credential) -> Cont
     usual = (("user-agent", agent), ("accept", "*/*"))
     kept = tuple((name, value) for name, value in usual if name not in own)
     environment = read_environment(os.environ, _feature_management(options))
+    if "correlation-context" in own:
+        environment = replace(environment, enabled=False)
     headers = kept + options.extra_headers
     return Context(options, credential, clock, random.random, headers, environment)
 

@@ -200,8 +200,9 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
             if self._closed:
                 return False
             published = self._publish(outcome)
-            told = call_back(self._context.options, outcome, self._subscriptions)
-            self._driver.run(told)
+            if not outcome.quiet:
+                told = call_back(self._context.options, outcome, self._subscriptions)
+                self._driver.run(told)
             return published
         finally:
             self._give_back()

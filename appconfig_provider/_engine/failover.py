@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
-from appconfig_provider._engine.fleet import Backoff, Endpoint, Fleet
+from appconfig_provider._engine.fleet import FREE, Backoff, Endpoint, Fleet
 from appconfig_provider._plan import AcquireToken, Headers, Plan, Steps, ask, plan
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
@@ -125,8 +125,8 @@ def first_answer(
             # What an endpoint said before it failed was said all the same.
             fleet = fleet.having(replace(candidate, backoff=longer, tokens=session.tokens))
         else:
-            fleet = fleet.having(_after(candidate, session))
-            return Answered(result, replace(fleet, last=candidate.store.url))
+            fleet = fleet.having(_after(candidate, session), last=candidate.store.url)
+            return Answered(result, fleet)
 
 
 @plan
@@ -145,7 +145,7 @@ def _newcomers(
 def _after(endpoint: Endpoint, session: Session) -> Endpoint:
     """Return an endpoint as it is known to be after it answered."""
     quickest = endpoint.round_trip if math.isinf(session.quickest) else session.quickest
-    return replace(endpoint, backoff=Backoff(), tokens=session.tokens, round_trip=quickest)
+    return Endpoint(endpoint.store, FREE, session.tokens, quickest, endpoint.discovered)
 
 
 def _unasked(endpoint: Endpoint) -> RequestFailed:
@@ -176,10 +176,7 @@ def _headers(context: Context, fleet: Fleet, usage: Usage | None, *, failover: b
         balanced=context.options.balances,
         tags=tags,
     )
-    own = any(name == "correlation-context" for name, _ in context.headers)
-    return (
-        (*context.headers, ("correlation-context", value)) if value and not own else context.headers
-    )
+    return (*context.headers, ("correlation-context", value)) if value else context.headers
 
 
 @plan

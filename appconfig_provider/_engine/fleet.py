@@ -44,12 +44,16 @@ class Backoff:
         return Backoff(failures, now + min(max(pause, at_least), LONGEST_BACKOFF))
 
 
+FREE = Backoff()
+"""The back-off of what did not fail."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A store, how it has been behaving, and the sync tokens it gave."""
 
     store: Store
-    backoff: Backoff = Backoff()
+    backoff: Backoff = FREE
     tokens: Mapping[str, SyncToken] = field(default_factory=dict, repr=False)
     round_trip: float = math.inf
     """Seconds that the quickest answer of the last attempt took."""
@@ -78,14 +82,11 @@ class Fleet:
         order = self.endpoints[first:] + self.endpoints[:first]
         return [endpoint for endpoint in order if endpoint.backoff.until <= now]
 
-    def having(self, changed: Endpoint) -> Fleet:
-        """Return the fleet with an endpoint as it is now."""
-        return replace(
-            self,
-            endpoints=tuple(
-                changed if one.store.url == changed.store.url else one for one in self.endpoints
-            ),
-        )
+    def having(self, changed: Endpoint, *, last: str | None = None) -> Fleet:
+        """Return the fleet with an endpoint as it is now, and who answered last."""
+        url = changed.store.url
+        endpoints = tuple([changed if one.store.url == url else one for one in self.endpoints])
+        return Fleet(endpoints, self.discovery, self.last if last is None else last)
 
     def naming(self, names: Iterable[str], until: float, random: Callable[[], float]) -> Fleet:
         """Return the fleet with the replicas of these host names, and no other discovered ones.

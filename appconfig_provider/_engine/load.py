@@ -44,15 +44,9 @@ class Loaded:
 
 
 @plan
-def lister(
-    session: Session, options: Options, sentinels: tuple[Sentinel, ...], *, listing: bool = True
-) -> Steps[Lister]:
-    """Return who reads listings in a session, after these sentinels.
-
-    Without `listing` no page will be asked for, so there is no moment to choose.
-    """
-    pinned = options.pinned and listing
-    moment = (yield from choose_moment(session, sentinels)) if pinned else LIVE
+def lister(session: Session, options: Options, sentinels: tuple[Sentinel, ...]) -> Steps[Lister]:
+    """Return who reads listings in a session, after these sentinels."""
+    moment = (yield from choose_moment(session, sentinels)) if options.pinned else LIVE
     return Lister(session, detailed=options.configuration_mapper is not None, moment=moment)
 
 

@@ -45,6 +45,11 @@ class Wish:
     at: float = math.inf
     """When to look, on the monotonic clock."""
 
+    @property
+    def empty(self) -> bool:
+        """True when nothing is wished for."""
+        return not self.tokens and math.isinf(self.at)
+
     def also(self, other: Wish) -> Wish:
         """Return both wishes as one; the newer tokens count, and the moment of the earlier wish.
 
@@ -145,7 +150,7 @@ def wish_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> Wish | None:
 
 def wished(state: State, wish: Wish) -> State:
     """Return the state that knows of a wish: its tokens, and when to look."""
-    if wish == Wish():
+    if wish.empty:
         return state
     fleet = state.fleet
     for endpoint in fleet.endpoints:

@@ -23,7 +23,7 @@ from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, plan, together
 from appconfig_provider._rest.failures import EngineError, RequestFailed, public
 from appconfig_provider._rest.responses import Sentinel
-from appconfig_provider.models import SettingSelector
+from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ChangeSet, compare
 
 
@@ -34,6 +34,11 @@ class Outcome:
     state: State
     changes: ChangeSet | None = None
     error: Exception | None = None
+
+    @property
+    def quiet(self) -> bool:
+        """True when there is nothing to call anybody back about."""
+        return self.changes is None and self.error is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
     """Look at what is due, load what moved, and return the state that follows."""
     now, wall = context.moment()
     due = state.what_is_due(now, force=force)
-    state = replace(state, attempt=replace(state.attempt, last=(now, wall)))
+    state = state.tried((now, wall))
     found: Found | None = None
     if due.store:
         try:
@@ -69,8 +74,10 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             return _failed(_postponed(context, state, due), error)
         if isinstance(answer, Exhausted):
             return _failed(replace(state, fleet=answer.fleet), answer.failures[0])
-        state, found = _answered(context, state, answer), answer.result
-    state = state.rearmed(context.clock.monotonic(), context.options, due)
+        found = answer.result
+        state = _answered(context, state, answer, due)
+    else:
+        state = state.rearmed(now, context.options, due)
     if found is not None and found.reason == SAME:
         same, found = found.content, None
         state = state if same is state.content else replace(state, content=same)
@@ -100,23 +107,20 @@ def _ask_the_store(
 def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Found]:
     """Ask everything that is due in one batch; return what was found."""
     options = context.options
-    listing = due.flags or (due.settings and options.watch_pages)
-    if listing:
+    reader: Lister | None = None
+    if due.flags or (due.settings and options.watch_pages):
         # Here the check is the load: pages that changed come with the answer.
         turn.begin_load(options.load_budget)
-    reader = yield from lister(turn.session, options, state.sentinels, listing=listing)
-    watch = options.watch if due.settings else ()
-    held = state.sentinels if due.settings else ()
-    selectors = options.selectors if due.settings and options.watch_pages else ()
-    flag_selectors = options.flag_selectors if due.flags else None
+        reader = yield from lister(turn.session, options, state.sentinels)
+    watch, held = (options.watch, state.sentinels) if due.settings else ((), ())
     listed, sentinels = state.content, state.sentinels
     asked = read_sentinels(turn.session, watch, held)
     try:
-        if listing:
-            listings = _listings(reader, selectors, flag_selectors, state.content)
-            seen, listed = yield from _both(asked, listings)
-        else:
+        if reader is None:
             seen = yield from asked
+        else:
+            listings = _listings(reader, options, due, state.content)
+            seen, listed = yield from _both(asked, listings)
         sentinels = seen if due.settings else state.sentinels
         resting = not force and _resting(context, state.rejected)
         if sentinels != state.sentinels and not _known_bad(
@@ -127,9 +131,10 @@ def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
             again = due.flags and options.pinned
             loaded = yield from load_after(turn.session, options, sentinels, listed, flags=again)
             return Found(loaded.content, loaded.sentinels, "sentinel")
-        return (
-            yield from _listed(reader, state, listed, resting=resting, pages_asked=bool(selectors))
-        )
+        if reader is None:
+            return Found(listed, state.sentinels, SAME)
+        pages = due.settings and options.watch_pages
+        return (yield from _listed(reader, state, listed, resting=resting, pages_asked=pages))
     except RequestFailed:
         raise
     except EngineError as error:
@@ -146,20 +151,16 @@ def _both(
 
 
 @plan
-def _listings(
-    reader: Lister,
-    selectors: tuple[SettingSelector, ...],
-    flag_selectors: tuple[SettingSelector, ...] | None,
-    known: Content,
-) -> Steps[Content]:
+def _listings(reader: Lister, options: Options, due: Due, known: Content) -> Steps[Content]:
     """List what is watched by pages; the rest stays as it is known."""
     jobs: list[Plan[Selections]] = []
-    if selectors:
-        jobs.append(reader.settings(selectors, known.settings))
-    if flag_selectors is not None:
-        jobs.append(reader.flags(flag_selectors, known.flags or ()))
+    pages = due.settings and options.watch_pages
+    if pages:
+        jobs.append(reader.settings(options.selectors, known.settings))
+    if due.flags and options.flag_selectors is not None:
+        jobs.append(reader.flags(options.flag_selectors, known.flags or ()))
     listed = list((yield from together(jobs)))
-    settings = listed.pop(0) if selectors else known.settings
+    settings = listed.pop(0) if pages else known.settings
     return replace(known, settings=settings, flags=listed.pop(0) if listed else known.flags)
 
 
@@ -201,13 +202,21 @@ def _failed(state: State, error: Exception) -> Outcome:
     return Outcome(replace(state, attempt=replace(state.attempt, error=shown)), error=shown)
 
 
-def _answered(context: Context, state: State, answer: Answered[Found]) -> State:
+def _answered(context: Context, state: State, answer: Answered[Found], due: Due) -> State:
+    """Return what is known now that somebody answered, before anything new is built of it."""
+    now, wall = context.moment()
     rejected = None if answer.result is CONFIRMED else state.rejected
+    attempt = Attempt(state.attempt.last, (now, wall), None, answer.fleet.last)
     if rejected and answer.result.reason == SAME:
         # While a newer generation stands rejected, nobody has confirmed the one being served.
-        return replace(state, fleet=answer.fleet)
-    attempt = Attempt(state.attempt.last, context.moment(), None, answer.fleet.last)
-    return replace(state, fleet=answer.fleet, rejected=rejected, attempt=attempt)
+        attempt = state.attempt
+    return replace(
+        state,
+        fleet=answer.fleet,
+        timers=state.timers.rearmed(now, context.options, due),
+        rejected=rejected,
+        attempt=attempt,
+    )
 
 
 @plan

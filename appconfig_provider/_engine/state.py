@@ -52,6 +52,15 @@ class Timers:
     push: float = math.inf
     """When an event that was pushed wants settings and flags looked at."""
 
+    def rearmed(self, now: float, options: Options, due: Due) -> Timers:
+        """Return the timers with those of what was looked at started anew."""
+        return Timers(
+            now + options.interval if due.settings else self.settings,
+            now + (options.flag_interval or math.inf) if due.flags else self.flags,
+            now + (options.secret_interval or math.inf) if due.secrets else self.secrets,
+            math.inf if due.store else self.push,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -121,16 +130,12 @@ class State:
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
         """Return the state with the timers of what was looked at started anew."""
-        timers = self.timers
-        return replace(
-            self,
-            timers=Timers(
-                now + options.interval if due.settings else timers.settings,
-                now + (options.flag_interval or math.inf) if due.flags else timers.flags,
-                now + (options.secret_interval or math.inf) if due.secrets else timers.secrets,
-                math.inf if due.store else timers.push,
-            ),
-        )
+        return replace(self, timers=self.timers.rearmed(now, options, due))
+
+    def tried(self, moment: tuple[float, float]) -> State:
+        """Return the state as an attempt that begins leaves it."""
+        before = self.attempt
+        return replace(self, attempt=Attempt(moment, before.success, before.error, before.endpoint))
 
 
 def first_timers(now: float, options: Options) -> Timers:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
@@ -269,7 +270,8 @@ _SYNC_TOKEN = re.compile(r"([!-+\--:<>-~]+)=([!-+\--:<-~]+);sn=([0-9]{1,19})")
 """Printable ASCII only: a token comes back in a header, and it may have come with an event."""
 
 
-def read_sync_tokens(header: str) -> dict[str, SyncToken]:
+@lru_cache(maxsize=32)
+def read_sync_tokens(header: str) -> Mapping[str, SyncToken]:
     """Return the tokens of a header by name; what is none is passed over."""
     found: dict[str, SyncToken] = {}
     for part in header.split(","):
