@@ -50,6 +50,8 @@ def _calls(
 def log_problems(state: State, before: State | None) -> None:
     """Warn once of each setting that could not be used as what it claims to be."""
     known = before.problems if before else frozenset()
+    if state.problems is known:
+        return
     for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
         logger.warning("setting %r (label %r) %s", problem.key, problem.label, problem.told)
 

@@ -62,22 +62,23 @@ SAME = "same"
 @plan
 def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
     """Look at what is due, load what moved, and return the state that follows."""
-    now, wall = context.moment()
+    now, _ = began = context.moment()
     due = state.what_is_due(now, force=force)
-    state = state.tried((now, wall))
+    attempt = state.attempt.again(began)
     found: Found | None = None
     if due.store:
         try:
             answer = yield from _ask_the_store(context, state, due, force=force)
         except Exception as error:
             # Not the endpoint's fault, so no back-off; every attempt moves the timers.
-            return _failed(_postponed(context, state, due), error)
+            return _failed(_postponed(context, replace(state, attempt=attempt), due), error)
         if isinstance(answer, Exhausted):
-            return _failed(replace(state, fleet=answer.fleet), answer.failures[0])
+            tried = replace(state, fleet=answer.fleet, attempt=attempt)
+            return _failed(tried, answer.failures[0])
         found = answer.result
-        state = _answered(context, state, answer, due)
+        state = _answered(context, state, answer, due, attempt)
     else:
-        state = state.rearmed(now, context.options, due)
+        state = replace(state.rearmed(now, context.options, due), attempt=attempt)
     if found is not None and found.reason == SAME:
         same, found = found.content, None
         state = state if same is state.content else replace(state, content=same)
@@ -202,14 +203,15 @@ def _failed(state: State, error: Exception) -> Outcome:
     return Outcome(replace(state, attempt=replace(state.attempt, error=shown)), error=shown)
 
 
-def _answered(context: Context, state: State, answer: Answered[Found], due: Due) -> State:
+def _answered(
+    context: Context, state: State, answer: Answered[Found], due: Due, attempt: Attempt
+) -> State:
     """Return what is known now that somebody answered, before anything new is built of it."""
     now, wall = context.moment()
     rejected = None if answer.result is CONFIRMED else state.rejected
-    attempt = Attempt(state.attempt.last, (now, wall), None, answer.fleet.last)
-    if rejected and answer.result.reason == SAME:
-        # While a newer generation stands rejected, nobody has confirmed the one being served.
-        attempt = state.attempt
+    # While a newer generation stands rejected, nobody has confirmed the one being served.
+    if not rejected or answer.result.reason != SAME:
+        attempt = Attempt(attempt.last, (now, wall), None, answer.fleet.last)
     return replace(
         state,
         fleet=answer.fleet,

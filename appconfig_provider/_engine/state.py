@@ -32,6 +32,10 @@ class Attempt:
     error: Exception | None = None
     endpoint: str = ""
 
+    def again(self, moment: tuple[float, float]) -> Attempt:
+        """Return what is known when another attempt begins."""
+        return Attempt(moment, self.success, self.error, self.endpoint)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -131,11 +135,6 @@ class State:
     def rearmed(self, now: float, options: Options, due: Due) -> State:
         """Return the state with the timers of what was looked at started anew."""
         return replace(self, timers=self.timers.rearmed(now, options, due))
-
-    def tried(self, moment: tuple[float, float]) -> State:
-        """Return the state as an attempt that begins leaves it."""
-        before = self.attempt
-        return replace(self, attempt=Attempt(moment, before.success, before.error, before.endpoint))
 
 
 def first_timers(now: float, options: Options) -> Timers:

@@ -126,13 +126,16 @@ class Schedule(Generic[T]):
             self._wait(strand, asked, tickets)
 
     def _wait(self, strand: _Strand, asked: object, tickets: list[Ticket]) -> None:
-        plans = asked.plans if isinstance(asked, Together) else ()
-        effects = () if isinstance(asked, Together) else cast("tuple[Effect[object], ...]", asked)
-        strand.missing = len(plans) + len(effects)
+        if isinstance(asked, Together):
+            plans = enumerate(asked.plans)
+            strand.children = tuple([_Strand(child, strand, place) for place, child in plans])
+            self._ready.extend([(child, None) for child in strand.children])
+            strand.missing = len(strand.children)
+        else:
+            effects = cast("tuple[Effect[object], ...]", asked)
+            tickets += [Ticket(strand, place, effect) for place, effect in enumerate(effects)]
+            strand.missing = len(effects)
         strand.answers = [None] * strand.missing
-        strand.children = tuple(_Strand(child, strand, i) for i, child in enumerate(plans))
-        tickets.extend(Ticket(strand, place, effect) for place, effect in enumerate(effects))
-        self._ready.extend((child, None) for child in strand.children)
         if strand.missing == 0:
             self._ready.append((strand, ()))
 
