@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import certifi
 import httpcore
 
 from appconfig_provider._rest.signing import host_of
@@ -18,6 +16,9 @@ from appconfig_provider.options import Options
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """A proxy of the environment cannot reach the emulator on this machine."""
+
+
+MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +86,27 @@ def _proxy_of_environment(origin: str) -> str | None:
 
 def _proxy(address: str) -> Proxy:
     """Take a proxy's address apart; it may hold a password, so a mistake is not repeated."""
-    parts = urlsplit(address)
+    import httpx
+
     try:
-        port, host = parts.port, (parts.hostname or "").encode("idna")
-    except ValueError:
+        proxy = httpx.Proxy(address)
+        port, host = proxy.url.port, proxy.url.raw_host
+    except (ValueError, httpx.InvalidURL):
         port, host = None, b""
-    if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not host:
+    if not host or (port or 0) > MAX_PORT:
         raise ValueError("the proxy must read http://host:port; http may be https or socks5")
-    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+    scheme = proxy.url.scheme
+    if scheme.startswith("socks") and find_spec("socksio") is None:
         raise ImportError('a SOCKS proxy needs socksio; pip install "httpcore[socks]"')
-    named = parts.username or parts.password
-    auth = (_plain(parts.username), _plain(parts.password)) if named else None
-    return Proxy(httpcore.URL(scheme=parts.scheme, host=host, port=port, target="/"), auth)
-
-
-def _plain(quoted: str | None) -> bytes:
-    return unquote(quoted or "").encode()
+    url = httpcore.URL(scheme=scheme, host=host, port=port, target="/")
+    return Proxy(url, proxy.raw_auth)
 
 
 @lru_cache(maxsize=8)
 def _context(verify: bool | str) -> ssl.SSLContext:
-    """Return a context that trusts a CA file, the environment's, certifi's, or anybody."""
-    if verify is False:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
+    """Return a context that trusts a CA file, the environment's or certifi's, or anybody."""
     if isinstance(verify, str):
         return ssl.create_default_context(cafile=verify)
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if folder and not file:
-        return ssl.create_default_context(capath=folder)
-    return ssl.create_default_context(cafile=file or certifi.where())
+    import httpx  # 10 ms that a store without TLS need not pay
+
+    return httpx.create_ssl_context(verify=verify)
