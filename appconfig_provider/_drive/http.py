@@ -10,6 +10,7 @@ every address anew and tidy up what was signed.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from functools import lru_cache
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -43,11 +44,13 @@ class Lanes(Generic[LaneT]):
         self._idle.setdefault(origin, deque()).append(lane)
 
     def drain(self) -> list[LaneT]:
-        """Take every idle lane out."""
+        """Take every idle lane out. Thread-safe, as `take` is."""
         lanes: list[LaneT] = []
         for idle in list(self._idle.values()):
-            while idle:
-                lanes.append(idle.pop())
+            # Another thread may drain too, or take; to look and then pop would be two steps.
+            with suppress(IndexError):
+                while True:
+                    lanes.append(idle.pop())
         return lanes
 
 

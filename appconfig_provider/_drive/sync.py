@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import httpcore
@@ -65,6 +65,7 @@ class SyncDriver:
         self._tokens = Tokens(clock)
         self._own = own
         self._closed = False
+        self._counting = Lock()
         self.sent = 0
         """Requests sent so far."""
 
@@ -137,7 +138,9 @@ class SyncDriver:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
         lane = self._lane(origin)
-        self.sent += 1
+        # The threads of a crew send side by side; without the lock they could lose a count.
+        with self._counting:
+            self.sent += 1
         try:
             answer = self._exchange(lane, request, effect)
         except BaseException as error:
