@@ -75,6 +75,8 @@ def load_aio(**keywords: object) -> Iterator[Face]:
         finally:
             loop.run_until_complete(config.close())
     finally:
+        # As `asyncio.run` does: a failed exchange may have left a generator to the collector.
+        loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
 
