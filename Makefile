@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-all check bench clean
 
 .venv/runs: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,16 @@ test: .venv/develops  ## the whole test suite, with branch coverage
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+.venv/tries: .venv/runs
+	$(BIN)/python -m pip install --quiet --group versions
+	@touch $@
+
+# Pythons are found by name on PATH, with pyenv all that it has. `make test-all TESTS=tests/unit`
+# tries a part; one that is not here is named and skipped, none at all is a failure.
+test-all: .venv/tries  ## the test suite on every supported Python that is here
+	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" \
+		$(BIN)/tox run -- $(TESTS)
 
 check: .venv/develops  ## style, types, layers, size limits, documents
 	$(BIN)/ruff check
