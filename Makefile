@@ -37,6 +37,7 @@ check: .venv/develops  ## style, types, layers, size limits, documents
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/architecture
 

@@ -20,11 +20,11 @@ class Clock(Protocol):
         """Return seconds since 1970 (UTC)."""
         ...
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, /) -> None:
         """Wait on this thread."""
         ...
 
-    async def asleep(self, seconds: float) -> None:
+    async def asleep(self, seconds: float, /) -> None:
         """Wait in this task."""
         ...
 

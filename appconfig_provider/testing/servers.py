@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 from starlette.types import ASGIApp
 
@@ -121,9 +121,10 @@ class Emulator(Replica):
 
         Takes a mapping of keys to values, or an iterable of such pairs and of drafts.
         """
-        given = settings.items() if isinstance(settings, Mapping) else settings
+        if isinstance(settings, Mapping):
+            settings = cast("Mapping[str, str | None]", settings).items()
         drafts = (
-            item if isinstance(item, Draft) else Draft(item[0], value=item[1]) for item in given
+            item if isinstance(item, Draft) else Draft(item[0], value=item[1]) for item in settings
         )
         return self._store.load(drafts)
 
