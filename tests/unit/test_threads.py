@@ -46,7 +46,7 @@ class _TakenMeanwhile(deque[str]):
 
 def test_draining_goes_on_when_others_take_the_last_lane() -> None:
     """Whoever drains gets what is left, also when another thread is quicker at one origin."""
-    lanes = Lanes(str)
+    lanes: Lanes[str] = Lanes()
     lanes._idle["http://contested"] = _TakenMeanwhile(["taken"])
     lanes.give_back("http://quiet", "left")
     assert lanes.drain() == ["left"]
