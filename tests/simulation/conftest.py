@@ -1,0 +1,23 @@
+"""Tells from which seeds the schedules were made, also when none fails."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.simulation import schedules
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody keep the log lines of a hundred thousand refreshes."""
+    monkeypatch.setattr(logging.getLogger("appconfig_provider"), "disabled", True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the base of the seeds that were new in this run."""
+    terminalreporter.write_line(
+        f"simulation: new seeds from SIMULATION_BASE={schedules.BASE} on, "
+        f"{schedules.SCHEDULES} schedules"
+    )

@@ -1,0 +1,165 @@
+"""Performs effects in virtual time, several refreshes side by side if the face lets them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, TypeVar
+
+from azure.core.credentials import AccessToken
+
+from appconfig_provider._drive.tokens import Tokens
+from appconfig_provider._plan import (
+    AcquireToken,
+    Effect,
+    Failure,
+    Invoke,
+    Plan,
+    ResolveSrv,
+    Schedule,
+    Send,
+    Sleep,
+    Ticket,
+)
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from tests.simulation.network import Answer, Network
+from tests.simulation.run import Run
+from tests.simulation.world import Mailbox, RuleBroken, World
+
+if TYPE_CHECKING:
+    from tests.simulation.life import Life
+
+T = TypeVar("T")
+
+
+class Driver:
+    """What the asynchronous face asks of a driver; `life` hears of everything."""
+
+    def __init__(self, world: World, network: Network) -> None:
+        self._world = world
+        self._network = network
+        self._tokens = Tokens(world)
+        self.life: Life | None = None
+        self.closed = False
+        self.sent = 0
+        """Requests sent so far."""
+
+    async def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return or raise what it does."""
+        life, name = self._living(), repr(plan)
+        run = life.begins(name)
+        schedule = Schedule(plan)
+        arrived: Mailbox[tuple[Ticket, object, Answer | None]] = Mailbox()
+        ended = False
+        try:
+            tickets = schedule.start()
+            while not schedule.finished:
+                tickets = await self._next(schedule, tickets, arrived, run)
+            result = schedule.result()
+            ended = True
+            life.ends(run, result)
+            return result
+        finally:
+            schedule.close()
+            if not ended:
+                life.breaks_off(run)
+
+    def for_child(self) -> Driver:
+        """Return a driver for a forked child."""
+        child = Driver(self._world, self._network)
+        child.closed = self.closed
+        return child
+
+    async def close(self) -> None:
+        """Close."""
+        self.closed = True
+        await self._world.pause(0.0)
+
+    def _living(self) -> Life:
+        if self.life is None:
+            raise RuleBroken("a driver is used before anybody lives by it")
+        return self.life
+
+    async def _next(
+        self,
+        schedule: Schedule[T],
+        tickets: list[Ticket],
+        arrived: Mailbox[tuple[Ticket, object, Answer | None]],
+        run: Run,
+    ) -> list[Ticket]:
+        """Begin what is to be done, take one answer, and return what it made possible."""
+        if tickets and isinstance(tickets[0].effect, Invoke):
+            (ticket,) = tickets
+            return schedule.answer(ticket, await self._invoke(tickets[0].effect))
+        for ticket in tickets:
+            self._begin(ticket, arrived, run)
+        ticket, outcome, answer = await arrived
+        if not ticket.void:
+            run.hears(ticket.effect, outcome, answer, self._world.now)
+        return schedule.answer(ticket, outcome)
+
+    def _begin(
+        self, ticket: Ticket, arrived: Mailbox[tuple[Ticket, object, Answer | None]], run: Run
+    ) -> None:
+        match ticket.effect:
+            case Send() as send:
+                self._send(send, ticket, arrived, run)
+            case Sleep(seconds):
+                self._world.later(seconds, arrived.put, (ticket, None, None))
+            case AcquireToken() as wanted:
+                token = self._tokens.cached(wanted) or self._new_token(wanted)
+                self._world.later(self._network.delay(), arrived.put, (ticket, token, None))
+            case ResolveSrv(name, deadline):
+                answer, seconds = self._look_up(name, deadline)
+                self._world.later(seconds, arrived.put, (ticket, answer, None))
+            case other:
+                raise RuleBroken(f"no driver performs {other!r}")
+
+    def _send(
+        self,
+        send: Send,
+        ticket: Ticket,
+        arrived: Mailbox[tuple[Ticket, object, Answer | None]],
+        run: Run,
+    ) -> None:
+        if self._world.now >= send.deadline:
+            failure = Failure(RequestFailed(Kind.OUT_OF_TIME, send.request.origin, "out of time"))
+            run.refuses(send.request.origin)
+            arrived.put((ticket, failure, None))
+            return
+        self.sent += 1
+        self._living().sends(run, send)
+
+        def deliver(answer: Answer) -> None:
+            arrived.put((ticket, answer.outcome, answer))
+
+        if not self._network.carry(send, deliver):
+            run.clean = False
+
+    def _new_token(self, wanted: AcquireToken) -> AccessToken:
+        self._world.counts["token"] += 1
+        number = self._world.counts["token"]
+        return self._tokens.keep(wanted, AccessToken(f"t{number}", int(self._world.time()) + 3600))
+
+    def _look_up(self, name: str, deadline: float) -> tuple[object, float]:
+        """Return what DNS says, and after how many seconds."""
+        scenario = self._network.scenario
+        self._world.counts["look-up"] += 1
+        if not self._network.calm and self._world.chance(scenario.faults * 2):
+            return Failure(OSError("no name server")), max(0.0, deadline - self._world.now)
+        hosts = [endpoint.removeprefix("https://") for endpoint in scenario.endpoints]
+        service = name.partition(".")[0]
+        place = 0 if service == "_origin" else int(service.removeprefix("_alt")) + 1
+        return tuple(hosts[place : place + 1]), self._network.delay()
+
+    async def _invoke(self, effect: Effect[object]) -> object:
+        """Call a function of the user; what it raises is the answer."""
+        if not isinstance(effect, Invoke):
+            raise RuleBroken("an invocation does not stand alone")
+        try:
+            self._living().acts()
+            answer = effect.function(*effect.arguments)
+            return await answer if inspect.isawaitable(answer) else answer
+        except RuleBroken:
+            raise
+        except Exception as error:  # as the real drivers do: an exception is an outcome
+            return Failure(error)

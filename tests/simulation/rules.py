@@ -1,0 +1,266 @@
+"""What must hold: the laws, said of one refresh and what it was shown on the wire.
+
+A published setting was in the store at some revision between the first and the last page that the
+load read (its window). With sentinels more is promised: no publish was completed within the window
+of a generation marked consistent, and the sentinel that is kept is not newer than the window. So,
+where nobody was in the middle of a publish, the generation is the state that a publish left. A
+publish that is under way while another one's sentinel moves can be seen half, and is repaired by
+its own sentinel; with watched pages, or between endpoints that lag without telling each other,
+only the window is promised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import AzureError
+
+from appconfig_provider._engine.cuts import overgrown
+from appconfig_provider._engine.refresh import Outcome
+from appconfig_provider._engine.state import State
+from appconfig_provider.aio import AzureAppConfigurationProvider
+from appconfig_provider.models import FLAG_PREFIX
+from tests.simulation.history import History
+from tests.simulation.run import Run, window
+
+if TYPE_CHECKING:
+    from tests.simulation.life import Call, Life
+
+NOTHING = 1e-6
+"""Seconds that the rounding of sums may make."""
+MOST_PASSES = 3
+
+
+def settings_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of a generation without its flags."""
+    return {key: value for key, value in values.items() if key != "feature_management"}
+
+
+def flags_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the flags of a generation, by their ids."""
+    listed = values.get("feature_management", {}).get("feature_flags", [])
+    return {flag["id"]: flag["description"] for flag in listed}
+
+
+def flags_at(history: History, revision: int) -> dict[str, str]:
+    """Return the flags that the store held."""
+    held = history.settings(revision, (FLAG_PREFIX,))
+    return {key.removeprefix(FLAG_PREFIX): value for key, value in held.items()}
+
+
+def judge_start(life: Life, run: Run, state: State) -> None:
+    """Judge the first load."""
+    _judge_settings_read(life, run, state)
+    if state.content.flags is not None:
+        _judge_flags_read(life, run, state)
+
+
+def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
+    """Judge a refresh that came to its end, before its outcome is published."""
+    before, after, error = life.provider._state, outcome.state, outcome.error
+    answered = not isinstance(error, AzureError)
+    _count(life, run, outcome, answered=answered)
+    life.model.ends(run, answered=answered)
+    if outcome.changes is None:
+        life.rule(after.snapshot is before.snapshot, "what is not published is not swapped in")
+    else:
+        life.rule(answered, "nothing is published that no endpoint answered for")
+        ordered = after.snapshot.version == before.snapshot.version + 1
+        life.rule(ordered, "versions count the generations")
+    if answered:
+        _judge_content(life, run, outcome)
+        _judge_effort(life, run, before)
+        _remember_reading(life, run)
+
+
+def _count(life: Life, run: Run, outcome: Outcome, *, answered: bool) -> None:
+    counts = life.world.counts
+    told = f"{outcome.changes.reason}" if outcome.changes is not None else "nothing new"
+    life.tell("refresh ends: %s, %d requests, error %r", told, run.asked, outcome.error)
+    if outcome.changes is not None:
+        counts[f"published: {outcome.changes.reason}"] += 1
+        counts["published"] += 1
+    if not answered:
+        counts["nobody answered"] += 1
+    elif outcome.error is not None:
+        counts["refused"] += 1
+        counts["the rest published"] += outcome.changes is not None
+    if answered and len(run.origins) > 1:
+        counts["failover"] += 1
+    counts[f"passes: {run.passes()}"] += 1
+    counts["inconsistent"] += outcome.changes is not None and not outcome.state.snapshot.consistent
+
+
+def _judge_content(life: Life, run: Run, outcome: Outcome) -> None:
+    """Judge what is served after a refresh that was answered, be it old or new."""
+    before, after = life.provider._state, outcome.state
+    fine = outcome.error is None and after.rejected is None
+    if run.last_pass() and outcome.error is None and (outcome.changes is not None or fine):
+        _judge_settings_read(life, run, after)
+    elif outcome.changes is not None:
+        same = settings_of(after.snapshot) == settings_of(before.snapshot)
+        life.rule(same, "settings that were not read stay as they are")
+    if run.of("flags") and fine:
+        _judge_flags_read(life, run, after)
+    elif outcome.changes is not None and not run.of("flags"):
+        same = flags_of(after.snapshot) == flags_of(before.snapshot)
+        life.rule(same, "flags that were not read stay as they are")
+    if fine and life.stage.scenario.sentinels and run.settings_due and not run.last_pass():
+        _judge_nothing_missed(life, run, after)
+
+
+def _judge_settings_read(life: Life, run: Run, state: State) -> None:
+    stage = life.stage
+    first, last = window(run.last_pass())
+    shown = settings_of(state.snapshot)
+    states = [stage.history.settings(one, ("k",)) for one in range(first, last + 1)]
+    whole = shown in states
+    life.world.counts["exact" if whole else "mixed in its window"] += 1
+    if not whole:
+        _judge_every_key(life, shown, states)
+    if stage.scenario.sentinels:
+        _judge_sentinels(life, state, first, last)
+        settled = not any(stage.history.open[first : last + 1])
+        life.world.counts["nobody publishing"] += settled
+        if settled and state.snapshot.consistent:
+            life.rule(whole, f"a consistent generation is what a publish left ({first}-{last})")
+
+
+def _judge_every_key(life: Life, shown: dict[str, str], states: list[dict[str, str]]) -> None:
+    keys = set(shown).union(*states)
+    for key in sorted(keys):
+        held = [state.get(key) for state in states]
+        rule = f"{key} was {shown.get(key)} while pages were read, and not only {held}"
+        life.rule(shown.get(key) in held, rule)
+
+
+def _judge_sentinels(life: Life, state: State, first: int, last: int) -> None:
+    history = life.stage.history
+    for key, kept in zip(life.stage.scenario.sentinels, state.sentinels, strict=True):
+        known = kept.etag is None or int(kept.etag) <= first
+        life.rule(known, f"{key} as kept ({kept.etag}) was read before the data ({first})")
+        if state.snapshot.consistent:
+            unmoved = history.etag(first, key) == history.etag(last, key)
+            rule = f"{key} did not move while pages were read ({first}-{last})"
+            life.rule(unmoved, rule)
+
+
+def _judge_flags_read(life: Life, run: Run, state: State) -> None:
+    first, last = window(run.of("flags"))
+    shown = flags_of(state.snapshot)
+    states = [flags_at(life.stage.history, one) for one in range(first, last + 1)]
+    if shown not in states:
+        _judge_every_key(life, shown, states)
+
+
+def _judge_nothing_missed(life: Life, run: Run, state: State) -> None:
+    """Judge a check that found nothing: each sentinel was as it is kept, or older."""
+    names = life.stage.scenario.sentinels
+    for reading in run.of("sentinel"):
+        key = reading.target.key or ""
+        kept = state.sentinels[names.index(key)].etag
+        seen = life.stage.history.etag(reading.revision, key)
+        lagging = kept is not None and seen is not None and int(seen) < int(kept)
+        rule = f"{key} was {seen}, which is not {kept}: the configuration is loaded"
+        life.rule(seen == kept or lagging, rule)
+
+
+def _judge_effort(life: Life, run: Run, before: State) -> None:
+    """Judge how much was asked.
+
+    A pass asks for each page that is known, and for what closes a gap: a write changes one page and
+    may make one more. A retry is counted where it happens, so only clean runs are counted out.
+    """
+    scenario, passes = life.stage.scenario, run.passes()
+    life.rule(passes <= MOST_PASSES, f"{passes} passes")
+    if scenario.sentinels and run.last_pass():
+        kept = dict(zip(scenario.sentinels, (one.etag for one in before.sentinels), strict=True))
+        moved = any(
+            life.stage.history.etag(one.revision, one.target.key or "")
+            != kept[one.target.key or ""]
+            for one in run.of("sentinel")
+        )
+        life.rule(moved, "settings are listed only because a sentinel moved")
+    if not run.clean:
+        return
+    most = (passes + 1) * len(scenario.sentinels) if run.settings_due else 0
+    most += passes * _most_pages(life, before.content.settings, life.read_at[0], "k")
+    if run.flags_due:
+        most += _most_pages(life, before.content.flags or (), life.read_at[1], FLAG_PREFIX)
+    life.rule(run.asked <= most, f"{run.asked} requests are more than {most}")
+
+
+def _most_pages(life: Life, listings: Any, since: int, prefix: str) -> int:
+    history = life.stage.history
+    known = sum(map(len, listings))
+    life.world.counts["relisted"] += any(map(overgrown, listings))
+    return known + 2 * history.writes(since, history.newest, prefix) + len(listings)
+
+
+def _remember_reading(life: Life, run: Run) -> None:
+    settings, flags = life.read_at
+    read, flags_read = run.last_pass(), run.of("flags")
+    life.read_at = (
+        window(read)[0] if read else settings,
+        window(flags_read)[0] if flags_read else flags,
+    )
+
+
+def judge_call(life: Life, call: Call, *, published: bool) -> None:
+    """Judge what a call of `refresh()` left behind."""
+    outcome, now = call.outcome, life.provider.snapshot
+    if outcome is None:
+        life.rule(not published and not call.told, "without an outcome nothing is published")
+        if call.run is None:
+            life.world.counts["nothing to do"] += 1
+        else:
+            life.rule(life.closed and now is call.before, "only close() makes an outcome void")
+        return
+    changed = outcome.changes is not None
+    life.rule(published == changed, "refresh() tells whether it published")
+    life.rule(now is outcome.state.snapshot, "what a refresh made is served")
+    life.rule(call.told == changed, "the callback is called once per publish")
+    life.rule(call.failed == (outcome.error is not None), "the error callback once per failure")
+    if not life.closed:
+        judge_wake(life)
+    _judge_status(life, call, outcome)
+
+
+def judge_wake(life: Life) -> None:
+    """Judge the one number that `refresh()` compares with the clock."""
+    if life.flight is not None:
+        return
+    due, wakes = life.model.due(life.endpoints), life.provider._wake
+    same = due == wakes or math.isclose(due, wakes, abs_tol=NOTHING)
+    life.rule(same, f"refresh() wakes up at {wakes}, and should at {due}")
+
+
+def _judge_status(life: Life, call: Call, outcome: Outcome) -> None:
+    status, attempt = life.provider.status, life.provider._state.attempt
+    begun = call.run.begun if call.run else None
+    life.rule(attempt.last is not None and attempt.last[0] == begun, "status: the last attempt")
+    life.rule(status.generation == life.provider.snapshot.version, "status: the generation")
+    if outcome.error is not None:
+        life.rule(status.last_error is outcome.error, "status: the last error")
+    elif life.provider._state.rejected is None:
+        life.rule(status.last_error is None, f"status: no error, and not {status.last_error!r}")
+        heard = call.run.heard if call.run else None
+        confirmed = attempt.success is not None and attempt.success[0] == heard
+        life.rule(confirmed, "status: the last success")
+    free_at = life.model.free_at(life.endpoints)
+    backing_off = free_at > life.world.now + NOTHING
+    if abs(free_at - life.world.now) > NOTHING:
+        life.rule((status.backoff_until is not None) == backing_off, "status: the back-off")
+
+
+def judge_child(
+    parent: AzureAppConfigurationProvider, child: AzureAppConfigurationProvider
+) -> None:
+    """Judge a child at its birth: what is read stays, what is locked does not."""
+    assert child.snapshot is parent.snapshot, "a child keeps the generation"
+    assert child._driver is not parent._driver, "a child has connections of its own"
+    for name in ("_flight", "_mutex", "_listening"):
+        assert getattr(child, name) is not getattr(parent, name), f"a child has its own {name}"
+    assert not child._flight.locked(), "nobody refreshes in a child yet"

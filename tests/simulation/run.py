@@ -1,0 +1,131 @@
+"""What one refresh did on the wire, and which revisions of the store it was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from appconfig_provider._plan import AcquireToken, Effect, Response, Send
+from appconfig_provider._rest.exchange import READ_OR_ABSENT
+from appconfig_provider._rest.responses import retry_after
+from tests.simulation.history import Target, read_target
+from tests.simulation.network import Answer
+
+
+class Reading(NamedTuple):
+    """One answer that was heard: from where, about what, of which revision."""
+
+    origin: str
+    target: Target
+    revision: int
+
+
+@dataclass(slots=True)
+class Run:
+    """A plan while it runs, and what is known of it afterwards."""
+
+    name: str
+    begun: float
+    forced: bool = False
+    pushed: bool = False
+    settings_due: bool = False
+    flags_due: bool = False
+    origins: list[str] = field(default_factory=list)
+    """The endpoints in the order of their turns."""
+    readings: list[Reading] = field(default_factory=list)
+    """What the endpoint whose turn it is has answered."""
+    learned: dict[str, int] = field(default_factory=dict)
+    """The newest sync token of each endpoint."""
+    refused: set[str] = field(default_factory=set)
+    """Bearer tokens that this endpoint has turned down."""
+    last: dict[str, float] = field(default_factory=dict)
+    """When an endpoint's last answer was heard."""
+    wait: dict[str, float] = field(default_factory=dict)
+    """What an endpoint's last answer asked to wait for."""
+    asked: int = 0
+    """Requests, all endpoints together."""
+    clean: bool = True
+    """False when something went wrong on the wire."""
+    heard: float = 0.0
+    """When the last answer was heard."""
+    over: bool = False
+
+    @property
+    def origin(self) -> str:
+        """The endpoint whose turn it is, or was last."""
+        return self.origins[-1] if self.origins else ""
+
+    def sends(self, send: Send) -> None:
+        """Note a request."""
+        self.asked += 1
+        self._turn(send.request.origin)
+
+    def refuses(self, origin: str) -> None:
+        """Note a request that its deadline kept from being sent."""
+        self.clean = False
+        self._turn(origin)
+
+    def _turn(self, origin: str) -> None:
+        if origin != self.origin:
+            self.origins.append(origin)
+            self.readings.clear()
+            self.refused.clear()
+
+    def hears(
+        self, effect: Effect[object], outcome: object, answer: Answer | None, now: float
+    ) -> None:
+        """Note an answer that somebody still waited for."""
+        self.heard = now
+        if isinstance(effect, AcquireToken):
+            # A job that a refused token broke off begins anew.
+            self.readings.clear()
+        if not isinstance(effect, Send):
+            return
+        origin = effect.request.origin
+        self.last[origin] = now
+        self.wait[origin] = 0.0
+        if isinstance(outcome, Response):
+            self._reads(effect, outcome, answer)
+
+    def _reads(self, effect: Send, outcome: Response, answer: Answer | None) -> None:
+        origin = effect.request.origin
+        if outcome.status == 401 and effect.sign is not None:
+            self.refused.add(dict(effect.sign(effect.request, 0.0)).get("authorization", ""))
+        if outcome.status not in READ_OR_ABSENT:
+            self.wait[origin] = retry_after(outcome, 0.0) or 0.0
+        if answer is not None and answer.revision is not None:
+            self.learned[origin] = max(self.learned.get(origin, 0), answer.revision)
+            reading = Reading(origin, read_target(effect.request.target), answer.revision)
+            self.readings.append(reading)
+
+    def of(self, kind: str) -> list[Reading]:
+        """Return the readings of a kind in the last turn."""
+        return [one for one in self.readings if one.target.kind == kind]
+
+    def last_pass(self) -> list[Reading]:
+        """Return the readings of settings that belong to what was put together in the end.
+
+        Each pass over the settings stands between two rounds of sentinels, where there are any.
+        """
+        found: list[Reading] = []
+        for reading in reversed(self.readings):
+            if reading.target.kind == "settings":
+                found.append(reading)
+            elif reading.target.kind == "sentinel" and found:
+                break
+        return found
+
+    def passes(self) -> int:
+        """Return how often the settings were gone through."""
+        kinds = [one.target.kind for one in self.readings if one.target.kind != "flags"]
+        return sum(
+            kind == "settings" and (place == 0 or kinds[place - 1] == "sentinel")
+            for place, kind in enumerate(kinds)
+        )
+
+
+def window(readings: Sequence[Reading]) -> tuple[int, int]:
+    """Return the first and the last revision that readings show."""
+    revisions = [reading.revision for reading in readings]
+    return min(revisions), max(revisions)

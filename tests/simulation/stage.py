@@ -1,0 +1,163 @@
+"""One schedule from beginning to end: the store, the others in it, and the quiet at last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.startup import NobodyAnswered, start
+from appconfig_provider._rest.failures import RequestFailed
+from appconfig_provider.aio import AzureAppConfigurationProvider
+from tests.simulation import rules
+from tests.simulation.driver import Driver
+from tests.simulation.history import History
+from tests.simulation.life import Life
+from tests.simulation.model import Model
+from tests.simulation.network import Network
+from tests.simulation.program import Program
+from tests.simulation.publishers import Publisher
+from tests.simulation.scenario import LONGEST_BACKOFF, draw
+from tests.simulation.world import RuleBroken, World
+
+
+class Stage:
+    """A world with everybody in it."""
+
+    def __init__(self, seed: int, *, traced: bool = False) -> None:
+        self.world = World(seed, traced=traced)
+        self.scenario = draw(self.world.random)
+        self.history = History(self.scenario.page_size)
+        self.network = Network(self.world, self.scenario, self.history)
+        self.lives: list[Life] = []
+        self.acting: Life
+        self.over = False
+        """True when the others come to rest."""
+        self._forking = self._closing = False
+        self._publisher = Publisher(self)
+        scenario = self.scenario
+        options = Program(self).options()
+        self.context = Context(options, options.credential, self.world, self._jitter, ())
+        self.world.tell("scenario", "%s", scenario)
+
+    def _jitter(self) -> float:
+        return self.scenario.chance
+
+    def play(self) -> None:
+        """Play the schedule; raises RuleBroken where a rule is."""
+        world, scenario = self.world, self.scenario
+        try:
+            self._publisher.fill()
+            if world.chance(0.3):
+                self.network.break_things()
+            self._publisher.begin()
+            world.spawn("loader", self._load())
+            world.later(scenario.horizon, self._calm_down)
+            world.run()
+            for life in self.lives:
+                world.spawn("settle", self._settle(life))
+            world.run()
+        finally:
+            world.end()
+        if world.broken:
+            raise RuleBroken(world.broken)
+
+    async def _load(self) -> None:
+        """Load, however often that takes, and bring the provider to life."""
+        life = Life(self, "parent", Driver(self.world, self.network), Model(self.scenario))
+        while True:
+            try:
+                state = await life.driver.run(start(self.context))
+                break
+            except (RequestFailed, NobodyAnswered, ValueError):
+                self.world.counts["not started"] += 1
+                await self.world.pause(1.0)
+        for endpoint in state.fleet.endpoints:
+            backoff = endpoint.backoff
+            life.model.backoffs[endpoint.store.url] = (backoff.failures, backoff.until)
+            for token in endpoint.tokens.values():
+                life.model.tokens[endpoint.store.url] = token.sequence
+        life.model.arm(self.world.now)
+        driver: Any = life.driver
+        life.born(AzureAppConfigurationProvider(self.context, driver, state))
+        if not self.over:
+            self.network.break_things()
+        self._begin_using(life)
+
+    def _begin_using(self, life: Life) -> None:
+        """Let callers, and whatever else happens to a provider, begin."""
+        world, scenario = self.world, self.scenario
+        self.lives.append(life)
+        for _ in range(scenario.callers):
+            world.later(world.between(0.0, scenario.interval), self._call, life)
+        world.later(world.between(0.0, scenario.horizon), life.unsubscribe)
+        left = scenario.horizon - world.now
+        if scenario.forks and len(self.lives) == 1:
+            world.later(world.between(0.0, left / 2), self._want_fork)
+        if scenario.closes:
+            world.later(world.between(left / 2, left), self._want_close)
+
+    def _call(self, life: Life) -> None:
+        """Have one of the callers call `refresh()`, and come again later."""
+        world, scenario = self.world, self.scenario
+        if self.over:
+            return
+        task = world.spawn("caller", life.refresh(forced=world.chance(scenario.forced)))
+        if not task.done and scenario.cancelled and world.chance(scenario.cancelled):
+            seconds = world.between(0.0, 6 * scenario.round_trip)
+            world.later(seconds, task.cancel if world.chance(0.7) else task.close)
+        world.later(world.between(0.0, 1.2 * scenario.interval), self._call, life)
+
+    # Forks and closing aim at refreshes in flight: they happen when somebody next sends.
+
+    def _want_fork(self) -> None:
+        self._forking = True
+
+    def _want_close(self) -> None:
+        self._closing = True
+
+    def somebody_sends(self, life: Life) -> None:
+        """Take the occasion of a request under way."""
+        if not (self._forking or self._closing) or life not in self.lives:
+            return
+        soon = self.world.between(0.0, 2 * self.scenario.round_trip)
+        if self._forking:
+            self._forking = False
+            self.world.later(soon, self._fork, life)
+        elif self._closing:
+            self._closing = False
+            self.world.later(soon, self._close, life)
+
+    def _fork(self, life: Life) -> None:
+        if not life.closed:
+            self._begin_using(life.fork("child"))
+
+    def _close(self, life: Life) -> None:
+        self.world.spawn("closer", life.close())
+
+    # The end.
+
+    def _calm_down(self) -> None:
+        """End all trouble; publishers finish what they have begun, and mend what is bad."""
+        self.world.tell("world", "everything calms down")
+        self.over = True
+        self.network.calm = True
+
+    async def _settle(self, life: Life) -> None:
+        """Refresh once, when any back-off is over: now what is served is what the store holds."""
+        scenario, history = self.scenario, self.history
+        await self.world.pause(LONGEST_BACKOFF + scenario.push_delay + 10.0)
+        await life.refresh()
+        if life.closed:
+            self.world.counts["settled closed"] += 1
+            return
+        if scenario.settings_watched:
+            wanted, served = history.settings(history.newest, ("k",)), dict(life.provider.snapshot)
+            life.rule(rules.settings_of(served) == wanted, "no update is lost")
+        if scenario.flags_refreshed:
+            wanted = rules.flags_at(history, history.newest)
+            life.rule(rules.flags_of(life.provider.snapshot) == wanted, "no flag is lost")
+        status = life.provider.status
+        life.rule(status.last_error is None, f"all is well at last, and not {status.last_error!r}")
+        life.rule(not await life.refresh(), "having refreshed, there is nothing to do")
+        life.rule(not await life.refresh(forced=True), "what has not changed is not published")
+        self.world.counts["settled"] += 1
