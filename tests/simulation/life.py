@@ -204,6 +204,8 @@ class Life:
         early = due - run.begun
         self.rule(run.forced or early <= rules.NOTHING, f"nothing is due before {due}")
         self.model.begins(run)
+        run.known = self.endpoints
+        run.turns = self.model.turns(run.known, run)
         self.tell("refresh(force=%s) begins", run.forced)
         self.world.counts["refresh"] += 1
 
@@ -214,10 +216,9 @@ class Life:
         least = max(run.learned.get(request.origin, 0), model.tokens.get(request.origin, 0))
         held = token_of(request) >= least
         self.rule(held, f"a request to {request.origin} tells of revision {least}")
-        if run.name == "<plan refresh>" and not run.forced:
-            until = model.backoffs.get(request.origin, (0, 0.0))[1]
-            quiet = until <= run.begun + rules.NOTHING
-            self.rule(quiet, f"{request.origin} backs off until {until}")
+        if run.name == "<plan refresh>":
+            turn = run.turns[: len(run.origins)]
+            self.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
         if run.refused and send.sign is not None:
             bearer = dict(send.sign(request, 0.0)).get("authorization")
             self.rule(bearer not in run.refused, "a token that was refused is not sent again")

@@ -8,7 +8,7 @@ success, an event that was pushed stays wanted until somebody has looked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.simulation.run import Run
@@ -33,6 +33,8 @@ class Model:
     tokens_meanwhile: dict[str, int] = field(default_factory=dict)
     """What was pushed during the refresh under way: it is too late for that one."""
 
+    answered_last: str = ""
+
     def arm(self, now: float) -> None:
         """Start the timers, as after loading and in a forked child."""
         if self.scenario.settings_watched:
@@ -47,6 +49,14 @@ class Model:
     def due(self, endpoints: Iterable[str]) -> float:
         """Return when a refresh that is not forced has something to do."""
         return max(min(self.settings_at, self.flags_at, self.push_at), self.free_at(endpoints))
+
+    def turns(self, endpoints: Sequence[str], run: Run) -> list[str]:
+        """Return the endpoints that a run asks one after the other until one answers."""
+        first = 0
+        if self.scenario.balanced and self.answered_last in endpoints:
+            first = endpoints.index(self.answered_last) + 1
+        order = [*endpoints[first:], *endpoints[:first]]
+        return [one for one in order if run.forced or self.free_at((one,)) <= run.begun]
 
     def begins(self, run: Run) -> None:
         """Write into a run what it is to look at."""
@@ -85,6 +95,7 @@ class Model:
             self.broken_off()
             return
         self.backoffs[run.origin] = (0, -math.inf)
+        self.answered_last = run.origin
         self.push_at, self.pushed_meanwhile = self.pushed_meanwhile, math.inf
         if run.settings_due:
             self.settings_at = run.heard + self.scenario.interval

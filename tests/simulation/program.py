@@ -75,7 +75,7 @@ class Program:
             life.rule(not refreshed, "a callback cannot refresh")
         if world.chance(0.1):
             life.notify(self._stage.scenario.endpoints[0], self._stage.history.newest)
-        if world.chance(0.2):
+        if world.chance(0.4):
             await world.pause(world.between(0.0, 2 * self._stage.scenario.round_trip))
         same = life.provider.snapshot.version == version
         life.rule(same, "nothing is published while callbacks run")
@@ -88,7 +88,10 @@ class Program:
         self._stage.acting.is_failed(error)
 
     def validate(self, snapshot: ConfigurationSnapshot) -> None:
-        """Refuse a generation with a bad value."""
+        """Refuse a generation with a bad value, and now and then a good one."""
+        stage = self._stage
+        if not stage.over and self._world.chance(stage.scenario.moody):
+            raise ValueError("refused for no reason")
         if any(str(value).startswith(BAD) for value in snapshot.values()):
             raise ValueError("refused by validate")
 

@@ -53,7 +53,7 @@ class Publisher:
         """Publish until the world calms down; in the end leave nothing that is refused."""
         world, scenario = self._world, self._stage.scenario
         while not self._stage.over:
-            await world.pause(world.between(0.0, 2.0 * scenario.interval))
+            await self._occasion()
             while self._under_way and not scenario.overlapping:
                 await world.pause(0.1)
             number = world.random.choice((1, 2, 2, 4))
@@ -61,6 +61,13 @@ class Publisher:
         while self._under_way and not scenario.overlapping:
             await world.pause(0.1)
         await self._publish([self._mend])
+
+    async def _occasion(self) -> None:
+        """Wait for a while, or for somebody's request: those are the moments that matter."""
+        mailbox = self._world.pause(self._world.between(0.0, 2.0 * self._stage.scenario.interval))
+        if self._stage.scenario.eager:
+            self._stage.occasions.append(mailbox)
+        await mailbox
 
     async def _publish(self, edits: list[object]) -> None:
         world, scenario = self._world, self._stage.scenario
@@ -89,8 +96,9 @@ class Publisher:
             if key in state:
                 self._write(key, None)
         elif dice < 0.3:
-            for one in self._keys[self._keys.index(key) :][:4]:
-                self._write(one, None if world.chance(0.5) else self._value(one))
+            length, filled = world.random.choice((3, 12)), world.random.choice((0.1, 0.5, 0.9))
+            for one in self._keys[self._keys.index(key) :][:length]:
+                self._write(one, self._value(one) if world.chance(filled) else None)
         elif dice < 0.4 and key in state:
             self._write(key, state[key].value)
         else:

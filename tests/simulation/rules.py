@@ -23,7 +23,9 @@ from appconfig_provider._engine.state import State
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
 from tests.simulation.history import History
+from tests.simulation.publishers import BAD
 from tests.simulation.run import Run, window
+from tests.simulation.scenario import READ_TIMEOUT
 
 if TYPE_CHECKING:
     from tests.simulation.life import Call, Life
@@ -63,13 +65,21 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
     answered = not isinstance(error, AzureError)
     _count(life, run, outcome, answered=answered)
     life.model.ends(run, answered=answered)
+    if not answered and run.heard < run.begun + 2 * READ_TIMEOUT:
+        left = run.turns[len(run.origins) :]
+        life.rule(not left, f"nobody answered, and {left} were not asked")
     if outcome.changes is None:
         life.rule(after.snapshot is before.snapshot, "what is not published is not swapped in")
     else:
         life.rule(answered, "nothing is published that no endpoint answered for")
         ordered = after.snapshot.version == before.snapshot.version + 1
         life.rule(ordered, "versions count the generations")
+        scenario, shown = life.stage.scenario, settings_of(after.snapshot)
+        checked = scenario.validated or scenario.mapped
+        bad = checked and any(value.startswith(BAD) for value in shown.values())
+        life.rule(not bad, "what is refused is not published")
     if answered:
+        _judge_sentinels_kept(life, before, after)
         _judge_content(life, run, outcome)
         _judge_effort(life, run, before)
         _remember_reading(life, run)
@@ -147,6 +157,15 @@ def _judge_sentinels(life: Life, state: State, first: int, last: int) -> None:
             life.rule(unmoved, rule)
 
 
+def _judge_sentinels_kept(life: Life, before: State, after: State) -> None:
+    """Judge that no sentinel goes back: what is older by its date is a replica that lags."""
+    moments = life.stage.history.moments
+    for one, other in zip(before.sentinels, after.sentinels, strict=True):
+        if one.etag is not None and other.etag is not None:
+            older = int(moments[int(other.etag)]) < int(moments[int(one.etag)])
+            life.rule(not older, f"a sentinel went back from {one.etag} to {other.etag}")
+
+
 def _judge_flags_read(life: Life, run: Run, state: State) -> None:
     first, last = window(run.of("flags"))
     shown = flags_of(state.snapshot)
@@ -170,8 +189,9 @@ def _judge_nothing_missed(life: Life, run: Run, state: State) -> None:
 def _judge_effort(life: Life, run: Run, before: State) -> None:
     """Judge how much was asked.
 
-    A pass asks for each page that is known, and for what closes a gap: a write changes one page and
-    may make one more. A retry is counted where it happens, so only clean runs are counted out.
+    A pass asks for each page that is known, and for what closes a gap: a page's worth of new
+    settings is one more page, and the last page of a gap that a write made may be a short one. A
+    retry may repeat any of them, so only clean runs are counted out.
     """
     scenario, passes = life.stage.scenario, run.passes()
     life.rule(passes <= MOST_PASSES, f"{passes} passes")
@@ -196,7 +216,8 @@ def _most_pages(life: Life, listings: Any, since: int, prefix: str) -> int:
     history = life.stage.history
     known = sum(map(len, listings))
     life.world.counts["relisted"] += any(map(overgrown, listings))
-    return known + 2 * history.writes(since, history.newest, prefix) + len(listings)
+    writes = history.writes(since, history.newest, prefix)
+    return known + writes + writes // history.page_size + len(listings)
 
 
 def _remember_reading(life: Life, run: Run) -> None:

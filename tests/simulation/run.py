@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from appconfig_provider._plan import AcquireToken, Effect, Response, Send
+from appconfig_provider._plan import AcquireToken, Effect, ResolveSrv, Response, Send
 from appconfig_provider._rest.exchange import READ_OR_ABSENT
 from appconfig_provider._rest.responses import retry_after
 from tests.simulation.history import Target, read_target
@@ -49,6 +49,12 @@ class Run:
     """False when something went wrong on the wire."""
     heard: float = 0.0
     """When the last answer was heard."""
+    known: list[str] = field(default_factory=list)
+    """The endpoints that were known when it began."""
+    named: list[str] = field(default_factory=list)
+    """The endpoints that DNS named so far."""
+    turns: list[str] = field(default_factory=list)
+    """The endpoints to be asked, in this order, those that DNS names last."""
     over: bool = False
 
     @property
@@ -80,6 +86,8 @@ class Run:
         if isinstance(effect, AcquireToken):
             # A job that a refused token broke off begins anew.
             self.readings.clear()
+        if isinstance(effect, ResolveSrv) and isinstance(outcome, tuple):
+            self._looks_up(outcome)
         if not isinstance(effect, Send):
             return
         origin = effect.request.origin
@@ -87,6 +95,13 @@ class Run:
         self.wait[origin] = 0.0
         if isinstance(outcome, Response):
             self._reads(effect, outcome, answer)
+
+    def _looks_up(self, targets: tuple[str, ...]) -> None:
+        """Note what DNS says; it counts once the names are complete, and no part of them failed."""
+        if targets:
+            self.named += [f"https://{host}" for host in targets]
+        else:
+            self.turns += [one for one in self.named if one not in self.known]
 
     def _reads(self, effect: Send, outcome: Response, answer: Answer | None) -> None:
         origin = effect.request.origin

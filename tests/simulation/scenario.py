@@ -54,8 +54,12 @@ class Scenario:
     # The others.
     publishers: int
     overlapping: bool
+    eager: bool
+    """Whether publishers like to begin while somebody reads."""
     bad: float
     """Probability that a value makes its generation one that is refused."""
+    moody: float
+    """Probability that `validate` refuses without any reason, until everything calms down."""
     callers: int
     forced: float
     cancelled: float
@@ -126,11 +130,13 @@ def _others(random: Random) -> dict[str, object]:
     return {
         "publishers": random.choice((1, 1, 2)),
         "overlapping": random.random() < 0.3,
+        "eager": random.random() < 0.6,
         "bad": random.choice((0.0, 0.05, 0.15)),
+        "moody": random.choice((0.0, 0.0, 0.3)),
         "callers": random.choice((2, 3)),
         "forced": random.choice((0.0, 0.05)),
         "cancelled": random.choice((0.0, 0.1)),
-        "notified": random.choice((0.0, 0.5)),
+        "notified": random.choice((0.0, 0.5, 0.9)),
         "forks": random.random() < 0.2,
         "closes": random.random() < 0.15,
     }

@@ -17,7 +17,7 @@ from tests.simulation.network import Network
 from tests.simulation.program import Program
 from tests.simulation.publishers import Publisher
 from tests.simulation.scenario import LONGEST_BACKOFF, draw
-from tests.simulation.world import RuleBroken, World
+from tests.simulation.world import Mailbox, RuleBroken, World
 
 
 class Stage:
@@ -32,12 +32,13 @@ class Stage:
         self.acting: Life
         self.over = False
         """True when the others come to rest."""
+        self.occasions: list[Mailbox[None]] = []
+        """Publishers who wait for somebody to send."""
         self._forking = self._closing = False
         self._publisher = Publisher(self)
-        scenario = self.scenario
         options = Program(self).options()
         self.context = Context(options, options.credential, self.world, self._jitter, ())
-        self.world.tell("scenario", "%s", scenario)
+        self.world.tell("scenario", "%s", self.scenario)
 
     def _jitter(self) -> float:
         return self.scenario.chance
@@ -76,6 +77,7 @@ class Stage:
             life.model.backoffs[endpoint.store.url] = (backoff.failures, backoff.until)
             for token in endpoint.tokens.values():
                 life.model.tokens[endpoint.store.url] = token.sequence
+        life.model.answered_last = state.fleet.last
         life.model.arm(self.world.now)
         driver: Any = life.driver
         life.born(AzureAppConfigurationProvider(self.context, driver, state))
@@ -117,15 +119,18 @@ class Stage:
 
     def somebody_sends(self, life: Life) -> None:
         """Take the occasion of a request under way."""
-        if not (self._forking or self._closing) or life not in self.lives:
+        world = self.world
+        soon = world.between(0.0, 2 * self.scenario.round_trip)
+        if self.occasions and world.chance(0.2):
+            world.later(soon, self.occasions.pop().put, None)
+        if life not in self.lives:
             return
-        soon = self.world.between(0.0, 2 * self.scenario.round_trip)
         if self._forking:
             self._forking = False
-            self.world.later(soon, self._fork, life)
+            world.later(soon, self._fork, life)
         elif self._closing:
             self._closing = False
-            self.world.later(soon, self._close, life)
+            world.later(soon, self._close, life)
 
     def _fork(self, life: Life) -> None:
         if not life.closed:
@@ -159,5 +164,7 @@ class Stage:
         status = life.provider.status
         life.rule(status.last_error is None, f"all is well at last, and not {status.last_error!r}")
         life.rule(not await life.refresh(), "having refreshed, there is nothing to do")
-        life.rule(not await life.refresh(forced=True), "what has not changed is not published")
+        if self.world.chance(0.3):
+            published = await life.refresh(forced=True)
+            life.rule(not published, "what has not changed is not published")
         self.world.counts["settled"] += 1
