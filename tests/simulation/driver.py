@@ -123,7 +123,7 @@ class Driver:
     ) -> None:
         if self._world.now >= send.deadline:
             failure = Failure(RequestFailed(Kind.OUT_OF_TIME, send.request.origin, "out of time"))
-            run.refuses(send.request.origin)
+            run.refuses(send.request.origin, self._world.now)
             arrived.put((ticket, failure, None))
             return
         self.sent += 1

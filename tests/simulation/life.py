@@ -204,7 +204,7 @@ class Life:
         early = due - run.begun
         self.rule(run.forced or early <= rules.NOTHING, f"nothing is due before {due}")
         self.model.begins(run)
-        run.known = self.endpoints
+        run.known, run.pages = self.endpoints, rules.known_pages(self)
         run.turns = self.model.turns(run.known, run)
         self.tell("refresh(force=%s) begins", run.forced)
         self.world.counts["refresh"] += 1
@@ -212,13 +212,12 @@ class Life:
     def sends(self, run: Run, send: Send) -> None:
         """Take note of a request."""
         request, model = send.request, self.model
-        run.sends(send)
+        run.sends(send, self.world.now)
         least = max(run.learned.get(request.origin, 0), model.tokens.get(request.origin, 0))
         held = token_of(request) >= least
         self.rule(held, f"a request to {request.origin} tells of revision {least}")
         if run.name == "<plan refresh>":
-            turn = run.turns[: len(run.origins)]
-            self.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
+            rules.judge_request(self, run, send)
         if run.refused and send.sign is not None:
             bearer = dict(send.sign(request, 0.0)).get("authorization")
             self.rule(bearer not in run.refused, "a token that was refused is not sent again")

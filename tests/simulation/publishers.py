@@ -60,7 +60,8 @@ class Publisher:
             await self._publish([self._edit for _ in range(number)])
         while self._under_way and not scenario.overlapping:
             await world.pause(0.1)
-        await self._publish([self._mend])
+        if any(item.value.startswith(BAD) for item in self._stage.history.states[-1].values()):
+            await self._publish([self._mend])
 
     async def _occasion(self) -> None:
         """Wait for a while, or for somebody's request: those are the moments that matter."""

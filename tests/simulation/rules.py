@@ -20,9 +20,10 @@ from azure.core.exceptions import AzureError
 from appconfig_provider._engine.cuts import overgrown
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
+from appconfig_provider._plan import Send
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
-from tests.simulation.history import History
+from tests.simulation.history import History, read_target
 from tests.simulation.publishers import BAD
 from tests.simulation.run import Run, window
 from tests.simulation.scenario import READ_TIMEOUT
@@ -82,6 +83,7 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
         _judge_sentinels_kept(life, before, after)
         _judge_content(life, run, outcome)
         _judge_effort(life, run, before)
+        _judge_parts(life, run, before, after)
         _remember_reading(life, run)
 
 
@@ -212,12 +214,66 @@ def _judge_effort(life: Life, run: Run, before: State) -> None:
     life.rule(run.asked <= most, f"{run.asked} requests are more than {most}")
 
 
+def _judge_parts(life: Life, run: Run, before: State, after: State) -> None:
+    """Judge in how many parts a listing is kept: no more than before, but for what writes cut off.
+
+    One that had come to be of too many parts is read anew, in as few as there are.
+    """
+    if not run.last_pass():
+        return
+    history = life.stage.history
+    writes = history.writes(life.read_at[0], history.newest, "k")
+    for held, pages in zip(before.content.settings, after.content.settings, strict=True):
+        settings = max(sum(len(page.settings) for page in one) for one in (held, pages))
+        capacity = max([page.size for page in held], default=0) or history.page_size
+        most = writes + _most_parts(settings, capacity)
+        life.rule(len(pages) <= most, f"{len(pages)} parts of a listing are more than {most}")
+
+
 def _most_pages(life: Life, listings: Any, since: int, prefix: str) -> int:
     history = life.stage.history
     known = sum(map(len, listings))
     life.world.counts["relisted"] += any(map(overgrown, listings))
     writes = history.writes(since, history.newest, prefix)
     return known + writes + writes // history.page_size + len(listings)
+
+
+def known_pages(life: Life) -> dict[str, str | None]:
+    """Return the ETags of the pages that are known, by target, but of listings to be read anew.
+
+    A listing is read anew once it has come to be of many more pages than it needs.
+    """
+    content, size = life.provider._state.content, life.stage.history.page_size
+    return {
+        page.target: page.etag
+        for pages in (*content.settings, *(content.flags or ()))
+        if len(pages) <= _most_parts(sum(len(page.settings) for page in pages), size)
+        for page in pages
+    }
+
+
+def _most_parts(settings: int, page_size: int) -> float:
+    return 1.25 * (settings // page_size + 1) + 2
+
+
+def judge_request(life: Life, run: Run, send: Send) -> None:
+    """Judge a request of a refresh as it is sent."""
+    request = send.request
+    turn = run.turns[: len(run.origins)]
+    life.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
+    if request.target in run.pages and request.target not in run.targets:
+        # Later passes know other pages, and what closes a gap may meet one again.
+        conditional = any(name == "if-none-match" for name, _ in request.headers)
+        life.rule(conditional, f"a page that is known is asked for by its ETag: {request.target}")
+    run.targets.add(request.target)
+    scenario = life.stage.scenario
+    if read_target(request.target).kind != "sentinel":
+        run.listed = True
+    elif not run.listed and not run.flags_due and not scenario.watch_pages:
+        left = run.begun + 2 * READ_TIMEOUT - run.turn_begun
+        until = run.turn_begun + left / (len(run.turns) - len(run.origins) + 1)
+        rule = f"a check at {request.origin} leaves the others their time"
+        life.rule(send.deadline <= until + NOTHING, rule)
 
 
 def _remember_reading(life: Life, run: Run) -> None:

@@ -55,6 +55,14 @@ class Run:
     """The endpoints that DNS named so far."""
     turns: list[str] = field(default_factory=list)
     """The endpoints to be asked, in this order, those that DNS names last."""
+    turn_begun: float = 0.0
+    """When the turn began whose endpoint was asked last."""
+    pages: dict[str, str | None] = field(default_factory=dict)
+    """The ETags of the pages that are known, by target."""
+    targets: set[str] = field(default_factory=set)
+    """What was asked for in this turn."""
+    listed: bool = False
+    """Whether pages were asked for."""
     over: bool = False
 
     @property
@@ -62,21 +70,23 @@ class Run:
         """The endpoint whose turn it is, or was last."""
         return self.origins[-1] if self.origins else ""
 
-    def sends(self, send: Send) -> None:
+    def sends(self, send: Send, now: float) -> None:
         """Note a request."""
         self.asked += 1
-        self._turn(send.request.origin)
+        self._turn(send.request.origin, now)
 
-    def refuses(self, origin: str) -> None:
+    def refuses(self, origin: str, now: float) -> None:
         """Note a request that its deadline kept from being sent."""
         self.clean = False
-        self._turn(origin)
+        self._turn(origin, now)
 
-    def _turn(self, origin: str) -> None:
+    def _turn(self, origin: str, now: float) -> None:
         if origin != self.origin:
             self.origins.append(origin)
+            self.turn_begun = now
             self.readings.clear()
             self.refused.clear()
+            self.targets.clear()
 
     def hears(
         self, effect: Effect[object], outcome: object, answer: Answer | None, now: float
@@ -86,6 +96,8 @@ class Run:
         if isinstance(effect, AcquireToken):
             # A job that a refused token broke off begins anew.
             self.readings.clear()
+            self.targets.clear()
+            self.turn_begun = now
         if isinstance(effect, ResolveSrv) and isinstance(outcome, tuple):
             self._looks_up(outcome)
         if not isinstance(effect, Send):
