@@ -135,18 +135,19 @@ class History:
 
 
 def _item(key: str, value: str, revision: int, now: float) -> Item:
-    written = datetime.fromtimestamp(int(BEGINNING + now), timezone.utc).isoformat()
-    flag = key.startswith(FLAG_PREFIX)
-    shown: dict[str, object] = {
-        "key": key,
-        "label": None,
-        "value": json.dumps({"id": key[len(FLAG_PREFIX) :], "description": value})
-        if flag
-        else value,
-        "content_type": FLAG_TYPE if flag else None,
-        "tags": {},
-        "etag": str(revision),
-        "last_modified": written,
-        "locked": False,
-    }
-    return Item(key, value, revision, json.dumps(shown))
+    """Return a setting as it is sent; written by hand, since keys and values need no escapes."""
+    shown, kind = f'"{value}"', "null"
+    if key.startswith(FLAG_PREFIX):
+        flag = {"id": key[len(FLAG_PREFIX) :], "description": value}
+        shown, kind = json.dumps(json.dumps(flag)), f'"{FLAG_TYPE}"'
+    text = (
+        f'{{"key":"{key}","label":null,"value":{shown},"content_type":{kind},"tags":{{}},'
+        f'"etag":"{revision}","last_modified":"{_written(int(BEGINNING + now))}","locked":false}}'
+    )
+    return Item(key, value, revision, text)
+
+
+@lru_cache(maxsize=4096)
+def _written(second: int) -> str:
+    """Return a moment as the service writes it, which is to the second."""
+    return datetime.fromtimestamp(second, timezone.utc).isoformat()

@@ -55,8 +55,8 @@ _TOKEN = re.compile(r"zone=(\d+)")
 
 def token_of(request: Request) -> int:
     """Return the newest revision that a request's sync tokens tell of."""
-    header = next((value for name, value in request.headers if name == "sync-token"), "")
-    return max(map(int, _TOKEN.findall(header)), default=0)
+    header = dict(request.headers).get("sync-token")
+    return 0 if header is None else max(map(int, _TOKEN.findall(header)), default=0)
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class Network:
         if scenario.lag and not self.calm:
             seen = self.history.at(world.now - scenario.lag * world.random.random())
             revision = max(seen, token_of(request))
-        known = next((value for name, value in request.headers if name == "if-none-match"), None)
+        known = dict(request.headers).get("if-none-match")
         answer = Answer(self.history.answer(revision, request.target, known), revision)
         if world.trace is not None:
             status = answer.outcome.status if isinstance(answer.outcome, Response) else ""

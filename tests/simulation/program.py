@@ -76,7 +76,7 @@ class Program:
         if world.chance(0.1):
             life.notify(self._stage.scenario.endpoints[0], self._stage.history.newest)
         if world.chance(0.4):
-            await world.pause(world.between(0.0, 2 * self._stage.scenario.round_trip))
+            await world.pause(world.between(0.0, 6 * self._stage.scenario.round_trip))
         same = life.provider.snapshot.version == version
         life.rule(same, "nothing is published while callbacks run")
         if world.chance(0.1):

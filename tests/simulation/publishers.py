@@ -54,6 +54,9 @@ class Publisher:
         world, scenario = self._world, self._stage.scenario
         while not self._stage.over:
             await self._occasion()
+            if self._stage.over:
+                # What the last publish before the calm brought must be seen without another one.
+                break
             while self._under_way and not scenario.overlapping:
                 await world.pause(0.1)
             number = world.random.choice((1, 2, 2, 4))

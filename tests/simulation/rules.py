@@ -263,7 +263,7 @@ def judge_request(life: Life, run: Run, send: Send) -> None:
     life.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
     if request.target in run.pages and request.target not in run.targets:
         # Later passes know other pages, and what closes a gap may meet one again.
-        conditional = any(name == "if-none-match" for name, _ in request.headers)
+        conditional = "if-none-match" in dict(request.headers)
         life.rule(conditional, f"a page that is known is asked for by its ETag: {request.target}")
     run.targets.add(request.target)
     scenario = life.stage.scenario

@@ -79,13 +79,13 @@ def draw(random: Random) -> Scenario:
     """Draw a scenario: each part is missing often enough for the others to be seen alone."""
     provider, store = _provider(random), _store(random)
     network, others = _network(random), _others(random)
-    others["horizon"] = provider["interval"] * random.choice((2.0, 5.0))  # type: ignore[operator]
+    others["horizon"] = provider["interval"] * random.choice((1.5, 4.0))  # type: ignore[operator]
     return Scenario(**provider, **store, **network, **others)  # type: ignore[arg-type]
 
 
 def _provider(random: Random) -> dict[str, object]:
     watching = random.random()
-    flags = random.random() < 0.4 or watching > 0.95
+    flags = random.random() < 0.3 or watching > 0.95
     interval = random.choice((1.0, 2.0, 4.0))
     return {
         "sentinels": ("s0",) if watching < 0.4 else ("s0", "s1") if watching < 0.6 else (),
@@ -107,8 +107,8 @@ def _provider(random: Random) -> dict[str, object]:
 def _store(random: Random) -> dict[str, object]:
     endpoints = ENDPOINTS[: random.choice((1, 1, 2, 3))]
     return {
-        "page_size": random.choice((2, 3, 5)),
-        "keys": random.choice((4, 7, 12)),
+        "page_size": random.choice((2, 3, 4)),
+        "keys": random.choice((4, 7, 10)),
         "endpoints": endpoints,
         "discovered": len(endpoints) > 1 and random.random() < 0.3,
         "balanced": len(endpoints) > 1 and random.random() < 0.3,
@@ -128,7 +128,7 @@ def _network(random: Random) -> dict[str, object]:
 
 def _others(random: Random) -> dict[str, object]:
     return {
-        "publishers": random.choice((1, 1, 2)),
+        "publishers": random.choice((1, 1, 1, 2)),
         "overlapping": random.random() < 0.3,
         "eager": random.random() < 0.6,
         "bad": random.choice((0.0, 0.05, 0.15)),
@@ -136,7 +136,7 @@ def _others(random: Random) -> dict[str, object]:
         "callers": random.choice((2, 3)),
         "forced": random.choice((0.0, 0.05)),
         "cancelled": random.choice((0.0, 0.1)),
-        "notified": random.choice((0.0, 0.5, 0.9)),
+        "notified": random.choice((0.0, 0.0, 0.4, 0.9)),
         "forks": random.random() < 0.2,
         "closes": random.random() < 0.15,
     }

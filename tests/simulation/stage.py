@@ -105,9 +105,9 @@ class Stage:
             return
         task = world.spawn("caller", life.refresh(forced=world.chance(scenario.forced)))
         if not task.done and scenario.cancelled and world.chance(scenario.cancelled):
-            seconds = world.between(0.0, 6 * scenario.round_trip)
+            seconds = world.between(0.0, 8 * scenario.round_trip)
             world.later(seconds, task.cancel if world.chance(0.7) else task.close)
-        world.later(world.between(0.0, 1.2 * scenario.interval), self._call, life)
+        world.later(world.between(0.0, 1.5 * scenario.interval), self._call, life)
 
     # Forks and closing aim at refreshes in flight: they happen when somebody next sends.
 
@@ -164,7 +164,7 @@ class Stage:
         status = life.provider.status
         life.rule(status.last_error is None, f"all is well at last, and not {status.last_error!r}")
         life.rule(not await life.refresh(), "having refreshed, there is nothing to do")
-        if self.world.chance(0.3):
+        if self.world.chance(0.1):
             published = await life.refresh(forced=True)
             life.rule(not published, "what has not changed is not published")
         self.world.counts["settled"] += 1
