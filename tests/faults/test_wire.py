@@ -15,6 +15,7 @@ from dataclasses import replace
 import pytest
 
 from appconfig_provider import __version__
+from appconfig_provider._drive.network import _context
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
@@ -174,6 +175,69 @@ def test_a_socks_proxy_says_what_it_needs(load: Loader, monkeypatch: pytest.Monk
         pass
 
 
+def test_the_environment_names_a_proxy_and_its_exceptions(
+    load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`http_proxy` leads to stores elsewhere, except to those that `no_proxy` names."""
+    with conversing(answer(PAGE)) as (connection_string, conversation):
+        port = host_of(connection_string).partition(":")[2]
+        # An address of this machine where nobody listens, and that is not its usual one.
+        where = f"Endpoint=http://127.0.0.2:{port};Id=id;Secret=c2VjcmV0"
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{port}")
+        with load(connection_string=where, startup_timeout=0):
+            pass
+        monkeypatch.setenv("no_proxy", "store.example,127.0.0.2")
+        with (
+            pytest.raises(StartupTimeout, match="no connection"),
+            load(connection_string=where, startup_timeout=0),
+        ):
+            pass
+    (heard,) = conversation.heard
+    assert heard.lines[0] == f"GET http://127.0.0.2:{port}{FIRST_PAGE} HTTP/1.1"
+
+
+def test_the_environments_proxy_is_not_for_this_machine(
+    load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy of the environment cannot reach a store on loopback and is not asked to."""
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with (
+        conversing(answer(PAGE)) as (connection_string, _),
+        load(connection_string=connection_string, startup_timeout=0) as config,
+    ):
+        assert config.snapshot["k"] == "v"
+
+
+def trusting(kind: str, ca_file: str, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Return what to pass as `verify` so that a certificate is trusted by a kind of trust."""
+    if kind == "environment":
+        monkeypatch.setenv("SSL_CERT_FILE", ca_file)
+        return True
+    context = ssl.create_default_context(cafile=ca_file)
+    return {"file": ca_file, "context": context, "nothing": False}[kind]
+
+
+@pytest.mark.parametrize("kind", ["file", "context", "nothing", "environment"])
+def test_every_kind_of_trust_works(
+    load: Loader, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`verify` takes a CA file, a context or False; True asks `SSL_CERT_FILE` first."""
+    _context.cache_clear()
+    certificate = local_certificate()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate.chain_file, certificate.key_file)
+    verify = trusting(kind, certificate.ca_file, monkeypatch)
+    try:
+        with (
+            conversing(answer(PAGE), tls=tls) as (connection_string, _),
+            load(connection_string=connection_string, verify=verify, startup_timeout=0) as config,
+        ):
+            assert config.snapshot["k"] == "v"
+    finally:
+        _context.cache_clear()  # what this environment trusts is nothing to other tests
+
+
 def test_tls_carries_the_same_bytes(load: Loader) -> None:
     """Inside TLS a request looks as outside; HTTP/1.1 is agreed on even where HTTP/2 is offered."""
     certificate = local_certificate()
@@ -212,6 +276,7 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced(load: Loader) -> Non
         load(connection_string=where, refresh_on=["s"], retry_total=0) as config,
     ):
         for _ in range(2):
+            assert conversation.hung_up.acquire(timeout=10)
             config.refresh(force=True)
             assert config.status.last_error is None
     assert [heard.connection for heard in conversation.heard] == [1, 1, 1, 2, 3]
@@ -237,6 +302,7 @@ def test_a_connection_that_idled_too_long_is_replaced(load: Loader) -> None:
     ):
         driver = config.provider._driver
         driver._network = replace(driver._network, keepalive=-1.0)
+        assert conversation.hung_up.acquire(timeout=10)
         for _ in range(3):
             config.refresh(force=True)
             assert config.status.last_error is None
@@ -311,6 +377,7 @@ def deflated(body: bytes) -> bytes:
         ("deflate", deflated(PAGE)),
         ("identity", PAGE),
     ],
+    ids=["gzip", "capitals", "zlib", "deflate", "identity"],
 )
 @pytest.mark.parametrize("dealt", [answer, chunked])
 def test_packed_answers_are_unpacked(
@@ -331,6 +398,7 @@ def test_packed_answers_are_unpacked(
         (PAGE, r"the answer did not come \(DecodingError: "),
         (gzip.compress(b" " * (64 * 1024 * 1024 + 1)), "an answer passed 67108864 bytes"),
     ],
+    ids=["not packed", "boundless"],
 )
 def test_an_answer_that_cannot_be_unpacked_is_told_of(
     load: Loader, body: bytes, mistake: str

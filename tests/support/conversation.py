@@ -55,6 +55,8 @@ class Conversation:
     protocols: list[str | None] = field(default_factory=list)
     """What every TLS connection agreed on."""
     connections: int = 0
+    hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released each time the server has closed a connection by itself."""
 
     def serve(self, connection: socket.socket, over: threading.Event) -> None:
         """Answer the requests of a connection."""
@@ -73,6 +75,8 @@ class Conversation:
             connection.sendall(self.answers.popleft())
             if self.answers and self.answers[0] == HANG_UP:
                 self.answers.popleft()
+                connection.shutdown(socket.SHUT_RDWR)
+                self.hung_up.release()
                 return
 
 
