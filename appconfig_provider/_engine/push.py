@@ -48,7 +48,7 @@ class Wish:
     @property
     def empty(self) -> bool:
         """True when nothing is wished for."""
-        return not self.tokens and math.isinf(self.at)
+        return not self.tokens
 
     def also(self, other: Wish) -> Wish:
         """Return both wishes as one; the newer tokens count, and the moment of the earlier wish.

@@ -56,6 +56,31 @@ def test_a_refused_generation_keeps_the_old_one(
         assert (len(news), config.status.last_error) == (1, None)
 
 
+def test_a_refusal_stands_while_it_is_not_tried_again(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """A check that finds only what was refused confirms nothing: the error stays, and the age."""
+    store.set("a", "1")
+    with load(
+        connection_string=store.connection_string,
+        validate=no_bad_value,
+        refresh_on=["a"],
+        refresh_interval=10,
+    ) as config:
+        store.set("a", "bad")
+        for _ in range(2):  # the second refusal rests for two intervals
+            assert not config.refresh(force=True)
+        clock.advance(10)
+        store.clear_requests()
+        assert not config.refresh()
+        assert len(store.requests) == 1
+        assert str(config.status.last_error) == "not that one"
+        confirmed = config.status.last_success
+        clock.advance(10)
+        config.refresh()
+        assert config.status.last_success == confirmed
+
+
 def test_a_refused_rotation_keeps_the_old_secret(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:

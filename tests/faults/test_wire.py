@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,18 @@ def test_every_byte_of_a_request_is_known(load: Loader) -> None:
         ),
     ]
     assert {heard.connection for heard in conversation.heard} == {1}
+
+
+def test_a_programs_own_correlation_context_is_the_only_one(load: Loader) -> None:
+    """Who sends a Correlation-Context of their own sends that one, once."""
+    with (
+        conversing(answer(PAGE)) as (connection_string, conversation),
+        load(connection_string=connection_string, headers={"Correlation-Context": "mine"}),
+    ):
+        pass
+    (heard,) = conversation.heard
+    told = [line for line in heard.lines if line.startswith("correlation-context")]
+    assert told == ["correlation-context: mine"]
 
 
 def test_every_byte_of_a_write_is_known() -> None:
@@ -236,6 +249,19 @@ def test_every_kind_of_trust_works(
             assert config.snapshot["k"] == "v"
     finally:
         _context.cache_clear()  # what this environment trusts is nothing to other tests
+
+
+def test_a_folder_of_certificates_may_hold_none(load: Loader, tmp_path: Path) -> None:
+    """`verify` takes a folder, too; what is not in it is not trusted."""
+    certificate = local_certificate()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate.chain_file, certificate.key_file)
+    with (
+        conversing(tls=tls) as (connection_string, _),
+        pytest.raises(StartupTimeout, match="CERTIFICATE_VERIFY_FAILED"),
+        load(connection_string=connection_string, verify=str(tmp_path), startup_timeout=0),
+    ):
+        pass
 
 
 def test_tls_carries_the_same_bytes(load: Loader) -> None:
