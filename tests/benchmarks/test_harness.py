@@ -16,6 +16,7 @@ from . import __main__ as program
 from . import delays, refreshes, sides
 from .__main__ import PARTS, main
 from .delays import Traffic
+from .hotspots import measure
 from .measure import Effort, Measurement, Metric, Samples
 from .plots import MISSING, draw
 from .reads import READS
@@ -68,6 +69,17 @@ def test_both_sides_are_measured_in_every_round(quick_run: Path) -> None:
         assert len(official) == len(ours) == report["effort"]["rounds"]
         assert min(official + ours) > 0
         assert official != ours
+
+
+def test_the_profile_of_a_reload_tells_whose_code_took_how_long() -> None:
+    """Both faces spend time in this library and in what carries its requests, and nowhere twice."""
+    with running_store(120) as store:
+        for face in Face:
+            profile = measure(face, store, 0.0)
+            assert profile.groups["ours"] > 0
+            assert profile.groups["transport"] > 0
+            assert sum(profile.functions.values()) == pytest.approx(profile.groups["ours"])
+            assert any(line.endswith("to_httpcore") for line in map(str, profile.functions))
 
 
 def test_refreshes_are_measured_in_every_scene_and_face() -> None:
