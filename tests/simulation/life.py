@@ -15,12 +15,12 @@ from appconfig_provider._plan import Send
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.callbacks import Subscription
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from tests.simulation import rules
+from tests.simulation import effort, rules
 from tests.simulation.driver import Driver
 from tests.simulation.model import Model
 from tests.simulation.network import token_of
 from tests.simulation.run import Run
-from tests.simulation.world import RuleBroken
+from tests.simulation.world import NOTHING, RuleBroken, Task
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -60,6 +60,8 @@ class Life:
         """The revisions from which on settings and flags are known."""
         self.told = 0
         """The version that callbacks were told last."""
+        self.doomed: Task | None = None
+        """A caller who will be cancelled while callbacks run."""
         self._entering: Call | None = None
         self._subscription: Subscription | None = None
         driver.life = self
@@ -107,7 +109,7 @@ class Life:
             if self.flight is call:
                 self.flight = None
         self._entering = None
-        if call.run is None and (late > rules.NOTHING or forced) and expected:
+        if call.run is None and (late > NOTHING or forced) and expected:
             self.rule(held=False, rule=f"refresh() had something to do since {due}")
         rules.judge_call(self, call, published=published)
         return published
@@ -202,9 +204,9 @@ class Life:
         self.flight, call.run = call, run
         due = self.model.due(self.endpoints)
         early = due - run.begun
-        self.rule(run.forced or early <= rules.NOTHING, f"nothing is due before {due}")
+        self.rule(run.forced or early <= NOTHING, f"nothing is due before {due}")
         self.model.begins(run)
-        run.known, run.pages = self.endpoints, rules.known_pages(self)
+        run.known, run.pages = self.endpoints, effort.known_pages(self)
         run.turns = self.model.turns(run.known, run)
         self.tell("refresh(force=%s) begins", run.forced)
         self.world.counts["refresh"] += 1
@@ -217,7 +219,7 @@ class Life:
         held = token_of(request) >= least
         self.rule(held, f"a request to {request.origin} tells of revision {least}")
         if run.name == "<plan refresh>":
-            rules.judge_request(self, run, send)
+            effort.judge_request(self, run, send)
         if run.refused and send.sign is not None:
             bearer = dict(send.sign(request, 0.0)).get("authorization")
             self.rule(bearer not in run.refused, "a token that was refused is not sent again")

@@ -75,7 +75,10 @@ class Program:
             life.rule(not refreshed, "a callback cannot refresh")
         if world.chance(0.1):
             life.notify(self._stage.scenario.endpoints[0], self._stage.history.newest)
-        if world.chance(0.4):
+        doomed, life.doomed = life.doomed, None
+        if doomed is not None:
+            world.later(self._stage.scenario.round_trip, doomed.cancel)
+        if doomed is not None or world.chance(0.4):
             await world.pause(world.between(0.0, 6 * self._stage.scenario.round_trip))
         same = life.provider.snapshot.version == version
         life.rule(same, "nothing is published while callbacks run")

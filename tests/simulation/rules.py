@@ -17,23 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
 
-from appconfig_provider._engine.cuts import overgrown
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
-from appconfig_provider._plan import Send
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
-from tests.simulation.history import History, read_target
+from tests.simulation import effort
+from tests.simulation.history import History
 from tests.simulation.publishers import BAD
 from tests.simulation.run import Run, window
 from tests.simulation.scenario import READ_TIMEOUT
+from tests.simulation.world import NOTHING
 
 if TYPE_CHECKING:
     from tests.simulation.life import Call, Life
-
-NOTHING = 1e-6
-"""Seconds that the rounding of sums may make."""
-MOST_PASSES = 3
 
 
 def settings_of(values: Mapping[str, Any]) -> dict[str, str]:
@@ -82,9 +78,9 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
     if answered:
         _judge_sentinels_kept(life, before, after)
         _judge_content(life, run, outcome)
-        _judge_effort(life, run, before)
-        _judge_parts(life, run, before, after)
-        _remember_reading(life, run)
+        effort.judge_effort(life, run, before)
+        effort.judge_parts(life, run, before, after)
+        _remember_reading(life, run, before, after)
 
 
 def _count(life: Life, run: Run, outcome: Outcome, *, answered: bool) -> None:
@@ -114,7 +110,8 @@ def _judge_content(life: Life, run: Run, outcome: Outcome) -> None:
     elif outcome.changes is not None:
         same = settings_of(after.snapshot) == settings_of(before.snapshot)
         life.rule(same, "settings that were not read stay as they are")
-    if run.of("flags") and fine:
+    if run.of("flags") and (fine or not life.stage.scenario.moody):
+        # Flags do not wait for settings that are refused: a kill switch has to work.
         _judge_flags_read(life, run, after)
     elif outcome.changes is not None and not run.of("flags"):
         same = flags_of(after.snapshot) == flags_of(before.snapshot)
@@ -188,101 +185,15 @@ def _judge_nothing_missed(life: Life, run: Run, state: State) -> None:
         life.rule(seen == kept or lagging, rule)
 
 
-def _judge_effort(life: Life, run: Run, before: State) -> None:
-    """Judge how much was asked.
-
-    A pass asks for each page that is known, and for what closes a gap: a page's worth of new
-    settings is one more page, and the last page of a gap that a write made may be a short one. A
-    retry may repeat any of them, so only clean runs are counted out.
-    """
-    scenario, passes = life.stage.scenario, run.passes()
-    life.rule(passes <= MOST_PASSES, f"{passes} passes")
-    if scenario.sentinels and run.last_pass():
-        kept = dict(zip(scenario.sentinels, (one.etag for one in before.sentinels), strict=True))
-        moved = any(
-            life.stage.history.etag(one.revision, one.target.key or "")
-            != kept[one.target.key or ""]
-            for one in run.of("sentinel")
-        )
-        life.rule(moved, "settings are listed only because a sentinel moved")
-    if not run.clean:
-        return
-    most = (passes + 1) * len(scenario.sentinels) if run.settings_due else 0
-    most += passes * _most_pages(life, before.content.settings, life.read_at[0], "k")
-    if run.flags_due:
-        most += _most_pages(life, before.content.flags or (), life.read_at[1], FLAG_PREFIX)
-    life.rule(run.asked <= most, f"{run.asked} requests are more than {most}")
-
-
-def _judge_parts(life: Life, run: Run, before: State, after: State) -> None:
-    """Judge in how many parts a listing is kept: no more than before, but for what writes cut off.
-
-    One that had come to be of too many parts is read anew, in as few as there are.
-    """
-    if not run.last_pass():
-        return
-    history = life.stage.history
-    writes = history.writes(life.read_at[0], history.newest, "k")
-    for held, pages in zip(before.content.settings, after.content.settings, strict=True):
-        settings = max(sum(len(page.settings) for page in one) for one in (held, pages))
-        capacity = max([page.size for page in held], default=0) or history.page_size
-        most = writes + _most_parts(settings, capacity)
-        life.rule(len(pages) <= most, f"{len(pages)} parts of a listing are more than {most}")
-
-
-def _most_pages(life: Life, listings: Any, since: int, prefix: str) -> int:
-    history = life.stage.history
-    known = sum(map(len, listings))
-    life.world.counts["relisted"] += any(map(overgrown, listings))
-    writes = history.writes(since, history.newest, prefix)
-    return known + writes + writes // history.page_size + len(listings)
-
-
-def known_pages(life: Life) -> dict[str, str | None]:
-    """Return the ETags of the pages that are known, by target, but of listings to be read anew.
-
-    A listing is read anew once it has come to be of many more pages than it needs.
-    """
-    content, size = life.provider._state.content, life.stage.history.page_size
-    return {
-        page.target: page.etag
-        for pages in (*content.settings, *(content.flags or ()))
-        if len(pages) <= _most_parts(sum(len(page.settings) for page in pages), size)
-        for page in pages
-    }
-
-
-def _most_parts(settings: int, page_size: int) -> float:
-    return 1.25 * (settings // page_size + 1) + 2
-
-
-def judge_request(life: Life, run: Run, send: Send) -> None:
-    """Judge a request of a refresh as it is sent."""
-    request = send.request
-    turn = run.turns[: len(run.origins)]
-    life.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
-    if request.target in run.pages and request.target not in run.targets:
-        # Later passes know other pages, and what closes a gap may meet one again.
-        conditional = "if-none-match" in dict(request.headers)
-        life.rule(conditional, f"a page that is known is asked for by its ETag: {request.target}")
-    run.targets.add(request.target)
-    scenario = life.stage.scenario
-    if read_target(request.target).kind != "sentinel":
-        run.listed = True
-    elif not run.listed and not run.flags_due and not scenario.watch_pages:
-        left = run.begun + 2 * READ_TIMEOUT - run.turn_begun
-        until = run.turn_begun + left / (len(run.turns) - len(run.origins) + 1)
-        rule = f"a check at {request.origin} leaves the others their time"
-        life.rule(send.deadline <= until + NOTHING, rule)
-
-
-def _remember_reading(life: Life, run: Run) -> None:
+def _remember_reading(life: Life, run: Run, before: State, after: State) -> None:
+    """Note since when what is kept has been known; what was refused is read, and not kept."""
     settings, flags = life.read_at
-    read, flags_read = run.last_pass(), run.of("flags")
-    life.read_at = (
-        window(read)[0] if read else settings,
-        window(flags_read)[0] if flags_read else flags,
-    )
+    fine = after.rejected is None
+    if run.last_pass() and (fine or after.content.settings is not before.content.settings):
+        settings = window(run.last_pass())[0]
+    if run.of("flags") and (fine or after.content.flags is not before.content.flags):
+        flags = window(run.of("flags"))[0]
+    life.read_at = settings, flags
 
 
 def judge_call(life: Life, call: Call, *, published: bool) -> None:

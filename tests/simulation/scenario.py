@@ -79,7 +79,7 @@ def draw(random: Random) -> Scenario:
     """Draw a scenario: each part is missing often enough for the others to be seen alone."""
     provider, store = _provider(random), _store(random)
     network, others = _network(random), _others(random)
-    others["horizon"] = provider["interval"] * random.choice((1.5, 4.0))  # type: ignore[operator]
+    others["horizon"] = provider["interval"] * random.choice((1.0, 3.0))  # type: ignore[operator]
     return Scenario(**provider, **store, **network, **others)  # type: ignore[arg-type]
 
 

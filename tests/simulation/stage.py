@@ -105,8 +105,11 @@ class Stage:
             return
         task = world.spawn("caller", life.refresh(forced=world.chance(scenario.forced)))
         if not task.done and scenario.cancelled and world.chance(scenario.cancelled):
-            seconds = world.between(0.0, 8 * scenario.round_trip)
-            world.later(seconds, task.cancel if world.chance(0.7) else task.close)
+            seconds = world.between(0.0, 6 * scenario.round_trip)
+            if world.chance(0.3):
+                life.doomed = task
+            else:
+                world.later(seconds, task.cancel if world.chance(0.7) else task.close)
         world.later(world.between(0.0, 1.5 * scenario.interval), self._call, life)
 
     # Forks and closing aim at refreshes in flight: they happen when somebody next sends.

@@ -5,63 +5,77 @@ What exactly is promised where stands at the top of `rules`.
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import cache
+
 import pytest
 
 from tests.simulation.schedules import PARTS, part, play
 
 OFTEN = {
-    "callback raised": 60,
-    "cancelled in callbacks": 1,
-    "cancelled in flight": 20,
-    "closed in flight": 40,
-    "exact": 1000,
-    "failover": 28,
-    "fault: 401": 11,
-    "fault: 403": 35,
-    "fault: 429": 45,
-    "fault: 429 for long": 30,
-    "fault: 500": 45,
-    "fault: 503": 33,
-    "fault: garbage": 28,
-    "fault: lost": 7,
-    "fault: silent": 35,
-    "fault: unreachable": 32,
-    "forked in flight": 55,
-    "inconsistent": 8,
-    "look-up": 70,
-    "mixed in its window": 12,
-    "nobody answered": 75,
-    "nobody publishing": 500,
-    "nothing to do": 2500,
-    "notified": 500,
-    "passes: 0": 300,
-    "passes: 1": 600,
-    "passes: 2": 40,
-    "passes: 3": 20,
-    "published: flag": 90,
-    "published: forced": 16,
-    "published: page": 170,
-    "published: push": 100,
-    "published: sentinel": 280,
-    "refused": 29,
-    "relisted": 2,
-    "settled": 340,
-    "settled closed": 45,
-    "subscription": 130,
-    "the rest published": 2,
-    "token": 80,
+    "callback raised": 500,
+    "cancelled in callbacks": 50,
+    "cancelled in flight": 140,
+    "closed in flight": 500,
+    "exact": 9000,
+    "failover": 200,
+    "fault: 401": 90,
+    "fault: 403": 220,
+    "fault: 429": 320,
+    "fault: 429 for long": 250,
+    "fault: 500": 300,
+    "fault: 503": 220,
+    "fault: garbage": 240,
+    "fault: lost": 55,
+    "fault: silent": 250,
+    "fault: slow": 5,
+    "fault: unreachable": 230,
+    "forked": 120,
+    "forked in flight": 600,
+    "inconsistent": 50,
+    "look-up": 750,
+    "mixed in its window": 90,
+    "nobody answered": 500,
+    "nobody publishing": 4500,
+    "not started": 300,
+    "nothing to do": 20000,
+    "notified": 4000,
+    "passes: 0": 2800,
+    "passes: 1": 5000,
+    "passes: 2": 270,
+    "passes: 3": 100,
+    "published: flag": 800,
+    "published: forced": 120,
+    "published: page": 1400,
+    "published: push": 800,
+    "published: sentinel": 2300,
+    "refused": 180,
+    "relisted": 20,
+    "settled": 3500,
+    "settled closed": 450,
+    "subscription": 800,
+    "the rest published": 15,
+    "token": 900,
 }
-"""How often each thing has to happen in a thousand schedules, at least: a third of what is usual,
-and less of what is rare. A simulator in which nothing happens would find nothing."""
+"""How often each thing has to happen in ten thousand schedules, at least: some 40 % of what did
+when this was written. A simulator in which nothing happens would find nothing."""
+
+played = cache(lambda number: play(part(number)))
+"""What happened in the schedules of a part."""
 
 
 @pytest.mark.parametrize("number", range(PARTS))
 def test_every_interleaving_keeps_the_laws(number: int) -> None:
-    """Whatever happens around refreshes, no rule is broken; and enough does happen."""
-    seeds = part(number)
-    counts = play(seeds)
-    if len(seeds) >= 1000:
-        rare = {
-            what: counts[what] for what in OFTEN if counts[what] * 1000 < OFTEN[what] * len(seeds)
-        }
-        assert not rare, f"hardly ever happened: {rare}"
+    """Whatever happens around refreshes, no rule is broken."""
+    played(number)
+
+
+def test_enough_happens_in_the_schedules() -> None:
+    """In the schedules that are the same in every run each kind of thing happens often enough."""
+    fixed = range(PARTS // 2)
+    schedules = sum(len(part(number)) for number in fixed)
+    if schedules < 10_000:
+        pytest.skip("fewer schedules than the floors are made for")
+    counts = sum((played(number) for number in fixed), Counter())
+    rare = {what: counts[what] for what, floor in OFTEN.items() if counts[what] < floor}
+    assert not rare, f"hardly ever happened: {rare}"

@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 BEGINNING = 1_800_000_000.0
 """Seconds since 1970 at which every world begins."""
+NOTHING = 1e-6
+"""Seconds that the rounding of sums may make."""
 MOST_EVENTS = 200_000
 """A world that has not come to rest by then never will."""
 
