@@ -56,7 +56,7 @@ def judge_parts(life: Life, run: Run, before: State, after: State) -> None:
     history = life.stage.history
     writes = history.writes(life.read_at[0], history.newest, "k")
     for held, pages in zip(before.content.settings, after.content.settings, strict=True):
-        settings = max(sum(len(page.settings) for page in one) for one in (held, pages))
+        settings = max(sum(len(page.columns.keys) for page in one) for one in (held, pages))
         capacity = max([page.size for page in held], default=0) or history.page_size
         most = writes + _most_parts(settings, capacity)
         life.rule(len(pages) <= most, f"{len(pages)} parts of a listing are more than {most}")
@@ -92,7 +92,7 @@ def known_pages(life: Life) -> dict[str, str | None]:
     return {
         page.target: page.etag
         for pages in (*content.settings, *(content.flags or ()))
-        if len(pages) <= _most_parts(sum(len(page.settings) for page in pages), size)
+        if len(pages) <= _most_parts(sum(len(page.columns.keys) for page in pages), size)
         for page in pages
     }
 
