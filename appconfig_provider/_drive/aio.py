@@ -63,7 +63,8 @@ class AsyncDriver:
         self._clock = clock
         self._lanes: Lanes[Lane] = Lanes()
         self._free = asyncio.Semaphore(MAX_LANES)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._homes: dict[asyncio.AbstractEventLoop, tuple[Lanes[Lane], asyncio.Semaphore]] = {}
+        """What belongs to each loop: a poller may live on one, and others refresh."""
         self._tokens = Tokens(clock)
         self._own = own
         self._closed = False
@@ -104,10 +105,10 @@ class AsyncDriver:
     def _settle_in(self) -> None:
         """Use the running loop; connections and semaphores of another one are of no use here."""
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._loop = loop
-            self._lanes = Lanes()
-            self._free = asyncio.Semaphore(MAX_LANES)
+        if loop not in self._homes:
+            self._homes = {one: home for one, home in self._homes.items() if not one.is_closed()}
+            self._homes[loop] = Lanes(), asyncio.Semaphore(MAX_LANES)
+        self._lanes, self._free = self._homes[loop]
 
     async def _side_by_side(self, schedule: Schedule[T], tickets: list[Ticket]) -> list[Ticket]:
         """Perform several effects at once; return when at most one is left to do."""

@@ -38,8 +38,12 @@ class SystemClock:
         """Wait in this task until a monotonic moment, or until `bell` is set."""
         import asyncio
 
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(bell.wait(), max(moment - monotonic(), 0.0))
+        # Not wait_for(): up to Python 3.11 it may swallow a cancellation.
+        alarm = asyncio.get_running_loop().call_later(max(moment - monotonic(), 0.0), bell.set)
+        try:
+            await bell.wait()
+        finally:
+            alarm.cancel()
 
 
 current_clock: ContextVar[Clock] = ContextVar("current_clock")

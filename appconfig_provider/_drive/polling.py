@@ -139,9 +139,15 @@ class TaskPoller:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        if self._task is None or self._task.done() or self._loop is not loop:
+        if not self._runs_beside(loop):
             self._loop, self._bell = loop, asyncio.Event()
             self._task = loop.create_task(self._run(self._bell))
+
+    def _runs_beside(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Tell whether the task gets on; one whose loop stands still does not."""
+        if self._task is None or self._task.done() or self._loop is None:
+            return False
+        return self._loop is loop or self._loop.is_running()
 
     def ring(self) -> None:
         """Make it work out anew what is due; may be called from any thread."""
@@ -167,6 +173,8 @@ class TaskPoller:
 
     async def _run(self, bell: asyncio.Event) -> None:
         for moment in rounds(self._polled, self._clock):
+            if bell is not self._bell:
+                return  # its loop stood still meanwhile, and another task took over
             if moment is not None:
                 await self._clock.await_until(moment, bell)
                 bell.clear()

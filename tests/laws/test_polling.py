@@ -445,6 +445,53 @@ def test_another_event_loop_gets_a_task_of_its_own(store: Emulator, clock: FakeC
     asyncio.run(asyncio.wait_for(live(), PATIENCE))
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_a_task_that_is_cancelled_ends_at_once(turns: int) -> None:
+    """Also just after its bell rang: `asyncio.run()` waits for it, and nobody else could end it."""
+
+    async def cancelled(store: Emulator) -> bool:
+        config = await appconfig_provider.aio.load(
+            connection_string=store.connection_string,
+            refresh_on=["sentinel"],
+            polling=Polling.auto(),
+        )
+        poller: Any = config._poller
+        await asyncio.sleep(0.01)
+        config.notify(store.event("sentinel"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        poller._task.cancel()
+        done, _ = await asyncio.wait([poller._task], timeout=PATIENCE)
+        await config.close()
+        return bool(done)
+
+    with Emulator() as emulator:
+        emulator.set("sentinel", "1")
+        assert asyncio.run(cancelled(emulator))
+
+
+def test_one_task_looks_however_many_loops_refresh(store: Emulator, clock: FakeClock) -> None:
+    """While the loop that loaded runs, a `refresh()` on another one starts no second task."""
+    with live_aio(
+        clock=clock,
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        polling=Polling.auto(),
+    ) as live:
+        poller: Any = live.provider._poller
+        task = poller._task
+
+        async def elsewhere() -> None:
+            config: Any = live.provider
+            await config.refresh(force=True)
+            for lane in config._driver._lanes.drain():
+                await lane.aclose()  # asyncio could not close them once its loop is gone
+
+        asyncio.run(elsewhere())
+        assert poller._task is task
+        assert not task.done()
+
+
 @pytest.mark.parametrize("in_background", [True, False])
 def test_it_keeps_few_requests_under_way(in_background: bool) -> None:
     """In the background a reload of many pages uses fewer lanes than one that is waited for."""
