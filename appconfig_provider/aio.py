@@ -131,6 +131,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
         changed is still not loaded. With `Polling.auto()` it leaves what is due to the poller,
         unless that is late.
         """
+        self._keep_polling()
         if not force and self._monotonic() < self._wake:
             return False
         return await self._refresh(self._context, force=force)
@@ -145,7 +146,6 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
         if not flight.acquire(blocking=False):
             return False
         try:
-            self._keep_polling()
             state = self._take_up(force=force)
             if state is None:
                 return False

@@ -250,7 +250,7 @@ def seconds(name: str, given: float | None, default: float, least: float) -> flo
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {given!r}")
     if not least <= given <= MOST_SECONDS:
-        raise ValueError(f"{name} must be a number of seconds from {least:g} to {MOST_SECONDS:g}")
+        raise ValueError(f"{name} must be a number of seconds from {least:g} to {MOST_SECONDS:.0f}")
     return float(given)
 
 
@@ -279,7 +279,9 @@ def polling(given: object) -> Polling:
     if given is None:
         return Polling.manual()
     if not isinstance(given, Polling):
-        raise TypeError(f"polling must be Polling.auto() or Polling.manual(), not {given!r}")
+        raise TypeError(
+            f"polling must be Polling.auto() or Polling.manual(), brackets included, not {given!r}"
+        )
     return given
 
 

@@ -44,6 +44,10 @@ class Polling:
     interval: float | None = None
     init_wait: float | None = None
 
+    def __post_init__(self) -> None:
+        if not self.automatic and (self.interval, self.init_wait) != (None, None):
+            raise ValueError("only Polling.auto(interval=..., init_wait=...) takes numbers")
+
     @classmethod
     def manual(cls) -> Polling:
         """Leave it to the calls of `refresh()`; the default."""
@@ -53,8 +57,8 @@ class Polling:
     def auto(cls, interval: float | None = None, init_wait: float | None = None) -> Polling:
         """Look by itself, as soon as anything is due.
 
-        `interval` takes the place of `refresh_interval` and `init_wait` that of `startup_timeout`,
-        both in seconds; None leaves these as they are.
+        `interval` takes the place of `refresh_interval`, and `init_wait`, the longest that `load()`
+        may take, that of `startup_timeout`; both in seconds, None leaves these as they are.
         """
         return cls(automatic=True, interval=interval, init_wait=init_wait)
 

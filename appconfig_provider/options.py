@@ -123,8 +123,9 @@ class Options:
                 object.__setattr__(self, name, value)
         if self.polls and not self.looks:
             raise ValueError(
-                "polling=Polling.auto() has nothing to look at; pass refresh_on=[...], or "
-                "refresh_enabled=True to watch every selected page"
+                "polling=Polling.auto() has nothing to look at; pass refresh_on=[...] (without "
+                "refresh_enabled=False), refresh_enabled=True to watch every selected page, or "
+                "feature_flag_enabled=True and feature_flag_refresh_enabled=True"
             )
 
     def _where(self) -> dict[str, object]:

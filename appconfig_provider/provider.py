@@ -106,8 +106,9 @@ def load(
     a function, or several, called after a new generation was published, with a `ChangeSet` if it
     requires an argument; `on_refresh_error` is called with the exception of a failed attempt.
 
-    `polling=Polling.auto()` has a daemon thread look by itself, so that nobody has to call
-    `refresh()`; the default, `Polling.manual()`, leaves it to the program.
+    `polling=Polling.auto(interval=None, init_wait=None)` has a daemon thread look by itself; the
+    default, `Polling.manual()`, leaves it to calls of `refresh()`. Its numbers take the place of
+    `refresh_interval` and `startup_timeout`.
 
     `consistency="point_in_time"` makes all pages of a load show the store at one moment, for one
     request more. `push_delay` is the longest time, in seconds, that `notify()` waits.

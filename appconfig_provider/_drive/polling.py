@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("appconfig_provider")
 
-PAUSE = 1.0
+PAUSE = 0.1
 """Seconds between two looks at least, whatever is due: another thread may be refreshing."""
 LONGEST_SLEEP = 3600.0
 """Seconds; machines limit how long a thread may wait."""
@@ -116,7 +116,8 @@ class ThreadPoller:
             elif (polled := self._polled()) is not None:
                 try:
                     polled._look()
-                except Exception:
+                except (Exception, SystemExit):
+                    # A callback that calls sys.exit() could end this thread, not the program.
                     logger.exception("Polling.auto() goes on after an unexpected error")
                 del polled
 

@@ -125,6 +125,12 @@ def test_an_endpoint_given_twice_is_refused(replicas: list[str]) -> None:
         load_nowhere(replicas=replicas)
 
 
+def test_numbers_belong_to_automatic_polling() -> None:
+    """`Polling(interval=60)` would look by hand, which nobody who writes it wants."""
+    with pytest.raises(ValueError, match=r"Polling\.auto"):
+        Polling(interval=60)
+
+
 # Wrong types and wrong values
 
 WRONG_TYPES: dict[str, list[object]] = {
