@@ -30,11 +30,14 @@ def block_with(text: str) -> str:
     return block
 
 
-def test_the_test_of_the_readme_passes() -> None:
-    """The example test for users runs as it stands."""
+@pytest.mark.parametrize(
+    "name", ["test_my_program_follows_the_store", "test_my_program_is_kept_up_to_date"]
+)
+def test_the_tests_of_the_readme_pass(name: str) -> None:
+    """The example tests for users run as they stand."""
     space: dict[str, object] = {}
-    exec(compile(block_with("FakeClock() as clock"), "README.md", "exec"), space)
-    example = space["test_my_program_follows_the_store"]
+    exec(compile(block_with(name), "README.md", "exec"), space)
+    example = space[name]
     assert callable(example)
     example()
 
@@ -70,9 +73,13 @@ def test_the_loading_example_layers_labels() -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("store.down()", "still here True\n"), ("config.notify(store", "True pushed\n")],
+    [
+        ("store.down()", "still here True\n"),
+        ("config.notify(store", "True pushed\n"),
+        ("Polling.auto(interval=60)", "hello\n"),
+    ],
 )
-def test_the_examples_of_replicas_and_of_push_show_what_they_promise(
+def test_the_examples_of_replicas_push_and_polling_show_what_they_promise(
     text: str, shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """They bring a store of their own and run as they stand."""
