@@ -207,11 +207,15 @@ def _answered(
     context: Context, state: State, answer: Answered[Found], due: Due, attempt: Attempt
 ) -> State:
     """Return what is known now that somebody answered, before anything new is built of it."""
-    now, wall = context.moment()
+    now, _ = moment = context.moment()
     rejected = None if answer.result is CONFIRMED else state.rejected
-    # While a newer generation stands rejected, nobody has confirmed the one being served.
-    if not rejected or answer.result.reason != SAME:
-        attempt = Attempt(attempt.last, (now, wall), None, answer.fleet.last)
+    # An outage is over now; what was refused stands until something else is published.
+    error = rejected.error if rejected else None
+    success, endpoint = moment, answer.fleet.last
+    if rejected and answer.result.reason == SAME:
+        # While a newer generation stands rejected, nobody has confirmed the one being served.
+        success, endpoint = attempt.success, attempt.endpoint
+    attempt = Attempt(attempt.last, success, error, endpoint)
     return replace(
         state,
         fleet=answer.fleet,
@@ -292,7 +296,7 @@ def _published(state: State, found: Found, generation: Generation, due: Due) -> 
         problems=generation.problems,
         usage=generation.usage,
     )
-    if found.reason in {"sentinel", "page"}:
+    if found.reason in {"sentinel", "page"} or (found.reason == "flag" and _only_flags(state)):
         following = replace(following, rejected=None)
     if following.rejected is None:
         following = replace(following, attempt=replace(following.attempt, error=None))
@@ -300,6 +304,16 @@ def _published(state: State, found: Found, generation: Generation, due: Due) -> 
         return Outcome(following)
     published = replace(following, snapshot=generation.snapshot, values=generation.values)
     return Outcome(published, changes)
+
+
+def _only_flags(state: State) -> bool:
+    """Tell whether what stands refused holds the settings being served: newer flags replace it."""
+    rejected = state.rejected
+    return (
+        rejected is not None
+        and rejected.sentinels == state.sentinels
+        and not moved(state.content.settings, rejected.content.settings)
+    )
 
 
 def _rejected(context: Context, state: State, found: Found, error: Exception) -> Outcome:
@@ -317,4 +331,6 @@ def _rejected(context: Context, state: State, found: Found, error: Exception) ->
     longer = backoff.after_failure(
         context.clock.monotonic(), interval=context.options.interval, jitter=context.random()
     )
-    return _failed(replace(state, rejected=Rejected(found.sentinels, found.content, longer)), error)
+    shown = public(error)
+    rejected = Rejected(found.sentinels, found.content, longer, shown)
+    return _failed(replace(state, rejected=rejected), shown)

@@ -44,6 +44,8 @@ class Rejected:
     sentinels: tuple[Sentinel, ...]
     content: Content
     backoff: Backoff
+    error: Exception
+    """Why, as the user was told."""
 
 
 @dataclass(frozen=True, slots=True)
