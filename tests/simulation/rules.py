@@ -237,6 +237,9 @@ def _judge_status(life: Life, call: Call, outcome: Outcome) -> None:
         heard = call.run.heard if call.run else None
         confirmed = attempt.success is not None and attempt.success[0] == heard
         life.rule(confirmed, "status: the last success")
+    else:
+        stands = status.last_error is life.provider._state.rejected.error
+        life.rule(stands, f"status: what is refused stands, and not {status.last_error!r}")
     free_at = life.model.free_at(life.endpoints)
     backing_off = free_at > life.world.now + NOTHING
     if abs(free_at - life.world.now) > NOTHING:
