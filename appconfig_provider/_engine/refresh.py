@@ -211,11 +211,11 @@ def _answered(
     rejected = None if answer.result is CONFIRMED else state.rejected
     # An outage is over now; what was refused stands until something else is published.
     error = rejected.error if rejected else None
-    success, endpoint = moment, answer.fleet.last
     if rejected and answer.result.reason == SAME:
         # While a newer generation stands rejected, nobody has confirmed the one being served.
-        success, endpoint = attempt.success, attempt.endpoint
-    attempt = Attempt(attempt.last, success, error, endpoint)
+        attempt = Attempt(attempt.last, attempt.success, error, attempt.endpoint)
+    else:
+        attempt = Attempt(attempt.last, moment, error, answer.fleet.last)
     return replace(
         state,
         fleet=answer.fleet,
