@@ -113,7 +113,11 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller"]):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 
-    __slots__ = ()
+    __slots__ = ("_calling",)
+
+    def _begin_life(self) -> None:
+        self._calling = False
+        super()._begin_life()
 
     def _make_poller(self) -> TaskPoller:
         from appconfig_provider._drive.polling import TaskPoller
@@ -155,18 +159,23 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
             published = self._publish(outcome)
             if not outcome.quiet:
                 told = call_back(self._context.options, outcome, self._subscriptions)
+                self._calling = True
                 await self._driver.run(told)
             return published
         finally:
+            self._calling = False
             self._give_back()
             flight.release()
 
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
         self._closed = True
-        if self._poller is not None:
-            await self._poller.stop()
-        await self._driver.close()
+        try:
+            if self._poller is not None:
+                budget = self._context.options.check_budget
+                await self._poller.stop(budget, calling=self._calling)
+        finally:
+            await self._driver.close()
 
     async def __aenter__(self) -> AzureAppConfigurationProvider:
         return self

@@ -48,6 +48,8 @@ ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 
 PollerT = TypeVar("PollerT", "ThreadPoller", "TaskPoller")
 
+LONGEST_MUTEX = 0.1
+"""Seconds; other threads hold it for microseconds."""
 JITTER = 0.1
 """What a poller adds to its sleep at most, as a part of the interval."""
 LATE = 1.0
@@ -240,22 +242,32 @@ class LiveConfiguration(CurrentValues, Generic[DriverT, PollerT]):
 
         Called with the flag held, and followed by `_give_back`.
         """
-        with self._mutex:
+        if not self._mutex.acquire(timeout=LONGEST_MUTEX):
+            # A signal handler refreshes while this very thread holds it; the next call will do.
+            return None
+        try:
             state = wished(self._state, self._wish)
             now = self._monotonic()
             nothing = math.isinf(state.due) if force else now < state.due
             if self._closed or nothing:
                 return None
             self._granted, self._wish = self._wish, Wish()
+        finally:
+            self._mutex.release()
         self._began = (now, self._driver.sent)
         return state
 
     def _give_back(self) -> None:
         """Wish again for what a refresh had taken up and did not get to publish."""
-        with self._mutex:
-            if not self._granted.empty:
-                self._wish, self._granted = self._granted.also(self._wish), Wish()
-            self._set_wake()
+        granted = not self._granted.empty
+        # Without a grant there is nothing to lose, and perhaps nobody else to let go of the mutex.
+        if self._mutex.acquire(timeout=-1 if granted else LONGEST_MUTEX):
+            try:
+                if granted:
+                    self._wish, self._granted = self._granted.also(self._wish), Wish()
+                self._set_wake()
+            finally:
+                self._mutex.release()
         self._sort_inbox()
 
     def _publish(self, outcome: Outcome) -> bool:

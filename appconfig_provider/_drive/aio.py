@@ -18,10 +18,12 @@ from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
     TRANSPORT_ERRORS,
     Lanes,
+    Unheard,
     address_of,
     failure,
     time_left,
     to_httpcore,
+    unheard,
     usable,
 )
 from appconfig_provider._drive.names import look_up_async
@@ -166,10 +168,11 @@ class AsyncDriver:
             case _:
                 raise TypeError(f"no driver performs {effect!r}")
 
-    async def _send(self, effect: Send) -> Response:
+    async def _send(self, effect: Send, *, anew: bool = False) -> Response:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
-        lane = await self._lane(origin)
+        idle = None if anew else await self._idle_lane(origin)
+        lane = idle or self._open_lane(origin)
         self.sent += 1
         try:
             with anyio.fail_after(time_left(effect, self._clock)):
@@ -179,6 +182,8 @@ class AsyncDriver:
             # may be lost in between, and the lane would wait for it for ever.
             with anyio.CancelScope(shield=True):
                 await lane.aclose()
+            if idle is not None and isinstance(error, Unheard):
+                return await self._send(effect, anew=True)
             if isinstance(error, TRANSPORT_ERRORS):
                 raise failure(effect, error) from error
             raise
@@ -188,7 +193,8 @@ class AsyncDriver:
         return answer
 
     async def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
-        coming = await lane.handle_async_request(request)
+        with unheard(effect):
+            coming = await lane.handle_async_request(request)
         try:
             answer = Answer(effect, self._clock, coming)
             async for chunk in coming.aiter_stream():
@@ -206,13 +212,13 @@ class AsyncDriver:
         token = await asked if inspect.isawaitable(asked) else asked
         return self._tokens.keep(wanted, token)
 
-    async def _lane(self, origin: str) -> Lane:
-        """Return a lane nobody else uses; those whose connection has ended make room for it."""
+    async def _idle_lane(self, origin: str) -> Lane | None:
+        """Return a lane that was used before; those whose connection has ended are let go."""
         while (lane := self._lanes.take(origin)) is not None:
             if usable(lane):
                 return lane
             await lane.aclose()
-        return self._open_lane(origin)
+        return None
 
     def _open_lane(self, origin: str) -> Lane:
         tls, keepalive = self._network.tls(origin), self._network.keepalive

@@ -10,7 +10,8 @@ every address anew and tidy up what was signed.
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -104,20 +105,44 @@ class DecodingError(Exception):
     """A body is not encoded the way its header says."""
 
 
+class Unheard(Exception):
+    """A connection ended before anything of the answer came; `__cause__` says how."""
+
+
 TRANSPORT_ERRORS = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
     httpcore.ProxyError,
     httpcore.TimeoutException,
     DecodingError,
+    Unheard,
     OSError,
+    UnicodeError,
 )
-"""What a transport raises; the `TimeoutError` of a cancel scope is an OSError."""
+"""What a transport raises; the `TimeoutError` of a cancel scope is an OSError, and a name that is
+none in DNS is a UnicodeError."""
+
+
+@contextmanager
+def unheard(effect: Send) -> Iterator[None]:
+    """Tell a connection that ended before the answer began from one that ended later.
+
+    A server may close a kept connection just as the next request arrives. That says nothing about
+    the server, so what changes nothing there may be sent once more, over a new connection.
+    """
+    try:
+        yield
+    except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError) as error:
+        if effect.request.method != "GET":
+            raise
+        raise Unheard from error
 
 
 def failure(effect: Send, error: BaseException) -> RequestFailed:
     """Return what went wrong on the way, without the query (it may be long) or any header."""
     request = effect.request
+    if isinstance(error, Unheard) and error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, TimeoutError):
         return RequestFailed(Kind.OUT_OF_TIME, request.origin, "the time allowed is used up")
     path = request.target.partition("?")[0]
@@ -135,4 +160,5 @@ _CONNECTING = (
     httpcore.ConnectTimeout,
     httpcore.PoolTimeout,
     httpcore.ProxyError,
+    UnicodeError,
 )

@@ -116,7 +116,7 @@ class ThreadPoller:
             elif (polled := self._polled()) is not None:
                 try:
                     polled._look()
-                except (Exception, SystemExit):
+                except BaseException:
                     # A callback that calls sys.exit() could end this thread, not the program.
                     logger.exception("Polling.auto() goes on after an unexpected error")
                 del polled
@@ -156,18 +156,20 @@ class TaskPoller:
             with suppress(RuntimeError):  # the loop is closed, and the task with it
                 self._loop.call_soon_threadsafe(self._bell.set)
 
-    async def stop(self) -> None:
-        """End the task, unless it is the one that wants it."""
+    async def stop(self, seconds: float, *, calling: bool) -> None:
+        """End the task; wait so long at most for what it is doing.
+
+        While it is `calling` functions of the user it ends by itself: one of them may be the one
+        that wants it to, and they are not to be cancelled.
+        """
         import asyncio
 
+        self.ring()
         task = self._task
-        if task is None or task is asyncio.current_task():
+        if task is None or calling or self._loop is not asyncio.get_running_loop():
             return
-        if self._loop is asyncio.get_running_loop():
-            task.cancel()
-            await asyncio.wait([task])
-        else:
-            self.ring()
+        task.cancel()
+        await asyncio.wait([task], timeout=seconds)
 
     def _collected(self, _: weakref.ref[AsyncPolled]) -> None:
         self.ring()

@@ -20,9 +20,11 @@ from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
     TRANSPORT_ERRORS,
     Lanes,
+    Unheard,
     address_of,
     failure,
     to_httpcore,
+    unheard,
     usable,
 )
 from appconfig_provider._drive.names import look_up
@@ -134,10 +136,11 @@ class SyncDriver:
             case _:
                 raise TypeError(f"no driver performs {effect!r}")
 
-    def _send(self, effect: Send) -> Response:
+    def _send(self, effect: Send, *, anew: bool = False) -> Response:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
-        lane = self._lane(origin)
+        idle = None if anew else self._idle_lane(origin)
+        lane = idle or self._open_lane(origin)
         # The threads of a crew send side by side; without the lock they could lose a count.
         with self._counting:
             self.sent += 1
@@ -146,6 +149,8 @@ class SyncDriver:
         except BaseException as error:
             # What is left of a broken exchange is not worth knowing: the lane goes with it.
             lane.close()
+            if idle is not None and isinstance(error, Unheard):
+                return self._send(effect, anew=True)
             if isinstance(error, TRANSPORT_ERRORS):
                 raise failure(effect, error) from error
             raise
@@ -155,7 +160,8 @@ class SyncDriver:
         return answer
 
     def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
-        coming = lane.handle_request(request)
+        with unheard(effect):
+            coming = lane.handle_request(request)
         try:
             answer = Answer(effect, self._clock, coming)
             for chunk in coming.iter_stream():
@@ -172,13 +178,13 @@ class SyncDriver:
             token = credential.get_token(wanted.scope, claims=wanted.claims)
         return self._tokens.keep(wanted, token)
 
-    def _lane(self, origin: str) -> Lane:
-        """Return a lane nobody else uses; those whose connection has ended make room for it."""
+    def _idle_lane(self, origin: str) -> Lane | None:
+        """Return a lane that was used before; those whose connection has ended are let go."""
         while (lane := self._lanes.take(origin)) is not None:
             if usable(lane):
                 return lane
             lane.close()
-        return self._open_lane(origin)
+        return None
 
     def _open_lane(self, origin: str) -> Lane:
         tls, keepalive = self._network.tls(origin), self._network.keepalive

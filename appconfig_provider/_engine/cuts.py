@@ -17,7 +17,6 @@ held, so the next reload finds out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.layering import Pages
@@ -92,30 +91,30 @@ def _each_once(pages: Sequence[Page]) -> Pages:
 
 
 def with_texts_of(before: Pages, after: Pages) -> Pages:
-    """Return a listing in which a text that stood in its pages before is the same object again.
+    """Return a listing in which keys and values that did not change are the same objects again.
 
     Only pages that were read anew are gone through, and only what they replace is looked up.
     """
     known, kept = set(map(id, before)), set(map(id, after))
-    replaced = (page.columns for page in before if id(page) not in kept)
-    texts = {
-        text: text
-        for columns in replaced
-        for text in chain(columns.keys, columns.values)
-        if text is not None
+    held = {
+        _identity(one): (one.key, one.value)
+        for page in before
+        if id(page) not in kept
+        for one in page.settings
     }
-    if not texts:
+    if not held:
         return after
-    return tuple(page if id(page) in known else _with_texts(page, texts) for page in after)
+    return tuple(page if id(page) in known else _with_texts(page, held) for page in after)
 
 
-def _with_texts(page: Page, texts: Mapping[str, str]) -> Page:
-    keys, values, *_ = page.columns
-    columns = page.columns._replace(
-        keys=tuple([texts.get(key, key) for key in keys]),
-        values=tuple([None if value is None else texts.get(value, value) for value in values]),
-    )
-    return page._replace(columns=columns)
+def _with_texts(page: Page, held: Mapping[tuple[str, str | None], tuple[str, str | None]]) -> Page:
+    keys: list[str] = []
+    values: list[str | None] = []
+    for one in page.settings:
+        key, value = held.get(_identity(one), (one.key, one.value))
+        keys.append(key)
+        values.append(value if value == one.value else one.value)
+    return page._replace(columns=page.columns._replace(keys=tuple(keys), values=tuple(values)))
 
 
 def _identity(setting: Setting) -> tuple[str, str | None]:

@@ -17,10 +17,12 @@ import pytest
 
 from appconfig_provider import __version__
 from appconfig_provider._drive.network import _context
+from appconfig_provider._rest.failures import RequestFailed
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
-from tests.support.conversation import HANG_UP, KEY, PAGE, answer, conversing
+from appconfig_provider.testing import Emulator
+from tests.support.conversation import HANG_UP, KEY, LEAVE, PAGE, answer, conversing
 from tests.support.faces import Loader
 
 AGENT = f"appconfig-provider/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}"
@@ -306,6 +308,52 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced(load: Loader) -> Non
             config.refresh(force=True)
             assert config.status.last_error is None
     assert [heard.connection for heard in conversation.heard] == [1, 1, 1, 2, 3]
+
+
+def test_a_connection_that_ends_as_the_request_comes_is_no_outage(load: Loader) -> None:
+    """A kept connection may be closed just then; the question is put once more, on a new one."""
+    load_answers = [answer(KEY), answer(PAGE), NOT_MODIFIED]
+    with (
+        conversing(*load_answers, LEAVE, NOT_MODIFIED) as (where, conversation),
+        load(connection_string=where, refresh_on=["s"], retry_total=0) as config,
+    ):
+        config.refresh(force=True)
+        assert config.status.last_error is None
+    assert [heard.connection for heard in conversation.heard] == [1, 1, 1, 1, 2]
+
+
+def test_a_new_connection_that_ends_without_an_answer_is_an_outage(load: Loader) -> None:
+    """The question is put once more, not again and again, and nowhere else."""
+    load_answers = [answer(KEY), answer(PAGE), NOT_MODIFIED]
+    with (
+        conversing(*load_answers, LEAVE, LEAVE, NOT_MODIFIED) as (where, conversation),
+        load(connection_string=where, refresh_on=["s"], retry_total=0) as config,
+    ):
+        config.refresh(force=True)
+        assert "the answer did not come" in str(config.status.last_error)
+    assert [heard.connection for heard in conversation.heard] == [1, 1, 1, 1, 2]
+
+
+def test_a_write_is_never_sent_twice() -> None:
+    """What changes the store is not repeated, for nobody knows whether it was done."""
+    with (
+        conversing(answer(KEY), LEAVE) as (where, conversation),
+        RemoteStore(where) as store,
+        pytest.raises(RequestFailed, match="the answer did not come"),
+    ):
+        store.put("s", None, "new")
+    assert [heard.request[:3] for heard in conversation.heard] == [b"GET", b"PUT"]
+
+
+def test_a_host_name_that_is_none_counts_as_unreachable(load: Loader, store: Emulator) -> None:
+    """An endpoint whose name DNS cannot be asked for keeps no other from its turn."""
+    key = store.connection_string.partition(";")[2]
+    with load(
+        connection_string=f"Endpoint=http://{'a' * 64}.example;{key}",
+        replicas=[store.connection_string],
+        replica_discovery_enabled=False,
+    ) as config:
+        assert config.status.endpoint == store.endpoint
 
 
 def test_an_announced_end_of_a_connection_is_believed(load: Loader) -> None:

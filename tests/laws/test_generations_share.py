@@ -58,6 +58,16 @@ def test_only_the_changed_value_is_a_new_object(
         assert config.snapshot[key] == ["another value"]
 
 
+def test_equal_texts_of_two_keys_are_not_mistaken_for_each_other(
+    load: Loader, store: Emulator
+) -> None:
+    """Each key keeps the object it had, also where another one says the same."""
+    store.set_many({PLAIN[0]: "the same text", PLAIN[1]: "the same text"})
+    with load(**keywords(store)) as config:
+        store.set(PLAIN[2], "changed")
+        assert differing(config) == {PLAIN[2]}
+
+
 @pytest.mark.parametrize("edit", ["insert", "delete", "fill"])
 def test_values_that_move_to_other_pages_stay_what_they_were(
     load: Loader, store: Emulator, edit: str

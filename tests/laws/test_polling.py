@@ -343,6 +343,33 @@ def test_a_callback_may_close(watch: Watch, store: Emulator, clock: FakeClock) -
         assert live.provider["k"] == "new"
 
 
+@pytest.mark.parametrize("through", ["task", "wait_for"])
+def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, through: str) -> None:
+    """Whoever closes while callbacks run neither cancels them nor waits for them."""
+    ended: list[str] = []
+
+    async def close() -> None:
+        job = held[0].provider.close()  # type: ignore[attr-defined]
+        await (asyncio.create_task(job) if through == "task" else asyncio.wait_for(job, 5))
+        ended.append("quietly")
+
+    held: list[Live] = []
+    with live_aio(
+        clock=clock,
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        polling=Polling.auto(),
+        on_refresh_success=close,
+    ) as live:
+        held.append(live)
+        publish(store, "new")
+        clock.advance(SURELY)
+        eventually(lambda: ended)
+        poller: Any = live.provider._poller
+        eventually(poller._task.done)
+        assert live.provider._driver._lanes.drain() == []
+
+
 def test_a_configuration_nobody_holds_is_collected_and_its_thread_ends(store: Emulator) -> None:
     """The poller holds its configuration only while it looks."""
     config: Any = appconfig_provider.load(

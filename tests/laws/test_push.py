@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -508,3 +509,40 @@ def test_a_signal_handler_may_notify_in_the_middle_of_anything(store: Emulator) 
         config._give_back()  # as at the end of every refresh
         assert config.refresh()
         assert config["k"] == "v3"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no such signal")
+def test_a_signal_handler_may_refresh_while_its_own_thread_notifies(store: Emulator) -> None:
+    """The handler gives way instead of waiting for itself, and what was wished for stays."""
+    with appconfig_provider.load(**keywords(store)) as config:  # type: ignore[arg-type]
+        handled = 0
+
+        def refresh(*_: object) -> None:
+            nonlocal handled
+            handled += 1
+            config.refresh()
+
+        class Slow:
+            """A mutex during whose tenure the signal comes."""
+
+            def __init__(self, mutex: Any) -> None:
+                self.mutex = mutex
+
+            def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+                got: bool = self.mutex.acquire(blocking, timeout)
+                if got and not handled:
+                    signal.raise_signal(signal.SIGALRM)
+                return got
+
+            def release(self) -> None:
+                self.mutex.release()
+
+        before = signal.signal(signal.SIGALRM, refresh)
+        try:
+            config._mutex = Slow(config._mutex)  # type: ignore[assignment]
+            config.notify(publish(store, "v2"))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert handled == 1
+        assert config.refresh() is True
+        assert config["k"] == "v2"

@@ -17,6 +17,9 @@ from tests.support.raw_server import raw_server
 HANG_UP = b""
 """In place of an answer: close the connection, without waiting for a request."""
 
+LEAVE = b"leave"
+"""In place of an answer: take the request, and close the connection without a word."""
+
 KEY = b'{"key":"s","value":"v","etag":"1"}'
 PAGE = b'{"items":[{"key":"k","label":null,"value":"v","content_type":null,"tags":{}}]}'
 
@@ -72,7 +75,10 @@ class Conversation:
     def _converse(self, connection: socket.socket, number: int) -> None:
         while request := _read_request(connection):
             self.heard.append(Heard(number, request))
-            connection.sendall(self.answers.popleft())
+            said = self.answers.popleft()
+            if said == LEAVE:
+                return
+            connection.sendall(said)
             if self.answers and self.answers[0] == HANG_UP:
                 self.answers.popleft()
                 connection.shutdown(socket.SHUT_RDWR)
