@@ -16,12 +16,19 @@ UNSEEN = Sentinel(None)
 def read_sentinels(
     session: Session, watch: tuple[WatchKey, ...], held: tuple[Sentinel, ...] | None
 ) -> Steps[tuple[Sentinel, ...]]:
-    """Read every watched key in one batch; keys that have not moved keep what is held of them."""
+    """Read every watched key in one batch; keys that have not moved keep what is held of them.
+
+    A key that is older than what is held has not moved: the endpoint lags behind. But where
+    another one has, the data of this endpoint will be loaded, which lacks what belongs to the newer
+    sentinel. Then all are taken as they were answered, and the next check finds what is missing.
+    """
     known = held if held is not None else (UNSEEN,) * len(watch)
     questions = [
         _read_sentinel(session, key, sentinel) for key, sentinel in zip(watch, known, strict=True)
     ]
-    return (yield from together(questions))
+    seen = yield from together(questions)
+    newer = tuple(map(_newer, seen, known))
+    return newer if newer == known else seen
 
 
 @plan
@@ -33,7 +40,7 @@ def _read_sentinel(session: Session, key: WatchKey, held: Sentinel) -> Steps[Sen
     if response.status == 404:
         return held if held.etag is None else UNSEEN
     try:
-        return _newer(read_sentinel(response, target), held)
+        return read_sentinel(response, target)
     except Malformed as error:
         raise RequestFailed(Kind.MALFORMED, session.origin, str(error)) from error
 
