@@ -76,7 +76,7 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
         bad = checked and any(value.startswith(BAD) for value in shown.values())
         life.rule(not bad, "what is refused is not published")
     if answered:
-        _judge_sentinels_kept(life, before, after)
+        _judge_sentinels_kept(life, run, before, after)
         _judge_content(life, run, outcome)
         effort.judge_effort(life, run, before)
         effort.judge_parts(life, run, before, after)
@@ -156,10 +156,11 @@ def _judge_sentinels(life: Life, state: State, first: int, last: int) -> None:
             life.rule(unmoved, rule)
 
 
-def _judge_sentinels_kept(life: Life, before: State, after: State) -> None:
+def _judge_sentinels_kept(life: Life, run: Run, before: State, after: State) -> None:
     """Judge that no sentinel goes back: what is older by its date is a replica that lags.
 
-    Unless another one moved there: then what is kept is what the data belongs to.
+    Unless another one moved there: then what is kept is what the data belongs to. In a load of
+    several passes it may have moved back by the last one.
     """
     moments = life.stage.history.moments
     back = moved = False
@@ -168,6 +169,7 @@ def _judge_sentinels_kept(life: Life, before: State, after: State) -> None:
         older = known and int(moments[int(other.etag or 0)]) < int(moments[int(one.etag or 0)])
         back |= older
         moved |= one.etag != other.etag and not older
+    moved |= run.passes() > 1
     life.rule(moved or not back, f"sentinels went back: {before.sentinels}, {after.sentinels}")
 
 
