@@ -35,7 +35,7 @@ def test_a_seed_is_one_run_in_any_process() -> None:
     """The trace of a seed is the same each time, also where sets come in another order."""
     program = (
         "import logging; logging.getLogger('appconfig_provider').disabled = True\n"
-        "from tests.simulation.test_simulator import fingerprint; print(fingerprint(range(8)))"
+        "from tests.simulation.test_simulator import fingerprint; print(fingerprint(range(40)))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", program],
@@ -45,7 +45,7 @@ def test_a_seed_is_one_run_in_any_process() -> None:
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)},
     )
-    assert shown.stdout.strip() == fingerprint(range(8))
+    assert shown.stdout.strip() == fingerprint(range(40))
     assert fingerprint(range(8)) != fingerprint(range(8, 16))
 
 
