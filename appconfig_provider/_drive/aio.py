@@ -16,6 +16,7 @@ import httpcore
 
 from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
+    CUT_OFF,
     TRANSPORT_ERRORS,
     Lanes,
     Unheard,
@@ -23,8 +24,8 @@ from appconfig_provider._drive.http import (
     failure,
     time_left,
     to_httpcore,
-    unheard,
     usable,
+    worth_repeating,
 )
 from appconfig_provider._drive.names import look_up_async
 from appconfig_provider._drive.network import Network
@@ -182,7 +183,7 @@ class AsyncDriver:
             # may be lost in between, and the lane would wait for it for ever.
             with anyio.CancelScope(shield=True):
                 await lane.aclose()
-            if idle is not None and isinstance(error, Unheard):
+            if idle is not None and worth_repeating(effect, error):
                 return await self._send(effect, anew=True)
             if isinstance(error, TRANSPORT_ERRORS):
                 raise failure(effect, error) from error
@@ -193,8 +194,10 @@ class AsyncDriver:
         return answer
 
     async def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
-        with unheard(effect):
+        try:
             coming = await lane.handle_async_request(request)
+        except CUT_OFF as error:
+            raise Unheard from error
         try:
             answer = Answer(effect, self._clock, coming)
             async for chunk in coming.aiter_stream():

@@ -10,8 +10,7 @@ every address anew and tidy up what was signed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import lru_cache
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -82,15 +81,17 @@ def to_httpcore(effect: Send, clock: Clock, network: Network) -> httpcore.Reques
     headers = [("host", host_of(request.origin)), *request.headers, *signature]
     if request.body:
         headers.append(("Content-Length", str(len(request.body))))
-    return httpcore.Request(
+    whole = httpcore.Request(
         request.method,
         # The target is sent as it was signed, character by character.
         httpcore.URL(scheme=to.scheme, host=to.host, port=to.port, target=request.target),
-        # The charset of headers, in which an ETag goes back as it came, whatever it holds.
-        headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers],
         content=request.body,
         extensions={"timeout": timeouts},
     )
+    # The charset of headers, in which an ETag goes back as it came, whatever it holds. Given to the
+    # constructor, each part would be looked at again.
+    whole.headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    return whole
 
 
 def time_left(effect: Send, clock: Clock) -> float:
@@ -123,19 +124,17 @@ TRANSPORT_ERRORS = (
 none in DNS is a UnicodeError."""
 
 
-@contextmanager
-def unheard(effect: Send) -> Iterator[None]:
-    """Tell a connection that ended before the answer began from one that ended later.
+CUT_OFF = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+"""How a connection ends too soon."""
+
+
+def worth_repeating(effect: Send, error: BaseException) -> bool:
+    """Tell whether a question over a kept connection is to be put once more, over a new one.
 
     A server may close a kept connection just as the next request arrives. That says nothing about
-    the server, so what changes nothing there may be sent once more, over a new connection.
+    the server; what would change something there is not repeated all the same.
     """
-    try:
-        yield
-    except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError) as error:
-        if effect.request.method != "GET":
-            raise
-        raise Unheard from error
+    return isinstance(error, Unheard) and effect.request.method == "GET"
 
 
 def failure(effect: Send, error: BaseException) -> RequestFailed:

@@ -166,7 +166,9 @@ class TaskPoller:
 
         self.ring()
         task = self._task
-        if task is None or calling or self._loop is not asyncio.get_running_loop():
+        if task is None or calling or task is asyncio.current_task():
+            return
+        if self._loop is not asyncio.get_running_loop():
             return
         task.cancel()
         await asyncio.wait([task], timeout=seconds)

@@ -18,14 +18,15 @@ import httpcore
 
 from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
+    CUT_OFF,
     TRANSPORT_ERRORS,
     Lanes,
     Unheard,
     address_of,
     failure,
     to_httpcore,
-    unheard,
     usable,
+    worth_repeating,
 )
 from appconfig_provider._drive.names import look_up
 from appconfig_provider._drive.network import Network
@@ -149,7 +150,7 @@ class SyncDriver:
         except BaseException as error:
             # What is left of a broken exchange is not worth knowing: the lane goes with it.
             lane.close()
-            if idle is not None and isinstance(error, Unheard):
+            if idle is not None and worth_repeating(effect, error):
                 return self._send(effect, anew=True)
             if isinstance(error, TRANSPORT_ERRORS):
                 raise failure(effect, error) from error
@@ -160,8 +161,10 @@ class SyncDriver:
         return answer
 
     def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
-        with unheard(effect):
+        try:
             coming = lane.handle_request(request)
+        except CUT_OFF as error:
+            raise Unheard from error
         try:
             answer = Answer(effect, self._clock, coming)
             for chunk in coming.iter_stream():

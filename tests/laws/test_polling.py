@@ -370,6 +370,26 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         assert live.provider._driver._lanes.drain() == []
 
 
+def test_a_validation_may_close(watch: Watch, store: Emulator, clock: FakeClock) -> None:
+    """`close()` in the middle of a look, on its own thread or task, ends it without a word."""
+    called = threading.Event()
+
+    def validate(snapshot: object) -> Any:
+        if not held:
+            return None
+        called.set()
+        return held[0].provider.close()  # type: ignore[attr-defined]
+
+    held: list[Live] = []
+    with watch(validate=validate) as live:
+        held.append(live)
+        publish(store, "new")
+        clock.advance(SURELY)
+        assert called.wait(PATIENCE)
+        eventually(lambda: not live.provider._flight.locked())
+        assert live.provider["k"] == "v1"
+
+
 def test_a_configuration_nobody_holds_is_collected_and_its_thread_ends(store: Emulator) -> None:
     """The poller holds its configuration only while it looks."""
     config: Any = appconfig_provider.load(
