@@ -61,7 +61,7 @@ class Seen:
     """Bytes held after a third of the time, and at its end."""
 
 
-def test_a_minute_of_everything_at_once(tmp_path: Path) -> None:
+def test_a_minute_of_everything_at_once(tmp_path: Path, unmeasured: None) -> None:
     """No reader ever sees an exception, memory stays flat, and the end is what the store holds."""
     with emulator(tmp_path / "seed.json") as endpoints, tracing():
         told: list[int] = []
