@@ -18,9 +18,9 @@ from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
     CUT_OFF,
     TRANSPORT_ERRORS,
+    LaneKinds,
     Lanes,
     Unheard,
-    address_of,
     failure,
     time_left,
     to_httpcore,
@@ -55,6 +55,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Lane: TypeAlias = "httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool"
+
+_KINDS: LaneKinds[Lane] = LaneKinds(
+    httpcore.AsyncHTTPConnection, httpcore.AsyncHTTPProxy, httpcore.AsyncSOCKSProxy
+)
 
 
 class AsyncDriver:
@@ -173,7 +177,7 @@ class AsyncDriver:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
         idle = None if anew else await self._idle_lane(origin)
-        lane = idle or self._open_lane(origin)
+        lane = idle or _KINDS.open(self._network, origin)
         self.sent += 1
         try:
             with anyio.fail_after(time_left(effect, self._clock)):
@@ -222,16 +226,6 @@ class AsyncDriver:
                 return lane
             await lane.aclose()
         return None
-
-    def _open_lane(self, origin: str) -> Lane:
-        tls, keepalive = self._network.tls(origin), self._network.keepalive
-        proxy = self._network.proxy_for(origin)
-        if proxy is None:
-            return httpcore.AsyncHTTPConnection(address_of(origin).origin, tls, keepalive)
-        kind = httpcore.AsyncSOCKSProxy if proxy.socks else httpcore.AsyncHTTPProxy
-        return kind(
-            proxy.url, proxy.auth, ssl_context=tls, max_connections=1, keepalive_expiry=keepalive
-        )
 
 
 def _being_cancelled() -> bool:

@@ -10,7 +10,9 @@ every address anew and tidy up what was signed.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -52,6 +54,26 @@ class Lanes(Generic[LaneT]):
                 while True:
                     lanes.append(idle.pop())
         return lanes
+
+
+@dataclass(frozen=True, slots=True)
+class LaneKinds(Generic[LaneT]):
+    """What lanes are made of: a bare connection, or a pool that speaks to a proxy."""
+
+    direct: Callable[..., LaneT]
+    http_proxy: Callable[..., LaneT]
+    socks_proxy: Callable[..., LaneT]
+
+    def open(self, network: Network, origin: str) -> LaneT:
+        """Return a new lane to an origin; it connects at its first request."""
+        tls, keepalive = network.tls(origin), network.keepalive
+        proxy = network.proxy_for(origin)
+        if proxy is None:
+            return self.direct(address_of(origin).origin, tls, keepalive)
+        kind = self.socks_proxy if proxy.socks else self.http_proxy
+        return kind(
+            proxy.url, proxy.auth, ssl_context=tls, max_connections=1, keepalive_expiry=keepalive
+        )
 
 
 def usable(lane: object) -> bool:

@@ -20,9 +20,9 @@ from appconfig_provider._drive.answers import Answer
 from appconfig_provider._drive.http import (
     CUT_OFF,
     TRANSPORT_ERRORS,
+    LaneKinds,
     Lanes,
     Unheard,
-    address_of,
     failure,
     to_httpcore,
     usable,
@@ -55,6 +55,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Lane: TypeAlias = "httpcore.HTTPConnection | httpcore.ConnectionPool"
+
+_KINDS: LaneKinds[Lane] = LaneKinds(
+    httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy
+)
 
 
 class SyncDriver:
@@ -141,7 +145,7 @@ class SyncDriver:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
         idle = None if anew else self._idle_lane(origin)
-        lane = idle or self._open_lane(origin)
+        lane = idle or _KINDS.open(self._network, origin)
         # The threads of a crew send side by side; without the lock they could lose a count.
         with self._counting:
             self.sent += 1
@@ -188,16 +192,6 @@ class SyncDriver:
                 return lane
             lane.close()
         return None
-
-    def _open_lane(self, origin: str) -> Lane:
-        tls, keepalive = self._network.tls(origin), self._network.keepalive
-        proxy = self._network.proxy_for(origin)
-        if proxy is None:
-            return httpcore.HTTPConnection(address_of(origin).origin, tls, keepalive)
-        kind = httpcore.SOCKSProxy if proxy.socks else httpcore.HTTPProxy
-        return kind(
-            proxy.url, proxy.auth, ssl_context=tls, max_connections=1, keepalive_expiry=keepalive
-        )
 
 
 class _Crew:
