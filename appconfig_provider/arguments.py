@@ -250,7 +250,10 @@ def seconds(name: str, given: float | None, default: float, least: float) -> flo
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {given!r}")
     if not least <= given <= MOST_SECONDS:
-        raise ValueError(f"{name} must be a number of seconds from {least:g} to {MOST_SECONDS:.0f}")
+        raise ValueError(
+            f"{name} must be a number of seconds from {least:g} to {MOST_SECONDS:.0f}, "
+            f"not {given!r}"
+        )
     return float(given)
 
 
@@ -261,7 +264,7 @@ def count(name: str, given: int | None, default: int) -> int:
     if isinstance(given, bool) or not isinstance(given, int):
         raise TypeError(f"{name} must be a whole number, not {given!r}")
     if given < 0:
-        raise ValueError(f"{name} must not be negative")
+        raise ValueError(f"{name} must not be negative, and {given!r} is")
     return given
 
 
@@ -295,5 +298,6 @@ def function(name: str, given: Callable[..., object] | None) -> Callable[..., ob
 def choice(name: str, given: str | None, allowed: tuple[str, ...]) -> str | None:
     """Return one of a few words."""
     if given is not None and given not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {given!r}")
+        *most, last = map(repr, (*allowed, None))
+        raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {given!r}")
     return given

@@ -32,6 +32,11 @@ class WatchKey(NamedTuple):
     key: str
     label: str = NO_LABEL
 
+    def __repr__(self) -> str:
+        """Return what somebody would type."""
+        label = "" if self.label == NO_LABEL else f", {self.label!r}"
+        return f"WatchKey({self.key!r}{label})"
+
 
 @dataclass(frozen=True, slots=True)
 class Polling:

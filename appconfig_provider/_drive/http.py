@@ -9,6 +9,7 @@ every address anew and tidy up what was signed.
 
 from __future__ import annotations
 
+import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ from appconfig_provider._plan import Send
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import host_of
 from appconfig_provider.protocols import Clock
+from appconfig_provider.texts import printable
 
 LaneT = TypeVar("LaneT")
 
@@ -166,15 +168,33 @@ def failure(effect: Send, error: BaseException) -> RequestFailed:
         error = error.__cause__
     if isinstance(error, TimeoutError):
         return RequestFailed(Kind.OUT_OF_TIME, request.origin, "the time allowed is used up")
-    path = request.target.partition("?")[0]
-    kind = Kind.UNREACHABLE if isinstance(error, _CONNECTING) else Kind.UNANSWERED
-    detail = f"{kind.value} ({type(error).__name__}: {error}) for {request.method} {path}"
-    if kind is Kind.UNREACHABLE and (urlsplit(request.origin).hostname or "") in LOOPBACK:
-        detail += "; is the emulator running? ('appconfig emulator' starts it)"
-    failed = RequestFailed(kind, request.origin, detail)
+    path = printable(request.target.partition("?")[0])
+    kind, hint = _kind_and_hint(request.origin, error)
+    said = printable(error)
+    what = type(error).__name__ + (f": {said}" if said else "")
+    detail = f"{kind.value} ({what}) for {request.method} {path}"
+    failed = RequestFailed(kind, request.origin, detail, hint=hint)
     failed.__cause__ = error
     return failed
 
+
+def _kind_and_hint(origin: str, error: BaseException) -> tuple[Kind, str]:
+    """Return what kind of trouble an error is, and what to do about it."""
+    tls = error.__cause__ if isinstance(error, httpcore.ConnectError) else None
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return Kind.UNTRUSTED, _TRUST if tls.verify_code in _UNKNOWN_ISSUER else ""
+    if isinstance(tls, ssl.SSLError):
+        return Kind.UNREACHABLE, "does it speak TLS? An endpoint without TLS begins with http://"
+    if not isinstance(error, _CONNECTING):
+        return Kind.UNANSWERED, ""
+    local = (urlsplit(origin).hostname or "") in LOOPBACK
+    return Kind.UNREACHABLE, _EMULATOR if local else ""
+
+
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes of a certificate that nobody who is trusted has signed."""
+_TRUST = "pass the CA file that its certificate is signed with: verify='ca.pem'"
+_EMULATOR = "is the emulator running? ('appconfig emulator' starts it)"
 
 _CONNECTING = (
     httpcore.ConnectError,

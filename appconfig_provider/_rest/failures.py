@@ -11,8 +11,14 @@ from abc import abstractmethod
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from appconfig_provider.texts import printable
+
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
+
+
+MAX_MESSAGE = 4000
+"""Characters of a message; each part from outside is far shorter."""
 
 
 class Kind(Enum):
@@ -20,6 +26,7 @@ class Kind(Enum):
 
     REFUSED = "the store answered with an error"
     UNREACHABLE = "no connection"
+    UNTRUSTED = "no trusted connection"
     UNANSWERED = "the answer did not come"
     OUT_OF_TIME = "the time allowed was used up"
     MALFORMED = "the answer made no sense"
@@ -47,7 +54,13 @@ _HINTS = {"/kv": _STORE_HINTS, "/snapshots": _STORE_HINTS, "/secrets": _VAULT_HI
 
 
 class EngineError(Exception):
-    """Something the engine reports in its own words; the user is handed a public error."""
+    """Something the engine reports in its own words; the user is handed a public error.
+
+    The message is printable and bounded, and holds no value of a setting: it may be logged.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, MAX_MESSAGE))
 
     @abstractmethod
     def as_public(self) -> Exception:
@@ -70,10 +83,13 @@ class RequestFailed(EngineError):
         *,
         status: int | None = None,
         retry_after: float | None = None,
+        hint: str = "",
     ) -> None:
-        super().__init__(f"{origin}: {detail}")
+        super().__init__(f"{origin}: {detail}" + (f"; {hint}" if hint else ""))
         self.kind = kind
         self.origin = origin
+        self.detail = printable(detail, MAX_MESSAGE)
+        """What happened, without what to do about it."""
         self.status = status
         self.retry_after = retry_after
         self.challenge: str | None = None
@@ -97,7 +113,7 @@ class RequestFailed(EngineError):
     def _azure_error(self) -> AzureError:
         from appconfig_provider import errors
 
-        if self.kind is Kind.UNREACHABLE:
+        if self.kind in {Kind.UNREACHABLE, Kind.UNTRUSTED}:
             return errors.ServiceRequestError(str(self))
         if self.kind is not Kind.REFUSED:
             return errors.ServiceResponseError(str(self))
@@ -109,24 +125,22 @@ class RequestFailed(EngineError):
 
 def refused(origin: str, status: int, body: bytes, doing: str) -> RequestFailed:
     """Make the failure for a status that was not expected, in words that say what to do."""
-    text = f"answered {status} to {doing}"
+    text = f"answered {status} to {printable(doing)}"
     problem = _problem(body)
     if problem:
         text += f" ({problem})"
     asked = next((path for path in _HINTS if doing.startswith(f"GET {path}")), None)
-    hint = _HINTS[asked].get(status) if asked else None
-    if hint:
-        text += f"; {hint}"
-    return RequestFailed(Kind.REFUSED, origin, text, status=status)
+    hint = _HINTS[asked].get(status, "") if asked else ""
+    return RequestFailed(Kind.REFUSED, origin, text, status=status, hint=hint)
 
 
 def _problem(body: bytes) -> str:
     """Return title and detail of a problem+json body, or nothing."""
     try:
         problem = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(problem, dict):
         return ""
     parts = (problem.get("title"), problem.get("detail"))
-    return ": ".join(part for part in parts if isinstance(part, str) and part)[:300]
+    return printable(": ".join(part for part in parts if isinstance(part, str) and part))

@@ -238,7 +238,7 @@ def test_a_number_of_seconds_out_of_range_is_told_the_least(keyword: str) -> Non
 
 def test_a_bare_watch_key_is_told_to_be_put_in_a_list() -> None:
     """A WatchKey is a tuple and would be read as two keys; the message shows the list to write."""
-    with pytest.raises(TypeError, match=r"refresh_on.*\[WatchKey\(key='sentinel'"):
+    with pytest.raises(TypeError, match=r"refresh_on.*\[WatchKey\('sentinel'"):
         load_nowhere(refresh_on=WatchKey("sentinel"))
 
 
@@ -449,3 +449,32 @@ def test_both_providers_have_the_same_public_names() -> None:
 def test_every_keyword_is_checked_for_its_type_or_known_not_to_be() -> None:
     """A keyword added to `load()` gets a row in the table of wrong types."""
     assert set(KEYWORDS) == set(WRONG_TYPES)
+
+
+@pytest.mark.parametrize("given", [0, 0.5, -3, float("nan")])
+@pytest.mark.mended("refresh_interval=0 was refused without saying what was given")
+def test_a_number_out_of_range_is_repeated(given: float) -> None:
+    """A number of seconds that cannot be used is told with its keyword, its bounds and itself."""
+    with pytest.raises(ValueError) as caught:
+        options(refresh_interval=given)
+    assert str(caught.value).startswith("refresh_interval must be a number of seconds from 1 to ")
+    assert str(caught.value).endswith(f", not {given!r}")
+
+
+@pytest.mark.mended("must be one of a list of one")
+def test_a_choice_names_what_may_be_given() -> None:
+    """A word that is none of the few is told what the few are, None among them."""
+    with pytest.raises(ValueError) as one:
+        options(consistency="strong")
+    assert str(one.value) == "consistency must be 'point_in_time' or None, not 'strong'"
+    with pytest.raises(ValueError) as three:
+        options(secret_policy="last")
+    allowed = "'raise', 'keep_last', 'omit' or None"
+    assert str(three.value) == f"secret_policy must be {allowed}, not 'last'"
+
+
+@pytest.mark.mended("a watched key was shown with its label as a null character")
+def test_a_watched_key_is_shown_as_somebody_types_it() -> None:
+    """A watched key in a message can be copied into a program."""
+    assert repr(WatchKey("sentinel")) == "WatchKey('sentinel')"
+    assert repr(WatchKey("sentinel", "prod")) == "WatchKey('sentinel', 'prod')"
