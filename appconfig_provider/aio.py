@@ -10,7 +10,7 @@ from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._rest.failures import EngineError
-from appconfig_provider.arguments import Watched
+from appconfig_provider.arguments import RefreshOn
 from appconfig_provider.callbacks import OnError, OnSuccess
 from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
@@ -48,7 +48,7 @@ async def load(
     key_vault_options: AzureAppConfigurationKeyVaultOptions | None = None,
     secret_refresh_interval: float | None = None,
     secret_policy: str | None = None,
-    refresh_on: Iterable[Watched] | None = (),
+    refresh_on: RefreshOn | None = (),
     refresh_interval: float | None = 30.0,
     refresh_enabled: bool | None = None,
     on_refresh_success: OnSuccess | None = None,

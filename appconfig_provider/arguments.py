@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from appconfig_provider.models import NO_LABEL, AccessKey, Polling, SettingSelector, Store, WatchKey
 
 Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
+RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
+"""One sentinel by itself, or several; a plain tuple of two texts is two keys."""
 
 _T = TypeVar("_T")
 
@@ -144,11 +146,10 @@ def prefixes(given: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(sorted(wanted, key=lambda prefix: (-len(prefix), prefix)))
 
 
-def watch_keys(refresh_on: Iterable[Watched] | None) -> tuple[WatchKey, ...]:
+def watch_keys(refresh_on: RefreshOn | None) -> tuple[WatchKey, ...]:
     """Return the sentinels; each of the three spellings becomes a WatchKey."""
-    if isinstance(refresh_on, WatchKey):
-        raise TypeError(f"refresh_on takes a list: write [{refresh_on!r}]")
-    entries = items("refresh_on", refresh_on, object)
+    alone = isinstance(refresh_on, WatchKey | str)
+    entries = [refresh_on] if alone else items("refresh_on", refresh_on, object)
     return tuple(dict.fromkeys(_watch_key(entry) for entry in entries))
 
 

@@ -106,7 +106,7 @@ class SettingSelector:
                 NO_LABEL if label_filter is None or label_filter == "" else label_filter,
             )
         self._key_filter = key_filter
-        self._label_filter = label_filter or NO_LABEL
+        self._label_filter = NO_LABEL if label_filter is None else label_filter
         self._tag_filters = None if tag_filters is None else _checked_tags(tag_filters)
         self._snapshot_name = snapshot_name
 
@@ -117,7 +117,7 @@ class SettingSelector:
 
     @property
     def label_filter(self) -> str:
-        """The filter for labels."""
+        """The filter for labels as it was given; `""` means the same as no label."""
         return self._label_filter
 
     @property
@@ -131,7 +131,8 @@ class SettingSelector:
         return self._snapshot_name
 
     def _value(self) -> tuple[object, ...]:
-        return self._key_filter, self._label_filter, self._tag_filters, self._snapshot_name
+        label_filter = self._label_filter or NO_LABEL
+        return self._key_filter, label_filter, self._tag_filters, self._snapshot_name
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SettingSelector):

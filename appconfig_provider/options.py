@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appconfig_provider import arguments
-from appconfig_provider.arguments import Watched
+from appconfig_provider.arguments import RefreshOn
 from appconfig_provider.callbacks import (
     Callback,
     OnError,
@@ -58,7 +58,7 @@ class Options:
     key_vault_options: AzureAppConfigurationKeyVaultOptions | None = None
     secret_refresh_interval: float | None = None
     secret_policy: str | None = None
-    refresh_on: Iterable[Watched] | None = ()
+    refresh_on: RefreshOn | None = ()
     refresh_interval: float | None = 30.0
     refresh_enabled: bool | None = None
     on_refresh_success: OnSuccess | None = None

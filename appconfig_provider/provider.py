@@ -10,7 +10,7 @@ from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._rest.failures import EngineError
-from appconfig_provider.arguments import Watched
+from appconfig_provider.arguments import RefreshOn
 from appconfig_provider.callbacks import OnError, OnSuccess, Subscription
 from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
@@ -47,7 +47,7 @@ def load(
     key_vault_options: AzureAppConfigurationKeyVaultOptions | None = None,
     secret_refresh_interval: float | None = None,
     secret_policy: str | None = None,
-    refresh_on: Iterable[Watched] | None = (),
+    refresh_on: RefreshOn | None = (),
     refresh_interval: float | None = 30.0,
     refresh_enabled: bool | None = None,
     on_refresh_success: OnSuccess | None = None,
@@ -100,11 +100,12 @@ def load(
     may change it, return another one, or return `DROP`. `validate` gets a `ConfigurationSnapshot`
     before it is published and raises to refuse it.
 
-    Refreshing: `refresh_on` names the sentinels (`WatchKey("sentinel")`, `(key, label)` or `"key"`)
-    that `refresh()` looks at every `refresh_interval` seconds (at least 1); `refresh_enabled=True`
-    without it watches every selected page. `on_refresh_success` is
-    a function, or several, called after a new generation was published, with a `ChangeSet` if it
-    requires an argument; `on_refresh_error` is called with the exception of a failed attempt.
+    Refreshing: `refresh_on` names the sentinels (`WatchKey("sentinel")`, `(key, label)` or `"key"`;
+    one `WatchKey` or key may stand by itself) that `refresh()` looks at every `refresh_interval`
+    seconds (at least 1); `refresh_enabled=True` without it watches every selected page.
+    `on_refresh_success` is a function, or several, called after a new generation was published,
+    with a `ChangeSet` if it requires an argument; `on_refresh_error` is called with the exception
+    of a failed attempt.
 
     `polling=Polling.auto(interval=None, init_wait=None)` has a daemon thread look by itself; the
     default, `Polling.manual()`, leaves it to calls of `refresh()`. Its numbers take the place of

@@ -26,7 +26,7 @@ def list_target(selector: SettingSelector, key_prefix: str = "") -> str:
     """Return the target of a selector's first page; `key_prefix` goes before its key filter."""
     tags = [("tags", tag) for tag in selector.tag_filters or ()]
     key = key_prefix + (selector.key_filter or "")
-    return _target("/kv", ("key", key), ("label", selector.label_filter), *tags)
+    return _target("/kv", ("key", key), ("label", selector.label_filter or NO_LABEL), *tags)
 
 
 def snapshot_target(name: str) -> str:

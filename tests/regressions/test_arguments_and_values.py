@@ -49,10 +49,11 @@ def test_an_entry_of_refresh_on_is_a_key_and_not_unpacked(
     assert face.refresh(config)
 
 
-def test_a_bare_text_as_refresh_on_is_refused(face: Face, store: Emulator) -> None:
-    """`refresh_on="sentinel"` is a TypeError, not eight one-letter sentinels."""
-    with pytest.raises(TypeError, match="refresh_on"):
-        face.load(connection_string=store.connection_string, refresh_on="sentinel")
+def test_a_bare_text_as_refresh_on_is_one_key(face: Face, store: Emulator) -> None:
+    """`refresh_on="sentinel"` watches that key, not eight one-letter sentinels."""
+    face.load(connection_string=store.connection_string, refresh_on="sentinel")
+    paths = {record.target.partition("?")[0] for record in store.requests}
+    assert paths == {"/kv/sentinel", "/kv"}
 
 
 @pytest.fixture

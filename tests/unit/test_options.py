@@ -16,6 +16,7 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling, SettingSelector, WatchKey, load
+from appconfig_provider._rest.requests import list_target
 from appconfig_provider.models import NO_LABEL, AccessKey
 from appconfig_provider.options import Options
 
@@ -139,7 +140,7 @@ WRONG_TYPES: dict[str, list[object]] = {
     "connection_string": [5, STORE.encode(), [STORE]],
     "selects": ["*", b"*", 5, ["*"], [None], [("*", "prod")], SettingSelector(key_filter="*")],
     "trim_prefixes": ["app/", b"app/", 5, [None], [b"app/"], [["app/"]]],
-    "refresh_on": ["sentinel", b"s", 5, [5], [None], [("a", "b", "c")], [("a", 5)], [["a", "b"]]],
+    "refresh_on": [b"s", 5, [5], [None], [("a", "b", "c")], [("a", 5)], [["a", "b"]]],
     "refresh_interval": ["30", True, [30], Fraction(30)],
     "on_refresh_success": ["print", 5, [5], [print, None]],
     "on_refresh_error": ["print", 5, [5], [print, None]],
@@ -174,7 +175,17 @@ WRONG_TYPES: dict[str, list[object]] = {
 }
 
 WRONG_VALUES: dict[str, list[object]] = {
-    "refresh_on": [["a*"], [""], [("a", "p*")], [("a", "p,q")], [WatchKey("*")], [("", "l")]],
+    "refresh_on": [
+        "",
+        "a*",
+        WatchKey("a*"),
+        ["a*"],
+        [""],
+        [("a", "p*")],
+        [("a", "p,q")],
+        [WatchKey("*")],
+        [("", "l")],
+    ],
     "refresh_interval": [0, 0.99, -1, math.nan, math.inf, -math.inf, 10**400],
     "startup_timeout": [-1, -0.001, math.nan, math.inf],
     "connect_timeout": [0, -1, math.nan, math.inf],
@@ -234,12 +245,6 @@ def test_a_number_of_seconds_out_of_range_is_told_the_least(keyword: str) -> Non
     """What to write instead stands in the message: the least number of seconds."""
     with pytest.raises(ValueError, match=rf"{keyword} must be a number of seconds from [\d.]+"):
         load_nowhere(**{keyword: -5})
-
-
-def test_a_bare_watch_key_is_told_to_be_put_in_a_list() -> None:
-    """A WatchKey is a tuple and would be read as two keys; the message shows the list to write."""
-    with pytest.raises(TypeError, match=r"refresh_on.*\[WatchKey\('sentinel'"):
-        load_nowhere(refresh_on=WatchKey("sentinel"))
 
 
 @pytest.mark.parametrize("keyword", ["select", "refresh_intervall", "Endpoint", "logging_enable"])
@@ -335,6 +340,36 @@ def test_a_watched_key_may_be_written_in_three_ways(entry: Any, watched: WatchKe
     """WatchKey, (key, label) and a bare key are the same; an empty label is none."""
     assert options(refresh_on=[entry]).watch == (watched,)
     assert options(refresh_on=[entry, watched]).watch == (watched,)
+
+
+@pytest.mark.mended("one watched key had to be put in a list")
+@pytest.mark.parametrize(
+    ("alone", "watched"),
+    [
+        ("sentinel", WatchKey("sentinel")),
+        (WatchKey("sentinel"), WatchKey("sentinel")),
+        (WatchKey("sentinel", "prod"), WatchKey("sentinel", "prod")),
+    ],
+)
+def test_one_watched_key_may_stand_by_itself(alone: Any, watched: WatchKey) -> None:
+    """A single key or `WatchKey` needs no list; its letters and parts are not taken for keys."""
+    assert options(refresh_on=alone).watch == (watched,)
+
+
+def test_a_plain_tuple_of_two_texts_is_two_keys() -> None:
+    """Only a `WatchKey` is a key with its label when it stands alone; a tuple is a list."""
+    assert options(refresh_on=("a", "b")).watch == (WatchKey("a"), WatchKey("b"))
+
+
+@pytest.mark.mended("an empty label filter was handed back as another text")
+def test_an_empty_label_filter_is_handed_back_as_it_was_given() -> None:
+    """`label_filter=""` reads back as `""`, and means no label: as a value and to the store."""
+    empty = SettingSelector(key_filter="*", label_filter="")
+    plain = SettingSelector(key_filter="*")
+    assert empty.label_filter == ""
+    assert {empty} == {plain}
+    assert options(selects=[empty, plain]).selectors == (plain,)
+    assert list_target(empty) == list_target(plain)
 
 
 @pytest.mark.parametrize("keyword", SECONDS)
