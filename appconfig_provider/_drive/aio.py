@@ -29,6 +29,7 @@ from appconfig_provider._drive.http import (
 )
 from appconfig_provider._drive.names import look_up_async
 from appconfig_provider._drive.network import Network
+from appconfig_provider._drive.threads import on_thread
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -167,8 +168,8 @@ class AsyncDriver:
                 return None
             case AcquireToken():
                 return self._tokens.cached(effect) or await self._new_token(effect)
-            case Invoke(function, arguments):
-                answer = function(*arguments)
+            case Invoke(function, arguments, blocking):
+                answer = await on_thread(function, arguments) if blocking else function(*arguments)
                 return await answer if inspect.isawaitable(answer) else answer
             case _:
                 raise TypeError(f"no driver performs {effect!r}")

@@ -26,6 +26,20 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """Until when a load may go on, on the monotonic clock, and what is told when it may not."""
+
+    until: float
+    budget: str
+    """The time that is used up then, as the user knows it."""
+
+    @property
+    def told(self) -> str:
+        """Why something is not begun any more."""
+        return f"{self.budget} was used up"
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What plans are given instead of the world."""
 

@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 from functools import partial
 from types import MappingProxyType
 
-from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.load import Content
 from appconfig_provider._engine.secrets import Resolved, Secrets, resolve
-from appconfig_provider._plan import Invoke, Steps, ask, plan
+from appconfig_provider._plan import Invoke, Sleep, Steps, ask, plan
+from appconfig_provider._rest.failures import OutOfTime
 from appconfig_provider._rest.responses import Setting, parse_moment
 from appconfig_provider._rest.tracing import Usage, usage_of
 from appconfig_provider._settings.flags import Flag, read_flags, to_value
@@ -33,6 +34,9 @@ from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, read_only
 
 FEATURE_MANAGEMENT = "feature_management"
+
+PAUSE_EVERY = 0.005
+"""Seconds of mapper calls after which others may run."""
 
 Decoded = Mapping[str, JsonValue]
 """JSON values by the texts they were decoded from."""
@@ -65,7 +69,7 @@ class Terms:
     """Under which terms a generation is built."""
 
     version: int
-    deadline: float
+    allowed: Allowed
     secret_policy: str
     secret_max_age: float
     """Seconds for which a secret that was read is trusted."""
@@ -85,12 +89,12 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
     if options.configuration_mapper is None:
         winners = entries(content.settings, content.references, options.prefixes)
     else:
-        winners, made = yield from _mapped(context, content)
+        winners, made = yield from _mapped(context, content, terms.allowed)
     resolved = yield from resolve(
         context,
         vault_references(winners),
         held.secrets,
-        deadline=terms.deadline,
+        allowed=terms.allowed,
         max_age=terms.secret_max_age,
         policy=terms.secret_policy,
     )
@@ -108,6 +112,8 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
         explain=partial(_explain, options, content, made),
     )
     if options.validate is not None:
+        if context.clock.monotonic() >= terms.allowed.until:
+            raise OutOfTime(f"validate was not called, because {terms.allowed.told}")
         yield from ask(Invoke(options.validate, (snapshot,)))
     told = frozenset([*problems, *flag_problems, *resolved.problems])
     usage = usage_of(
@@ -138,10 +144,11 @@ def _explain(options: Options, content: Content, made: Mapping[str, str], key: s
 
 @plan
 def _mapped(
-    context: Context, content: Content
+    context: Context, content: Content, allowed: Allowed
 ) -> Steps[tuple[dict[str, Setting], Mapping[str, str]]]:
     """Show the mapper a private copy of each setting; what it leaves or returns counts.
 
+    Every few milliseconds others may run, since all calls together would stop an event loop.
     Returns the settings by the keys they have now, and the keys they had before.
     """
     mapper = context.options.configuration_mapper
@@ -151,7 +158,15 @@ def _mapped(
     winners = layer(in_order(content.settings, content.references), prefixes)
     mapped: dict[str, Setting] = {}
     made: dict[str, str] = {}
-    for before, setting in winners.items():
+    paused = context.clock.monotonic()
+    for number, (before, setting) in enumerate(winners.items()):
+        now = context.clock.monotonic()
+        if now >= allowed.until:
+            seen = f"{number} of {len(winners)} settings"
+            raise OutOfTime(f"configuration_mapper was shown {seen}, because {allowed.told}")
+        if now - paused >= PAUSE_EVERY:
+            yield from ask(Sleep(0.0))
+            paused = now
         shown = _to_public(setting)
         answer = yield from ask(Invoke(mapper, (shown,)))
         if answer is DROP:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 
-from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
 from appconfig_provider._engine.fleet import FIRST_BACKOFF, Backoff
 from appconfig_provider._engine.generation import Generation, Held, Terms, build
@@ -271,9 +271,10 @@ def _held(state: State) -> Held:
 
 def _terms(context: Context, state: State, found: Found, due: Due) -> Terms:
     max_age = FRESH if found.reason in {"sentinel", "page"} else math.inf
+    budget = context.options.load_budget
     return Terms(
         version=state.snapshot.version + 1,
-        deadline=context.clock.monotonic() + context.options.load_budget,
+        allowed=Allowed(context.clock.monotonic() + budget, f"the time of a reload ({budget:g} s)"),
         secret_policy=context.options.secret_policy or "keep_last",
         secret_max_age=-math.inf if due.secrets else max_age,
     )

@@ -1,5 +1,8 @@
 """Following Key Vault references: each distinct secret once, at most sixteen at a time.
 
+A plain `secret_resolver` is called one time after the other: it need not be safe for several
+threads. Nothing is asked once the time of the load is used up.
+
 What was read stays in the state by secret id, so one secret serves every key that points to it,
 and a rotation reaches all of them in one generation. A secret with a version never changes; one
 without is read again by a rotation, and by a reload once it is a minute old.
@@ -13,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from appconfig_provider._engine.context import Context, Secret
+from appconfig_provider._engine.context import Allowed, Context, Secret
 from appconfig_provider._engine.failover import PATIENCE, claims_of
 from appconfig_provider._plan import (
     AcquireToken,
@@ -31,20 +34,23 @@ from appconfig_provider._rest.responses import Malformed, Setting, read_object
 from appconfig_provider._rest.signing import token_signer
 from appconfig_provider._settings.layering import Problem, problem
 from appconfig_provider._settings.references import UnresolvedReference, secret_of
-from appconfig_provider.vaults import SecretIdentifier
+from appconfig_provider.callbacks import is_coroutine_function
+from appconfig_provider.vaults import SecretIdentifier, Vaults
 
 LANES = 16
 FRESH = 60.0
 """Seconds for which a reload trusts a secret that was just read."""
 
 Secrets = Mapping[str, Secret]
+Wanted = tuple[SecretIdentifier, Setting]
+"""A secret to read, and the first of the settings that point to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """The values of references by key, and every secret read so far that is still pointed to."""
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     secrets: Secrets
     problems: tuple[Problem, ...] = ()
     left_out: frozenset[str] = frozenset()
@@ -55,10 +61,10 @@ class _Job:
     """What the lanes share: the secrets to read, and how each went."""
 
     context: Context
-    deadline: float
-    queue: deque[tuple[SecretIdentifier, Setting]]
+    allowed: Allowed
+    queue: deque[Wanted]
     held: Secrets
-    tokens: dict[str, str | Exception] = field(default_factory=dict)
+    tokens: dict[str, str | Exception] = field(default_factory=dict, repr=False)
     """By vault: the token for it, or why there is none."""
     found: dict[str, Secret] = field(default_factory=dict)
     failed: dict[str, UnresolvedReference] = field(default_factory=dict)
@@ -70,7 +76,7 @@ def resolve(
     references: Mapping[str, Setting],
     held: Secrets,
     *,
-    deadline: float,
+    allowed: Allowed,
     max_age: float,
     policy: str,
 ) -> Steps[Resolved]:
@@ -90,11 +96,11 @@ def resolve(
         for key, secret in wanted.items()
         if not _good(held.get(secret.url), secret, now, max_age)
     }
-    job = _Job(context, deadline, deque(queue.values()), held)
+    job = _Job(context, allowed, deque(queue.values()), held)
     if queue and not vaults.configured:
         raise UnresolvedReference(next(iter(references.values())), _UNCONFIGURED)
     yield from _open_vaults(job)
-    yield from together([_lane(job) for _ in range(min(LANES, len(queue)))])
+    yield from together([_read_all(job, queue) for queue in _shared_out(job)])
     failed = {
         key: job.failed[secret.url] for key, secret in wanted.items() if secret.url in job.failed
     }
@@ -152,11 +158,26 @@ def _by_policy(
     return Resolved(values, kept, tuple(problems), left_out)
 
 
+def _shared_out(job: _Job) -> list[deque[Wanted]]:
+    """Return the queue of each reader: several for one, and a single one for a plain resolver."""
+    vaults = job.context.options.vaults
+    if not _blocks(vaults):
+        return [job.queue] * min(LANES, len(job.queue))
+    alone = deque(one for one in job.queue if vaults.credential_for(one[0]) is None)
+    shared = deque(one for one in job.queue if vaults.credential_for(one[0]) is not None)
+    return [shared] * min(LANES, len(shared)) + [alone]
+
+
+def _blocks(vaults: Vaults) -> bool:
+    """Tell whether a call of the resolver keeps its caller waiting."""
+    return vaults.resolver is not None and not is_coroutine_function(vaults.resolver)
+
+
 @plan
-def _lane(job: _Job) -> Steps[None]:
+def _read_all(job: _Job, queue: deque[Wanted]) -> Steps[None]:
     """Read secrets until the queue is empty; one that fails does not stop the others."""
-    while job.queue:
-        secret, setting = job.queue.popleft()
+    while queue:
+        secret, setting = queue.popleft()
         try:
             value = yield from _read(job, secret, setting)
         except UnresolvedReference as failure:
@@ -171,13 +192,16 @@ def _lane(job: _Job) -> Steps[None]:
 @plan
 def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
     vaults = job.context.options.vaults
+    if job.context.clock.monotonic() >= job.allowed.until:
+        raise _too_late(setting, secret, job.allowed)
     try:
         if vaults.credential_for(secret) is not None:
             return (yield from _from_vault(job, secret))
         if vaults.resolver is None:
             why = "no credential may be sent to that host; name it in keyvault_client_configs"
             raise UnresolvedReference(setting, why, secret.url)
-        value = yield from ask(Invoke(vaults.resolver, (secret.written,)))
+        asking = Invoke(vaults.resolver, (secret.written,), blocking=_blocks(vaults))
+        value = yield from ask(asking)
     except UnresolvedReference:
         raise
     except Exception as error:
@@ -185,6 +209,12 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
     if not isinstance(value, str):
         raise UnresolvedReference(setting, "secret_resolver returned no str", secret.url)
     return value
+
+
+def _too_late(setting: Setting, secret: SecretIdentifier, allowed: Allowed) -> UnresolvedReference:
+    failure = UnresolvedReference(setting, f"not read, because {allowed.told}", secret.url)
+    failure.may_heal = failure.out_of_time = True
+    return failure
 
 
 def _unresolved(
@@ -261,7 +291,7 @@ def _session(job: _Job, secret: SecretIdentifier) -> Session:
         origin=secret.vault,
         sign=lambda _request, _now: (),
         headers=agent,
-        deadline=job.deadline,
+        deadline=job.allowed.until,
         patience=PATIENCE,
         retries=context.options.retries,
         clock=context.clock,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 
-from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
 from appconfig_provider._engine.fleet import first_fleet
@@ -15,7 +16,7 @@ from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
-from appconfig_provider._rest.failures import EngineError, RequestFailed, public
+from appconfig_provider._rest.failures import EngineError, OutOfTime, RequestFailed, public
 from appconfig_provider._settings.references import UnresolvedReference
 
 logger = logging.getLogger("appconfig_provider")
@@ -28,20 +29,27 @@ SHORTEST = 0.5
 """Seconds below which a last try is not worth the wait."""
 
 
-class NobodyAnswered(EngineError):
-    """The start-up budget is used up; holds the last failure of each endpoint."""
+class NotInTime(EngineError):
+    """The start-up budget is used up; `causes` are what happened instead of a load."""
 
-    def __init__(self, failures: tuple[RequestFailed, ...], budget: float) -> None:
-        told = "; ".join(str(failure) for failure in failures)
-        super().__init__(f"no usable answer within startup_timeout={budget:g} s: {told}")
-        self.failures = failures
+    def __init__(self, told: str, causes: Sequence[EngineError]) -> None:
+        super().__init__(f"{told}: {'; '.join(str(cause) for cause in causes)}")
+        self.causes = causes
 
     def as_public(self) -> Exception:
         from appconfig_provider.errors import StartupTimeout
 
-        error = StartupTimeout(str(self), [public(failure) for failure in self.failures])
+        error = StartupTimeout(str(self), [public(cause) for cause in self.causes])
         error.__cause__ = error.causes[0] if error.causes else self
         return error
+
+
+class NobodyAnswered(NotInTime):
+    """Every endpoint failed until the budget was used up; holds the last failure of each."""
+
+    def __init__(self, failures: tuple[RequestFailed, ...], budget: float) -> None:
+        super().__init__(f"no usable answer within startup_timeout={budget:g} s", failures)
+        self.failures = failures
 
 
 @plan
@@ -50,7 +58,7 @@ def start(context: Context) -> Steps[State]:
 
     Raises:
         RequestFailed: every endpoint of a round said 400, 401, 403 or 404.
-        NobodyAnswered: the budget is used up.
+        NotInTime: the budget is used up.
     """
     options = context.options
     began = context.clock.monotonic()
@@ -119,13 +127,19 @@ def _first_state(context: Context, answer: Answered[Loaded], deadline: float) ->
 @plan
 def _first_generation(context: Context, content: Content, deadline: float) -> Steps[Generation]:
     """Build the first generation; a vault in passing trouble is asked again, the store is not."""
-    policy = context.options.secret_policy or "raise"
+    options = context.options
+    policy = options.secret_policy or "raise"
+    allowed = Allowed(deadline, f"startup_timeout={options.load_budget:g} s")
     while True:
-        terms = Terms(version=1, deadline=deadline, secret_policy=policy, secret_max_age=math.inf)
+        terms = Terms(version=1, allowed=allowed, secret_policy=policy, secret_max_age=math.inf)
         try:
             return (yield from build(context, content, Held(), terms))
+        except OutOfTime as failure:
+            raise NotInTime("not loaded in time", (failure,)) from failure
         except UnresolvedReference as failure:
+            if failure.out_of_time:
+                raise NotInTime("not loaded in time", (failure,)) from failure
             left = deadline - context.clock.monotonic()
-            if not failure.may_heal or left < SHORTEST or not context.options.startup_budget:
+            if not failure.may_heal or left < SHORTEST or not options.startup_budget:
                 raise
             yield from ask(Sleep(min(_WINDOWS[0][1], left / 2)))

@@ -102,7 +102,12 @@ class Sleep(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Invoke(Effect[object]):
-    """Call the user's function; runs alone, on the thread or task that runs the plan."""
+    """Call the user's function; runs alone, on the thread or task that runs the plan.
+
+    A `blocking` one may take its time: asyncio calls it on a thread of its own, so that the event
+    loop runs meanwhile.
+    """
 
     function: Callable[..., object]
     arguments: tuple[object, ...] = ()
+    blocking: bool = False

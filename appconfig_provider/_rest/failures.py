@@ -72,6 +72,13 @@ def public(error: Exception) -> Exception:
     return error.as_public() if isinstance(error, EngineError) else error
 
 
+class OutOfTime(EngineError):
+    """A load that had no time left for what the user's own functions had still to do."""
+
+    def as_public(self) -> Exception:
+        return TimeoutError(str(self))
+
+
 class RequestFailed(EngineError):
     """No usable answer: a refusing status, or trouble on the way."""
 

@@ -24,6 +24,8 @@ class UnresolvedReference(EngineError):
         self.original: BaseException | None = None
         self.may_heal = False
         """True when asking again later may help."""
+        self.out_of_time = False
+        """True when nobody was asked, because the time of the load was used up."""
 
     def as_public(self) -> Exception:
         from appconfig_provider.errors import KeyVaultReferenceError
