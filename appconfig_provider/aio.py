@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
-from appconfig_provider._rest.failures import EngineError
 from appconfig_provider.arguments import RefreshOn
 from appconfig_provider.callbacks import OnError, OnSuccess
 from appconfig_provider.face import LiveConfiguration
@@ -18,6 +17,7 @@ from appconfig_provider.options import Options
 from appconfig_provider.preparation import make_context
 from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
+from appconfig_provider.trouble import EngineError, public
 from appconfig_provider.vaults import (
     AzureAppConfigurationKeyVaultOptions,
     ClientConfigs,
@@ -96,7 +96,7 @@ async def load(
     except BaseException as error:
         await driver.close()
         if isinstance(error, EngineError):
-            shown = error.as_public()
+            shown = public(error)
             raise shown from shown.__cause__
         raise
     return AzureAppConfigurationProvider(context, driver, state)

@@ -277,7 +277,7 @@ class LiveConfiguration(CurrentValues, Generic[DriverT, PollerT]):
         self._granted = Wish()
         if outcome.error is not None:
             # As text: a handler that keeps records would keep the frames of the traceback, too.
-            logger.warning("configuration not refreshed: %s", str(outcome.error))
+            logger.warning("configuration not refreshed: %s", outcome.told)
         log_problems(outcome.state, before)
         if outcome.changes is None:
             return False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple, TypeAlias
+
+from appconfig_provider.trouble import shown as shown_error
 
 NO_LABEL = "\0"
 """How the service's filters spell "without label"."""
@@ -311,6 +313,15 @@ class Status:
     backoff_until: datetime | None
     """When the next endpoint is free again, while every one of them is backing off."""
     requests_sent: int
+
+    def __repr__(self) -> str:
+        """Show the last error by its type alone where its text may quote a value."""
+        named = ((one.name, getattr(self, one.name)) for one in fields(self))
+        shown = (
+            f"{name}={shown_error(value) if name == 'last_error' else repr(value)}"
+            for name, value in named
+        )
+        return f"Status({', '.join(shown)})"
 
     def healthy(self, max_age: float) -> bool:
         """Tell whether the store confirmed the configuration within `max_age` seconds."""

@@ -13,6 +13,8 @@ from appconfig_provider.callbacks import Callback, Subscription
 from appconfig_provider.models import NO_LABEL
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+from appconfig_provider.texts import printable, quoted
+from appconfig_provider.trouble import MAX_MESSAGE, drop_frames, name_of, told
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -23,12 +25,20 @@ _KEYS_IN_LOG = 20
 def call_back(
     options: Options, outcome: Outcome, subscriptions: Iterable[Subscription]
 ) -> Steps[None]:
-    """Tell the user's functions about a refresh, each on its own: one that raises stops nothing."""
-    for callback, news in _calls(options, outcome, subscriptions):
-        try:
-            yield from ask(Invoke(callback.function, callback.arguments(news)))
-        except Exception:
-            logger.exception("the callback %r raised", callback.function)
+    """Tell the user's functions about a refresh, each on its own: one that raises stops nothing.
+
+    When all have returned, the error of the refresh has no frames any more: `status` keeps it.
+    """
+    try:
+        for callback, news in _calls(options, outcome, subscriptions):
+            try:
+                yield from ask(Invoke(callback.function, callback.arguments(news)))
+            except Exception as error:
+                name = name_of(callback.function)
+                logger.error("the callback %s failed: %s", name, told(error))  # noqa: TRY400 - no text
+    finally:
+        if outcome.error is not None:
+            drop_frames(outcome.error)
 
 
 def _calls(
@@ -53,7 +63,8 @@ def log_problems(state: State, before: State | None) -> None:
     if state.problems is known:
         return
     for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
-        logger.warning("setting %r (label %r) %s", problem.key, problem.label, problem.told)
+        key, label = quoted(problem.key), quoted(problem.label)
+        logger.warning("setting %s (label %s) %s", key, label, printable(problem.told, MAX_MESSAGE))
 
 
 def log_what_waits(options: Options, state: State) -> None:
@@ -62,9 +73,9 @@ def log_what_waits(options: Options, state: State) -> None:
         if sentinel.etag is None:
             label = None if key.label == NO_LABEL else key.label
             logger.warning(
-                "watched key %r (label %r) is not in the store; refresh() waits for it to appear",
-                key.key,
-                label,
+                "watched key %s (label %s) is not in the store; refresh() waits for it to appear",
+                quoted(key.key),
+                quoted(label),
             )
     if math.isinf(state.due) and (options.success_callbacks or options.error_callbacks):
         logger.warning(
@@ -92,4 +103,4 @@ def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
 
 def _name(key: str) -> str:
     """Return a key as a log line can hold it: a key may have line breaks, and a line has none."""
-    return key if key.isprintable() else repr(key)
+    return printable(key) if key.isprintable() else quoted(key)

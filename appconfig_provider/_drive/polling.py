@@ -16,6 +16,7 @@ from threading import Thread, current_thread
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from appconfig_provider.protocols import Clock
+from appconfig_provider.trouble import told
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +25,8 @@ logger = logging.getLogger("appconfig_provider")
 
 PAUSE = 0.1
 """Seconds between two looks at least, whatever is due: another thread may be refreshing."""
+_GOES_ON = "Polling.auto() goes on after an unexpected error: %s"
+
 LONGEST_SLEEP = 3600.0
 """Seconds; machines limit how long a thread may wait."""
 
@@ -94,7 +97,7 @@ class ThreadPoller:
             self._thread.start()
         except RuntimeError as error:
             self._thread = None
-            logger.warning("no thread for Polling.auto(), so call refresh(): %s", error)
+            logger.warning("no thread for Polling.auto(), so call refresh(): %s", str(error))
 
     def ring(self) -> None:
         """Make it work out anew what is due; may be called by a signal handler."""
@@ -116,9 +119,9 @@ class ThreadPoller:
             elif (polled := self._polled()) is not None:
                 try:
                     polled._look()
-                except BaseException:
+                except BaseException as error:
                     # A callback that calls sys.exit() could end this thread, not the program.
-                    logger.exception("Polling.auto() goes on after an unexpected error")
+                    logger.error(_GOES_ON, told(error))  # noqa: TRY400 - no text, it may quote
                 del polled
 
 
@@ -186,6 +189,6 @@ class TaskPoller:
             elif (polled := self._polled()) is not None:
                 try:
                     await polled._look()
-                except Exception:
-                    logger.exception("Polling.auto() goes on after an unexpected error")
+                except Exception as error:
+                    logger.error(_GOES_ON, told(error))  # noqa: TRY400 - no text, it may quote
                 del polled

@@ -19,6 +19,7 @@ from appconfig_provider._engine.fleet import (
     trusted_domain,
 )
 from appconfig_provider._plan import ResolveSrv, Steps, ask, plan
+from appconfig_provider.texts import printable
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -39,7 +40,7 @@ def discover(context: Context, fleet: Fleet, deadline: float) -> Steps[Fleet]:
     try:
         names = yield from _names(host_of_endpoint(fleet.endpoints[0]), min(deadline, now + BUDGET))
     except Exception as error:  # whatever a resolver raises, the stores that are known remain
-        logger.warning("replicas of the store could not be looked up: %s", error)
+        logger.warning("replicas of the store could not be looked up: %s", printable(error))
         backoff = fleet.discovery.after_failure(
             context.clock.monotonic(), interval=context.options.interval, jitter=context.random()
         )

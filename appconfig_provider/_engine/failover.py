@@ -23,6 +23,7 @@ from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
 from appconfig_provider._rest.tracing import Usage, correlation_context
 from appconfig_provider.models import Store
+from appconfig_provider.texts import printable
 
 T = TypeVar("T")
 
@@ -241,7 +242,7 @@ def _credential_failure(origin: str, error: Exception) -> Exception:
         return error
     refused = isinstance(error, ClientAuthenticationError)
     kind = Kind.REFUSED if refused else Kind.UNREACHABLE
-    text = f"the credential gave no token ({type(error).__name__})"
+    text = f"the credential gave no token ({type(error).__name__}: {printable(error)})"
     failure = RequestFailed(kind, origin, text, status=401 if refused else None)
     failure.original = error
     return failure

@@ -32,6 +32,8 @@ from appconfig_provider._settings.sources import Sources
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, read_only
+from appconfig_provider.texts import quoted
+from appconfig_provider.trouble import EngineError
 
 FEATURE_MANAGEMENT = "feature_management"
 
@@ -40,6 +42,14 @@ PAUSE_EVERY = 0.005
 
 Decoded = Mapping[str, JsonValue]
 """JSON values by the texts they were decoded from."""
+
+
+class WrongMapper(EngineError):
+    """The user's mapper gave back what no setting can be."""
+
+    def as_public(self) -> Exception:
+        """Return the error for a value of the wrong type."""
+        return TypeError(str(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +182,8 @@ def _mapped(
         if answer is DROP:
             continue
         if answer is not None and not isinstance(answer, ConfigurationSetting):
-            raise TypeError(
-                f"configuration_mapper returned {type(answer).__name__} for {setting.key!r}; "
+            raise WrongMapper(
+                f"configuration_mapper returned {type(answer).__name__} for {quoted(setting.key)}; "
                 "it may return None, a ConfigurationSetting or DROP"
             )
         changed = _from_public(answer or shown, setting)
@@ -199,8 +209,8 @@ def _to_public(setting: Setting) -> ConfigurationSetting:
 def _from_public(setting: ConfigurationSetting, original: Setting) -> Setting:
     for name, text in (("key", setting.key), ("value", setting.value)):
         if not isinstance(text, str) and not (name == "value" and text is None):
-            raise TypeError(
-                f"configuration_mapper made the {name} of {original.key!r} a "
+            raise WrongMapper(
+                f"configuration_mapper made the {name} of {quoted(original.key)} a "
                 f"{type(text).__name__}; it is text (JSON text with a JSON content type)"
             )
     return original._replace(

@@ -21,10 +21,11 @@ from appconfig_provider._engine.secrets import FRESH
 from appconfig_provider._engine.state import Attempt, Due, Rejected, State
 from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, plan, together
-from appconfig_provider._rest.failures import EngineError, RequestFailed, public
+from appconfig_provider._rest.failures import RequestFailed
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ChangeSet, compare
+from appconfig_provider.trouble import EngineError, public, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Outcome:
     state: State
     changes: ChangeSet | None = None
     error: Exception | None = None
+    told: str = ""
+    """What a log line may say of the error."""
 
     @property
     def quiet(self) -> bool:
@@ -200,7 +203,8 @@ def _known_bad(
 
 def _failed(state: State, error: Exception) -> Outcome:
     shown = public(error)
-    return Outcome(replace(state, attempt=replace(state.attempt, error=shown)), error=shown)
+    following = replace(state, attempt=replace(state.attempt, error=shown))
+    return Outcome(following, error=shown, told=told(error))
 
 
 def _answered(
@@ -262,7 +266,8 @@ def _the_rest(context: Context, rejected: Outcome, found: Found, due: Due) -> St
         generation = yield from build(context, rest.content, _held(state), terms)
     except Exception:
         return rejected
-    return replace(_published(state, rest, generation, due), error=rejected.error)
+    following = _published(state, rest, generation, due)
+    return replace(following, error=rejected.error, told=rejected.told)
 
 
 def _held(state: State) -> Held:

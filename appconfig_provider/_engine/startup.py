@@ -16,8 +16,9 @@ from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
-from appconfig_provider._rest.failures import EngineError, OutOfTime, RequestFailed, public
+from appconfig_provider._rest.failures import OutOfTime, RequestFailed
 from appconfig_provider._settings.references import UnresolvedReference
+from appconfig_provider.trouble import EngineError, public
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -39,9 +40,8 @@ class NotInTime(EngineError):
     def as_public(self) -> Exception:
         from appconfig_provider.errors import StartupTimeout
 
-        error = StartupTimeout(str(self), [public(cause) for cause in self.causes])
-        error.__cause__ = error.causes[0] if error.causes else self
-        return error
+        # Not chained: a traceback for each link would bury the message, which says it all.
+        return StartupTimeout(str(self), [public(cause) for cause in self.causes])
 
 
 class NobodyAnswered(NotInTime):
@@ -80,7 +80,7 @@ def start(context: Context) -> Steps[State]:
         logger.warning(
             "no endpoint gave a usable answer yet; next try in %.1f s: %s",
             pause,
-            answer.failures[0],
+            str(answer.failures[0]),
         )
         yield from ask(Sleep(pause))
     raise AssertionError("the loop ends by returning or raising")

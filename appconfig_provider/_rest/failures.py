@@ -7,18 +7,14 @@ are made only when an error is handed to the user.
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from appconfig_provider.texts import printable
+from appconfig_provider.trouble import MAX_MESSAGE, EngineError
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
-
-
-MAX_MESSAGE = 4000
-"""Characters of a message; each part from outside is far shorter."""
 
 
 class Kind(Enum):
@@ -51,25 +47,6 @@ _VAULT_HINTS = {
 
 _HINTS = {"/kv": _STORE_HINTS, "/snapshots": _STORE_HINTS, "/secrets": _VAULT_HINTS}
 """What to do, by what was asked for and how it was refused."""
-
-
-class EngineError(Exception):
-    """Something the engine reports in its own words; the user is handed a public error.
-
-    The message is printable and bounded, and holds no value of a setting: it may be logged.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message, MAX_MESSAGE))
-
-    @abstractmethod
-    def as_public(self) -> Exception:
-        """Return the error that the user's `except` clauses know, chained to this one."""
-
-
-def public(error: Exception) -> Exception:
-    """Return an error as the user is to see it."""
-    return error.as_public() if isinstance(error, EngineError) else error
 
 
 class OutOfTime(EngineError):
@@ -108,6 +85,11 @@ class RequestFailed(EngineError):
     def permanent(self) -> bool:
         """True when asking again later cannot help."""
         return self.status in PERMANENT
+
+    @property
+    def foreign(self) -> bool:
+        """True when the credential's own error is what the user is handed."""
+        return self.original is not None
 
     def as_public(self) -> Exception:
         """Return azure-core's own error for this failure."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from appconfig_provider._rest.failures import EngineError
 from appconfig_provider._rest.responses import Setting
+from appconfig_provider.texts import printable, quoted
+from appconfig_provider.trouble import EngineError
 from appconfig_provider.vaults import SecretIdentifier, parse_secret_id
 
 
@@ -15,8 +16,8 @@ class UnresolvedReference(EngineError):
 
     def __init__(self, setting: Setting, why: str, secret_id: str | None = None) -> None:
         super().__init__(
-            f"Key Vault reference {setting.key!r} (label {setting.label!r})"
-            + (f" to {secret_id}" if secret_id else "")
+            f"Key Vault reference {quoted(setting.key)} (label {quoted(setting.label)})"
+            + (f" to {printable(secret_id)}" if secret_id else "")
             + f": {why}"
         )
         self.setting = setting
@@ -41,7 +42,7 @@ class UnusableSnapshot(EngineError):
     """A snapshot that is named but cannot be used."""
 
     def __init__(self, name: str, why: str, *, missing: bool) -> None:
-        super().__init__(f"snapshot {name!r} {why}")
+        super().__init__(f"snapshot {quoted(name)} {printable(why)}")
         self.name = name
         self.missing = missing
 
@@ -57,7 +58,7 @@ class BrokenReference(EngineError):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(
-            f"snapshot reference {setting.key!r} (label {setting.label!r}) must hold "
+            f"snapshot reference {quoted(setting.key)} (label {quoted(setting.label)}) must hold "
             '{"snapshot_name": "..."}'
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator
-from tests.support.faces import Loader
+from tests.support.faces import FACES, Loader
 from tests.support.raw_server import raw_server, silent
 
 
@@ -48,7 +48,9 @@ def test_nobody_there_asks_for_the_emulator(load: Loader) -> None:
     assert "is the emulator running?" in text
 
 
-@pytest.mark.mended("(ReadTimeout: )")
+@pytest.mark.parametrize(
+    "load", [FACES["sync"], pytest.param(FACES["aio"], marks=pytest.mark.mended("(ReadTimeout: )"))]
+)
 def test_an_error_without_words_is_told_by_its_name(load: Loader) -> None:
     """An error of the network that says nothing leaves no empty place behind its name."""
     with raw_server(silent) as connection_string:

@@ -144,7 +144,7 @@ def test_back_off_grows_and_every_failed_attempt_is_told(load: Loader) -> None:
 def test_exceptions_of_callbacks_change_nothing(
     load: Loader, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A callback that raises is logged with its traceback; the others run, the result stands."""
+    """A callback that raises is logged by its name; the others run, the result stands."""
     called: list[str] = []
 
     def broken() -> None:
@@ -166,8 +166,8 @@ def test_exceptions_of_callbacks_change_nothing(
         with store.respond(lambda _: Scripted(status=500)):
             assert config.refresh(force=True) is False
         assert called == ["success", "error"]
-        tracebacks = [record for record in caplog.records if record.exc_info]
-        assert len(tracebacks) == 2
+        told = [record for record in caplog.records if "broken failed" in record.getMessage()]
+        assert len(told) == 2
         assert config.refresh(force=True) is False
 
 
@@ -222,7 +222,7 @@ def test_load_ends_within_its_budget(load: Loader, behave: Behaviour) -> None:
         elapsed = time.monotonic() - began
     assert elapsed < 1.2
     assert caught.value.causes
-    assert caught.value.__cause__ is caught.value.causes[0]
+    assert caught.value.__cause__ is None
     assert threading.active_count() <= before
 
 

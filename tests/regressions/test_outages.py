@@ -224,7 +224,7 @@ def test_what_waiting_cannot_heal_fails_at_once_with_the_azure_class(
 def test_a_start_that_nobody_answers_says_why(
     face: Face, store: Emulator, clock: FakeClock
 ) -> None:
-    """`StartupTimeout` comes within the budget, is an `AzureError`, and chains the last failure."""
+    """`StartupTimeout` comes within the budget, is an `AzureError`, and holds the last failures."""
     with store.respond(lambda _: Scripted(503)), pytest.raises(StartupTimeout) as caught:
         face.load(connection_string=store.connection_string, startup_timeout=20)
     assert clock.monotonic() <= 20
@@ -232,7 +232,7 @@ def test_a_start_that_nobody_answers_says_why(
     (cause,) = caught.value.causes
     assert isinstance(cause, HttpResponseError)
     assert cause.status_code == 503
-    assert caught.value.__cause__ is cause
+    assert "503" in str(caught.value)
 
 
 def test_a_store_that_comes_up_during_the_start_is_loaded(

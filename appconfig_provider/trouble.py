@@ -1,0 +1,134 @@
+"""Errors: as the engine raises them, as the user is handed them, as a log line tells of them.
+
+An `EngineError` is in our own words, which hold no value of a setting. Any other error was raised
+by a function of the user: `validate`, a mapper, a resolver, a callback. Its text may quote a value
+(pydantic's does), so of such an error only its type is told, and where it was raised.
+
+An error that is kept must keep nothing else: its traceback holds frames, and these hold the state
+that was current then, with its own last error. `drop_frames` cuts that chain.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from traceback import walk_tb
+
+from appconfig_provider.texts import printable
+
+MAX_MESSAGE = 4000
+"""Characters of a message; each part from outside is far shorter."""
+MAX_FRAMES = 5
+"""Frames of an error that are told, those nearest to where it was raised."""
+
+_PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs 5 ms of every import
+_MARK = "_told_by_appconfig_provider"
+
+
+class EngineError(Exception):
+    """Something the engine reports in its own words; the user is handed a public error.
+
+    The message is printable and bounded, and holds no value of a setting: it may be logged.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, MAX_MESSAGE))
+
+    @abstractmethod
+    def as_public(self) -> Exception:
+        """Return the error that the user's `except` clauses know, chained to what caused it."""
+
+    @property
+    def foreign(self) -> bool:
+        """True when the public error is one that somebody else has raised."""
+        return False
+
+
+def public(error: Exception) -> Exception:
+    """Return an error as the user is to see it."""
+    if not isinstance(error, EngineError):
+        return error
+    shown = error.as_public()
+    if not error.foreign:
+        setattr(shown, _MARK, True)
+    return shown
+
+
+def in_our_words(error: BaseException) -> bool:
+    """Tell whether the text of an error is ours, so that it can be shown."""
+    return isinstance(error, EngineError) or vars(error).get(_MARK) is True
+
+
+def told(error: BaseException) -> str:
+    """Return what a log line may say of an error, frames included unless the words are ours."""
+    if in_our_words(error):
+        return printable(error, MAX_MESSAGE)
+    places = [
+        f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+        for frame, line in walk_tb(error.__traceback__)
+    ]
+    theirs = [place for place in places if not place.startswith(_PACKAGE)] or places
+    nearest = " < ".join(reversed(theirs[-MAX_FRAMES:]))
+    return printable(type_of(error) + (f" raised at {nearest}" if nearest else ""), MAX_MESSAGE)
+
+
+def shown(error: BaseException | None) -> str:
+    """Return an error as a repr shows it: with its text only where the words are ours."""
+    if error is None:
+        return "None"
+    return f"<{type_of(error)}{f': {told(error)}' if in_our_words(error) else ''}>"
+
+
+def type_of(error: BaseException) -> str:
+    """Return the name of an error's type, with its module unless it is a builtin."""
+    kind = type(error)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return printable(module + kind.__qualname__)
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """Return the name of a user's function; its repr may show arguments bound to it."""
+    while isinstance(function, partial):
+        function = function.func
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return printable(f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', '')}")
+
+
+def drop_frames(error: BaseException) -> None:
+    """Take the tracebacks from an error and from all it is chained to.
+
+    The chain itself stays. Besides cause, context and groups it follows what azure-core's errors
+    keep of the error that was being handled when they were made.
+    """
+    seen: set[int] = set()
+    left = [error]
+    while left:
+        link = left.pop()
+        if id(link) not in seen:
+            seen.add(id(link))
+            # Not by assignment: a class may refuse it, as frozen dataclasses do.
+            BaseException.with_traceback(link, None)
+            if getattr(link, "exc_traceback", None) is not None:
+                with suppress(Exception):
+                    link.exc_traceback = None  # type: ignore[attr-defined]  # azure-core's errors
+            left += _linked(link)
+
+
+_LINKS = ("__cause__", "__context__", "inner_exception", "exc_value", "original")
+_GROUPS = ("exceptions", "causes")
+
+
+def _linked(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors that an error holds; its attributes may be anything, or raise."""
+    held: list[object] = []
+    for name in _LINKS:
+        with suppress(Exception):
+            held.append(getattr(error, name, None))
+    for name in _GROUPS:
+        with suppress(Exception):
+            group = getattr(error, name, ())
+            held += group if isinstance(group, tuple | list) else ()
+    return (one for one in held if isinstance(one, BaseException))
