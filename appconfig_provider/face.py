@@ -81,7 +81,7 @@ class LiveConfiguration(CurrentValues, Generic[DriverT, PollerT]):
 
     def __init__(self, context: Context, driver: DriverT, state: State) -> None:
         self._context = context
-        self._background = replace(context, most_lanes=BACKGROUND_LANES)
+        self._background = replace(context, most_lanes=BACKGROUND_LANES, in_background=True)
         self._driver: DriverT = driver
         self._monotonic = context.clock.monotonic
         self._closed = False

@@ -115,8 +115,10 @@ def load(
     request more. `push_delay` is the longest time, in seconds, that `notify()` waits.
 
     Patience, in seconds: `startup_timeout` for this whole call (0: one attempt per endpoint),
-    `connect_timeout` and `read_timeout` for a request. `retry_total` is how often a request that
-    was answered 408, 429, 500, 502, 503 or 504 is repeated. `proxy` is an address (else the
+    `connect_timeout` and `read_timeout` for a request, and their sum for a check; a reload has 30
+    more while somebody waits for `refresh()`, never more than `startup_timeout`. `retry_total` is
+    how often a request is repeated at the same endpoint: after 408 and 429, and, where no other
+    endpoint is left, after 500, 502, 503 and 504. `proxy` is an address (else the
     environment decides), `verify` a CA file or `ssl.SSLContext` (False checks no certificates),
     `user_agent` a prefix, `headers` go with every request.
 

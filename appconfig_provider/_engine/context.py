@@ -52,6 +52,8 @@ class Context:
     environment: Environment = field(default_factory=Environment)
     most_lanes: int = MAX_LANES
     """Requests under way at once, at most."""
+    in_background: bool = False
+    """True for a poller, whom nobody waits for."""
 
     def moment(self) -> tuple[float, float]:
         """Return now, on the monotonic clock and since 1970."""

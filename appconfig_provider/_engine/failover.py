@@ -2,66 +2,39 @@
 
 A job begins anew at each endpoint, with the sentinels: what one endpoint said is never put together
 with what another one holds.
+
+The order of a round: an endpoint that cannot be reached or answers 5xx is left for the next one at
+once. When none is left, DNS is asked for more, if it is time to. Then the endpoint that was tried
+last is asked again after 0.4 and 0.8 s, since nobody else can be: only that one, and only if it
+answered 500, 502, 503 or 504. An endpoint that was alone from the beginning repeats single
+requests; one that had to wait for DNS begins the job anew.
 """
 
 from __future__ import annotations
 
-import base64
+import logging
 import math
-import re
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from appconfig_provider._engine.access import Turn, do_job
+from appconfig_provider._engine.budgets import Budget
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.fleet import FREE, Backoff, Endpoint, Fleet
-from appconfig_provider._plan import AcquireToken, Headers, Plan, Steps, ask, plan
-from appconfig_provider._rest.exchange import Session
+from appconfig_provider._plan import Headers, Plan, Sleep, Steps, ask, plan
+from appconfig_provider._rest.exchange import FAILED, Session, retry_pause
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
 from appconfig_provider._rest.tracing import Usage, correlation_context
-from appconfig_provider.models import Store
-from appconfig_provider.texts import printable
+
+logger = logging.getLogger("appconfig_provider")
 
 T = TypeVar("T")
 
 PATIENCE = 2.0
 """Seconds a retry on the same endpoint may wait while somebody waits for `refresh()`."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """When a job must be over, on the monotonic clock; moved once, when a check finds work."""
-
-    until: float
-    extended: bool = False
-
-    def extend(self, until: float) -> None:
-        """Allow the load that a check found necessary its own time; the first word counts."""
-        if not self.extended:
-            self.until = until
-            self.extended = True
-
-    def share(self, now: float, untried: int) -> float:
-        """Return the deadline of an attempt, so that endpoints not tried yet get their turn."""
-        return now + (self.until - now) / (untried + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """An endpoint's turn: the session to use, and how to ask for the time of a whole load."""
-
-    session: Session
-    budget: Budget
-    untried: int
-
-    def begin_load(self, seconds: float) -> None:
-        """Give the session the time of a load; called when the check found a change."""
-        now = self.session.clock.monotonic()
-        self.budget.extend(now + seconds)
-        self.session.deadline = self.budget.share(now, self.untried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +58,32 @@ class Exhausted:
         return bool(self.failures) and all(failure.permanent for failure in self.failures)
 
 
+@dataclass(slots=True)
+class _Round:
+    """One round over the endpoints: who is still to be asked, and what came of the others."""
+
+    context: Context
+    fleet: Fleet
+    budget: Budget
+    usage: Usage | None
+    queue: deque[Endpoint]
+    failures: dict[str, RequestFailed] = field(default_factory=dict)
+    """By endpoint, in the order of the attempts."""
+    broken_off: Endpoint | None = None
+    """The endpoint tried last, as it was before, if it said 5xx and was not asked again yet."""
+    retried: int = 0
+
+    @property
+    def exhausted(self) -> Exhausted:
+        """What is known when nobody did the job."""
+        unasked = [_unasked(endpoint, self.budget) for endpoint in self.queue]
+        return Exhausted((*self.failures.values(), *unasked), self.fleet)
+
+    def dns_is_due(self) -> bool:
+        """Tell whether DNS may be asked for more endpoints now."""
+        return self.fleet.discovery.until <= self.context.clock.monotonic() < self.budget.until
+
+
 @plan
 def first_answer(
     context: Context,
@@ -98,49 +97,114 @@ def first_answer(
     """Try the job at each endpoint in turn, and then at those that DNS names.
 
     `usage` is what the content loaded so far uses; None says that there is none yet. `force` asks
-    endpoints that are backing off, too. Failures of the service move on to the next endpoint.
-    Anything else (the user's own code, bad content) is not the endpoint's fault and is raised.
+    endpoints that are backing off, too. Failures of the service move on to the next endpoint; the
+    last one is asked again after a pause, where its trouble may pass. Anything else (the user's
+    own code, bad content) is not the endpoint's fault and is raised.
     """
     now = math.inf if force else context.clock.monotonic()
     queue = deque(fleet.in_turn(now, balanced=context.options.balances))
-    failures: list[RequestFailed] = []
+    attempts = _Round(context, fleet, budget, usage, queue)
     while True:
-        if not queue:
-            fleet, newcomers = yield from _newcomers(context, fleet, budget)
-            queue.extend(newcomers)
-        if not queue:
-            return Exhausted(tuple(failures), fleet)
-        if failures and context.clock.monotonic() >= budget.until:
-            # Somebody took all the time; those who were not asked are not backed off for it, so
-            # that the next refresh asks them.
-            return Exhausted((*failures, *map(_unasked, queue)), fleet)
-        candidate = queue.popleft()
-        headers = _headers(context, fleet, usage, failover=bool(failures))
-        session = _session(context, candidate, headers)
-        try:
-            turn = Turn(session, budget, len(queue))
-            result = yield from _taken(context, candidate.store, turn, job)
-        except RequestFailed as failure:
-            failures.append(failure)
-            longer = _longer(context, candidate.backoff, failure)
-            # What an endpoint said before it failed was said all the same.
-            fleet = fleet.having(replace(candidate, backoff=longer, tokens=session.tokens))
-        else:
-            fleet = fleet.having(_after(candidate, session), last=candidate.store.url)
-            return Answered(result, fleet)
+        candidate = yield from _next(attempts)
+        if candidate is None:
+            return attempts.exhausted
+        answer = yield from _attempt(attempts, candidate, job)
+        if answer is not None:
+            if not context.options.balances:
+                _tell_failover(fleet, answer.fleet.last, attempts.failures)
+            return answer
 
 
 @plan
-def _newcomers(
-    context: Context, fleet: Fleet, budget: Budget
-) -> Steps[tuple[Fleet, list[Endpoint]]]:
-    """Look for endpoints that are not known yet, when it is time to."""
-    now = context.clock.monotonic()
-    if now < fleet.discovery.until or now >= budget.until:
-        return fleet, []
-    known = {endpoint.store.url for endpoint in fleet.endpoints}
-    fleet = yield from discover(context, fleet, budget.until)
-    return fleet, [one for one in fleet.endpoints if one.store.url not in known]
+def _next(attempts: _Round) -> Steps[Endpoint | None]:
+    """Return who is to be asked next; None when nobody is left, or no time."""
+    if not attempts.queue and attempts.dns_is_due():
+        yield from _find_newcomers(attempts)
+    if not attempts.queue and attempts.broken_off is not None:
+        yield from _wait_for_last(attempts, attempts.broken_off)
+    late = attempts.context.clock.monotonic() >= attempts.budget.until
+    # Somebody took all the time; those who were not asked are not backed off for it, so that the
+    # next refresh asks them.
+    if not attempts.queue or (late and attempts.failures):
+        return None
+    return attempts.queue.popleft()
+
+
+@plan
+def _find_newcomers(attempts: _Round) -> Steps[None]:
+    """Look for endpoints that are not known yet."""
+    known = {endpoint.store.url for endpoint in attempts.fleet.endpoints}
+    attempts.fleet = yield from discover(attempts.context, attempts.fleet, attempts.budget.until)
+    named = attempts.fleet.endpoints
+    attempts.queue.extend(one for one in named if one.store.url not in known)
+
+
+@plan
+def _wait_for_last(attempts: _Round, last: Endpoint) -> Steps[None]:
+    """Put the last endpoint back after a pause, now that DNS knows nobody else."""
+    attempts.broken_off = None
+    failure, context = attempts.failures[last.store.url], attempts.context
+    pause = retry_pause(failure, 0, context.random())
+    if pause > min(PATIENCE, attempts.budget.until - context.clock.monotonic()):
+        return
+    yield from ask(Sleep(pause))
+    attempts.retried = 1
+    now = attempts.fleet.of(last.store.url)
+    # With its back-off of before: a round is one failure, however often it asks.
+    attempts.queue.append(replace(now, backoff=last.backoff))
+
+
+@plan
+def _attempt(
+    attempts: _Round, candidate: Endpoint, job: Callable[[Turn], Plan[T]]
+) -> Steps[Answered[T] | None]:
+    """Try the job at one endpoint; None when it failed."""
+    context, url = attempts.context, candidate.store.url
+    session = _session(attempts, candidate)
+    turn = Turn(session, attempts.budget, len(attempts.queue))
+    attempts.broken_off = None
+    try:
+        result = yield from do_job(context, candidate.store, turn, job)
+    except RequestFailed as failure:
+        if failure.status in FAILED and context.options.retries and not session.alone:
+            attempts.broken_off = candidate
+        attempts.failures[url] = _in_words(failure, session, attempts.budget)
+        longer = _longer(context, candidate.backoff, failure)
+        # What an endpoint said before it failed was said all the same.
+        failed = replace(candidate, backoff=longer, tokens=session.tokens)
+        attempts.fleet = attempts.fleet.having(failed)
+        return None
+    fleet = attempts.fleet.having(_after(candidate, session), last=url)
+    return Answered(result, fleet)
+
+
+def _in_words(failure: RequestFailed, session: Session, budget: Budget) -> RequestFailed:
+    """Return a failure that says which budget ended the attempt, if one did."""
+    late = session.clock.monotonic() >= session.deadline
+    ended = failure.kind is Kind.OUT_OF_TIME or (failure.status is None and late)
+    if not ended or failure.original is not None:
+        return failure
+    detail = str(failure).removeprefix(f"{failure.origin}: ")
+    told = f"{detail}: {budget.used_up(session.deadline)}"
+    worded = RequestFailed(failure.kind, failure.origin, told, retry_after=failure.retry_after)
+    worded.__cause__ = failure.__cause__
+    return worded
+
+
+def _tell_failover(before: Fleet, url: str, failures: Mapping[str, RequestFailed]) -> None:
+    """Log once that another endpoint answers than did before, or than was given first."""
+    urls = [endpoint.store.url for endpoint in before.endpoints]
+    last = before.last or urls[0]
+    if url == last:
+        return
+    if url in urls and last in urls and urls.index(url) < urls.index(last):
+        logger.info("%s answers again, and is asked instead of %s", url, last)
+        return
+    failure = failures.get(last)
+    why = "it is backing off"
+    if failure is not None:
+        why = f"it answered {failure.status}" if failure.status else failure.kind.value
+    logger.info("failover from %s to %s: %s", last, url, why)
 
 
 def _after(endpoint: Endpoint, session: Session) -> Endpoint:
@@ -149,8 +213,8 @@ def _after(endpoint: Endpoint, session: Session) -> Endpoint:
     return Endpoint(endpoint.store, FREE, session.tokens, quickest, endpoint.discovered)
 
 
-def _unasked(endpoint: Endpoint) -> RequestFailed:
-    problem = "not asked, because the endpoints before it used up the time"
+def _unasked(endpoint: Endpoint, budget: Budget) -> RequestFailed:
+    problem = f"not asked, because the endpoints before it used up {budget.allowance.told}"
     return RequestFailed(Kind.OUT_OF_TIME, endpoint.store.url, problem)
 
 
@@ -163,8 +227,10 @@ def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backo
     )
 
 
-def _headers(context: Context, fleet: Fleet, usage: Usage | None, *, failover: bool) -> Headers:
+def _headers(attempts: _Round, candidate: Endpoint) -> Headers:
     """Return the headers of an attempt: the usual ones and what is in use."""
+    context, usage = attempts.context, attempts.usage
+    failover = any(url != candidate.store.url for url in attempts.failures)
     tags = (
         *(("UsesKeyVault",) if context.options.vaults.configured else ()),
         *(("Failover",) if failover else ()),
@@ -173,87 +239,28 @@ def _headers(context: Context, fleet: Fleet, usage: Usage | None, *, failover: b
         context.environment,
         usage or Usage(),
         startup=usage is None,
-        replicas=len(fleet.endpoints) - 1,
+        replicas=len(attempts.fleet.endpoints) - 1,
         balanced=context.options.balances,
         tags=tags,
     )
     return (*context.headers, ("correlation-context", value)) if value else context.headers
 
 
-@plan
-def _taken(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Plan[T]]) -> Steps[T]:
-    """Do the job at one endpoint; once more with a new token when the first one is refused."""
-    session, token = turn.session, None
-    refusal: RequestFailed | None = None
-    while True:
-        if store.access_key is not None:
-            session.sign = access_key_signer(store.access_key)
-        else:
-            token = yield from _token(context, store, token, refusal)
-            session.sign = token_signer(token)
-        session.deadline = turn.budget.share(context.clock.monotonic(), turn.untried)
-        try:
-            return (yield from job(turn))
-        except RequestFailed as failure:
-            if failure.status != 401 or token is None or refusal is not None:
-                raise
-            refusal = failure
-
-
-def _session(context: Context, endpoint: Endpoint, headers: Headers) -> Session:
+def _session(attempts: _Round, endpoint: Endpoint) -> Session:
     """Return the session of a turn, which has yet to be told how to sign and until when."""
+    context = attempts.context
     return Session(
         origin=endpoint.store.url,
         sign=None,
-        headers=headers,
+        headers=_headers(attempts, endpoint),
         deadline=-math.inf,
         patience=PATIENCE,
         retries=context.options.retries,
         clock=context.clock,
         random=context.random,
+        alone=bool(attempts.retried) or not (attempts.queue or attempts.dns_is_due()),
+        retried=attempts.retried,
         tokens=dict(endpoint.tokens),
         round_trip=endpoint.round_trip,
         most_lanes=context.most_lanes,
     )
-
-
-@plan
-def _token(
-    context: Context, store: Store, refused: str | None, refusal: RequestFailed | None
-) -> Steps[str]:
-    """Ask the credential for a token; its refusal counts as the endpoint's 401."""
-    credential = context.credential
-    if credential is None:
-        raise AssertionError("every store has an access key, or there is a credential")
-    claims = claims_of(refusal.challenge) if refusal is not None and refusal.challenge else None
-    scope = token_scope(store.url, context.options.audience)
-    try:
-        token = yield from ask(AcquireToken(credential, scope, refused, claims))
-    except Exception as error:
-        raise _credential_failure(store.url, error) from error
-    return token.token
-
-
-def _credential_failure(origin: str, error: Exception) -> Exception:
-    """Return a credential's azure error as an endpoint's failure, anything else as it is."""
-    from azure.core.exceptions import AzureError, ClientAuthenticationError
-
-    if not isinstance(error, AzureError):
-        return error
-    refused = isinstance(error, ClientAuthenticationError)
-    kind = Kind.REFUSED if refused else Kind.UNREACHABLE
-    text = f"the credential gave no token ({type(error).__name__}: {printable(error)})"
-    failure = RequestFailed(kind, origin, text, status=401 if refused else None)
-    failure.original = error
-    return failure
-
-
-def claims_of(challenge: str) -> str | None:
-    """Return what a 401 wants the next token to hold (continuous access evaluation)."""
-    match = re.search(r'claims="([^"]+)"', challenge)
-    if match is None:
-        return None
-    try:
-        return base64.urlsafe_b64decode(match[1] + "==").decode("utf-8")
-    except ValueError:
-        return None

@@ -82,6 +82,10 @@ class Fleet:
         order = self.endpoints[first:] + self.endpoints[:first]
         return [endpoint for endpoint in order if endpoint.backoff.until <= now]
 
+    def of(self, url: str) -> Endpoint:
+        """Return a known endpoint by its address."""
+        return next(endpoint for endpoint in self.endpoints if endpoint.store.url == url)
+
     def having(self, changed: Endpoint, *, last: str | None = None) -> Fleet:
         """Return the fleet with an endpoint as it is now, and who answered last."""
         url = changed.store.url

@@ -11,8 +11,10 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 
-from appconfig_provider._engine.context import Allowed, Context
-from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
+from appconfig_provider._engine.access import Turn
+from appconfig_provider._engine.budgets import Budget, check_budget
+from appconfig_provider._engine.context import Context
+from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
 from appconfig_provider._engine.fleet import FIRST_BACKOFF, Backoff
 from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, lister, load_after, with_references
@@ -68,10 +70,11 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
     now, _ = began = context.moment()
     due = state.what_is_due(now, force=force)
     attempt = state.attempt.again(began)
+    budget = check_budget(context)
     found: Found | None = None
     if due.store:
         try:
-            answer = yield from _ask_the_store(context, state, due, force=force)
+            answer = yield from _ask_the_store(context, state, due, budget, force=force)
         except Exception as error:
             # Not the endpoint's fault, so no back-off; every attempt moves the timers.
             return _failed(_postponed(context, replace(state, attempt=attempt), due), error)
@@ -87,7 +90,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
         state = state if same is state.content else replace(state, content=same)
     if (found is None or found is CONFIRMED) and not due.secrets:
         return Outcome(state)
-    return (yield from _new_generation(context, state, found, due))
+    return (yield from _new_generation(context, state, found, due, budget))
 
 
 def _postponed(context: Context, state: State, due: Due) -> State:
@@ -100,9 +103,8 @@ def _postponed(context: Context, state: State, due: Due) -> State:
 
 
 def _ask_the_store(
-    context: Context, state: State, due: Due, *, force: bool
+    context: Context, state: State, due: Due, budget: Budget, *, force: bool
 ) -> Plan[Answered[Found] | Exhausted]:
-    budget = Budget(context.clock.monotonic() + context.options.check_budget)
     job = partial(_look, context, state, due, force)
     return first_answer(context, state.fleet, budget, job, usage=state.usage, force=force)
 
@@ -114,7 +116,7 @@ def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
     reader: Lister | None = None
     if due.flags or (due.settings and options.watch_pages):
         # Here the check is the load: pages that changed come with the answer.
-        turn.begin_load(options.load_budget)
+        turn.begin_reload()
         reader = yield from lister(turn.session, options, state.sentinels)
     watch, held = (options.watch, state.sentinels) if due.settings else ((), ())
     listed, sentinels = state.content, state.sentinels
@@ -130,7 +132,7 @@ def _look(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
         if sentinels != state.sentinels and not _known_bad(
             state.rejected, sentinels, resting=resting
         ):
-            turn.begin_load(options.load_budget)
+            turn.begin_reload()
             # One moment for all: flags that were listed before it was chosen are asked again.
             again = due.flags and options.pinned
             loaded = yield from load_after(turn.session, options, sentinels, listed, flags=again)
@@ -231,7 +233,7 @@ def _answered(
 
 @plan
 def _new_generation(
-    context: Context, state: State, found: Found | None, due: Due
+    context: Context, state: State, found: Found | None, due: Due, budget: Budget
 ) -> Steps[Outcome]:
     """Build a generation from what was found, or from the old content with newer secrets."""
     if found is None or found is CONFIRMED:
@@ -239,16 +241,18 @@ def _new_generation(
     try:
         if found.refused is not None:
             raise found.refused
-        terms = _terms(context, state, found, due)
+        terms = _terms(context, state, found, due, budget)
         generation = yield from build(context, found.content, _held(state), terms)
     except Exception as error:
         rejected = _rejected(context, state, found, error)
-        return (yield from _the_rest(context, rejected, found, due))
+        return (yield from _the_rest(context, rejected, found, due, budget))
     return _published(state, found, generation, due)
 
 
 @plan
-def _the_rest(context: Context, rejected: Outcome, found: Found, due: Due) -> Steps[Outcome]:
+def _the_rest(
+    context: Context, rejected: Outcome, found: Found, due: Due, budget: Budget
+) -> Steps[Outcome]:
     """Publish what has nothing to do with settings that were rejected.
 
     Flags that came along and secrets whose time it is must not wait for them: a kill switch has to
@@ -262,7 +266,7 @@ def _the_rest(context: Context, rejected: Outcome, found: Found, due: Due) -> St
     reason = "flag" if flags_moved else "secret"
     rest = Found(replace(state.content, flags=flags), state.sentinels, reason)
     try:
-        terms = _terms(context, state, rest, due)
+        terms = _terms(context, state, rest, due, budget)
         generation = yield from build(context, rest.content, _held(state), terms)
     except Exception:
         return rejected
@@ -274,12 +278,13 @@ def _held(state: State) -> Held:
     return Held(state.secrets, state.decoded)
 
 
-def _terms(context: Context, state: State, found: Found, due: Due) -> Terms:
+def _terms(context: Context, state: State, found: Found, due: Due, budget: Budget) -> Terms:
+    # What follows the load has what the load has left; secrets alone are a reload, too.
+    budget.begin_reload(context.clock.monotonic())
     max_age = FRESH if found.reason in {"sentinel", "page"} else math.inf
-    budget = context.options.load_budget
     return Terms(
         version=state.snapshot.version + 1,
-        allowed=Allowed(context.clock.monotonic() + budget, f"the time of a reload ({budget:g} s)"),
+        allowed=budget.allowed,
         secret_policy=context.options.secret_policy or "keep_last",
         secret_max_age=-math.inf if due.secrets else max_age,
     )

@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from appconfig_provider._engine.access import claims_of
 from appconfig_provider._engine.context import Allowed, Context, Secret
-from appconfig_provider._engine.failover import PATIENCE, claims_of
+from appconfig_provider._engine.failover import PATIENCE
 from appconfig_provider._plan import (
     AcquireToken,
     Invoke,

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count
 
+from appconfig_provider._engine.access import Turn
+from appconfig_provider._engine.budgets import Budget, of_first_load
 from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.discovery import discover
-from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
+from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
 from appconfig_provider._engine.fleet import first_fleet
 from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, Loaded, load
@@ -62,15 +64,15 @@ def start(context: Context) -> Steps[State]:
     """
     options = context.options
     began = context.clock.monotonic()
-    deadline = began + options.load_budget
+    budget = Budget(began + options.load_budget, of_first_load(options))
     fleet = first_fleet(options)
     if options.balances and began >= fleet.discovery.until:
-        fleet = yield from discover(context, fleet, deadline)
+        fleet = yield from discover(context, fleet, budget.until)
     for attempt in count(1):
         job = partial(_load, context)
-        answer = yield from first_answer(context, fleet, Budget(deadline), job, force=True)
+        answer = yield from first_answer(context, fleet, budget, job, force=True)
         if isinstance(answer, Answered):
-            return (yield from _first_state(context, answer, deadline))
+            return (yield from _first_state(context, answer, budget.allowed))
         if answer.permanent:
             raise answer.failures[0]
         fleet = answer.fleet
@@ -104,9 +106,9 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
 
 
 @plan
-def _first_state(context: Context, answer: Answered[Loaded], deadline: float) -> Steps[State]:
+def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -> Steps[State]:
     content = answer.result.content
-    generation = yield from _first_generation(context, content, deadline)
+    generation = yield from _first_generation(context, content, allowed)
     moment = context.moment()
     return State(
         snapshot=generation.snapshot,
@@ -125,11 +127,10 @@ def _first_state(context: Context, answer: Answered[Loaded], deadline: float) ->
 
 
 @plan
-def _first_generation(context: Context, content: Content, deadline: float) -> Steps[Generation]:
+def _first_generation(context: Context, content: Content, allowed: Allowed) -> Steps[Generation]:
     """Build the first generation; a vault in passing trouble is asked again, the store is not."""
     options = context.options
     policy = options.secret_policy or "raise"
-    allowed = Allowed(deadline, f"startup_timeout={options.load_budget:g} s")
     while True:
         terms = Terms(version=1, allowed=allowed, secret_policy=policy, secret_max_age=math.inf)
         try:
@@ -139,7 +140,7 @@ def _first_generation(context: Context, content: Content, deadline: float) -> St
         except UnresolvedReference as failure:
             if failure.out_of_time:
                 raise NotInTime("not loaded in time", (failure,)) from failure
-            left = deadline - context.clock.monotonic()
+            left = allowed.until - context.clock.monotonic()
             if not failure.may_heal or left < SHORTEST or not options.startup_budget:
                 raise
             yield from ask(Sleep(min(_WINDOWS[0][1], left / 2)))

@@ -1,8 +1,9 @@
 """One request, from signing to judgement: send, learn the sync token, retry or give up.
 
 A retry on the same endpoint happens only for statuses that heal by themselves, and only after a
-wait that fits the session's patience. Trouble on the network is not retried here: the next
-endpoint is the better second try.
+wait that fits the session's patience. A store that asks for less (408, 429) is waited for; one that
+fails (5xx) is asked again only where no other endpoint is left. Trouble on the network is not
+retried here: the next endpoint, or the next round, is the better second try.
 """
 
 from __future__ import annotations
@@ -33,8 +34,12 @@ from appconfig_provider._rest.responses import (
 )
 from appconfig_provider.protocols import Clock
 
-RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-FIRST_PAUSE = 0.8
+THROTTLED = frozenset({408, 429})
+"""Statuses by which an endpoint asks for patience; the others would say the same."""
+FAILED = frozenset({500, 502, 503, 504})
+"""Statuses of an endpoint in trouble; another one may be well."""
+FIRST_PAUSE = 0.4
+"""Seconds before the first retry; doubled before each following one."""
 
 MAX_LANES = 32
 """Requests that one provider has under way at the same time, at most."""
@@ -63,8 +68,13 @@ class Session:
     patience: float
     """The longest wait, in seconds, before a retry on this endpoint."""
     retries: int
+    """Retries of each request, at most."""
     clock: Clock
     random: Callable[[], float]
+    alone: bool = True
+    """True when there is no other endpoint to ask, so that this one is asked again after a 5xx."""
+    retried: int = 0
+    """How many of the retries the endpoint already had in an earlier session of the round."""
     tokens: dict[str, SyncToken] = field(default_factory=dict)
     round_trip: float = math.inf
     """Seconds that an answer of this endpoint took before, if one came."""
@@ -119,7 +129,7 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
     Raises:
         RequestFailed: no accepted answer within the session's retries, patience and deadline.
     """
-    for attempt in range(session.retries + 1):
+    for attempt in range(session.retried, session.retries + 1):
         # Built anew each time: an answer may have brought a newer sync token.
         headers = (*session.request_headers(), *request.headers)
         whole = Request(request.method, request.origin, request.target, headers, request.body)
@@ -146,10 +156,16 @@ def _refusal(session: Session, request: Request, response: Response) -> RequestF
 
 def _pause(session: Session, failure: RequestFailed, attempt: int) -> float | None:
     """Return the seconds to wait before the next try, or None when there should be none."""
-    if failure.status not in RETRIED or attempt == session.retries:
+    retried = THROTTLED | FAILED if session.alone else THROTTLED
+    if failure.status not in retried or attempt == session.retries:
         return None
-    pause = failure.retry_after
-    if pause is None:
-        pause = FIRST_PAUSE * 2**attempt * (1 + session.random() / 4)
+    pause = retry_pause(failure, attempt, session.random())
     left = session.deadline - session.clock.monotonic()
     return pause if pause <= min(session.patience, left) else None
+
+
+def retry_pause(failure: RequestFailed, attempt: int, jitter: float) -> float:
+    """Return the seconds before another attempt; `jitter` is from 0 to 1."""
+    if failure.retry_after is not None:
+        return failure.retry_after
+    return FIRST_PAUSE * 2.0**attempt * (1 + jitter / 4)

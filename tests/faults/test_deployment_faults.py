@@ -16,7 +16,8 @@ from tests.support.deployment import (
     FAULTS,
     MOMENTS,
     PERMANENT,
-    RETRIED,
+    RETRIED_LAST,
+    WAITED_FOR,
     Deployment,
     saying,
     whole,
@@ -40,10 +41,12 @@ def deployments() -> Iterator[tuple[Deployment, tuple[str, ...], str]]:
 
 def counts(fault: str, group: tuple[str, ...], moment: str, order: tuple[str, ...]) -> list[int]:
     """Return how many requests each endpoint gets, in their order, until one has answered."""
-    failing = MOMENTS.index(moment) + 1 + (RETRIES if fault in RETRIED else 0)
+    failing = MOMENTS.index(moment) + 1
     asked = []
     for endpoint in order:
-        asked.append(failing if endpoint in group else len(MOMENTS))
+        again = fault in WAITED_FOR or (fault in RETRIED_LAST and endpoint == order[-1])
+        tries = failing + (RETRIES if again else 0)
+        asked.append(tries if endpoint in group else len(MOMENTS))
         if endpoint not in group:
             break
     return asked

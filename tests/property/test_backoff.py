@@ -7,8 +7,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appconfig_provider._engine.access import Turn
+from appconfig_provider._engine.budgets import Allowance, Budget
 from appconfig_provider._engine.context import Context
-from appconfig_provider._engine.failover import Answered, Budget, Exhausted, Turn, first_answer
+from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
 from appconfig_provider._engine.fleet import (
     FIRST_BACKOFF,
     LONGEST_BACKOFF,
@@ -113,6 +115,8 @@ def attempt(context: Context, fleet: Fleet, succeeds: bool) -> Answered[None] | 
         if not succeeds:
             raise RequestFailed(Kind.UNREACHABLE, turn.session.origin, "scripted")
 
-    schedule = Schedule(first_answer(context, fleet, Budget(10.0), job, force=True))
+    schedule = Schedule(
+        first_answer(context, fleet, Budget(10.0, Allowance(10.0, "a test")), job, force=True)
+    )
     assert schedule.start() == []
     return schedule.result()

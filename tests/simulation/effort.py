@@ -106,6 +106,8 @@ def judge_request(life: Life, run: Run, send: Send) -> None:
     request = send.request
     turn = run.turns[: len(run.origins)]
     life.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
+    gone = request.origin not in run.left
+    life.rule(gone, f"{request.origin} answered 5xx, and others have not had their turn")
     if request.target in run.pages and request.target not in run.targets:
         # Later passes know other pages, and what closes a gap may meet one again.
         conditional = "if-none-match" in dict(request.headers)

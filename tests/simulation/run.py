@@ -63,6 +63,8 @@ class Run:
     """What was asked for in this turn."""
     listed: bool = False
     """Whether pages were asked for."""
+    left: set[str] = field(default_factory=set)
+    """The endpoints that answered 5xx while others had not had their turn."""
     over: bool = False
 
     @property
@@ -98,8 +100,12 @@ class Run:
             self.readings.clear()
             self.targets.clear()
             self.turn_begun = now
-        if isinstance(effect, ResolveSrv) and isinstance(outcome, tuple):
-            self._looks_up(outcome)
+        if isinstance(effect, ResolveSrv):
+            # Nobody known was left; whoever is asked next begins anew, be it the last one again.
+            self.readings.clear()
+            self.targets.clear()
+            if isinstance(outcome, tuple):
+                self._looks_up(outcome)
         if not isinstance(effect, Send):
             return
         origin = effect.request.origin
@@ -119,6 +125,8 @@ class Run:
         origin = effect.request.origin
         if outcome.status == 401 and effect.sign is not None:
             self.refused.add(dict(effect.sign(effect.request, 0.0)).get("authorization", ""))
+        if outcome.status >= 500 and len(self.origins) < len(self.turns):
+            self.left.add(origin)
         if outcome.status not in READ_OR_ABSENT:
             self.wait[origin] = retry_after(outcome, 0.0) or 0.0
         if answer is not None and answer.revision is not None:

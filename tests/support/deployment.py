@@ -82,8 +82,10 @@ FAULTS: dict[str, Fault] = {
     "garbage": garbage,
 }
 PERMANENT = frozenset({"400", "401", "403"})
-RETRIED = frozenset({"408", "429", "429, wait a second", "500", "503"})
-"""Asked again at the same endpoint; the others, once."""
+WAITED_FOR = frozenset({"408", "429", "429, wait a second"})
+"""Asked again at the same endpoint."""
+RETRIED_LAST = frozenset({"500", "503"})
+"""Asked again only at the endpoint that is tried last; the others, once."""
 
 
 class _Driver(ScriptedDriver):

@@ -206,7 +206,7 @@ def test_a_status_that_heals_is_retried_within_the_patience_of_a_refresh() -> No
     state = bench.start()
     bench.store.trouble[ONE] = lambda _: status(503)
     outcome = bench.refresh(state)
-    assert bench.driver.slept == [0.8, 1.6]
+    assert bench.driver.slept == [0.4, 0.8]
     assert outcome.error is not None
     bench.driver.slept.clear()
     bench.store.trouble[ONE] = lambda _: status(429, {"retry-after": "60"})

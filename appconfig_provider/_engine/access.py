@@ -1,0 +1,97 @@
+"""Doing a job at one endpoint: signed with its access key, or with a token of the credential."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from appconfig_provider._engine.budgets import Budget
+from appconfig_provider._engine.context import Context
+from appconfig_provider._plan import AcquireToken, Plan, Steps, ask, plan
+from appconfig_provider._rest.exchange import Session
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
+from appconfig_provider.models import Store
+from appconfig_provider.texts import printable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An endpoint's turn: the session to use, and how to ask for the time of a whole load."""
+
+    session: Session
+    budget: Budget
+    untried: int
+
+    def begin_reload(self) -> None:
+        """Give the session the time of a reload; called when the check found a change."""
+        now = self.session.clock.monotonic()
+        self.budget.begin_reload(now)
+        self.session.deadline = self.budget.share(now, self.untried)
+
+
+@plan
+def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Plan[T]]) -> Steps[T]:
+    """Do the job at one endpoint; once more with a new token when the first one is refused."""
+    session, token = turn.session, None
+    refusal: RequestFailed | None = None
+    while True:
+        if store.access_key is not None:
+            session.sign = access_key_signer(store.access_key)
+        else:
+            token = yield from _token(context, store, token, refusal)
+            session.sign = token_signer(token)
+        session.deadline = turn.budget.share(context.clock.monotonic(), turn.untried)
+        try:
+            return (yield from job(turn))
+        except RequestFailed as failure:
+            if failure.status != 401 or token is None or refusal is not None:
+                raise
+            refusal = failure
+
+
+@plan
+def _token(
+    context: Context, store: Store, refused: str | None, refusal: RequestFailed | None
+) -> Steps[str]:
+    """Ask the credential for a token; its refusal counts as the endpoint's 401."""
+    credential = context.credential
+    if credential is None:
+        raise AssertionError("every store has an access key, or there is a credential")
+    claims = claims_of(refusal.challenge) if refusal is not None and refusal.challenge else None
+    scope = token_scope(store.url, context.options.audience)
+    try:
+        token = yield from ask(AcquireToken(credential, scope, refused, claims))
+    except Exception as error:
+        raise _credential_failure(store.url, error) from error
+    return token.token
+
+
+def _credential_failure(origin: str, error: Exception) -> Exception:
+    """Return a credential's azure error as an endpoint's failure, anything else as it is."""
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    if not isinstance(error, AzureError):
+        return error
+    refused = isinstance(error, ClientAuthenticationError)
+    kind = Kind.REFUSED if refused else Kind.UNREACHABLE
+    text = f"the credential gave no token ({type(error).__name__}: {printable(error)})"
+    failure = RequestFailed(kind, origin, text, status=401 if refused else None)
+    failure.original = error
+    return failure
+
+
+def claims_of(challenge: str) -> str | None:
+    """Return what a 401 wants the next token to hold (continuous access evaluation)."""
+    match = re.search(r'claims="([^"]+)"', challenge)
+    if match is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(match[1] + "==").decode("utf-8")
+    except ValueError:
+        return None

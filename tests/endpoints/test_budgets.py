@@ -1,0 +1,233 @@
+"""How long a refresh may take, by whether somebody waits for it, and what its error says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from appconfig_provider import Polling
+from appconfig_provider._engine.refresh import Outcome, refresh
+from appconfig_provider._engine.startup import NobodyAnswered, start
+from appconfig_provider._engine.state import State
+from appconfig_provider._plan import Effect, Request, Response, Send
+from appconfig_provider.errors import StartupTimeout
+from appconfig_provider.options import Options
+from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
+from tests.support.faces import Loader
+from tests.support.scripted import (
+    CONNECTION,
+    ScriptedDriver,
+    context_for,
+    page,
+    setting,
+    single,
+)
+
+PAGES = 40
+
+
+class Driver(ScriptedDriver):
+    """Remembers the deadlines of requests, too."""
+
+    def __init__(self, answer: Callable[[Request], Response], clock: FakeClock) -> None:
+        super().__init__(answer, clock)
+        self.deadlines: list[tuple[str, float]] = []
+
+    def _perform(self, effect: Effect[object]) -> object:
+        if isinstance(effect, Send):
+            self.deadlines.append((effect.request.origin, effect.deadline))
+        return super()._perform(effect)
+
+
+class Slow:
+    """A store of many pages, each of which takes as long as a test says, in virtual time."""
+
+    def __init__(self, *, in_background: bool = False, **keywords: object) -> None:
+        self.clock = FakeClock()
+        self.seconds = 0.0
+        self.version = 1
+        self.driver = Driver(self.answer, self.clock)
+        given: dict[str, Any] = {
+            "connection_string": CONNECTION,
+            "refresh_on": ["sentinel"],
+            "replica_discovery_enabled": False,
+            "retry_total": 0,
+            **keywords,
+        }
+        self.options = Options(**given)
+        self.context = context_for(self.clock, self.options)
+        if in_background:
+            self.context = replace(self.context, in_background=True)
+
+    def answer(self, request: Request) -> Response:
+        """Answer as the store does, slowly where it is a page."""
+        if request.target.startswith("/kv/sentinel"):
+            return single(setting("sentinel", str(self.version), f"s{self.version}"))
+        self.clock.advance(self.seconds)
+        number = int(request.target.partition("after=")[2] or 0)
+        answer = page([setting(f"k{number}", str(self.version))], f"{number}-{self.version}")
+        if number == PAGES - 1:
+            return answer
+        link = f'</kv?after={number + 1}>; rel="next"'
+        return Response(200, {**answer.headers, "link": link}, answer.body)
+
+    def start(self) -> State:
+        """Load."""
+        return self.driver.run(start(self.context))
+
+    def reload(self, state: State) -> tuple[Outcome, float]:
+        """Refresh when it is due, after something moved; return how long it took, too."""
+        self.version += 1
+        self.clock.advance(max(0.0, state.due - self.clock.monotonic()))
+        began = self.clock.monotonic()
+        outcome = self.driver.run(refresh(self.context, state, force=False))
+        return outcome, self.clock.monotonic() - began
+
+
+@pytest.mark.mended("a reload that a caller waits for takes as long as the first load")
+def test_a_reload_that_is_waited_for_has_thirty_seconds() -> None:
+    """refresh() gives up a reload after 30 s, whatever startup_timeout is, and says why."""
+    store = Slow(startup_timeout=300)
+    state = store.start()
+    store.seconds = 2.0
+    outcome, took = store.reload(state)
+    assert outcome.changes is None
+    assert "the time of a reload (30 s) was used up" in str(outcome.error)
+    assert took == 30
+    store.seconds = 0.7
+    outcome, took = store.reload(outcome.state)
+    assert outcome.error is None
+    assert 27 < took < 30
+
+
+def test_who_waits_never_has_more_than_a_first_load() -> None:
+    """A `startup_timeout` of less than 30 s bounds a reload that is waited for, too."""
+    store = Slow(startup_timeout=7)
+    state = store.start()
+    store.seconds = 1.0
+    outcome, took = store.reload(state)
+    assert "the time of a reload (7 s) was used up" in str(outcome.error)
+    assert took == 7
+
+
+def test_a_reload_in_the_background_has_the_time_of_a_first_load() -> None:
+    """A poller, whom nobody waits for, has startup_timeout for a reload, and says so."""
+    store = Slow(startup_timeout=90, in_background=True)
+    state = store.start()
+    store.seconds = 2.0
+    outcome, took = store.reload(state)
+    assert outcome.error is None
+    assert took == 80
+    store.seconds = 3.0
+    outcome, took = store.reload(outcome.state)
+    assert "the time of a reload (90 s) was used up" in str(outcome.error)
+    assert took == 90
+
+
+def test_without_a_start_up_time_a_poller_has_the_default() -> None:
+    """`startup_timeout=0` is one attempt per endpoint for load(), 100 s for a poller's reload."""
+    store = Slow(startup_timeout=0, in_background=True)
+    state = store.start()
+    store.seconds = 3.0
+    outcome, took = store.reload(state)
+    assert "the time of a reload (100 s) was used up" in str(outcome.error)
+    assert 100 <= took < 103
+
+
+@pytest.mark.mended("an error does not say which budget ran out")
+def test_a_first_load_says_that_its_time_is_used_up() -> None:
+    """The failure of an endpoint that took all of startup_timeout names it."""
+    store = Slow(startup_timeout=20)
+    store.seconds = 1.0
+    with pytest.raises(NobodyAnswered) as caught:
+        store.start()
+    assert "startup_timeout=20 s was used up" in str(caught.value.failures[0])
+    assert store.clock.monotonic() == 20
+
+
+@pytest.mark.mended("secrets have a second budget of their own")
+def test_the_secrets_of_a_reload_have_what_the_load_left() -> None:
+    """A load that took 28 of its 30 s leaves two for the vault, whoever waits."""
+    vault = "https://v.vault.azure.net"
+    store = Slow(startup_timeout=300, keyvault_credential=StaticCredential())
+    reference = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+    plain = store.driver.answer
+
+    def answer(request: Request) -> Response:
+        if request.origin == vault:
+            if sum(one.origin == vault for one in store.driver.requests) % 2:
+                challenge = 'Bearer resource="https://vault.azure.net"'
+                return Response(401, {"www-authenticate": challenge})
+            return Response(200, {}, b'{"value": "hidden"}')
+        whole = plain(request)
+        if not request.target.startswith("/kv?"):
+            return whole
+        uri = f'{{"uri": "{vault}/secrets/s{store.version}"}}'
+        one = page([setting("ref", uri, content_type=reference)], f"r{store.version}")
+        return Response(200, {**whole.headers, **one.headers}, one.body)
+
+    store.driver.answer = answer
+    state = store.start()
+    store.driver.deadlines.clear()
+    store.seconds = 0.7
+    outcome, took = store.reload(state)
+    assert outcome.error is None
+    began = store.clock.monotonic() - took
+    deadlines = [deadline for origin, deadline in store.driver.deadlines if origin == vault]
+    assert deadlines == pytest.approx([began + 30] * 2)
+
+
+@pytest.fixture
+def silent_store() -> Iterator[Emulator]:
+    """Give a store over real HTTP that a test can make silent."""
+    with Emulator() as emulator:
+        emulator.set_many({"k": "1", "sentinel": "1"})
+        yield emulator
+
+
+@pytest.mark.mended("an error does not say which budget ran out")
+def test_a_check_says_that_its_time_is_used_up(load: Loader, silent_store: Emulator) -> None:
+    """A store that stays silent ends a check after its timeouts; the error names them."""
+    with load(
+        connection_string=silent_store.connection_string,
+        replicas=["http://127.0.0.1:1"],
+        credential=None,
+        refresh_on=["sentinel"],
+        connect_timeout=0.1,
+        read_timeout=0.3,
+    ) as config:
+        with silent_store.respond(lambda _: Scripted(delay=30)):
+            began = time.monotonic()
+            assert config.refresh(force=True) is False
+            assert time.monotonic() - began < 2
+        told = str(config.status.last_error)
+        assert "its share of the time of a check (0.4 s, connect_timeout + read_timeout)" in told
+
+
+def test_a_load_says_that_its_time_is_used_up(load: Loader, silent_store: Emulator) -> None:
+    """A store that stays silent at the start ends load() with the keyword to lengthen."""
+    with (
+        silent_store.respond(lambda _: Scripted(delay=30)),
+        pytest.raises(StartupTimeout, match=r"startup_timeout=0.5 s: .*used up"),
+        load(connection_string=silent_store.connection_string, startup_timeout=0.5),
+    ):
+        pass
+
+
+def test_a_poller_reloads_in_the_background() -> None:
+    """The context of a poller is the one whose reload nobody waits for."""
+    import appconfig_provider
+
+    with Emulator() as store, FakeClock():
+        store.set("sentinel", "1")
+        with appconfig_provider.load(
+            connection_string=store.connection_string,
+            refresh_on=["sentinel"],
+            polling=Polling.auto(),
+        ) as config:
+            assert config._background.in_background
+            assert not config._context.in_background
