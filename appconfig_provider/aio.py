@@ -25,6 +25,7 @@ from appconfig_provider.vaults import (
 )
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
 
     from azure.core.credentials import TokenCredential
@@ -87,6 +88,7 @@ async def load(
     from appconfig_provider._drive import aio
     from appconfig_provider._drive.clock import clock_in_force
 
+    aio.running_loop()
     clock = clock_in_force()
     own = _default_credential(options) if credential is None else None
     context = make_context(options, clock, credential if own is None else own)
@@ -102,6 +104,16 @@ async def load(
     return AzureAppConfigurationProvider(context, driver, state)
 
 
+def _loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that this task runs on; where there is none, the driver will say so."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
     if options.stores[0].access_key is not None:
         return None
@@ -113,11 +125,7 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller"]):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 
-    __slots__ = ("_calling",)
-
-    def _begin_life(self) -> None:
-        self._calling = False
-        super()._begin_life()
+    __slots__ = ()
 
     def _make_poller(self) -> TaskPoller:
         from appconfig_provider._drive.polling import TaskPoller
@@ -146,36 +154,40 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
 
     async def _refresh(self, context: Context, *, force: bool) -> bool:
         """Refresh what is due, unless somebody else does."""
-        flight = self._flight
-        if not flight.acquire(blocking=False):
-            return False
-        try:
-            state = self._take_up(force=force)
-            if state is None:
-                return False
-            outcome = await self._driver.run(refresh(context, state, force=force))
-            if self._closed:
-                return False
-            published = self._publish(outcome)
-            if not outcome.quiet:
-                told = call_back(self._context.options, outcome, self._subscriptions)
-                self._calling = True
-                await self._driver.run(told)
-            return published
-        finally:
-            self._calling = False
-            self._give_back()
-            flight.release()
+        loop = _loop()
+        process = self._here()
+        flight = process.flight
+        for owner in flight.begin(self._monotonic(), self._limit(context), loop):
+            try:
+                if not flight.take(owner):
+                    return self._give_way(process)
+                state = self._take_up(process=process, context=context, force=force)
+                if state is None:
+                    return False
+                outcome = await process.driver.run(refresh(context, state, force=force))
+                if self._closed:
+                    return False
+                published = self._publish(outcome)
+                if not outcome.quiet:
+                    told = call_back(self._context.options, outcome, self._subscriptions)
+                    owner.calling = True
+                    await process.driver.run(told)
+                return published
+            finally:
+                self._finish(process, owner)
+        return False
 
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
         self._closed = True
+        process = self._here()
         try:
-            if self._poller is not None:
-                budget = self._context.options.check_budget
-                await self._poller.stop(budget, calling=self._calling)
+            if process.poller is not None:
+                owner = process.flight.holder
+                calling = owner is not None and owner.calling
+                await process.poller.stop(self._context.options.check_budget, calling=calling)
         finally:
-            await self._driver.close()
+            await process.driver.close()
 
     async def __aenter__(self) -> AzureAppConfigurationProvider:
         return self

@@ -313,6 +313,8 @@ class Status:
     backoff_until: datetime | None
     """When the next endpoint is free again, while every one of them is backing off."""
     requests_sent: int
+    overdue: float | None = None
+    """Seconds since when a refresh should have ended that has not (a callback that hangs?)."""
 
     def __repr__(self) -> str:
         """Show the last error by its type alone where its text may quote a value."""

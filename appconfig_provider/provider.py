@@ -192,25 +192,27 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
 
     def _refresh(self, context: Context, *, force: bool) -> bool:
         """Refresh what is due, unless somebody else does."""
-        flight = self._flight
-        if not flight.acquire(blocking=False):
-            return False
-        try:
-            self._keep_polling()
-            state = self._take_up(force=force)
-            if state is None:
-                return False
-            outcome = self._driver.run(refresh(context, state, force=force))
-            if self._closed:
-                return False
-            published = self._publish(outcome)
-            if not outcome.quiet:
-                told = call_back(self._context.options, outcome, self._subscriptions)
-                self._driver.run(told)
-            return published
-        finally:
-            self._give_back()
-            flight.release()
+        process = self._here()
+        flight = process.flight
+        for owner in flight.begin(self._monotonic(), self._limit(context)):
+            try:
+                if not flight.take(owner):
+                    return self._give_way(process)
+                self._keep_polling()
+                state = self._take_up(process=process, context=context, force=force)
+                if state is None:
+                    return False
+                outcome = process.driver.run(refresh(context, state, force=force))
+                if self._closed:
+                    return False
+                published = self._publish(outcome)
+                if not outcome.quiet:
+                    told = call_back(self._context.options, outcome, self._subscriptions)
+                    process.driver.run(told)
+                return published
+            finally:
+                self._finish(process, owner)
+        return False
 
     def _check_listener(self, subscription: Subscription) -> None:
         refuse_coroutine(subscription.callback.function)
@@ -221,9 +223,10 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
         A poller in the middle of a request is waited for, `connect_timeout + read_timeout` at most.
         """
         self._closed = True
-        if self._poller is not None:
-            self._poller.stop(self._context.options.check_budget)
-        self._driver.close()
+        process = self._here()
+        if process.poller is not None:
+            process.poller.stop(self._context.options.check_budget)
+        process.driver.close()
 
     def __enter__(self) -> AzureAppConfigurationProvider:
         return self

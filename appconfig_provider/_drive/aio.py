@@ -81,9 +81,9 @@ class AsyncDriver:
 
     async def run(self, plan: Plan[T]) -> T:
         """Run a plan to its end; return or raise what it does."""
-        self._settle_in()
         schedule = Schedule(plan)
         try:
+            self._settle_in()
             tickets = schedule.start()
             while tickets:
                 if len(tickets) == 1:
@@ -112,7 +112,7 @@ class AsyncDriver:
 
     def _settle_in(self) -> None:
         """Use the running loop; connections and semaphores of another one are of no use here."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         if loop not in self._homes:
             self._homes = {one: home for one, home in self._homes.items() if not one.is_closed()}
             self._homes[loop] = Lanes(), asyncio.Semaphore(MAX_LANES)
@@ -234,3 +234,18 @@ def _being_cancelled() -> bool:
     cancelling = getattr(asyncio.current_task(), "cancelling", None)
     # Python 3.10 cannot tell; there a cancellation is taken for what it seems.
     return cancelling is None or cancelling() > 0
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of asyncio that this task runs on.
+
+    Raises:
+        RuntimeError: there is none; the text says what to do.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "appconfig_provider.aio needs asyncio, and no event loop of asyncio runs here. Under "
+            "trio call appconfig_provider.load() and refresh() by trio.to_thread.run_sync()"
+        ) from None

@@ -21,10 +21,14 @@ import appconfig_provider.aio
 from appconfig_provider import Polling
 from appconfig_provider._drive.clock import current_clock
 from appconfig_provider._rest.exchange import BACKGROUND_LANES, MAX_LANES
-from appconfig_provider.face import JITTER, LATE, LiveConfiguration
+from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 
 INTERVAL = 30.0
+JITTER = 0.1
+"""As part of the interval: how much later than necessary a poller looks at most."""
+LATE = 1.0
+"""Seconds after which a caller of `refresh()` does what the poller should have done."""
 SURELY = INTERVAL * (1 + JITTER)
 PATIENCE = 10.0
 """Real seconds that a test waits at most for something another thread does."""

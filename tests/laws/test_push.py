@@ -7,6 +7,7 @@ import json
 import math
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -241,6 +242,7 @@ def test_the_delay_is_random_within_its_limit(store: Emulator) -> None:
     for _ in range(20):
         with appconfig_provider.load(**keywords(store, push_delay=20)) as config:  # type: ignore[arg-type]
             config.notify(store.event("k"))
+            assert config.refresh() is False  # works out when it is due
             moments.add(config._wake)
             assert 0 <= config._wake - config._monotonic() <= 20
     assert len(moments) == 20
@@ -477,9 +479,11 @@ def test_a_forked_child_keeps_the_event(store: Emulator) -> None:
     with appconfig_provider.load(**keywords(store)) as config, store.lag():  # type: ignore[arg-type]
         parents = config._driver
         config.notify(publish(store, "v2"))
-        assert config._flight.acquire(blocking=False)
-        assert config._take_up(force=False) is not None
-        config._after_fork_in_child()
+        process, context = config._process, config._context
+        for owner in config._flight.begin(0.0, 1.0):
+            assert config._flight.take(owner)
+            assert config._take_up(process=process, context=context, force=False) is not None
+            config._after_fork_in_child()
         assert config.refresh()
         assert config["k"] == "v2"
         config.notify(publish(store, "v3"))
@@ -496,19 +500,17 @@ def test_a_forked_child_keeps_the_event(store: Emulator) -> None:
         middle.close()
 
 
-def test_a_signal_handler_may_notify_in_the_middle_of_anything(store: Emulator) -> None:
-    """While the thread it interrupts holds the mutex, its wish waits, and is not lost."""
+def test_a_signal_handler_may_notify_in_the_middle_of_a_refresh(store: Emulator) -> None:
+    """While the thread it interrupts has the flag, its event waits, and is not lost."""
     with appconfig_provider.load(**keywords(store, push_delay=0)) as config:  # type: ignore[arg-type]
-        with config._mutex:
+        for owner in config._flight.begin(0.0, 1.0):
+            assert config._flight.take(owner)
             config.notify(publish(store, "v2"))
+            assert not config.refresh()
+            config._finish(config._process, owner)  # as at the end of every refresh
         config.notify(store.event("k"))  # the next one to come finds both
         assert config.refresh()
         assert config["k"] == "v2"
-        with config._mutex:
-            config.notify(publish(store, "v3"))
-        config._give_back()  # as at the end of every refresh
-        assert config.refresh()
-        assert config["k"] == "v3"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no such signal")
@@ -522,27 +524,20 @@ def test_a_signal_handler_may_refresh_while_its_own_thread_notifies(store: Emula
             handled += 1
             config.refresh()
 
-        class Slow:
-            """A mutex during whose tenure the signal comes."""
+        class Inbox(deque[Any]):
+            """An inbox that a signal reaches just before the event, or just after it."""
 
-            def __init__(self, mutex: Any) -> None:
-                self.mutex = mutex
-
-            def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-                got: bool = self.mutex.acquire(blocking, timeout)
-                if got and not handled:
-                    signal.raise_signal(signal.SIGALRM)
-                return got
-
-            def release(self) -> None:
-                self.mutex.release()
+            def append(self, wish: Any) -> None:
+                signal.raise_signal(signal.SIGALRM)
+                super().append(wish)
+                signal.raise_signal(signal.SIGALRM)
 
         before = signal.signal(signal.SIGALRM, refresh)
         try:
-            config._mutex = Slow(config._mutex)  # type: ignore[assignment]
+            config._inbox = Inbox()
             config.notify(publish(store, "v2"))
         finally:
             signal.signal(signal.SIGALRM, before)
-        assert handled == 1
+        assert handled == 2
         assert config.refresh() is True
         assert config["k"] == "v2"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from asyncio import CancelledError
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from appconfig_provider import face
+from appconfig_provider import process
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Send
@@ -25,6 +24,13 @@ from tests.simulation.world import NOTHING, RuleBroken, Task
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
+SLOTS = [
+    name
+    for kind in AzureAppConfigurationProvider.__mro__
+    for name in getattr(kind, "__slots__", ())
+    if name != "__weakref__"
+]
+"""The attributes of a provider, all of which a child inherits."""
 NARROW = "k0*"
 """The filter of the subscription that every life has for a while."""
 
@@ -165,11 +171,13 @@ class Life:
         flying, parent = self.flight is not None, self.provider
         self.tell("fork of %s%s", name, ", in flight" if flying else "")
         self.world.counts["forked in flight" if flying else "forked"] += 1
-        provider = copy.copy(parent)
+        provider = object.__new__(type(parent))
+        for slot in SLOTS:
+            setattr(provider, slot, getattr(parent, slot))
         provider._inbox = deque(parent._inbox)
-        provider._subscriptions = ()
+        provider._listeners = {}
         provider._after_fork_in_child()
-        face._left_to_the_parent.remove(parent._driver)
+        process._left_to_the_parent.remove(parent._driver)
         driver: Any = provider._driver
         child = Life(self.stage, name, driver, self.model.forked(self.world.now))
         child.read_at = self.read_at
