@@ -10,12 +10,15 @@ AzureError
 ├─ StartupTimeout                 nothing answered within `startup_timeout`  (also TimeoutError)
 └─ KeyVaultReferenceError         a reference that cannot be resolved        (also ValueError)
 
-Wrong arguments are plain `ValueError` and `TypeError`.
+Wrong arguments are plain `ValueError` and `TypeError`. All can be copied and pickled, so that they
+leave a worker of a process pool; what they were chained to stays behind, as always in Python.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from azure.core.exceptions import (
     AzureError,
@@ -39,7 +42,20 @@ __all__ = [
 ]
 
 
-class StartupTimeout(AzureError, TimeoutError):
+class _Portable(AzureError):
+    """An error that survives copy and pickle, its own arguments included."""
+
+    _NAMES: tuple[str, ...] = ()
+    """The arguments of the constructor that are given by name, and the attributes they become."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        named = {name: getattr(self, name) for name in self._NAMES}
+        # azure-core keeps what was being handled, and no traceback can be pickled.
+        kept = {name: value for name, value in vars(self).items() if not name.startswith("exc_")}
+        return partial(type(self), **named), self.args, kept
+
+
+class StartupTimeout(_Portable, TimeoutError):
     """`load()` used up its budget; `causes` holds the last error of each endpoint."""
 
     def __init__(self, message: str, causes: Sequence[Exception] = ()) -> None:
@@ -47,8 +63,10 @@ class StartupTimeout(AzureError, TimeoutError):
         self.causes = tuple(causes)
 
 
-class KeyVaultReferenceError(AzureError, ValueError):
+class KeyVaultReferenceError(_Portable, ValueError):
     """A setting points to a secret that cannot be read; carries `key`, `label` and `secret_id`."""
+
+    _NAMES = ("key", "label", "secret_id")
 
     def __init__(
         self, message: str, *, key: str, label: str | None, secret_id: str | None = None
@@ -59,8 +77,10 @@ class KeyVaultReferenceError(AzureError, ValueError):
         self.secret_id = secret_id
 
 
-class SnapshotNotFoundError(AzureError, ValueError):
+class SnapshotNotFoundError(_Portable, ValueError):
     """A selector or a snapshot reference names a snapshot that is not there; see `name`."""
+
+    _NAMES = ("name",)
 
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)

@@ -25,6 +25,7 @@ MAX_FRAMES = 5
 """Frames of an error that are told, those nearest to where it was raised."""
 
 _PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs 5 ms of every import
+_HANDLED = ("exc_type", "exc_value", "exc_traceback")
 _MARK = "_told_by_appconfig_provider"
 
 
@@ -51,10 +52,12 @@ def public(error: Exception) -> Exception:
     """Return an error as the user is to see it."""
     if not isinstance(error, EngineError):
         return error
-    shown = error.as_public()
+    made = error.as_public()
     if not error.foreign:
-        setattr(shown, _MARK, True)
-    return shown
+        vars(made)[_MARK] = True
+        # azure-core's errors keep what is being handled, which could not be pickled with them.
+        vars(made).update({name: None for name in _HANDLED if name in vars(made)})
+    return made
 
 
 def in_our_words(error: BaseException) -> bool:
