@@ -167,7 +167,7 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
         self._wake = -math.inf
         self._state = outcome.state
         self._granted = Wish()
-        if outcome.error is not None:
+        if outcome.told:
             # As text: a handler that keeps records would keep the frames of the traceback, too.
             logger.warning("configuration not refreshed: %s", outcome.told)
         log_problems(outcome.state, before)

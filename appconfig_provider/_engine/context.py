@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from appconfig_provider._engine.fleet import FREE, Backoff
 from appconfig_provider._plan import Headers
 from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider._rest.tracing import Environment
@@ -19,10 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret that was read, and when (monotonic); its value stays out of every repr."""
+    """A secret that was read, and what is owed of it; its value stays out of every repr."""
 
-    value: str = field(repr=False)
+    value: str | None = field(repr=False)
+    """None when it was never read, and the policy leaves it out."""
     read_at: float
+    """On the monotonic clock, as `due`."""
+    fixed: bool = False
+    """True when its address names a version, whose value never changes."""
+    due: float = math.inf
+    """When it must be read, because it is owed; infinite when nothing is."""
+    backoff: Backoff = FREE
+    """How often it could not be renewed, and until when it is left alone."""
+    trouble: str = ""
+    """Why it could not be read the last time; empty when it was."""
 
 
 @dataclass(frozen=True, slots=True)

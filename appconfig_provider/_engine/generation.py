@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.load import Content
-from appconfig_provider._engine.secrets import Resolved, Secrets, resolve
+from appconfig_provider._engine.rotation import Reads, Secrets
+from appconfig_provider._engine.secrets import Resolved, resolve
 from appconfig_provider._plan import Invoke, Sleep, Steps, ask, plan
 from appconfig_provider._rest.failures import OutOfTime
 from appconfig_provider._rest.responses import Setting, parse_moment
@@ -33,7 +34,7 @@ from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, J
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, read_only
 from appconfig_provider.texts import quoted
-from appconfig_provider.trouble import EngineError
+from appconfig_provider.trouble import EngineError, public
 
 FEATURE_MANAGEMENT = "feature_management"
 
@@ -65,13 +66,15 @@ class Generation:
     """A configuration that may be published."""
 
     snapshot: ConfigurationSnapshot
-    values: Mapping[str, JsonValue]
+    values: Mapping[str, JsonValue] = field(repr=False)
     """The same items as an exact dict."""
-    flags: Mapping[str, Flag]
+    flags: Mapping[str, Flag] = field(repr=False)
     secrets: Secrets
-    decoded: Decoded
+    decoded: Decoded = field(repr=False)
     problems: frozenset[Problem]
     usage: Usage
+    trouble: Exception | None = None
+    """Why a secret could not be read, though the policy had an answer; as the user is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,12 @@ class Terms:
     """Under which terms a generation is built."""
 
     version: int
-    allowed: Allowed
-    secret_policy: str
-    secret_max_age: float
-    """Seconds for which a secret that was read is trusted."""
+    reads: Reads
+
+    @property
+    def allowed(self) -> Allowed:
+        """Until when the user's functions may be called."""
+        return self.reads.allowed
 
 
 @plan
@@ -100,14 +105,8 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
         winners = entries(content.settings, content.references, options.prefixes)
     else:
         winners, made = yield from _mapped(context, content, terms.allowed)
-    resolved = yield from resolve(
-        context,
-        vault_references(winners),
-        held.secrets,
-        allowed=terms.allowed,
-        max_age=terms.secret_max_age,
-        policy=terms.secret_policy,
-    )
+    references = vault_references(winners)
+    resolved = yield from resolve(context, references, held.secrets, terms.reads)
     flags, flag_problems = read_flags(content.flags or (), options.stores[0].url)
     values, problems, decoded = _values(winners, held.decoded, resolved)
     if content.flags is not None:
@@ -129,7 +128,8 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
     usage = usage_of(
         flags.values(), content_types(winners), snapshot_reference=bool(content.references)
     )
-    return Generation(snapshot, values, flags, resolved.secrets, decoded, told, usage)
+    trouble = public(resolved.trouble) if resolved.trouble is not None else None
+    return Generation(snapshot, values, flags, resolved.secrets, decoded, told, usage, trouble)
 
 
 def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) -> Converted:

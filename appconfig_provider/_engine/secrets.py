@@ -1,126 +1,25 @@
-"""Following Key Vault references: each distinct secret once, at most sixteen at a time.
-
-A plain `secret_resolver` is called one time after the other: it need not be safe for several
-threads. Nothing is asked once the time of the load is used up.
+"""Following Key Vault references: from the settings that point to secrets to values.
 
 What was read stays in the state by secret id, so one secret serves every key that points to it,
-and a rotation reaches all of them in one generation. A secret with a version never changes; one
-without is read again by a rotation, and by a reload once it is a minute old.
+and a rotation reaches all of them in one generation. `rotation` says which secrets are read again,
+`vault` reads them, and here the policy says what becomes of keys whose secret was not read.
 """
 
 from __future__ import annotations
 
-import re
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from appconfig_provider._engine.access import claims_of
-from appconfig_provider._engine.context import Allowed, Context, Secret
-from appconfig_provider._engine.failover import PATIENCE
-from appconfig_provider._plan import (
-    AcquireToken,
-    Invoke,
-    Request,
-    Steps,
-    ask,
-    plan,
-    together,
-)
-from appconfig_provider._rest.exchange import Session, exchange
-from appconfig_provider._rest.failures import RequestFailed, refused
-from appconfig_provider._rest.requests import secret_target
-from appconfig_provider._rest.responses import Malformed, Setting, read_object
-from appconfig_provider._rest.signing import token_signer
+from appconfig_provider._engine.context import Context, Secret
+from appconfig_provider._engine.rotation import Reads, Secrets, is_wanted, put_off, spared
+from appconfig_provider._engine.vault import read_secrets
+from appconfig_provider._plan import Steps, plan
+from appconfig_provider._rest.responses import Setting
 from appconfig_provider._settings.layering import Problem, problem
 from appconfig_provider._settings.references import UnresolvedReference, secret_of
-from appconfig_provider.callbacks import is_coroutine_function
-from appconfig_provider.vaults import SecretIdentifier, Vaults
-
-LANES = 16
-FRESH = 60.0
-"""Seconds for which a reload trusts a secret that was just read."""
-
-Secrets = Mapping[str, Secret]
-Wanted = tuple[SecretIdentifier, Setting]
-"""A secret to read, and the first of the settings that point to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The values of references by key, and every secret read so far that is still pointed to."""
-
-    values: Mapping[str, str] = field(repr=False)
-    secrets: Secrets
-    problems: tuple[Problem, ...] = ()
-    left_out: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class _Job:
-    """What the lanes share: the secrets to read, and how each went."""
-
-    context: Context
-    allowed: Allowed
-    queue: deque[Wanted]
-    held: Secrets
-    tokens: dict[str, str | Exception] = field(default_factory=dict, repr=False)
-    """By vault: the token for it, or why there is none."""
-    found: dict[str, Secret] = field(default_factory=dict)
-    failed: dict[str, UnresolvedReference] = field(default_factory=dict)
-
-
-@plan
-def resolve(
-    context: Context,
-    references: Mapping[str, Setting],
-    held: Secrets,
-    *,
-    allowed: Allowed,
-    max_age: float,
-    policy: str,
-) -> Steps[Resolved]:
-    """Return the value of each reference, reading those secrets that are older than `max_age`.
-
-    Raises:
-        UnresolvedReference: a secret could not be read and the policy does not say what else.
-    """
-    vaults = context.options.vaults
-    lenient = vaults.resolver is not None and not vaults.credential and not vaults.credentials
-    wanted, malformed = _identified(references, lenient=lenient)
-    if malformed and policy != "omit":
-        raise next(iter(malformed.values()))
-    now = context.clock.monotonic()
-    queue = {
-        secret.url: (secret, references[key])
-        for key, secret in wanted.items()
-        if not _good(held.get(secret.url), secret, now, max_age)
-    }
-    job = _Job(context, allowed, deque(queue.values()), held)
-    if queue and not vaults.configured:
-        raise UnresolvedReference(next(iter(references.values())), _UNCONFIGURED)
-    yield from _open_vaults(job)
-    yield from together([_read_all(job, queue) for queue in _shared_out(job)])
-    failed = {
-        key: job.failed[secret.url] for key, secret in wanted.items() if secret.url in job.failed
-    }
-    return _by_policy(references, wanted, {**held, **job.found}, {**failed, **malformed}, policy)
-
-
-def _identified(
-    references: Mapping[str, Setting], *, lenient: bool
-) -> tuple[dict[str, SecretIdentifier], dict[str, UnresolvedReference]]:
-    """Return the secret of each key, and what is wrong with references that name none."""
-    wanted: dict[str, SecretIdentifier] = {}
-    malformed: dict[str, UnresolvedReference] = {}
-    for key, setting in references.items():
-        try:
-            wanted[key] = secret_of(setting, lenient=lenient)
-        except UnresolvedReference as failure:
-            malformed[key] = failure
-    return wanted, malformed
-
+from appconfig_provider.vaults import SecretIdentifier
 
 _UNCONFIGURED = (
     "nothing was given to resolve it with; pass keyvault_credential, keyvault_client_configs or "
@@ -128,192 +27,111 @@ _UNCONFIGURED = (
 )
 
 
-def _good(secret: Secret | None, identifier: SecretIdentifier, now: float, max_age: float) -> bool:
-    if secret is None:
-        return False
-    return identifier.version is not None or now - secret.read_at < max_age
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The values of references by key, and every secret that is still pointed to."""
+
+    values: Mapping[str, str] = field(repr=False)
+    secrets: Secrets
+    problems: tuple[Problem, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    trouble: UnresolvedReference | None = None
+    """Why the first of the secrets could not be read that the policy made up for."""
 
 
-def _by_policy(
-    references: Mapping[str, Setting],
-    wanted: Mapping[str, SecretIdentifier],
-    secrets: Secrets,
-    failed: Mapping[str, UnresolvedReference],
-    policy: str,
-) -> Resolved:
-    values: dict[str, str] = {}
-    problems: list[Problem] = []
-    left_out = frozenset(failed) if policy == "omit" else frozenset()
-    for key, failure in failed.items():
-        secret = wanted.get(key)
-        held = secret is not None and secret.url in secrets
-        if key not in left_out and (policy == "raise" or not held):
-            raise failure
-        what = "is left out" if key in left_out else "keeps its last value"
-        problems.append(problem(references[key], f"{what}: {failure}"))
-    for key, secret in wanted.items():
-        if key not in left_out:
-            values[key] = secrets[secret.url].value
-    urls = {secret.url for secret in wanted.values()}
-    kept = {url: secret for url, secret in secrets.items() if url in urls}
-    return Resolved(values, kept, tuple(problems), left_out)
+@dataclass(frozen=True, slots=True)
+class _References:
+    """The references of a generation: the setting and the secret of each key."""
 
-
-def _shared_out(job: _Job) -> list[deque[Wanted]]:
-    """Return the queue of each reader: several for one, and a single one for a plain resolver."""
-    vaults = job.context.options.vaults
-    if not _blocks(vaults):
-        return [job.queue] * min(LANES, len(job.queue))
-    alone = deque(one for one in job.queue if vaults.credential_for(one[0]) is None)
-    shared = deque(one for one in job.queue if vaults.credential_for(one[0]) is not None)
-    return [shared] * min(LANES, len(shared)) + [alone]
-
-
-def _blocks(vaults: Vaults) -> bool:
-    """Tell whether a call of the resolver keeps its caller waiting."""
-    return vaults.resolver is not None and not is_coroutine_function(vaults.resolver)
+    settings: Mapping[str, Setting]
+    secrets: Mapping[str, SecretIdentifier]
+    malformed: Mapping[str, UnresolvedReference]
+    """What is wrong with those that name no secret."""
 
 
 @plan
-def _read_all(job: _Job, queue: deque[Wanted]) -> Steps[None]:
-    """Read secrets until the queue is empty; one that fails does not stop the others."""
-    while queue:
-        secret, setting = queue.popleft()
-        try:
-            value = yield from _read(job, secret, setting)
-        except UnresolvedReference as failure:
-            job.failed[secret.url] = failure
-        else:
-            before = job.held.get(secret.url)
-            if before is not None and before.value == value:
-                value = before.value  # what has not changed stays the same object
-            job.found[secret.url] = Secret(value, job.context.clock.monotonic())
+def resolve(
+    context: Context, settings: Mapping[str, Setting], held: Secrets, reads: Reads
+) -> Steps[Resolved]:
+    """Return the value of each reference, reading the secrets that are to be read now.
 
-
-@plan
-def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
-    vaults = job.context.options.vaults
-    if job.context.clock.monotonic() >= job.allowed.until:
-        raise _too_late(setting, secret, job.allowed)
-    try:
-        if vaults.credential_for(secret) is not None:
-            return (yield from _from_vault(job, secret))
-        if vaults.resolver is None:
-            why = "no credential may be sent to that host; name it in keyvault_client_configs"
-            raise UnresolvedReference(setting, why, secret.url)
-        asking = Invoke(vaults.resolver, (secret.written,), blocking=_blocks(vaults))
-        value = yield from ask(asking)
-    except UnresolvedReference:
-        raise
-    except Exception as error:
-        raise _unresolved(setting, secret, error) from error
-    if not isinstance(value, str):
-        raise UnresolvedReference(setting, "secret_resolver returned no str", secret.url)
-    return value
-
-
-def _too_late(setting: Setting, secret: SecretIdentifier, allowed: Allowed) -> UnresolvedReference:
-    failure = UnresolvedReference(setting, f"not read, because {allowed.told}", secret.url)
-    failure.may_heal = failure.out_of_time = True
-    return failure
-
-
-def _unresolved(
-    setting: Setting, secret: SecretIdentifier, error: Exception
-) -> UnresolvedReference:
-    """Return the failure of one secret; what the user's resolver said stays in the chain only."""
-    why = str(error) if isinstance(error, RequestFailed | Malformed) else type(error).__name__
-    failure = UnresolvedReference(setting, why, secret.url)
-    failure.may_heal = isinstance(error, RequestFailed) and not error.permanent
-    failure.original = error.as_public() if isinstance(error, RequestFailed) else error
-    return failure
-
-
-@plan
-def _open_vaults(job: _Job) -> Steps[None]:
-    """Get a token for each vault, once; its own challenge says which one it wants."""
-    vaults = job.context.options.vaults
-    first = {secret.vault: secret for secret, _ in reversed(job.queue)}
-    asked = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
-    yield from together([_open_vault(job, secret) for secret in asked])
-
-
-@plan
-def _open_vault(
-    job: _Job, secret: SecretIdentifier, refused: str | None = None, claims: str | None = None
-) -> Steps[None]:
-    """Get the token for a vault; `refused` is one that it has turned down."""
-    credential = job.context.options.vaults.credential_for(secret)
-    if credential is None:
-        raise AssertionError("only vaults with a credential are opened")
-    try:
-        response = yield from exchange(_session(job, secret), _request(secret), frozenset({401}))
-        scope = _scope(job, secret, response.headers.get("www-authenticate", ""))
-        token = yield from ask(AcquireToken(credential, scope, refused, claims))
-    except Exception as error:
-        # Each secret of this vault fails with it, and each key by its own name.
-        job.tokens[secret.vault] = error
-    else:
-        job.tokens[secret.vault] = token.token
-
-
-@plan
-def _from_vault(job: _Job, secret: SecretIdentifier) -> Steps[str]:
-    """Read a secret; a token that is refused is replaced once."""
-    token = job.tokens[secret.vault]
-    try:
-        return (yield from _with_token(job, secret, token))
-    except RequestFailed as failure:
-        if failure.status != 401 or isinstance(token, Exception):
-            raise
-        if job.tokens[secret.vault] == token:
-            claims = claims_of(failure.challenge or "")
-            yield from _open_vault(job, secret, token, claims)
-    return (yield from _with_token(job, secret, job.tokens[secret.vault]))
-
-
-@plan
-def _with_token(job: _Job, secret: SecretIdentifier, token: str | Exception) -> Steps[str]:
-    if isinstance(token, Exception):
-        raise token
-    session = _session(job, secret)
-    session.sign = token_signer(token)
-    response = yield from exchange(session, _request(secret), frozenset({200}))
-    value = read_object(response, f"GET {secret.url}").get("value")
-    if not isinstance(value, str):
-        raise Malformed(f"{secret.url} answered without a value")
-    return value
-
-
-def _session(job: _Job, secret: SecretIdentifier) -> Session:
-    context = job.context
-    agent = tuple(pair for pair in context.headers if pair[0] == "user-agent")
-    return Session(
-        origin=secret.vault,
-        sign=lambda _request, _now: (),
-        headers=agent,
-        deadline=job.allowed.until,
-        patience=PATIENCE,
-        retries=context.options.retries,
-        clock=context.clock,
-        random=context.random,
-    )
-
-
-def _request(secret: SecretIdentifier) -> Request:
-    return Request("GET", secret.vault, secret_target(secret), (("accept", "application/json"),))
-
-
-def _scope(job: _Job, secret: SecretIdentifier, challenge: str) -> str:
-    """Return the scope of a challenge, if the vault may ask for it.
-
-    A vault asks for tokens of its own domain; anything else would hand a token for one service to
-    another. Only hosts that the program named itself are believed.
+    Raises:
+        UnresolvedReference: a secret could not be read and the policy does not say what else.
     """
-    match = re.search(r'(?:resource|scope)="?([^",\s]+)', challenge)
-    resource = match[1].removesuffix("/.default").rstrip("/") if match else ""
-    host, asked = urlsplit(secret.vault).hostname or "", urlsplit(resource).hostname or ""
-    named = secret.vault in job.context.options.vaults.credentials
-    if not asked or not (named or host.endswith("." + asked)):
-        raise refused(secret.vault, 401, b"", "a question for its scope, asking for a foreign one")
-    return resource + "/.default"
+    vaults = context.options.vaults
+    lenient = vaults.resolver is not None and not vaults.credential and not vaults.credentials
+    references = _identified(settings, lenient=lenient)
+    if references.malformed and reads.policy != "omit":
+        raise next(iter(references.malformed.values()))
+    now, asked = context.clock.monotonic(), reads.asked
+    queue = {
+        secret.url: (secret, settings[key])
+        for key, secret in references.secrets.items()
+        if secret.url not in asked.found
+        and secret.url not in asked.failed
+        and is_wanted(held.get(secret.url), reads.reading, now)
+    }
+    if queue and not vaults.configured:
+        raise UnresolvedReference(next(iter(settings.values())), _UNCONFIGURED)
+    yield from read_secrets(context, deque(queue.values()), held, reads.allowed, asked)
+    return _by_policy(references, _afterwards(context, references, held, reads), reads)
+
+
+def _identified(settings: Mapping[str, Setting], *, lenient: bool) -> _References:
+    """Read what the references say."""
+    secrets: dict[str, SecretIdentifier] = {}
+    malformed: dict[str, UnresolvedReference] = {}
+    for key, setting in settings.items():
+        try:
+            secrets[key] = secret_of(setting, lenient=lenient)
+        except UnresolvedReference as failure:
+            malformed[key] = failure
+    return _References(settings, secrets, malformed)
+
+
+def _afterwards(
+    context: Context, references: _References, held: Secrets, reads: Reads
+) -> dict[str, Secret]:
+    """Return the secrets pointed to, as they are known now, and what is owed of each."""
+    jitter = context.random() if reads.asked.failed else 0.0
+    known: dict[str, Secret] = {}
+    for secret in references.secrets.values():
+        url = secret.url
+        if url in known:
+            continue
+        if url in reads.asked.found:
+            known[url] = reads.asked.found[url]
+        elif url in reads.asked.failed:
+            before = held.get(url) or Secret(None, -math.inf, secret.version is not None)
+            known[url] = put_off(context, before, reads.asked.failed[url], jitter)
+        else:
+            known[url] = spared(held[url], reads.reading)
+    return known
+
+
+def _by_policy(references: _References, secrets: Secrets, reads: Reads) -> Resolved:
+    values: dict[str, str] = {}
+    told: dict[str, UnresolvedReference] = dict(references.malformed)
+    left_out = set(references.malformed)
+    troubles: list[UnresolvedReference] = []
+    for key, identifier in references.secrets.items():
+        url = identifier.url
+        secret, failure = secrets[url], reads.asked.failed.get(url)
+        if failure is not None:
+            troubles.append(failure)
+        if secret.trouble:
+            told[key] = UnresolvedReference(references.settings[key], secret.trouble, url)
+        if secret.trouble and reads.policy == "omit":
+            left_out.add(key)
+        elif secret.value is None or (failure is not None and reads.policy == "raise"):
+            raise failure or told[key]
+        else:
+            values[key] = secret.value
+    problems = [_problem(references.settings[key], told[key], key in left_out) for key in told]
+    trouble = troubles[0] if troubles else None
+    return Resolved(values, secrets, tuple(problems), frozenset(left_out), trouble)
+
+
+def _problem(setting: Setting, failure: UnresolvedReference, left_out: bool) -> Problem:
+    what = "is left out" if left_out else "keeps its last value"
+    return problem(setting, f"{what}: {failure}")

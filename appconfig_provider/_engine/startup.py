@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
@@ -16,11 +15,12 @@ from appconfig_provider._engine.failover import Answered, Exhausted, first_answe
 from appconfig_provider._engine.fleet import first_fleet
 from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.load import Content, Loaded, load
+from appconfig_provider._engine.rotation import Reading, Reads, Secrets
 from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
 from appconfig_provider._rest.failures import OutOfTime, RequestFailed
 from appconfig_provider._settings.references import UnresolvedReference
-from appconfig_provider.trouble import EngineError, public
+from appconfig_provider.trouble import EngineError, drop_frames, public
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -109,6 +109,8 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
 def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -> Steps[State]:
     content = answer.result.content
     generation = yield from _first_generation(context, content, allowed)
+    if generation.trouble is not None:
+        drop_frames(generation.trouble)
     moment = context.moment()
     return State(
         snapshot=generation.snapshot,
@@ -122,7 +124,8 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
         usage=generation.usage,
         fleet=answer.fleet,
         timers=first_timers(moment[0], context.options),
-        attempt=Attempt(last=moment, success=moment, endpoint=answer.fleet.last),
+        attempt=Attempt(moment, moment, generation.trouble, answer.fleet.last),
+        unread=generation.trouble,
     )
 
 
@@ -131,10 +134,11 @@ def _first_generation(context: Context, content: Content, allowed: Allowed) -> S
     """Build the first generation; a vault in passing trouble is asked again, the store is not."""
     options = context.options
     policy = options.secret_policy or "raise"
+    read: Secrets = {}
     while True:
-        terms = Terms(version=1, allowed=allowed, secret_policy=policy, secret_max_age=math.inf)
+        reads = Reads(allowed, policy, Reading.OWED)
         try:
-            return (yield from build(context, content, Held(), terms))
+            return (yield from build(context, content, Held(read), Terms(1, reads)))
         except OutOfTime as failure:
             raise NotInTime("not loaded in time", (failure,)) from failure
         except UnresolvedReference as failure:
@@ -144,3 +148,4 @@ def _first_generation(context: Context, content: Content, allowed: Allowed) -> S
             if not failure.may_heal or left < SHORTEST or not options.startup_budget:
                 raise
             yield from ask(Sleep(min(_WINDOWS[0][1], left / 2)))
+            read = {**read, **reads.asked.found}

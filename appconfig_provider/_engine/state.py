@@ -75,6 +75,9 @@ class Due:
     settings: bool
     flags: bool
     secrets: bool
+    """True when every secret without a version is to be read."""
+    owed: bool = False
+    """True when some secret is owed and may be read now."""
     cause: str = ""
     """Why, where it is not simply time: `push` or `forced`."""
 
@@ -94,7 +97,7 @@ class State:
     content: Content = field(repr=False)
     sentinels: tuple[Sentinel, ...]
     """As read *before* the data, one per watched key."""
-    flags: Mapping[str, Flag]
+    flags: Mapping[str, Flag] = field(repr=False)
     secrets: Mapping[str, Secret]
     decoded: Mapping[str, JsonValue] = field(repr=False)
     """JSON values by the texts they were decoded from; the next generation uses them again."""
@@ -104,6 +107,8 @@ class State:
     timers: Timers
     rejected: Rejected | None = None
     attempt: Attempt = Attempt()
+    unread: Exception | None = None
+    """Why secrets that are owed could not be renewed, as the user was told; None: none failed."""
 
     @property
     def due(self) -> float:
@@ -112,7 +117,12 @@ class State:
         store = min(timers.settings, timers.flags)
         if not math.isinf(store):
             store = max(min(store, timers.push), self.fleet.free_at)
-        return min(store, timers.secrets)
+        return min(store, timers.secrets, self.owed_at)
+
+    @property
+    def owed_at(self) -> float:
+        """When the first secret that is owed is to be read; infinite when none is owed."""
+        return min((secret.due for secret in self.secrets.values()), default=math.inf)
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
         """Return what a refresh has to look at; `force` is everything that is looked at at all."""
@@ -126,11 +136,15 @@ class State:
         def wanted(timer: float, *, sooner: bool) -> bool:
             return not math.isinf(timer) and (force or sooner or timer <= now)
 
-        on_time = passed(timers.settings) or passed(timers.flags) or passed(timers.secrets)
+        owed = self.owed_at <= now
+        due = (timers.settings, timers.flags, timers.secrets)
+        on_time = owed or any(passed(timer) for timer in due)
+        changing = any(not secret.fixed for secret in self.secrets.values())
         return Due(
             settings=free and wanted(timers.settings, sooner=pushed),
             flags=free and wanted(timers.flags, sooner=pushed),
-            secrets=wanted(timers.secrets, sooner=False),
+            secrets=wanted(timers.secrets, sooner=False) or (force and changing),
+            owed=owed,
             cause="" if on_time else "push" if pushed else "forced",
         )
 

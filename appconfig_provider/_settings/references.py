@@ -21,7 +21,10 @@ class UnresolvedReference(EngineError):
             + f": {why}"
         )
         self.setting = setting
+        self.why = why
         self.secret_id = secret_id
+        self.retry_after: float | None = None
+        """Seconds for which the vault asked to be left alone."""
         self.original: BaseException | None = None
         self.may_heal = False
         """True when asking again later may help."""

@@ -1,0 +1,233 @@
+"""Reading secrets: each one once, at most sixteen at a time.
+
+A plain `secret_resolver` is called one time after the other: it need not be safe for several
+threads. Nothing is asked once the time of the load is used up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from appconfig_provider._engine.access import claims_of
+from appconfig_provider._engine.context import Allowed, Context, Secret
+from appconfig_provider._engine.failover import PATIENCE
+from appconfig_provider._engine.rotation import Asked, Secrets
+from appconfig_provider._plan import (
+    AcquireToken,
+    Invoke,
+    Request,
+    Steps,
+    ask,
+    plan,
+    together,
+)
+from appconfig_provider._rest.exchange import Session, exchange
+from appconfig_provider._rest.failures import RequestFailed, refused
+from appconfig_provider._rest.requests import secret_target
+from appconfig_provider._rest.responses import Malformed, Setting, read_object
+from appconfig_provider._rest.signing import token_signer
+from appconfig_provider._settings.references import UnresolvedReference
+from appconfig_provider.callbacks import is_coroutine_function
+from appconfig_provider.vaults import SecretIdentifier, Vaults
+
+CONCURRENCY = 16
+"""Secrets that are read at the same time, at most."""
+
+Wanted = tuple[SecretIdentifier, Setting]
+"""A secret to read, and the first of the settings that point to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token, kept out of every repr."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Job:
+    """What the readers share: the secrets to read, and how each went."""
+
+    context: Context
+    allowed: Allowed
+    queue: deque[Wanted]
+    held: Secrets
+    asked: Asked
+    tokens: dict[str, Token | Exception] = field(default_factory=dict)
+    """By vault: the token for it, or why there is none."""
+
+
+@plan
+def read_secrets(
+    context: Context, queue: deque[Wanted], held: Secrets, allowed: Allowed, asked: Asked
+) -> Steps[None]:
+    """Read secrets and leave in `asked` how each went; none that fails stops the others."""
+    job = _Job(context, allowed, queue, held, asked)
+    yield from _open_vaults(job)
+    yield from together([_read_all(job, queue) for queue in _shared_out(job)])
+
+
+def _shared_out(job: _Job) -> list[deque[Wanted]]:
+    """Return the queue of each reader: several for one, and a single one for a plain resolver."""
+    vaults = job.context.options.vaults
+    if not _blocks(vaults):
+        return [job.queue] * min(CONCURRENCY, len(job.queue))
+    alone = deque(one for one in job.queue if vaults.credential_for(one[0]) is None)
+    shared = deque(one for one in job.queue if vaults.credential_for(one[0]) is not None)
+    return [shared] * min(CONCURRENCY, len(shared)) + [alone]
+
+
+def _blocks(vaults: Vaults) -> bool:
+    """Tell whether a call of the resolver keeps its caller waiting."""
+    return vaults.resolver is not None and not is_coroutine_function(vaults.resolver)
+
+
+@plan
+def _read_all(job: _Job, queue: deque[Wanted]) -> Steps[None]:
+    """Read secrets until the queue is empty; one that fails does not stop the others."""
+    while queue:
+        secret, setting = queue.popleft()
+        try:
+            value = yield from _read(job, secret, setting)
+        except UnresolvedReference as failure:
+            job.asked.failed[secret.url] = failure
+        else:
+            before = job.held.get(secret.url)
+            if before is not None and before.value is not None and before.value == value:
+                value = before.value  # what has not changed stays the same object
+            now, fixed = job.context.clock.monotonic(), secret.version is not None
+            job.asked.found[secret.url] = Secret(value, now, fixed)
+
+
+@plan
+def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
+    vaults = job.context.options.vaults
+    if job.context.clock.monotonic() >= job.allowed.until:
+        raise _too_late(setting, secret, job.allowed)
+    try:
+        if vaults.credential_for(secret) is not None:
+            return (yield from _from_vault(job, secret))
+        if vaults.resolver is None:
+            why = "no credential may be sent to that host; name it in keyvault_client_configs"
+            raise UnresolvedReference(setting, why, secret.url)
+        asking = Invoke(vaults.resolver, (secret.written,), blocking=_blocks(vaults))
+        value = yield from ask(asking)
+    except UnresolvedReference:
+        raise
+    except Exception as error:
+        raise _unresolved(setting, secret, error) from error
+    if not isinstance(value, str):
+        raise UnresolvedReference(setting, "secret_resolver returned no str", secret.url)
+    return value
+
+
+def _too_late(setting: Setting, secret: SecretIdentifier, allowed: Allowed) -> UnresolvedReference:
+    failure = UnresolvedReference(setting, f"not read, because {allowed.told}", secret.url)
+    failure.may_heal = failure.out_of_time = True
+    return failure
+
+
+def _unresolved(
+    setting: Setting, secret: SecretIdentifier, error: Exception
+) -> UnresolvedReference:
+    """Return the failure of one secret; what the user's resolver said stays in the chain only."""
+    why = str(error) if isinstance(error, RequestFailed | Malformed) else type(error).__name__
+    failure = UnresolvedReference(setting, why, secret.url)
+    if isinstance(error, RequestFailed):
+        failure.may_heal, failure.retry_after = not error.permanent, error.retry_after
+    failure.original = error.as_public() if isinstance(error, RequestFailed) else error
+    return failure
+
+
+@plan
+def _open_vaults(job: _Job) -> Steps[None]:
+    """Get a token for each vault, once; its own challenge says which one it wants."""
+    vaults = job.context.options.vaults
+    first = {secret.vault: secret for secret, _ in reversed(job.queue)}
+    asked = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
+    yield from together([_open_vault(job, secret) for secret in asked])
+
+
+@plan
+def _open_vault(
+    job: _Job, secret: SecretIdentifier, refused: Token | None = None, claims: str | None = None
+) -> Steps[None]:
+    """Get the token for a vault; `refused` is one that it has turned down."""
+    credential = job.context.options.vaults.credential_for(secret)
+    if credential is None:
+        raise AssertionError("only vaults with a credential are opened")
+    try:
+        response = yield from exchange(_session(job, secret), _request(secret), frozenset({401}))
+        scope = _scope(job, secret, response.headers.get("www-authenticate", ""))
+        turned_down = refused.text if refused is not None else None
+        token = yield from ask(AcquireToken(credential, scope, turned_down, claims))
+    except Exception as error:
+        # Each secret of this vault fails with it, and each key by its own name.
+        job.tokens[secret.vault] = error
+    else:
+        job.tokens[secret.vault] = Token(token.token)
+
+
+@plan
+def _from_vault(job: _Job, secret: SecretIdentifier) -> Steps[str]:
+    """Read a secret; a token that is refused is replaced once."""
+    token = job.tokens[secret.vault]
+    try:
+        return (yield from _with_token(job, secret, token))
+    except RequestFailed as failure:
+        if failure.status != 401 or isinstance(token, Exception):
+            raise
+        if job.tokens[secret.vault] == token:
+            claims = claims_of(failure.challenge or "")
+            yield from _open_vault(job, secret, token, claims)
+    return (yield from _with_token(job, secret, job.tokens[secret.vault]))
+
+
+@plan
+def _with_token(job: _Job, secret: SecretIdentifier, token: Token | Exception) -> Steps[str]:
+    if isinstance(token, Exception):
+        raise token
+    session = _session(job, secret)
+    session.sign = token_signer(token.text)
+    response = yield from exchange(session, _request(secret), frozenset({200}))
+    value = read_object(response, f"GET {secret.url}").get("value")
+    if not isinstance(value, str):
+        raise Malformed(f"{secret.url} answered without a value")
+    return value
+
+
+def _session(job: _Job, secret: SecretIdentifier) -> Session:
+    context = job.context
+    agent = tuple(pair for pair in context.headers if pair[0] == "user-agent")
+    return Session(
+        origin=secret.vault,
+        sign=lambda _request, _now: (),
+        headers=agent,
+        deadline=job.allowed.until,
+        patience=PATIENCE,
+        retries=context.options.retries,
+        clock=context.clock,
+        random=context.random,
+    )
+
+
+def _request(secret: SecretIdentifier) -> Request:
+    return Request("GET", secret.vault, secret_target(secret), (("accept", "application/json"),))
+
+
+def _scope(job: _Job, secret: SecretIdentifier, challenge: str) -> str:
+    """Return the scope of a challenge, if the vault may ask for it.
+
+    A vault asks for tokens of its own domain; anything else would hand a token for one service to
+    another. Only hosts that the program named itself are believed.
+    """
+    match = re.search(r'(?:resource|scope)="?([^",\s]+)', challenge)
+    resource = match[1].removesuffix("/.default").rstrip("/") if match else ""
+    host, asked = urlsplit(secret.vault).hostname or "", urlsplit(resource).hostname or ""
+    named = secret.vault in job.context.options.vaults.credentials
+    if not asked or not (named or host.endswith("." + asked)):
+        raise refused(secret.vault, 401, b"", "a question for its scope, asking for a foreign one")
+    return resource + "/.default"
