@@ -49,10 +49,17 @@ class EngineError(Exception):
 
 
 def public(error: Exception) -> Exception:
-    """Return an error as the user is to see it."""
+    """Return an error as the user is to see it.
+
+    Making one may import azure-core, which takes a free file descriptor. Where there is none, the
+    engine's own error says the same.
+    """
     if not isinstance(error, EngineError):
         return error
-    made = error.as_public()
+    try:
+        made = error.as_public()
+    except (OSError, ImportError):
+        return error
     if not error.foreign:
         vars(made)[_MARK] = True
         # azure-core's errors keep what is being handled, which could not be pickled with them.

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import anyio
 import httpcore
 
+from appconfig_provider._drive.aio_streams import AsyncBackend
 from appconfig_provider._drive.answers import Answer
+from appconfig_provider._drive.connections import (
+    Connection,
+    ConnectionKinds,
+    Connections,
+    close_at_the_end,
+)
 from appconfig_provider._drive.http import (
     CUT_OFF,
-    TRANSPORT_ERRORS,
-    LaneKinds,
-    Lanes,
     Unheard,
     failure,
     time_left,
     to_httpcore,
-    usable,
     worth_repeating,
 )
 from appconfig_provider._drive.names import look_up_async
@@ -43,6 +47,7 @@ from appconfig_provider._plan import (
     Send,
     Sleep,
     Ticket,
+    VerifyConnections,
 )
 from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider.options import Options
@@ -55,11 +60,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Lane: TypeAlias = "httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool"
+Http: TypeAlias = "httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool"
 
-_KINDS: LaneKinds[Lane] = LaneKinds(
-    httpcore.AsyncHTTPConnection, httpcore.AsyncHTTPProxy, httpcore.AsyncSOCKSProxy
+_Connections: TypeAlias = "Connections[Http, AsyncBackend]"
+
+_KINDS: ConnectionKinds[Http, AsyncBackend] = ConnectionKinds(
+    httpcore.AsyncHTTPConnection,
+    httpcore.AsyncHTTPProxy,
+    httpcore.AsyncSOCKSProxy,
+    AsyncBackend,
 )
+
+
+class _Home:
+    """What belongs to one loop: a poller may live on one, and others refresh."""
+
+    def __init__(self) -> None:
+        self.connections: _Connections = Connections()
+        self.free = asyncio.Semaphore(MAX_LANES)
 
 
 class AsyncDriver:
@@ -69,10 +87,8 @@ class AsyncDriver:
         self._options = options
         self._network = Network.of(options)
         self._clock = clock
-        self._lanes: Lanes[Lane] = Lanes()
-        self._free = asyncio.Semaphore(MAX_LANES)
-        self._homes: dict[asyncio.AbstractEventLoop, tuple[Lanes[Lane], asyncio.Semaphore]] = {}
-        """What belongs to each loop: a poller may live on one, and others refresh."""
+        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        close_at_the_end(self, partial(_close_homes, self._homes))
         self._tokens = Tokens(clock)
         self._own = own
         self._closed = False
@@ -83,14 +99,14 @@ class AsyncDriver:
         """Run a plan to its end; return or raise what it does."""
         schedule = Schedule(plan)
         try:
-            self._settle_in()
+            home = self._home()
             tickets = schedule.start()
             while tickets:
                 if len(tickets) == 1:
                     (ticket,) = tickets
-                    tickets = schedule.answer(ticket, await self._attempt(ticket.effect))
+                    tickets = schedule.answer(ticket, await self._attempt(ticket.effect, home))
                 else:
-                    tickets = await self._side_by_side(schedule, tickets)
+                    tickets = await self._side_by_side(schedule, tickets, home)
             return schedule.result()
         finally:
             schedule.close()
@@ -104,27 +120,30 @@ class AsyncDriver:
     async def close(self) -> None:
         """Close the idle connections; those in use are closed when their request is over."""
         self._closed = True
-        self._settle_in()
-        for lane in self._lanes.drain():
-            await lane.aclose()
+        _close_homes(self._homes)
         if self._own is not None:
             await self._own.close()
 
-    def _settle_in(self) -> None:
-        """Use the running loop; connections and semaphores of another one are of no use here."""
+    def _home(self) -> _Home:
+        """Return what belongs to the running loop; connections of another are of no use here."""
         loop = running_loop()
         if loop not in self._homes:
-            self._homes = {one: home for one, home in self._homes.items() if not one.is_closed()}
-            self._homes[loop] = Lanes(), asyncio.Semaphore(MAX_LANES)
-        self._lanes, self._free = self._homes[loop]
+            for other in [one for one in list(self._homes) if one.is_closed()]:
+                self._homes.pop(other).connections.close()
+            self._homes[loop] = _Home()
+            if self._closed:
+                self._homes[loop].connections.close()
+        return self._homes[loop]
 
-    async def _side_by_side(self, schedule: Schedule[T], tickets: list[Ticket]) -> list[Ticket]:
+    async def _side_by_side(
+        self, schedule: Schedule[T], tickets: list[Ticket], home: _Home
+    ) -> list[Ticket]:
         """Perform several effects at once; return when at most one is left to do."""
         under_way: dict[asyncio.Task[object], Ticket] = {}
         try:
             while under_way or len(tickets) > 1:
                 for ticket in tickets:
-                    under_way[asyncio.create_task(self._queued(ticket))] = ticket
+                    under_way[asyncio.create_task(self._queued(ticket, home))] = ticket
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 tickets = []
                 for task in done:
@@ -140,14 +159,14 @@ class AsyncDriver:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _queued(self, ticket: Ticket) -> object:
-        async with self._free:
-            return None if ticket.void else await self._attempt(ticket.effect)
+    async def _queued(self, ticket: Ticket, home: _Home) -> object:
+        async with home.free:
+            return None if ticket.void else await self._attempt(ticket.effect, home)
 
-    async def _attempt(self, effect: Effect[object]) -> object:
+    async def _attempt(self, effect: Effect[object], home: _Home) -> object:
         """Perform an effect; an exception is an outcome, a cancellation is not."""
         try:
-            return await self._perform(effect)
+            return await self._perform(effect, home.connections)
         except asyncio.CancelledError as error:
             if not isinstance(effect, Invoke) or _being_cancelled():
                 raise
@@ -157,10 +176,13 @@ class AsyncDriver:
         except Exception as error:
             return Failure(error)
 
-    async def _perform(self, effect: Effect[object]) -> object:
+    async def _perform(self, effect: Effect[object], connections: _Connections) -> object:
         match effect:
             case Send():
-                return await self._send(effect)
+                return await self._send(effect, connections)
+            case VerifyConnections(origin):
+                connections.verify(origin)
+                return None
             case ResolveSrv():
                 return await look_up_async(effect, self._clock)
             case Sleep(seconds):
@@ -174,33 +196,35 @@ class AsyncDriver:
             case _:
                 raise TypeError(f"no driver performs {effect!r}")
 
-    async def _send(self, effect: Send, *, anew: bool = False) -> Response:
+    async def _send(
+        self, effect: Send, connections: _Connections, *, anew: bool = False
+    ) -> Response:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
-        idle = None if anew else await self._idle_lane(origin)
-        lane = idle or _KINDS.open(self._network, origin)
+        idle = None if anew else connections.take(origin)
+        connection = idle or _KINDS.open(self._network, origin)
         self.sent += 1
         try:
-            with anyio.fail_after(time_left(effect, self._clock)):
-                answer = await self._exchange(lane, request, effect)
+            left = time_left(effect, self._clock)
+            connection.backend.begin(left)
+            with anyio.fail_after(left):
+                answer = await self._exchange(connection, request, effect)
         except BaseException as error:
-            # What is left of a broken or cancelled exchange is not worth knowing: a connection
-            # may be lost in between, and the lane would wait for it for ever.
-            with anyio.CancelScope(shield=True):
-                await lane.aclose()
+            # Never use a connection again after a failed or cancelled exchange.
+            connection.close()
             if idle is not None and worth_repeating(effect, error):
-                return await self._send(effect, anew=True)
-            if isinstance(error, TRANSPORT_ERRORS):
+                return await self._send(effect, connections, anew=True)
+            if isinstance(error, Exception):
                 raise failure(effect, error) from error
             raise
-        self._lanes.give_back(origin, lane)
-        if self._closed:
-            await self.close()
+        connections.keep(origin, connection)
         return answer
 
-    async def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
+    async def _exchange(
+        self, connection: Connection[Http, AsyncBackend], request: httpcore.Request, effect: Send
+    ) -> Response:
         try:
-            coming = await lane.handle_async_request(request)
+            coming = await connection.http.handle_async_request(request)
         except CUT_OFF as error:
             raise Unheard from error
         try:
@@ -220,13 +244,10 @@ class AsyncDriver:
         token = await asked if inspect.isawaitable(asked) else asked
         return self._tokens.keep(wanted, token)
 
-    async def _idle_lane(self, origin: str) -> Lane | None:
-        """Return a lane that was used before; those whose connection has ended are let go."""
-        while (lane := self._lanes.take(origin)) is not None:
-            if usable(lane):
-                return lane
-            await lane.aclose()
-        return None
+
+def _close_homes(homes: Mapping[asyncio.AbstractEventLoop, _Home]) -> None:
+    for home in list(homes.values()):
+        home.connections.close()
 
 
 def _being_cancelled() -> bool:

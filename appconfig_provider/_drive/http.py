@@ -1,21 +1,13 @@
-"""What both drivers share: lanes, and the translation between our records and httpcore's.
+"""The translation between our records and httpcore's, and what went wrong on the way.
 
-A driver keeps *lanes*: connections that serve one request at a time. One pool for many workers
-would look through all its connections for every request, which costs more than the request. A lane
-to the store itself is a bare connection; through a proxy it is a pool of one, which knows how to
-speak to proxies. There is no client layer above: it would follow redirects, keep cookies, parse
-every address anew and tidy up what was signed.
+There is no client layer above httpcore: it would follow redirects, keep cookies, parse every
+address anew and tidy up what was signed.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpcore
@@ -26,63 +18,6 @@ from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import host_of
 from appconfig_provider.protocols import Clock
 from appconfig_provider.texts import printable
-
-LaneT = TypeVar("LaneT")
-
-
-class Lanes(Generic[LaneT]):
-    """Idle lanes by origin; the one used last is taken first, so that spare ones expire."""
-
-    def __init__(self) -> None:
-        self._idle: dict[str, deque[LaneT]] = {}
-
-    def take(self, origin: str) -> LaneT | None:
-        """Return a lane nobody else uses, if there is one. Thread-safe: a deque pops atomically."""
-        try:
-            return self._idle[origin].pop()
-        except (KeyError, IndexError):
-            return None
-
-    def give_back(self, origin: str, lane: LaneT) -> None:
-        """Make a lane free for the next request."""
-        self._idle.setdefault(origin, deque()).append(lane)
-
-    def drain(self) -> list[LaneT]:
-        """Take every idle lane out. Thread-safe, as `take` is."""
-        lanes: list[LaneT] = []
-        for idle in list(self._idle.values()):
-            # Another thread may drain too, or take; to look and then pop would be two steps.
-            with suppress(IndexError):
-                while True:
-                    lanes.append(idle.pop())
-        return lanes
-
-
-@dataclass(frozen=True, slots=True)
-class LaneKinds(Generic[LaneT]):
-    """What lanes are made of: a bare connection, or a pool that speaks to a proxy."""
-
-    direct: Callable[..., LaneT]
-    http_proxy: Callable[..., LaneT]
-    socks_proxy: Callable[..., LaneT]
-
-    def open(self, network: Network, origin: str) -> LaneT:
-        """Return a new lane to an origin; it connects at its first request."""
-        tls, keepalive = network.tls(origin), network.keepalive
-        proxy = network.proxy_for(origin)
-        if proxy is None:
-            return self.direct(address_of(origin).origin, tls, keepalive)
-        kind = self.socks_proxy if proxy.socks else self.http_proxy
-        return kind(
-            proxy.url, proxy.auth, ssl_context=tls, max_connections=1, keepalive_expiry=keepalive
-        )
-
-
-def usable(lane: object) -> bool:
-    """Tell whether an idle lane can take a request; a pool sees to its connection itself."""
-    if isinstance(lane, httpcore.HTTPConnection | httpcore.AsyncHTTPConnection):
-        return not lane.is_closed() and not lane.has_expired()
-    return True
 
 
 @lru_cache(maxsize=64)
@@ -134,20 +69,6 @@ class Unheard(Exception):
     """A connection ended before anything of the answer came; `__cause__` says how."""
 
 
-TRANSPORT_ERRORS = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.TimeoutException,
-    DecodingError,
-    Unheard,
-    OSError,
-    UnicodeError,
-)
-"""What a transport raises; the `TimeoutError` of a cancel scope is an OSError, and a name that is
-none in DNS is a UnicodeError."""
-
-
 CUT_OFF = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
 """How a connection ends too soon."""
 
@@ -161,10 +82,16 @@ def worth_repeating(effect: Send, error: BaseException) -> bool:
     return isinstance(error, Unheard) and effect.request.method == "GET"
 
 
-def failure(effect: Send, error: BaseException) -> RequestFailed:
-    """Return what went wrong on the way, without the query (it may be long) or any header."""
+def failure(effect: Send, error: Exception) -> RequestFailed:
+    """Return what went wrong on the way, without the query (it may be long) or any header.
+
+    Whatever an exchange with a server raises counts as trouble on the way: what a server says can
+    make any parser fail, and another endpoint must get its chance all the same.
+    """
+    if isinstance(error, RequestFailed):
+        return error
     request = effect.request
-    if isinstance(error, Unheard) and error.__cause__ is not None:
+    if isinstance(error, Unheard) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     if isinstance(error, TimeoutError):
         return RequestFailed(Kind.OUT_OF_TIME, request.origin, "the time allowed is used up")

@@ -34,6 +34,11 @@ class Proxy:
         """True for one that is spoken to in SOCKS5, not in HTTP."""
         return self.url.scheme.startswith(b"socks")
 
+    @property
+    def secure(self) -> bool:
+        """True for one that is spoken to by TLS."""
+        return self.url.scheme == b"https"
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -44,13 +49,16 @@ class Network:
     keepalive: float
     proxy: str | None
     verify: bool | str | ssl.SSLContext
+    trusted: tuple[object, ...] = ()
+    """The CA files as they were when this was made; with other ones, TLS begins anew."""
 
     @classmethod
     def of(cls, options: Options) -> Network:
         """Return how the options want the stores reached."""
         connect, read = options.timeouts
         keepalive = max(4 * options.interval, 60.0)
-        return cls(connect, read, keepalive, options.proxy, options.tls)
+        trusted = _versions(options.tls)
+        return cls(connect, read, keepalive, options.proxy, options.tls, trusted)
 
     def proxy_for(self, origin: str) -> Proxy | None:
         """Return the proxy for an origin: the given one, else the environment's.
@@ -62,10 +70,18 @@ class Network:
         return _proxy(address) if address else None
 
     def tls(self, origin: str) -> ssl.SSLContext | None:
-        """Return the TLS context for an origin that needs one; one per process and kind."""
-        if origin.startswith("http://"):
-            return None
-        return self.verify if isinstance(self.verify, ssl.SSLContext) else _context(self.verify)
+        """Return the TLS context for an origin that needs one."""
+        return None if origin.startswith("http://") else self.context()
+
+    def context(self) -> ssl.SSLContext:
+        """Return the TLS context; one per process and kind, as long as its CA files stay.
+
+        Raises:
+            ValueError: the CA files cannot be used.
+        """
+        if isinstance(self.verify, ssl.SSLContext):
+            return self.verify
+        return _context(self.verify, self.trusted)
 
     def timeouts(self, left: float) -> dict[str, float]:
         """Return the limits of each step of a request of which so many seconds are left."""
@@ -103,13 +119,55 @@ def _proxy(address: str) -> Proxy:
     return Proxy(url, proxy.raw_auth)
 
 
-@lru_cache(maxsize=8)
-def _context(verify: bool | str) -> ssl.SSLContext:
-    """Return a context that trusts a CA file, the environment's or certifi's, or anybody."""
-    if isinstance(verify, str):
-        if os.path.isdir(verify):  # noqa: PTH112 - pathlib costs 5 ms of every import
-            return ssl.create_default_context(capath=verify)
-        return ssl.create_default_context(cafile=verify)
-    import httpx  # 10 ms that a store without TLS need not pay
+_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Where the environment names CA files; read where `verify` names none."""
 
-    return httpx.create_ssl_context(verify=verify)
+
+@lru_cache(maxsize=8)
+def _context(
+    verify: bool | str,
+    trusted: tuple[object, ...],  # noqa: ARG001 - part of the key
+) -> ssl.SSLContext:
+    """Return a context that trusts a CA file, the environment's or certifi's, or anybody.
+
+    `trusted` tells files of the same name apart: one that was replaced is read again.
+    """
+    try:
+        if isinstance(verify, str):
+            folder = os.path.isdir(verify)  # noqa: PTH112 - pathlib costs 5 ms of every import
+            if folder:
+                return ssl.create_default_context(capath=verify)
+            return ssl.create_default_context(cafile=verify)
+        import httpx  # 10 ms that a store without TLS need not pay
+
+        return httpx.create_ssl_context(verify=verify)
+    except OSError as error:
+        named = ", ".join(name for name in _VARIABLES if os.environ.get(name))
+        what = f"verify={verify!r}" if isinstance(verify, str) or not named else named
+        raise ValueError(
+            f"{what}: the CA certificates cannot be read ({error.strerror or type(error).__name__})"
+        ) from error
+
+
+def _versions(verify: bool | str | ssl.SSLContext) -> tuple[object, ...]:
+    """Return what changes when somebody replaces a file of CA certificates that is in use."""
+    if isinstance(verify, str):
+        return _version(verify)
+    if verify is not True:
+        return ()
+    named = (os.environ.get(name) for name in _VARIABLES)
+    return tuple((path, _version(path)) for path in named if path)
+
+
+def _version(path: str) -> tuple[object, ...]:
+    try:
+        if not os.path.isdir(path):  # noqa: PTH112 - pathlib costs 5 ms of every import
+            return _stamp(os.stat(path))  # noqa: PTH116 - the same
+        with os.scandir(path) as entries:
+            return tuple(sorted((entry.name, *_stamp(entry.stat())) for entry in entries))
+    except OSError as error:
+        return (type(error).__name__,)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_size, status.st_ino

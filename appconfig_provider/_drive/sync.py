@@ -17,19 +17,23 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 import httpcore
 
 from appconfig_provider._drive.answers import Answer
+from appconfig_provider._drive.connections import (
+    Connection,
+    ConnectionKinds,
+    Connections,
+    close_at_the_end,
+)
 from appconfig_provider._drive.http import (
     CUT_OFF,
-    TRANSPORT_ERRORS,
-    LaneKinds,
-    Lanes,
     Unheard,
     failure,
+    time_left,
     to_httpcore,
-    usable,
     worth_repeating,
 )
 from appconfig_provider._drive.names import look_up
 from appconfig_provider._drive.network import Network
+from appconfig_provider._drive.streams import Backend
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -43,6 +47,7 @@ from appconfig_provider._plan import (
     Send,
     Sleep,
     Ticket,
+    VerifyConnections,
 )
 from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider.options import Options
@@ -54,10 +59,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Lane: TypeAlias = "httpcore.HTTPConnection | httpcore.ConnectionPool"
+Http: TypeAlias = "httpcore.HTTPConnection | httpcore.ConnectionPool"
 
-_KINDS: LaneKinds[Lane] = LaneKinds(
-    httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy
+_KINDS: ConnectionKinds[Http, Backend] = ConnectionKinds(
+    httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy, Backend
 )
 
 
@@ -68,10 +73,10 @@ class SyncDriver:
         self._options = options
         self._network = Network.of(options)
         self._clock = clock
-        self._lanes: Lanes[Lane] = Lanes()
+        self._connections: Connections[Http, Backend] = Connections()
+        close_at_the_end(self, self._connections.close)
         self._tokens = Tokens(clock)
         self._own = own
-        self._closed = False
         self._counting = Lock()
         self.sent = 0
         """Requests sent so far."""
@@ -94,14 +99,13 @@ class SyncDriver:
     def for_child(self) -> SyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
         child = SyncDriver(self._options, self._clock, self._own)
-        child._closed = self._closed
+        if self._connections.closed:
+            child._connections.close()
         return child
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed when their request is over."""
-        self._closed = True
-        for lane in self._lanes.drain():
-            lane.close()
+        self._connections.close()
         if self._own is not None:
             self._own.close()
 
@@ -129,6 +133,9 @@ class SyncDriver:
         match effect:
             case Send():
                 return self._send(effect)
+            case VerifyConnections(origin):
+                self._connections.verify(origin)
+                return None
             case ResolveSrv():
                 return look_up(effect, self._clock)
             case Sleep(seconds):
@@ -144,29 +151,30 @@ class SyncDriver:
     def _send(self, effect: Send, *, anew: bool = False) -> Response:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
-        idle = None if anew else self._idle_lane(origin)
-        lane = idle or _KINDS.open(self._network, origin)
+        idle = None if anew else self._connections.take(origin)
+        connection = idle or _KINDS.open(self._network, origin)
         # The threads of a crew send side by side; without the lock they could lose a count.
         with self._counting:
             self.sent += 1
         try:
-            answer = self._exchange(lane, request, effect)
+            connection.backend.begin(time_left(effect, self._clock))
+            answer = self._exchange(connection, request, effect)
         except BaseException as error:
-            # What is left of a broken exchange is not worth knowing: the lane goes with it.
-            lane.close()
+            # Never use a connection again after a failed exchange.
+            connection.close()
             if idle is not None and worth_repeating(effect, error):
                 return self._send(effect, anew=True)
-            if isinstance(error, TRANSPORT_ERRORS):
+            if isinstance(error, Exception):
                 raise failure(effect, error) from error
             raise
-        self._lanes.give_back(origin, lane)
-        if self._closed:
-            self.close()
+        self._connections.keep(origin, connection)
         return answer
 
-    def _exchange(self, lane: Lane, request: httpcore.Request, effect: Send) -> Response:
+    def _exchange(
+        self, connection: Connection[Http, Backend], request: httpcore.Request, effect: Send
+    ) -> Response:
         try:
-            coming = lane.handle_request(request)
+            coming = connection.http.handle_request(request)
         except CUT_OFF as error:
             raise Unheard from error
         try:
@@ -185,17 +193,13 @@ class SyncDriver:
             token = credential.get_token(wanted.scope, claims=wanted.claims)
         return self._tokens.keep(wanted, token)
 
-    def _idle_lane(self, origin: str) -> Lane | None:
-        """Return a lane that was used before; those whose connection has ended are let go."""
-        while (lane := self._lanes.take(origin)) is not None:
-            if usable(lane):
-                return lane
-            lane.close()
-        return None
-
 
 class _Crew:
-    """The threads of one run: as many as there are effects under way, at most `MAX_LANES`."""
+    """The threads of one run: as many as there are effects under way, at most `MAX_LANES`.
+
+    A machine may refuse to start more threads. Those that run do the work then, and where there is
+    none, the caller's own thread.
+    """
 
     def __init__(self, attempt: Callable[[Effect[object]], object]) -> None:
         self._attempt = attempt
@@ -203,6 +207,7 @@ class _Crew:
         self._done: SimpleQueue[tuple[Ticket, object]] = SimpleQueue()
         self._own: deque[Ticket] = deque()
         self._threads: list[Thread] = []
+        self._limit = MAX_LANES
         self.busy = 0
         """Effects handed out and not answered yet."""
 
@@ -213,10 +218,22 @@ class _Crew:
             if isinstance(ticket.effect, Invoke):
                 self._own.append(ticket)
                 continue
-            if len(self._threads) < min(self.busy, MAX_LANES):
-                self._threads.append(Thread(target=self._labour, daemon=True))
-                self._threads[-1].start()
-            self._work.put(ticket)
+            if len(self._threads) < min(self.busy, self._limit):
+                self._start_another()
+            if self._threads:
+                self._work.put(ticket)
+            else:
+                self._own.append(ticket)
+
+    def _start_another(self) -> None:
+        thread = Thread(target=self._labour, daemon=True)
+        # Known before it runs: if a signal interrupts us here, it is told to end all the same.
+        self._threads.append(thread)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError):
+            self._threads.remove(thread)
+            self._limit = len(self._threads)
 
     def next_answer(self) -> tuple[Ticket, object]:
         """Return the next finished effect and its outcome."""

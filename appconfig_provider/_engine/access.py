@@ -40,6 +40,7 @@ def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Pla
     """Do the job at one endpoint; once more with a new token when the first one is refused."""
     session, token = turn.session, None
     refusal: RequestFailed | None = None
+    begun_again = False
     while True:
         if store.access_key is not None:
             session.sign = access_key_signer(store.access_key)
@@ -50,6 +51,9 @@ def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Pla
         try:
             return (yield from job(turn))
         except RequestFailed as failure:
+            if failure.kind is Kind.UNASKED and not begun_again:
+                begun_again = True  # the driver uses new connections from now on
+                continue
             if failure.status != 401 or token is None or refusal is not None:
                 raise
             refusal = failure

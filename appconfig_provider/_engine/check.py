@@ -10,7 +10,7 @@ from appconfig_provider._engine.load import Content, lister, load_after, with_re
 from appconfig_provider._engine.pages import Lister, Selections, moved
 from appconfig_provider._engine.state import Due, Rejected, State
 from appconfig_provider._engine.watch import read_sentinels
-from appconfig_provider._plan import Plan, Steps, plan, together
+from appconfig_provider._plan import Plan, Steps, VerifyConnections, ask, plan, together
 from appconfig_provider._rest.failures import RequestFailed
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider.options import Options
@@ -112,6 +112,7 @@ def _listed(
     if rejected and resting and same_pages(rejected.content, listed):
         return Found(state.content, state.sentinels, SAME)
     content = (yield from with_references(reader, listed)) if settings else listed
+    yield from ask(VerifyConnections(reader.session.origin))
     return Found(content, state.sentinels, "page" if settings else "flag")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from appconfig_provider._engine.moment import LIVE, choose_moment
 from appconfig_provider._engine.pages import Lister, Selections
 from appconfig_provider._engine.watch import read_sentinels
-from appconfig_provider._plan import Plan, Steps, plan, together
+from appconfig_provider._plan import Plan, Steps, VerifyConnections, ask, plan, together
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider._settings.layering import Pages, referenced_snapshots
@@ -76,6 +76,8 @@ def load_after(
         reader = yield from lister(session, options, sentinels)
         known = yield from _read_content(reader, options, known, flags=flags)
         before = yield from read_sentinels(session, options.watch, sentinels)
+        # By now an answer that was displaced has come, and waits where nobody asked for it.
+        yield from ask(VerifyConnections(session.origin))
         if before == sentinels:
             return Loaded(known, sentinels)
     return Loaded(replace(known, consistent=False), sentinels)

@@ -26,6 +26,7 @@ from appconfig_provider._plan.effects import (
     Send,
     Signer,
     Sleep,
+    VerifyConnections,
 )
 from appconfig_provider._plan.plans import Plan, Steps, Together, ask, plan, together
 from appconfig_provider._plan.schedule import Schedule, Ticket
@@ -47,6 +48,7 @@ __all__ = [
     "Steps",
     "Ticket",
     "Together",
+    "VerifyConnections",
     "ask",
     "plan",
     "together",

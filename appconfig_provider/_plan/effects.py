@@ -68,6 +68,16 @@ class Send(Effect[Response]):
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyConnections(Effect[None]):
+    """Make sure that nothing is left on the idle connections to an origin.
+
+    A driver raises `RequestFailed` (`UNASKED`) where something is: answers may have been misplaced.
+    """
+
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class AcquireToken(Effect["AccessToken"]):
     """Ask a credential for a bearer token.
 

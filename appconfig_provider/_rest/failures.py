@@ -26,6 +26,8 @@ class Kind(Enum):
     UNANSWERED = "the answer did not come"
     OUT_OF_TIME = "the time allowed was used up"
     MALFORMED = "the answer made no sense"
+    UNASKED = "more came than was asked for"
+    """Answers of the same connection may have been taken for others; the job begins again."""
 
 
 PERMANENT = frozenset({400, 401, 403, 404})

@@ -69,5 +69,7 @@ def test_a_cancelled_load_leaves_no_connection_open() -> None:
         return cancelled
 
     with Emulator() as store:
-        assert asyncio.run(script(store, 4))
-        assert asyncio.run(script(store, 12))
+        turns = 0
+        while asyncio.run(script(store, turns)):
+            turns += 1
+    assert turns > 4

@@ -371,7 +371,8 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         eventually(lambda: ended)
         poller: Any = live.provider._poller
         eventually(poller._task.done)
-        assert live.provider._driver._lanes.drain() == []
+        homes = live.provider._driver._homes.values()
+        assert [home.connections.take(store.endpoint) for home in homes] == [None]
 
 
 def test_a_validation_may_close(watch: Watch, store: Emulator, clock: FakeClock) -> None:
@@ -487,10 +488,7 @@ def test_another_event_loop_gets_a_task_of_its_own(store: Emulator, clock: FakeC
     }
 
     async def begin() -> Any:
-        config = await _load_by(clock, keywords)
-        for lane in config._driver._lanes.drain():
-            await lane.aclose()  # asyncio could not close them once its loop is gone
-        return config
+        return await _load_by(clock, keywords)
 
     config = asyncio.run(begin())
 
@@ -546,8 +544,6 @@ def test_one_task_looks_however_many_loops_refresh(store: Emulator, clock: FakeC
         async def elsewhere() -> None:
             config: Any = live.provider
             await config.refresh(force=True)
-            for lane in config._driver._lanes.drain():
-                await lane.aclose()  # asyncio could not close them once its loop is gone
 
         asyncio.run(elsewhere())
         assert poller._task is task

@@ -19,6 +19,7 @@ from appconfig_provider._plan import (
     Send,
     Sleep,
     Ticket,
+    VerifyConnections,
 )
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from tests.simulation.network import Answer, Network
@@ -105,6 +106,8 @@ class Driver:
                 self._send(send, ticket, arrived, run)
             case Sleep(seconds):
                 self._world.later(seconds, arrived.put, (ticket, None, None))
+            case VerifyConnections():
+                arrived.put((ticket, None, None))
             case AcquireToken() as wanted:
                 token = self._tokens.cached(wanted) or self._new_token(wanted)
                 self._world.later(self._network.delay(), arrived.put, (ticket, token, None))

@@ -20,6 +20,7 @@ from appconfig_provider._plan import (
     Schedule,
     Send,
     Sleep,
+    VerifyConnections,
 )
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Options
@@ -79,6 +80,8 @@ class ScriptedDriver:
             case Sleep(seconds):
                 self.slept.append(seconds)
                 self.clock.advance(seconds)
+                return None
+            case VerifyConnections():
                 return None
             case AcquireToken(credential, scope):
                 return credential.get_token(scope)

@@ -6,7 +6,8 @@ import time
 from collections import deque
 
 from appconfig_provider._drive.clock import clock_in_force
-from appconfig_provider._drive.http import Lanes
+from appconfig_provider._drive.connections import Connections
+from appconfig_provider._drive.streams import Backend
 from appconfig_provider._drive.sync import SyncDriver
 from appconfig_provider._plan import Request, Send, ask, together
 from appconfig_provider.options import Options
@@ -36,17 +37,25 @@ def test_requests_sent_side_by_side_are_all_counted(store: Emulator) -> None:
     assert driver.sent == len(store.requests) == SENDERS
 
 
-class _TakenMeanwhile(deque[str]):
-    """Idle lanes that other threads take while this one reaches for them."""
+def test_closing_goes_on_when_others_take_the_last_connection(store: Emulator) -> None:
+    """Whoever closes gets what is left, also while other threads take connections."""
+    closed: list[str] = []
 
-    def pop(self) -> str:  # type: ignore[override]  # as deque's, which has no index to give
-        self.clear()
-        return super().pop()
+    class Named:
+        def __init__(self, name: str) -> None:
+            self.name = name
 
+        def close(self) -> None:
+            closed.append(self.name)
 
-def test_draining_goes_on_when_others_take_the_last_lane() -> None:
-    """Whoever drains gets what is left, also when another thread is quicker at one origin."""
-    lanes: Lanes[str] = Lanes()
-    lanes._idle["http://contested"] = _TakenMeanwhile(["taken"])
-    lanes.give_back("http://quiet", "left")
-    assert lanes.drain() == ["left"]
+    class TakenMeanwhile(deque[object]):
+        def pop(self) -> object:  # type: ignore[override]  # as deque's, which has no index to give
+            self.clear()
+            return super().pop()
+
+    connections: Connections[object, Backend] = Connections()
+    contested = TakenMeanwhile([Named("taken")])
+    quiet = deque([Named("left")])
+    connections._idle.update({"http://contested": contested, "http://quiet": quiet})  # type: ignore[dict-item]  # stand-ins
+    connections.close()
+    assert closed == ["left"]

@@ -1,0 +1,228 @@
+"""Connections: what serves one request at a time, and which of them may serve another.
+
+A driver keeps the connections that are idle. One pool for many workers would look through all of
+them for every request, which costs more than the request. A connection to the store itself is
+httpcore's bare one; through a proxy it is a pool of one, which knows how to speak to proxies.
+
+An answer belongs to the request before it only as long as nothing else came on its connection. So
+one with anything left on it, in the parser or on the socket, serves no more. Where it was found,
+answers before it may have been misplaced: the load they belong to begins again, and for a while
+connections to that server serve one request each.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Generic, Protocol, TypeVar
+
+import httpcore
+
+from appconfig_provider._drive.http import address_of
+from appconfig_provider._drive.network import Network
+from appconfig_provider._rest.failures import Kind, RequestFailed
+
+logger = logging.getLogger("appconfig_provider")
+
+SINGLE_USE = 600.0
+"""Seconds for which connections to a server that sent more than was asked for serve one request."""
+
+
+class Backend(Protocol):
+    """What opens the stream of a connection, for threads or for asyncio."""
+
+    def begin(self, seconds: float, /) -> None:
+        """Prepare for a request that may take so many seconds."""
+        ...
+
+    def unread(self) -> bytes | None:
+        """Return the beginning of what waits to be read: None is nothing, empty is the end."""
+        ...
+
+    def close(self) -> None:
+        """Close what was opened."""
+        ...
+
+
+HttpT = TypeVar("HttpT")
+BackendT = TypeVar("BackendT", bound=Backend)
+
+
+@dataclass(slots=True, eq=False)
+class Connection(Generic[HttpT, BackendT]):
+    """A connection to a server, not necessarily open yet."""
+
+    http: HttpT
+    """httpcore's side, which knows HTTP."""
+    backend: BackendT
+    """Our side, which knows sockets."""
+
+    def close(self) -> None:
+        """Close the socket; httpcore's side is not used any more."""
+        self.backend.close()
+
+    @property
+    def expired(self) -> bool:
+        """True when it was idle for too long, or is closed."""
+        return all(inner.is_closed() or inner.has_expired() for inner in _inside(self.http))
+
+    @property
+    def left_over(self) -> bool:
+        """True when the parser holds what belongs to no answer, or nobody can tell."""
+        parser = _parser(self.http)
+        try:
+            return parser is None or bool(parser.trailing_data[0])
+        except AttributeError:
+            return True
+
+
+_BARE = (httpcore.HTTPConnection, httpcore.AsyncHTTPConnection)
+
+
+def _inside(http: Any) -> Sequence[Any]:
+    """Return httpcore's connection itself, or that of a pool: none when it was closed."""
+    return (http,) if isinstance(http, _BARE) else http.connections
+
+
+def _parser(http: Any) -> Any:
+    """Return the h11 connection inside one of httpcore's; None where it cannot be found."""
+    inner: Any = next(iter(_inside(http)), None)
+    while inner is not None and not hasattr(inner, "_h11_state"):
+        inner = getattr(inner, "_connection", None)
+    return getattr(inner, "_h11_state", None)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionKinds(Generic[HttpT, BackendT]):
+    """What connections are made of, for threads or for asyncio."""
+
+    direct: Callable[..., HttpT]
+    http_proxy: Callable[..., HttpT]
+    socks_proxy: Callable[..., HttpT]
+    backend: Callable[[], BackendT]
+
+    def open(self, network: Network, origin: str) -> Connection[HttpT, BackendT]:
+        """Return a new connection to an origin; it connects at its first request."""
+        backend = self.backend()
+        return Connection(self._http(network, origin, backend), backend)
+
+    def _http(self, network: Network, origin: str, backend: BackendT) -> HttpT:
+        tls, keepalive = network.tls(origin), network.keepalive
+        proxy = network.proxy_for(origin)
+        if proxy is None:
+            return self.direct(address_of(origin).origin, tls, keepalive, network_backend=backend)
+        kind = self.socks_proxy if proxy.socks else self.http_proxy
+        # A proxy that is spoken to by TLS is trusted as the stores are.
+        own = {"proxy_ssl_context": network.context()} if proxy.secure else {}
+        return kind(
+            proxy.url,
+            proxy.auth,
+            ssl_context=tls,
+            max_connections=1,
+            keepalive_expiry=keepalive,
+            network_backend=backend,
+            **own,
+        )
+
+
+class Connections(Generic[HttpT, BackendT]):
+    """The idle connections of a driver; the one used last is taken first, so spare ones expire.
+
+    Threads may take and keep at the same time: a deque pops and appends atomically.
+    """
+
+    def __init__(self) -> None:
+        self._idle: dict[str, deque[Connection[HttpT, BackendT]]] = {}
+        self._single_use: dict[str, float] = {}
+        """By origin: until when its connections serve one request each."""
+        self.closed = False
+
+    def take(self, origin: str) -> Connection[HttpT, BackendT] | None:
+        """Return an idle connection that nothing waits on, if there is one.
+
+        Raises:
+            RequestFailed: something does that nobody asked for.
+        """
+        while (connection := self._pop(origin)) is not None:
+            unread = b"" if connection.expired else connection.backend.unread()
+            if unread is None:
+                return connection
+            connection.close()
+            if unread:
+                self._distrust(origin)
+        return None
+
+    def keep(self, origin: str, connection: Connection[HttpT, BackendT]) -> None:
+        """Make a connection free for the next request, if it may serve another.
+
+        Raises:
+            RequestFailed: more came than the answer.
+        """
+        if self.closed or connection.expired or self._once(origin):
+            connection.close()
+        elif connection.left_over:
+            connection.close()
+            self._distrust(origin)
+        else:
+            self._idle.setdefault(origin, deque()).append(connection)
+            if self.closed:  # meanwhile, by another thread
+                self.close()
+
+    def verify(self, origin: str) -> None:
+        """Make sure that nothing is left on any idle connection to an origin.
+
+        Raises:
+            RequestFailed: something is that nobody asked for.
+        """
+        kept: list[Connection[HttpT, BackendT]] = []
+        while (connection := self.take(origin)) is not None:
+            kept.append(connection)
+        for connection in reversed(kept):
+            self.keep(origin, connection)
+
+    def close(self) -> None:
+        """Close the idle connections, and those in use when their request is over."""
+        self.closed = True
+        for origin in list(self._idle):
+            self._discard(origin)
+
+    def _pop(self, origin: str) -> Connection[HttpT, BackendT] | None:
+        try:
+            return self._idle[origin].pop()
+        except (KeyError, IndexError):
+            return None
+
+    def _discard(self, origin: str) -> None:
+        while (connection := self._pop(origin)) is not None:
+            connection.close()
+
+    def _once(self, origin: str) -> bool:
+        return monotonic() < self._single_use.get(origin, 0.0)
+
+    def _distrust(self, origin: str) -> None:
+        """Use new connections, each for one request; say so once, and let the job begin again."""
+        self._discard(origin)
+        if self._once(origin):
+            return
+        self._single_use[origin] = monotonic() + SINGLE_USE
+        told = "sent more than it was asked for; for now its connections serve one request each"
+        logger.warning("%s %s", origin, told)
+        raise RequestFailed(Kind.UNASKED, origin, told)
+
+
+def close_at_the_end(driver: object, connections: Callable[[], None]) -> None:
+    """Close the connections of a driver that nobody closed, when it is collected.
+
+    In a forked child they are the parent's, and are left alone.
+    """
+    weakref.finalize(driver, _close_in, os.getpid(), connections)
+
+
+def _close_in(process: int, close: Callable[[], None]) -> None:
+    if os.getpid() == process:
+        close()
