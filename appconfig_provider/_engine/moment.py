@@ -1,9 +1,11 @@
-"""Choosing the one moment that all pages of a load show (`consistency="point_in_time"`).
+"""Choosing the one second that all pages of a load show (`consistency="point_in_time"`).
 
-The service remembers the past by the second. A moment is right when it is over for the store
-(a date in the future shows the present, which moves) and later than the sentinels that were just
-read: what a deployment wrote before its sentinel must be seen. So the store is asked for its time,
-and waited for where a sentinel was written in the second that is still running.
+The store remembers the past by the second, and stores differ in how they read a date: as the state
+before that second, or with what was written in it. So the second that is asked for must be over, or
+the state at its end still moves; and it must be later than that of the newest sentinel, or what a
+deployment wrote before its sentinel may be missing. Then both readings show what never changes
+again. The store is asked for its time, and waited for where a sentinel was written just now: two
+seconds at most, of the time that the load has.
 """
 
 from __future__ import annotations
@@ -21,26 +23,39 @@ from appconfig_provider._rest.responses import Sentinel
 LIVE: Headers = ()
 """No moment: pages show the store as it is when they are read."""
 
+MAX_AHEAD = 1
+"""Seconds by which a sentinel may be dated later than the store's clock: it has several."""
+
 
 @plan
 def choose_moment(session: Session, sentinels: tuple[Sentinel, ...]) -> Steps[Headers]:
     """Return the headers that make a listing show the store at one moment.
 
     Raises:
-        RequestFailed: the store did not tell its time, or a sentinel is dated in its future.
+        RequestFailed: the store did not tell its time, a sentinel is dated in its future, or the
+            time of the load is too short to wait.
     """
     response = yield from exchange(session, Request("HEAD", session.origin, clock_target()), READ)
     now = _time_of(session, response)
-    # A second that a sentinel was written in is over when the next one has begun.
     written = [math.floor(one.modified.timestamp()) for one in sentinels if one.modified]
-    least = max(written, default=-1) + 1
-    if least > now + session.patience:
-        problem = f"a sentinel was modified {least - now} s in the future by the store's own clock"
+    newest = max(written, default=now - 2)
+    if newest > now + MAX_AHEAD:
+        problem = f"a sentinel was modified {newest - now} s in the future by the store's own clock"
         raise RequestFailed(Kind.MALFORMED, session.origin, problem)
-    if least > now:
-        yield from ask(Sleep(least - now))
-    moment = datetime.fromtimestamp(max(now, least), timezone.utc)
+    second = max(now - 1, newest + 1)
+    # It is over when the next one has begun.
+    yield from _wait(session, second + 1 - now)
+    moment = datetime.fromtimestamp(second, timezone.utc)
     return (("accept-datetime", format_datetime(moment, usegmt=True)),)
+
+
+@plan
+def _wait(session: Session, seconds: int) -> Steps[None]:
+    if seconds > session.deadline - session.clock.monotonic():
+        problem = f"a sentinel was modified just now, and {seconds} s would have to pass"
+        raise RequestFailed(Kind.OUT_OF_TIME, session.origin, problem)
+    if seconds:
+        yield from ask(Sleep(seconds))
 
 
 def _time_of(session: Session, response: Response) -> int:

@@ -1,8 +1,6 @@
 """`consistency="point_in_time"`: all pages of a load show the store at one moment.
 
-Providers and the store live by a clock that the test moves. The `Date` header of the emulator tells
-the machine's time, so in the tests over HTTP the store's time is taken from that clock; how the
-header is read is what the tests in virtual time are about.
+Providers and the store live by a clock that the test moves; the store's `Date` header tells it.
 """
 
 from __future__ import annotations
@@ -64,7 +62,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with one setting a page, written a while ago."""
     with Emulator(page_size=1, clock=clock) as emulator:
         write(emulator, "1")
-        clock.advance(1)
+        clock.advance(2)
         yield emulator
 
 
@@ -120,7 +118,7 @@ def test_a_load_shows_one_moment(
         assert len(moments(store)) == 1
         assert moments(store) != [""]
         store.set("sentinel", "2")
-        clock.advance(1)
+        clock.advance(2)
         config.refresh(force=True)
         newest = {"1", "2"} if watch == "flags" else {"2"}  # then settings are not looked at
         assert set(versions(config.snapshot)) == newest
@@ -207,16 +205,18 @@ NOON = "Sat, 21 Nov 2026 12:00:00 GMT"
 @pytest.mark.parametrize(
     ("modified", "waited", "chosen"),
     [
-        ("2026-11-21T11:59:59.999+00:00", [], NOON),
-        ("2026-11-21T12:00:00+00:00", [1], "Sat, 21 Nov 2026 12:00:01 GMT"),
-        ("2026-11-21T12:00:00.9+00:00", [1], "Sat, 21 Nov 2026 12:00:01 GMT"),
-        ("2026-11-21T12:00:01.5+00:00", [2], "Sat, 21 Nov 2026 12:00:02 GMT"),
+        ("2026-11-21T11:00:00+00:00", [], "Sat, 21 Nov 2026 11:59:59 GMT"),
+        ("2026-11-21T11:59:58.999+00:00", [], "Sat, 21 Nov 2026 11:59:59 GMT"),
+        ("2026-11-21T11:59:59+00:00", [1], NOON),
+        ("2026-11-21T12:00:00+00:00", [2], "Sat, 21 Nov 2026 12:00:01 GMT"),
+        ("2026-11-21T12:00:00.9+00:00", [2], "Sat, 21 Nov 2026 12:00:01 GMT"),
+        ("2026-11-21T12:00:01.5+00:00", [3], "Sat, 21 Nov 2026 12:00:02 GMT"),
     ],
 )
-def test_the_second_of_a_sentinel_is_waited_for(
+def test_the_second_after_a_sentinel_is_waited_for(
     modified: str, waited: list[int], chosen: str
 ) -> None:
-    """The moment is after the sentinel and over by the store's clock, with no longer a wait."""
+    """The second is later than the sentinel's and over by the store's clock; no wait is longer."""
     driver = run(Scripted(lambda: NOON, chosen, modified))
     assert driver.slept == waited
     pages = [one for one in driver.requests if one.target.startswith("/kv?")]
@@ -229,7 +229,7 @@ def test_the_second_of_a_sentinel_is_waited_for(
         (None, NOON, "2026-11-21T11:00:00Z", "the answer has no date"),
         ("yesterday", NOON, "2026-11-21T11:00:00Z", "the answer has no date"),
         (NOON, None, "2026-11-21T11:00:00Z", "point_in_time"),
-        (NOON, NOON, "2026-11-21T12:00:05Z", "6 s in the future"),
+        (NOON, NOON, "2026-11-21T12:00:05Z", "5 s in the future"),
     ],
 )
 def test_a_store_that_cannot_travel_is_a_clear_error(
