@@ -65,11 +65,10 @@ def _decode(setting: Setting) -> Flag:
     if not isinstance(flag, dict):
         raise TypeError("a feature flag is a JSON object")
     conditions = _object(flag.get("conditions"))
-    for one in _list(conditions.get("client_filters")):
-        if not isinstance(_object(one).get("name"), str | None):
+    for one in _objects(conditions.get("client_filters")):
+        if not isinstance(one.get("name"), str | None):
             raise TypeError("the name of a filter is text")
-    for variant in _list(flag.get("variants")):
-        _object(variant)
+    _objects(flag.get("variants"))
     _object(flag.get("allocation"))
     flag.setdefault("id", setting.key[len(FLAG_PREFIX) :])
     return flag
@@ -82,10 +81,12 @@ def _object(value: Any) -> dict[str, Any]:
     return value or {}
 
 
-def _list(value: Any) -> list[Any]:
-    """Return a JSON array, an empty one for null."""
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return a JSON array of objects, an empty one for null; null is no object in it."""
     if value is not None and not isinstance(value, list):
         raise TypeError("a JSON array was expected")
+    if not all(isinstance(one, dict) for one in value or ()):
+        raise TypeError("an array of JSON objects was expected")
     return value or []
 
 
