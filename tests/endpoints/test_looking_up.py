@@ -1,0 +1,133 @@
+"""Asking DNS for the replicas of a store, by a resolver that answers as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from appconfig_provider._engine.discovery import discover
+from appconfig_provider._engine.fleet import Backoff, Fleet, first_fleet, host_of_endpoint
+from appconfig_provider._plan import Effect, Request, ResolveSrv, Response
+from appconfig_provider.options import Options
+from appconfig_provider.testing import FakeClock
+from tests.support.scripted import CONNECTION, ScriptedDriver, context_for
+
+ORIGIN = "_origin._tcp.one.azconfig.io"
+FIRST = "_alt0._tcp.one.azconfig.io"
+
+
+def never(request: Request) -> Response:
+    """Send nothing."""
+    raise AssertionError(request)
+
+
+class Resolver(ScriptedDriver):
+    """Remembers the deadline of each look-up, which takes a second."""
+
+    deadlines: list[float]
+
+    def _perform(self, effect: Effect[object]) -> object:
+        if isinstance(effect, ResolveSrv):
+            self.deadlines.append(effect.deadline)
+            self.clock.advance(1.0)
+        return super()._perform(effect)
+
+
+def look_up(
+    answers: Mapping[str, tuple[str, ...]], *, deadline: float = 1e6, failing: bool = False
+) -> tuple[Fleet, Resolver, float]:
+    """Ask DNS once; return what is known then, the resolver, and when it began."""
+
+    def names(name: str) -> tuple[str, ...]:
+        if failing:
+            raise OSError("no DNS")
+        return answers.get(name, ())
+
+    driver = Resolver(never, FakeClock(), names=names)
+    driver.deadlines = []
+    options = Options(connection_string=CONNECTION, refresh_interval=10)
+    context = context_for(driver.clock, options, random=1.0)
+    began = driver.clock.monotonic()
+    return driver.run(discover(context, first_fleet(options), deadline)), driver, began
+
+
+def hosts(fleet: Fleet) -> list[str]:
+    """Return the host names of the endpoints."""
+    return [host_of_endpoint(one) for one in fleet.endpoints]
+
+
+def test_the_first_of_all_is_asked_for_and_then_its_replicas_set_by_set() -> None:
+    """Sets are numbered from 0 and asked for until one is empty; names are taken in lower case."""
+    fleet, driver, _ = look_up(
+        {
+            ORIGIN: ("MAIN.azconfig.io", "ignored.azconfig.io"),
+            "_alt0._tcp.main.azconfig.io": ("east.azconfig.io", "WEST.azconfig.io"),
+            "_alt1._tcp.main.azconfig.io": ("north.azconfig.io",),
+        }
+    )
+    assert driver.looked_up == [
+        ORIGIN, *(f"_alt{number}._tcp.main.azconfig.io" for number in range(3)),
+    ]  # fmt: skip
+    assert hosts(fleet) == [
+        f"{name}.azconfig.io" for name in ("one", "main", "east", "west", "north")
+    ]
+
+
+def test_a_store_without_an_origin_has_no_replicas() -> None:
+    """Where DNS names no origin inside the domain, nothing more is asked."""
+    for answer in ((), ("one.example.org",)):
+        fleet, driver, began = look_up({ORIGIN: answer})
+        assert driver.looked_up == [ORIGIN]
+        assert hosts(fleet) == ["one.azconfig.io"]
+        assert fleet.discovery == Backoff(0, began + 3600.0)
+
+
+def test_an_answer_is_kept_for_an_hour() -> None:
+    """The hour begins when the question was asked."""
+    fleet, _, began = look_up({ORIGIN: ("one.azconfig.io",), FIRST: ("two.azconfig.io",)})
+    assert hosts(fleet) == ["one.azconfig.io", "two.azconfig.io"]
+    assert fleet.discovery == Backoff(0, began + 3600.0)
+
+
+def test_a_set_with_nobody_to_believe_does_not_end_the_sets() -> None:
+    """Names outside the domain are left out; only an empty set is the last."""
+    answers = {
+        ORIGIN: ("one.azconfig.io",),
+        FIRST: ("two.example.org",),
+        FIRST.replace("0", "1"): ("two.azconfig.io",),
+    }
+    fleet, _, _ = look_up(answers)
+    assert hosts(fleet) == ["one.azconfig.io", "two.azconfig.io"]
+
+
+def test_sets_without_end_are_not_followed_without_end() -> None:
+    """Sets of nobody end with the seventeenth; others once more than sixteen names are known."""
+    origin = {ORIGIN: ("one.azconfig.io",)}
+    numbered = [f"_alt{number}._tcp.one.azconfig.io" for number in range(40)]
+    _, driver, _ = look_up({**origin, **dict.fromkeys(numbered, ("two.example.org",))})
+    assert driver.looked_up[1:] == numbered[:17]
+    sets = {
+        name: tuple(f"r{number}{letter}.azconfig.io" for letter in "abcd")
+        for number, name in enumerate(numbered)
+    }
+    fleet, driver, _ = look_up({**origin, **sets})
+    assert driver.looked_up[1:] == numbered[:4]
+    assert len(fleet.endpoints) == 17
+
+
+@pytest.mark.parametrize("left", [3.0, 5.0, 60.0])
+def test_dns_gets_five_seconds_and_no_more_than_are_left(left: float) -> None:
+    """All look-ups together end by the sooner of both."""
+    began = FakeClock().monotonic()
+    answers = {ORIGIN: ("one.azconfig.io",), FIRST: ("two.azconfig.io",)}
+    _, driver, _ = look_up(answers, deadline=began + left)
+    assert set(driver.deadlines) == {began + min(left, 5.0)}
+    assert len(driver.deadlines) == 3
+
+
+def test_a_failure_is_tried_again_after_a_back_off() -> None:
+    """It begins when DNS has failed; the endpoints stay as they are."""
+    fleet, _, began = look_up({}, failing=True)
+    assert hosts(fleet) == ["one.azconfig.io"]
+    assert fleet.discovery == Backoff(1, began + 1.0 + 12.5)

@@ -1,0 +1,124 @@
+"""The Correlation-Context header, part by part; tests/differential compares it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from appconfig_provider._rest.tracing import (
+    Environment,
+    Usage,
+    correlation_context,
+    read_environment,
+    usage_of,
+)
+
+TELEMETRY: dict[str, Any] = {"telemetry": {}}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, Environment(enabled=True, host="")),
+        ({"FUNCTIONS_EXTENSION_VERSION": "4"}, Environment(host="AzureFunction")),
+        ({"WEBSITE_SITE_NAME": "x"}, Environment(host="AzureWebApp")),
+        ({"CONTAINER_APP_NAME": "x"}, Environment(host="ContainerApp")),
+        ({"KUBERNETES_PORT": "x"}, Environment(host="Kubernetes")),
+        ({"Fabric_NodeName": "x"}, Environment(host="ServiceFabric")),
+        ({"WEBSITE_SITE_NAME": "x", "FUNCTIONS_EXTENSION_VERSION": "4"},
+         Environment(host="AzureFunction")),
+        ({"KUBERNETES_PORT": "", "Fabric_NodeName": "x"}, Environment(host="ServiceFabric")),
+        ({"AZURE_APP_CONFIGURATION_TRACING_DISABLED": "True"}, Environment(enabled=False)),
+        ({"AZURE_APP_CONFIGURATION_TRACING_DISABLED": "1"}, Environment()),
+    ],
+)  # fmt: skip
+def test_the_environment_is_told_by_its_variables(
+    variables: Mapping[str, str], expected: Environment
+) -> None:
+    """The first platform counts; only the word `true` turns the header off."""
+    assert read_environment(variables, "") == expected
+    assert read_environment(variables, "2.1") == replace(expected, feature_management="2.1")
+
+
+FILTERS: dict[str, list[str | None]] = {
+    "CSTM": ["Mine", "percentage", None],
+    "PRCNT": ["Percentage", "PercentageFilter", "Microsoft.Percentage",
+              "Microsoft.PercentageFilter"],
+    "TIME": ["TimeWindow", "TimeWindowFilter", "Microsoft.TimeWindow",
+             "Microsoft.TimeWindowFilter"],
+    "TRGT": ["Targeting", "TargetingFilter", "Microsoft.Targeting", "Microsoft.TargetingFilter"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tag", "name"), [(tag, name) for tag in FILTERS for name in FILTERS[tag]])
+def test_a_filter_is_told_by_its_kind(tag: str, name: str | None) -> None:
+    """The filters that come with feature management have tags; every other is custom."""
+    flag = {**TELEMETRY, "conditions": {"client_filters": [{"name": name}]}}
+    assert usage_of([flag], (), snapshot_reference=False) == Usage(filters=frozenset({tag}))
+
+
+PLAIN = Usage()
+ANYWHERE = Environment()
+AI = 'application/json; profile="https://azconfig.io/mime-profiles/ai/other"'
+CHAT = 'application/json; profile="https://azconfig.io/mime-profiles/ai/chat-completion"'
+
+
+@pytest.mark.parametrize(
+    ("flags", "types", "expected"),
+    [
+        ([], (), PLAIN),
+        ([TELEMETRY, TELEMETRY], ("text/plain",), PLAIN),
+        ([{**TELEMETRY, "conditions": None, "variants": None, "allocation": None}], (), PLAIN),
+        ([{**TELEMETRY, "conditions": {"client_filters": None}}], (), PLAIN),
+        ([{**TELEMETRY, "variants": [{}] * 2}, {**TELEMETRY, "variants": [{}] * 3}, TELEMETRY],
+         (), Usage(max_variants=3)),
+        ([TELEMETRY, {**TELEMETRY, "allocation": {"seed": "s"}}], (), Usage(seed=True)),
+        ([{**TELEMETRY, "allocation": {"seed": ""}}], (), PLAIN),
+        ([TELEMETRY, {"telemetry": {"enabled": True}}], (), Usage(telemetry=True)),
+        ([{"telemetry": {"enabled": False}}], (), PLAIN),
+        ([], ("text/plain", AI), Usage(ai=True)),
+        ([], (CHAT,), Usage(ai=True, chat_completion=True)),
+    ],
+)  # fmt: skip
+def test_what_one_flag_or_setting_uses_is_used(
+    flags: list[dict[str, Any]], types: tuple[str, ...], expected: Usage
+) -> None:
+    """Of all flags the most variants count; null counts as nothing."""
+    assert usage_of(flags, types, snapshot_reference=False) == expected
+    told = usage_of(iter(flags), iter(types), snapshot_reference=True)
+    assert told == replace(expected, snapshot_reference=True)
+
+
+def header(usage: Usage = PLAIN, environment: Environment = ANYWHERE, **others: Any) -> str:
+    """Return the header of a check without replicas."""
+    given: dict[str, Any] = {"startup": False, "replicas": 0, "balanced": False, "tags": ()}
+    return correlation_context(environment, usage, **{**given, **others})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (header(), "RequestType=Watch"),
+        (header(startup=True), "RequestType=Startup"),
+        (header(replicas=2), "RequestType=Watch,ReplicaCount=2"),
+        (header(environment=Environment(host="H")), "RequestType=Watch,Host=H"),
+        (header(Usage(filters=frozenset({"TRGT", "CSTM", "TIME", "PRCNT"}))),
+         "RequestType=Watch,Filter=CSTM+PRCNT+TIME+TRGT"),
+        (header(Usage(max_variants=3)), "RequestType=Watch,MaxVariants=3"),
+        (header(Usage(seed=True)), "RequestType=Watch,FFFeatures=Seed"),
+        (header(Usage(seed=True, telemetry=True)), "RequestType=Watch,FFFeatures=Seed+Telemetry"),
+        (header(balanced=True), "RequestType=Watch,Features=LB"),
+        (header(Usage(ai=True, chat_completion=True, snapshot_reference=True), balanced=True),
+         "RequestType=Watch,Features=LB+AI+AICC+SnapshotRef"),
+        (header(environment=Environment(feature_management="2.1")),
+         "RequestType=Watch,FMPyVer=2.1"),
+        (header(tags=("UsesKeyVault", "Failover")), "RequestType=Watch,UsesKeyVault,Failover"),
+        (header(environment=Environment(enabled=False), tags=("Failover",)), ""),
+    ],
+)  # fmt: skip
+def test_the_header_names_only_what_is_used(value: str, expected: str) -> None:
+    """Each part has its place and its spelling; switched off, there is none."""
+    assert value == expected
