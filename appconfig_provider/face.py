@@ -57,19 +57,20 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
     @property
     def status(self) -> Status:
         """How refreshing goes; reads memory only."""
-        state, (now, wall) = self._state, self._context.moment()
+        state, now = self._state, self._context.moment()
         attempt = state.attempt
         free = state.fleet.free_at
-        confirmed = attempt.success[0] if attempt.success else -math.inf
+        confirmed = attempt.success.boottime if attempt.success else -math.inf
+        ahead = free - now.monotonic
         return Status(
             generation=state.snapshot.version,
-            last_attempt=_utc(attempt.last),
-            last_success=_utc(attempt.success),
+            last_attempt=_utc(attempt.last and attempt.last.wall),
+            last_success=_utc(attempt.success and attempt.success.wall),
             last_error=attempt.error,
-            age=now - confirmed,
+            age=now.boottime - confirmed,
             stale=state.snapshot.stale,
             endpoint=attempt.endpoint,
-            backoff_until=_utc((now, wall + free - now)) if free > now else None,
+            backoff_until=_utc(now.wall + ahead) if ahead > 0 else None,
             requests_sent=self._driver.sent,
             overdue=self._overdue(self._flight.holder),
         )
@@ -180,5 +181,5 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
         return True
 
 
-def _utc(moment: tuple[float, float] | None) -> datetime | None:
-    return datetime.fromtimestamp(moment[1], timezone.utc) if moment else None
+def _utc(wall: float | None) -> datetime | None:
+    return None if wall is None else datetime.fromtimestamp(wall, timezone.utc)

@@ -307,7 +307,7 @@ class Status:
     last_success: datetime | None
     last_error: Exception | None
     age: float
-    """Seconds since the store last confirmed this generation."""
+    """Seconds since the store last confirmed this generation; a suspend of the machine counts."""
     stale: bool
     endpoint: str
     backoff_until: datetime | None

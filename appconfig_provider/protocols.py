@@ -16,6 +16,10 @@ class Clock(Protocol):
         """Return seconds that never go back; only differences mean something."""
         ...
 
+    def boottime(self) -> float:
+        """Return seconds that never go back and count the time while the machine is suspended."""
+        ...
+
     def time(self) -> float:
         """Return seconds since 1970 (UTC)."""
         ...

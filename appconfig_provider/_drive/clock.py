@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import time as machine
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
@@ -14,12 +18,38 @@ if TYPE_CHECKING:
     import asyncio
 
 
+def boottime_of(platform: str) -> Callable[[], float]:
+    """Return the platform's clock that never goes back and counts the time of a suspend.
+
+    `time.monotonic` does not count it on Linux (`CLOCK_MONOTONIC`) and macOS
+    (`mach_absolute_time`); on Windows that depends on the version of Python. Where there is no
+    other clock it has to do.
+    """
+    if platform == "win32":
+        import ctypes
+
+        ticks = ctypes.windll.kernel32.GetTickCount64  # type: ignore[attr-defined,unused-ignore]
+        ticks.restype = ctypes.c_uint64
+        return lambda: float(ticks()) / 1000.0
+    # On macOS it is this one that goes on, and Python's own monotonic clock is another.
+    name = "CLOCK_MONOTONIC" if platform == "darwin" else "CLOCK_BOOTTIME"
+    clock = getattr(machine, name, None)
+    if clock is None:
+        return monotonic
+    try:
+        machine.clock_gettime(clock)
+    except OSError:  # a system call that this kernel, or its sandbox, does not know
+        return monotonic
+    return partial(machine.clock_gettime, clock)
+
+
 class SystemClock:
     """The machine's own time."""
 
     __slots__ = ()
 
     monotonic = staticmethod(monotonic)
+    boottime = staticmethod(boottime_of(sys.platform))
     time = staticmethod(time)
     sleep = staticmethod(sleep)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from appconfig_provider._engine.fleet import FREE, Backoff
 from appconfig_provider._plan import Headers
@@ -51,6 +51,17 @@ class Allowed:
         return f"{self.budget} was used up"
 
 
+class Instant(NamedTuple):
+    """A moment, by three clocks; in seconds."""
+
+    monotonic: float
+    """What timers, budgets and back-offs are measured by; may not count a suspend."""
+    wall: float
+    """Since 1970; may be set, so that nothing is measured by it."""
+    boottime: float
+    """Never goes back, and counts a suspend: what ages are measured by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What plans are given instead of the world."""
@@ -67,6 +78,6 @@ class Context:
     in_background: bool = False
     """True for a poller, whom nobody waits for."""
 
-    def moment(self) -> tuple[float, float]:
-        """Return now, on the monotonic clock and since 1970."""
-        return self.clock.monotonic(), self.clock.time()
+    def moment(self) -> Instant:
+        """Return now."""
+        return Instant(self.clock.monotonic(), self.clock.time(), self.clock.boottime())

@@ -44,7 +44,8 @@ class Outcome:
 @plan
 def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
     """Look at what is due, load what moved, and return the state that follows."""
-    now, _ = began = context.moment()
+    began = context.moment()
+    now = began.monotonic
     due = state.what_is_due(now, force=force)
     attempt = state.attempt.again(began)
     budget = check_budget(context)
@@ -99,7 +100,7 @@ def _answered(
     context: Context, state: State, answer: Answered[Found], due: Due, attempt: Attempt
 ) -> State:
     """Return what is known now that somebody answered, before anything new is built of it."""
-    now, _ = moment = context.moment()
+    moment = context.moment()
     rejected = None if answer.result is CONFIRMED else state.rejected
     # An outage is over now; what was refused stands until something else is published.
     error = rejected.error if rejected else state.unread
@@ -111,7 +112,7 @@ def _answered(
     return replace(
         state,
         fleet=answer.fleet,
-        timers=state.timers.rearmed(now, context.options, due),
+        timers=state.timers.rearmed(moment.monotonic, context.options, due),
         rejected=rejected,
         attempt=attempt,
     )

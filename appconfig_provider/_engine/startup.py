@@ -123,7 +123,7 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
         problems=generation.problems,
         usage=generation.usage,
         fleet=answer.fleet,
-        timers=first_timers(moment[0], context.options),
+        timers=first_timers(moment.monotonic, context.options),
         attempt=Attempt(moment, moment, generation.trouble, answer.fleet.last),
         unread=generation.trouble,
     )

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from appconfig_provider._engine.context import Secret
+from appconfig_provider._engine.context import Instant, Secret
 from appconfig_provider._engine.fleet import Backoff, Fleet
 from appconfig_provider._engine.load import Content
 from appconfig_provider._rest.responses import Sentinel
@@ -25,14 +25,14 @@ from appconfig_provider.snapshot import ConfigurationSnapshot
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What happened lately, for `status`. Moments are (monotonic, seconds since 1970)."""
+    """What happened lately, for `status`."""
 
-    last: tuple[float, float] | None = None
-    success: tuple[float, float] | None = None
+    last: Instant | None = None
+    success: Instant | None = None
     error: Exception | None = None
     endpoint: str = ""
 
-    def again(self, moment: tuple[float, float]) -> Attempt:
+    def again(self, moment: Instant) -> Attempt:
         """Return what is known when another attempt begins."""
         return Attempt(moment, self.success, self.error, self.endpoint)
 

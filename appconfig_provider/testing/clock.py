@@ -35,6 +35,7 @@ class FakeClock:
         self._lock = threading.Lock()
         self._begin = time.time() if time_of_day is None else time_of_day
         self._passed = 0.0
+        self._suspended = 0.0
         self._alarms: list[tuple[float, Callable[[], object]]] = []
 
     def monotonic(self) -> float:
@@ -42,9 +43,14 @@ class FakeClock:
         with self._lock:
             return self._passed
 
+    def boottime(self) -> float:
+        """Seconds since this clock was made, with those of `suspend`."""
+        with self._lock:
+            return self._passed + self._suspended
+
     def time(self) -> float:
         """Seconds since 1970."""
-        return self._begin + self.monotonic()
+        return self._begin + self.boottime()
 
     def advance(self, seconds: float) -> None:
         """Let time pass.
@@ -60,6 +66,19 @@ class FakeClock:
             self._alarms = [alarm for alarm in self._alarms if alarm[0] > self._passed]
         for _, ring in rung:
             ring()
+
+    def suspend(self, seconds: float) -> None:
+        """Let time pass as while a laptop is closed: the day goes on, what waits here does not.
+
+        `time` and `boottime` move, `monotonic` stands still, and nobody wakes up.
+
+        Raises:
+            ValueError: the number is negative; a clock does not go back.
+        """
+        if seconds < 0:
+            raise ValueError("a clock does not go back")
+        with self._lock:
+            self._suspended += seconds
 
     def sleep(self, seconds: float) -> None:
         """Let time pass at once."""

@@ -32,6 +32,10 @@ class HurriedClock:
         """Return ten times the seconds."""
         return time.monotonic() * FACTOR
 
+    def boottime(self) -> float:
+        """Return ten times the seconds."""
+        return time.monotonic() * FACTOR
+
     def time(self) -> float:
         """Return the time of day."""
         return time.time()

@@ -107,6 +107,10 @@ class World:
         """Seconds since this world began."""
         return self.now
 
+    def boottime(self) -> float:
+        """Seconds since this world began: nobody suspends it."""
+        return self.now
+
     def time(self) -> float:
         """Seconds since 1970."""
         return BEGINNING + self.now
