@@ -14,7 +14,7 @@ from appconfig_provider.callbacks import OnError, OnSuccess
 from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
 from appconfig_provider.options import Options
-from appconfig_provider.preparation import make_context
+from appconfig_provider.preparation import make_context, options_of
 from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError, public
@@ -83,7 +83,10 @@ async def load(
     Raises:
         As `appconfig_provider.load`.
     """
-    options = Options(**locals())  # the fields of Options are the keywords above
+    options = options_of(locals())  # the fields of Options are the keywords above
+    del connection_string, headers, proxy, replicas  # error trackers show the locals of frames
+    if isinstance(options, Exception):
+        raise options
 
     from appconfig_provider._drive import aio
     from appconfig_provider._drive.clock import clock_in_force

@@ -7,7 +7,7 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from appconfig_provider._engine.context import Context
 from appconfig_provider._rest.tracing import read_environment
@@ -15,6 +15,7 @@ from appconfig_provider._version import __version__
 from appconfig_provider.callbacks import is_coroutine_function
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
+from appconfig_provider.trouble import drop_frames
 from appconfig_provider.vaults import asynchronous
 
 if TYPE_CHECKING:
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 Credential: TypeAlias = "TokenCredential | AsyncTokenCredential | None"
+
+
+def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
+    """Return the keywords of `load()`, checked; or what is wrong with them.
+
+    The error is returned without frames instead of being raised here: error trackers show the
+    locals of frames, and those of the checks are keys and passwords as they were given.
+    """
+    try:
+        return Options(**given)
+    except (TypeError, ValueError) as error:
+        drop_frames(error)
+        return error
 
 
 def make_context(options: Options, clock: Clock, credential: Credential) -> Context:

@@ -14,7 +14,12 @@ from appconfig_provider.callbacks import OnError, OnSuccess, Subscription
 from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
 from appconfig_provider.options import Options
-from appconfig_provider.preparation import make_context, refuse_coroutine, refuse_coroutines
+from appconfig_provider.preparation import (
+    make_context,
+    options_of,
+    refuse_coroutine,
+    refuse_coroutines,
+)
 from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError, public
@@ -132,7 +137,10 @@ def load(
         KeyVaultReferenceError: a secret could not be read.
         SnapshotNotFoundError: a selector or reference names a snapshot that is not there.
     """
-    options = Options(**locals())  # the fields of Options are the keywords above
+    options = options_of(locals())  # the fields of Options are the keywords above
+    del connection_string, headers, proxy, replicas  # error trackers show the locals of frames
+    if isinstance(options, Exception):
+        raise options
     refuse_coroutines(options)
 
     from appconfig_provider._drive import sync

@@ -8,8 +8,17 @@ passes one of these functions before anybody is shown it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 MAX_SHOWN = 300
 """Characters of one text from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A text that no repr shows, such as a token; error trackers show the locals of frames."""
+
+    text: str = field(repr=False)
 
 
 def printable(text: object, most: int = MAX_SHOWN) -> str:

@@ -51,7 +51,9 @@ class EngineError(Exception):
 def public(error: Exception) -> Exception:
     """Return an error as the user is to see it.
 
-    Making one may import azure-core, which takes a free file descriptor. Where there is none, the
+    Our own words say all there is to say, so what led to them has no frames any more: these hold
+    headers, bodies and settings, and error trackers show the locals of frames. Making a public
+    error may import azure-core, which takes a free file descriptor. Where there is none, the
     engine's own error says the same.
     """
     if not isinstance(error, EngineError):
@@ -64,6 +66,9 @@ def public(error: Exception) -> Exception:
         vars(made)[_MARK] = True
         # azure-core's errors keep what is being handled, which could not be pickled with them.
         vars(made).update({name: None for name in _HANDLED if name in vars(made)})
+        theirs: BaseException | None = getattr(error, "original", None)
+        ours = theirs is None or isinstance(theirs.__cause__, EngineError)
+        drop_frames(error, but=None if ours else theirs)
     return made
 
 
@@ -107,24 +112,32 @@ def name_of(function: Callable[..., object]) -> str:
     return printable(f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', '')}")
 
 
-def drop_frames(error: BaseException) -> None:
-    """Take the tracebacks from an error and from all it is chained to.
+def drop_frames(error: BaseException, *, but: BaseException | None = None) -> None:
+    """Take the tracebacks from an error and from all it is chained to, `but` one and its chain.
 
     The chain itself stays. Besides cause, context and groups it follows what azure-core's errors
     keep of the error that was being handled when they were made.
     """
-    seen: set[int] = set()
+    spared = {id(link) for link in _chain(but)} if but is not None else set()
+    for link in _chain(error):
+        if id(link) not in spared:
+            # Not by assignment: a class may refuse it, as frozen dataclasses do.
+            BaseException.with_traceback(link, None)
+            with suppress(Exception):
+                if getattr(link, "exc_traceback", None) is not None:
+                    link.exc_traceback = None  # type: ignore[attr-defined]  # azure-core's errors
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and all that it is chained to, each once; a chain may be a circle."""
+    found: dict[int, BaseException] = {}
     left = [error]
     while left:
         link = left.pop()
-        if id(link) not in seen:
-            seen.add(id(link))
-            # Not by assignment: a class may refuse it, as frozen dataclasses do.
-            BaseException.with_traceback(link, None)
-            if getattr(link, "exc_traceback", None) is not None:
-                with suppress(Exception):
-                    link.exc_traceback = None  # type: ignore[attr-defined]  # azure-core's errors
+        if id(link) not in found:
+            found[id(link)] = link
             left += _linked(link)
+    return list(found.values())
 
 
 _LINKS = ("__cause__", "__context__", "inner_exception", "exc_value", "original")

@@ -15,7 +15,7 @@ from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
 from appconfig_provider.models import Store
-from appconfig_provider.texts import printable
+from appconfig_provider.texts import Hidden, printable
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Pla
             session.sign = access_key_signer(store.access_key)
         else:
             token = yield from _token(context, store, token, refusal)
-            session.sign = token_signer(token)
+            session.sign = token_signer(token.text)
         session.deadline = turn.budget.share(context.clock.monotonic(), turn.untried)
         try:
             return (yield from job(turn))
@@ -61,19 +61,20 @@ def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Pla
 
 @plan
 def _token(
-    context: Context, store: Store, refused: str | None, refusal: RequestFailed | None
-) -> Steps[str]:
+    context: Context, store: Store, refused: Hidden | None, refusal: RequestFailed | None
+) -> Steps[Hidden]:
     """Ask the credential for a token; its refusal counts as the endpoint's 401."""
     credential = context.credential
     if credential is None:
         raise AssertionError("every store has an access key, or there is a credential")
     claims = claims_of(refusal.challenge) if refusal is not None and refusal.challenge else None
     scope = token_scope(store.url, context.options.audience)
+    asked = AcquireToken(credential, scope, refused.text if refused else None, claims)
     try:
-        token = yield from ask(AcquireToken(credential, scope, refused, claims))
+        token = yield from ask(asked)
     except Exception as error:
         raise _credential_failure(store.url, error) from error
-    return token.token
+    return Hidden(token.token)
 
 
 def _credential_failure(origin: str, error: Exception) -> Exception:

@@ -67,7 +67,7 @@ class Context:
     """What plans are given instead of the world."""
 
     options: Options
-    credential: TokenCredential | AsyncTokenCredential | None
+    credential: TokenCredential | AsyncTokenCredential | None = field(repr=False)
     clock: Clock
     random: Callable[[], float]
     headers: Headers = field(repr=False)

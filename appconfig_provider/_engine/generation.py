@@ -78,6 +78,15 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Winners:
+    """What counts for each key; a record, so that no frame shows the values."""
+
+    entries: Mapping[str, Entry] = field(repr=False)
+    made: Mapping[str, str] = field(default_factory=dict)
+    """The keys that settings had before a mapper saw them, by those they have now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """Under which terms a generation is built."""
 
@@ -99,16 +108,32 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
         Exception: whatever the user's mapper, resolver or `validate` raised.
     """
     options = context.options
-    winners: Mapping[str, Entry]
-    made: Mapping[str, str] = {}
     if options.configuration_mapper is None:
-        winners = entries(content.settings, content.references, options.prefixes)
+        winners = Winners(entries(content.settings, content.references, options.prefixes))
     else:
-        winners, made = yield from _mapped(context, content, terms.allowed)
-    references = vault_references(winners)
+        winners = yield from _mapped(context, content, terms.allowed)
+    references = vault_references(winners.entries)
     resolved = yield from resolve(context, references, held.secrets, terms.reads)
+    generation = _assembled(context, content, winners, resolved, held, terms)
+    if options.validate is not None:
+        if context.clock.monotonic() >= terms.allowed.until:
+            raise OutOfTime(f"validate was not called, because {terms.allowed.told}")
+        yield from ask(Invoke(options.validate, (generation.snapshot,)))
+    return generation
+
+
+def _assembled(
+    context: Context,
+    content: Content,
+    winners: Winners,
+    resolved: Resolved,
+    held: Held,
+    terms: Terms,
+) -> Generation:
+    """Put a generation together; on its own, so that no frame of `build` shows values."""
+    options = context.options
     flags, flag_problems = read_flags(content.flags or (), options.stores[0].url)
-    values, problems, decoded = _values(winners, held.decoded, resolved)
+    values, problems, decoded = _values(winners.entries, held.decoded, resolved)
     if content.flags is not None:
         values[FEATURE_MANAGEMENT] = read_only(
             {"feature_flags": [to_value(flag) for flag in flags.values()]}
@@ -118,15 +143,11 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
         version=terms.version,
         loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
-        explain=partial(_explain, options, content, made),
+        explain=partial(_explain, options, content, winners.made),
     )
-    if options.validate is not None:
-        if context.clock.monotonic() >= terms.allowed.until:
-            raise OutOfTime(f"validate was not called, because {terms.allowed.told}")
-        yield from ask(Invoke(options.validate, (snapshot,)))
     told = frozenset([*problems, *flag_problems, *resolved.problems])
     usage = usage_of(
-        flags.values(), content_types(winners), snapshot_reference=bool(content.references)
+        flags.values(), content_types(winners.entries), snapshot_reference=bool(content.references)
     )
     trouble = public(resolved.trouble) if resolved.trouble is not None else None
     return Generation(snapshot, values, flags, resolved.secrets, decoded, told, usage, trouble)
@@ -153,13 +174,10 @@ def _explain(options: Options, content: Content, made: Mapping[str, str], key: s
 
 
 @plan
-def _mapped(
-    context: Context, content: Content, allowed: Allowed
-) -> Steps[tuple[dict[str, Setting], Mapping[str, str]]]:
+def _mapped(context: Context, content: Content, allowed: Allowed) -> Steps[Winners]:
     """Show the mapper a private copy of each setting; what it leaves or returns counts.
 
     Every few milliseconds others may run, since all calls together would stop an event loop.
-    Returns the settings by the keys they have now, and the keys they had before.
     """
     mapper = context.options.configuration_mapper
     if mapper is None:
@@ -189,7 +207,7 @@ def _mapped(
         changed = _from_public(answer or shown, setting)
         key = trim(changed.key, prefixes)
         mapped[key], made[key] = changed, before
-    return mapped, made
+    return Winners(mapped, made)
 
 
 def _to_public(setting: Setting) -> ConfigurationSetting:

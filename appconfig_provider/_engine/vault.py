@@ -19,6 +19,7 @@ from appconfig_provider._plan import (
     AcquireToken,
     Invoke,
     Request,
+    Response,
     Steps,
     ask,
     plan,
@@ -31,6 +32,7 @@ from appconfig_provider._rest.responses import Malformed, Setting, read_object
 from appconfig_provider._rest.signing import token_signer
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.callbacks import is_coroutine_function
+from appconfig_provider.texts import Hidden
 from appconfig_provider.vaults import SecretIdentifier, Vaults
 
 CONCURRENCY = 16
@@ -38,13 +40,6 @@ CONCURRENCY = 16
 
 Wanted = tuple[SecretIdentifier, Setting]
 """A secret to read, and the first of the settings that point to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A bearer token, kept out of every repr."""
-
-    text: str = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -56,7 +51,7 @@ class _Job:
     queue: deque[Wanted]
     held: Secrets
     asked: Asked
-    tokens: dict[str, Token | Exception] = field(default_factory=dict)
+    tokens: dict[str, Hidden | Exception] = field(default_factory=dict)
     """By vault: the token for it, or why there is none."""
 
 
@@ -153,7 +148,7 @@ def _open_vaults(job: _Job) -> Steps[None]:
 
 @plan
 def _open_vault(
-    job: _Job, secret: SecretIdentifier, refused: Token | None = None, claims: str | None = None
+    job: _Job, secret: SecretIdentifier, refused: Hidden | None = None, claims: str | None = None
 ) -> Steps[None]:
     """Get the token for a vault; `refused` is one that it has turned down."""
     credential = job.context.options.vaults.credential_for(secret)
@@ -168,7 +163,7 @@ def _open_vault(
         # Each secret of this vault fails with it, and each key by its own name.
         job.tokens[secret.vault] = error
     else:
-        job.tokens[secret.vault] = Token(token.token)
+        job.tokens[secret.vault] = Hidden(token.token)
 
 
 @plan
@@ -187,16 +182,21 @@ def _from_vault(job: _Job, secret: SecretIdentifier) -> Steps[str]:
 
 
 @plan
-def _with_token(job: _Job, secret: SecretIdentifier, token: Token | Exception) -> Steps[str]:
+def _with_token(job: _Job, secret: SecretIdentifier, token: Hidden | Exception) -> Steps[str]:
     if isinstance(token, Exception):
         raise token
     session = _session(job, secret)
     session.sign = token_signer(token.text)
     response = yield from exchange(session, _request(secret), frozenset({200}))
-    value = read_object(response, f"GET {secret.url}").get("value")
-    if not isinstance(value, str):
+    value = _value(response, secret)
+    if value is None:
         raise Malformed(f"{secret.url} answered without a value")
     return value
+
+
+def _value(response: Response, secret: SecretIdentifier) -> str | None:
+    value = read_object(response, f"GET {secret.url}").get("value")
+    return value if isinstance(value, str) else None
 
 
 def _session(job: _Job, secret: SecretIdentifier) -> Session:

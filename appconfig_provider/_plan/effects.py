@@ -24,8 +24,8 @@ class Request:
     """Scheme, host and port: `https://contoso.azconfig.io`."""
     target: str
     """Path and query, already percent-encoded; these characters are signed and sent as they are."""
-    headers: Headers = ()
-    body: bytes = b""
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class AcquireToken(Effect["AccessToken"]):
     the service asked for when it did (continuous access evaluation).
     """
 
-    credential: TokenCredential | AsyncTokenCredential
+    credential: TokenCredential | AsyncTokenCredential = field(repr=False)
     scope: str
     refused: str | None = field(default=None, repr=False)
     claims: str | None = None
@@ -119,5 +119,5 @@ class Invoke(Effect[object]):
     """
 
     function: Callable[..., object]
-    arguments: tuple[object, ...] = ()
+    arguments: tuple[object, ...] = field(default=(), repr=False)
     blocking: bool = False

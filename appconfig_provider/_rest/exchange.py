@@ -61,8 +61,8 @@ class Session:
     """
 
     origin: str
-    sign: Signer | None
-    headers: Headers
+    sign: Signer | None = field(repr=False)
+    headers: Headers = field(repr=False)
     deadline: float
     """On the monotonic clock; a refresh that finds work moves it."""
     patience: float
@@ -131,8 +131,13 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
     """
     for attempt in range(session.retried, session.retries + 1):
         # Built anew each time: an answer may have brought a newer sync token.
-        headers = (*session.request_headers(), *request.headers)
-        whole = Request(request.method, request.origin, request.target, headers, request.body)
+        whole = Request(
+            request.method,
+            request.origin,
+            request.target,
+            (*session.request_headers(), *request.headers),
+            request.body,
+        )
         began = session.clock.monotonic()
         response = yield from ask(Send(whole, session.sign, session.deadline))
         session.learn(response, session.clock.monotonic() - began)

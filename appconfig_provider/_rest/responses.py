@@ -36,6 +36,10 @@ class Setting(NamedTuple):
     tags: Mapping[str, str | None] | None = None
     details: Details | None = None
 
+    def __repr__(self) -> str:
+        """Show which setting it is, never its value."""
+        return f"Setting({self.key!r}, {self.label!r})"
+
 
 class Columns(NamedTuple):
     """The settings of a page, field by field, which takes a fifth of the memory of objects.
@@ -49,6 +53,10 @@ class Columns(NamedTuple):
     content_types: tuple[str | None, ...] = ()
     tags: tuple[Mapping[str, str | None] | None, ...] = ()
     details: tuple[Details | None, ...] = ()
+
+    def __repr__(self) -> str:
+        """Show how many settings there are, never their values."""
+        return f"<Columns of {len(self.keys)}>"
 
 
 def columns_of(settings: Sequence[Setting]) -> Columns:
