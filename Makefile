@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all prefork check bench clean
 
 .venv/runs: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,12 @@ test: .venv/develops  ## the whole test suite, with branch coverage
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+.venv/serves: .venv/develops
+	$(BIN)/python -m pip install --quiet --group prefork
+	@touch $@
+
+prefork: .venv/serves  ## the servers that tests/prefork runs (uWSGI is compiled); without it they skip
 
 .venv/tries: .venv/runs
 	$(BIN)/python -m pip install --quiet --group versions

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.push import Event, Wish, read_events, wish_of
@@ -25,6 +25,7 @@ from appconfig_provider.process import (
     ProcessRecord,
 )
 from appconfig_provider.reports import change_told, log_problems, log_what_waits
+from appconfig_provider.snapshot import ConfigurationSnapshot
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -52,6 +53,18 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
         return (
             f"<{type(self).__name__} {self._context.options.stores[0].url} "
             f"version={snapshot.version} keys={len(snapshot)}>"
+        )
+
+    def __copy__(self) -> ConfigurationSnapshot:
+        return self.snapshot
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> ConfigurationSnapshot:
+        return self.snapshot
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled: it has connections and refreshes itself. "
+            "Pickle config.snapshot, which becomes a dict, or call load() in the other process"
         )
 
     @property
