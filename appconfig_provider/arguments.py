@@ -14,7 +14,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from appconfig_provider.models import NO_LABEL, AccessKey, Polling, SettingSelector, Store, WatchKey
+from appconfig_provider.models import (
+    NO_LABEL,
+    AccessKey,
+    Polling,
+    SettingSelector,
+    Store,
+    WatchKey,
+    sendable,
+)
 
 Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
 RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
@@ -161,6 +169,8 @@ def _watch_key(entry: object) -> WatchKey:
         )
     if not key:
         raise ValueError("refresh_on: a watched key must not be empty")
+    if not sendable(key) or not sendable(label or ""):
+        raise ValueError(f"refresh_on: {entry!r} holds half of a character, which cannot be sent")
     if "*" in key or "*" in (label or "") or "," in (label or ""):
         raise ValueError(
             f"refresh_on: {entry!r} is a filter; a watched key and its label are exact"

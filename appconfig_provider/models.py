@@ -19,6 +19,16 @@ FLAG_PREFIX = ".appconfig.featureflag/"
 
 MAX_TAGS = 5
 
+
+def sendable(text: str) -> bool:
+    """Tell whether a text can stand in a request; half of a character (a lone surrogate) cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 JsonValue: TypeAlias = (
     "str | int | float | bool | Mapping[str, JsonValue] | Sequence[JsonValue] | None"
 )
@@ -175,6 +185,7 @@ def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
             raise ValueError("Tag filter cannot be an empty string or None.")
         if not isinstance(tag, str) or "=" not in tag or tag.startswith("="):
             raise ValueError(f'Tag filter {tag} does not follow the format "tagName=tagValue".')
+        _check_sendable("tag_filters", tag)
     if len(tags) > MAX_TAGS:
         raise ValueError(f"tag_filters holds {len(tags)} filters; the service takes {MAX_TAGS}")
     return tuple(tags)
@@ -185,6 +196,12 @@ def _check_text(name: str, text: str) -> None:
         raise TypeError(f"{name} must be a str, not {type(text).__name__}: {text!r}")
     if not text:
         raise ValueError(f"{name} must not be empty; '*' selects everything")
+    _check_sendable(name, text)
+
+
+def _check_sendable(name: str, text: str) -> None:
+    if not sendable(text):
+        raise ValueError(f"{name} {text!r} holds half of a character, which cannot be sent")
 
 
 def _check_filter(name: str, text: str) -> None:

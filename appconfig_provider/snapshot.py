@@ -95,16 +95,31 @@ def filter_list(filters: list[object]) -> FilterList:
 
 
 def read_only(value: object) -> JsonValue:
-    """Return a decoded JSON value whose objects and arrays refuse to be written to, all the way."""
-    if type(value) is dict:
-        frozen: ReadOnlyDict = ReadOnlyDict.__new__(ReadOnlyDict)
-        dict.update(frozen, {key: read_only(item) for key, item in value.items()})
-        return frozen
-    if type(value) is list:
-        array: ReadOnlyList = ReadOnlyList.__new__(ReadOnlyList)
-        list.extend(array, [read_only(item) for item in value])
-        return array
-    return cast("JsonValue", value)
+    """Return a decoded JSON value whose objects and arrays refuse to be written to, all the way.
+
+    Without recursion, so that it works on any stack.
+    """
+    unfilled: list[tuple[Any, Any]] = []
+    frozen = _empty(value, unfilled)
+    for original, copied in unfilled:  # grows as it is gone through
+        if type(original) is dict:
+            items = {key: _empty(item, unfilled) for key, item in original.items()}
+            dict.update(copied, items)
+        else:
+            list.extend(copied, [_empty(item, unfilled) for item in original])
+    return frozen
+
+
+def _empty(value: object, unfilled: list[tuple[Any, Any]]) -> JsonValue:
+    """Return a value, in the place of an object or an array one that is still to be filled."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return cast("JsonValue", value)
+    frozen = (
+        ReadOnlyDict.__new__(ReadOnlyDict) if kind is dict else ReadOnlyList.__new__(ReadOnlyList)
+    )
+    unfilled.append((value, frozen))
+    return cast("JsonValue", frozen)
 
 
 class ConfigurationSnapshot(ReadOnlyDict):
@@ -230,29 +245,32 @@ def _differences(
     shared = before.keys() & after.keys()
     return (
         tuple(sorted(after.keys() - shared)),
-        tuple(sorted(key for key in shared if not _unchanged(before[key], after[key]))),
+        tuple(sorted(key for key in shared if not same(before[key], after[key]))),
         tuple(sorted(before.keys() - shared)),
     )
 
 
-def _unchanged(one: JsonValue, other: JsonValue) -> bool:
-    try:
-        return same(one, other)
-    except RecursionError:
-        # Too deep to compare; saying "changed" once too often loses nothing.
-        return False
-
-
 def same(one: JsonValue, other: JsonValue) -> bool:
-    """Compare JSON values as JSON does: Python's `1 == True == 1.0` would hide a change."""
+    """Compare JSON values as JSON does: Python's `1 == True == 1.0` would hide a change.
+
+    Without recursion: values that are equal must be so on any stack.
+    """
+    if one is other:
+        return True
+    pairs: list[tuple[Any, Any]] = [(one, other)]
+    return all(_alike(mine, theirs, pairs) for mine, theirs in pairs)  # grows meanwhile
+
+
+def _alike(one: Any, other: Any, pairs: list[tuple[Any, Any]]) -> bool:
+    """Compare two values but for what is inside them, which is added to the pairs to compare."""
     if one is other:
         return True
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        theirs = cast("dict[str, JsonValue]", other)
-        return one.keys() == theirs.keys() and all(same(one[key], theirs[key]) for key in one)
+        pairs.extend((item, other.get(key)) for key, item in one.items())
+        return bool(one.keys() == other.keys())
     if isinstance(one, list):
-        items = cast("list[JsonValue]", other)
-        return len(one) == len(items) and all(map(same, one, items))
-    return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is NaN here
+        pairs.extend(zip(list.__iter__(one), list.__iter__(other), strict=False))
+        return len(one) == len(other)
+    return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN is NaN here

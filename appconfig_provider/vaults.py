@@ -23,6 +23,8 @@ SecretResolver: TypeAlias = Callable[[str], "str | Awaitable[str]"]
 ClientConfigs: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 _HOSTS = (".vault.azure.net", ".vault.azure.cn", ".vault.usgovcloudapi.net")
+MAX_ADDRESS = 2048
+"""Characters of the address of a secret; names and versions are far shorter."""
 _SECRET = re.compile(r"/secrets/([A-Za-z0-9-]{1,127})(?:/([A-Za-z0-9]{1,64}))?/?")
 
 
@@ -53,7 +55,7 @@ def parse_secret_id(text: object, *, lenient: bool = False) -> SecretIdentifier:
     """
     mistake = "its uri is not https://<vault>.vault.azure.net/secrets/<name>[/<version>]"
     try:
-        parts = urlsplit(text if isinstance(text, str) else "")
+        parts = urlsplit(str(text) if is_address(text) else "")
         vault = vault_url(parts.geturl())
     except ValueError:
         raise ValueError(mistake) from None
@@ -64,6 +66,14 @@ def parse_secret_id(text: object, *, lenient: bool = False) -> SecretIdentifier:
             return SecretIdentifier("", "", None, text)
         raise ValueError(mistake)
     return SecretIdentifier(vault, match[1], match[2], str(text))
+
+
+def is_address(text: object) -> bool:
+    """Tell whether a text may be taken apart as an address.
+
+    That normalises other letters of a host, which may take the square of their number.
+    """
+    return isinstance(text, str) and len(text) <= MAX_ADDRESS and text.isascii()
 
 
 def vault_url(text: str) -> str:

@@ -52,11 +52,10 @@ class Answer:
 
 def _read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return headers by their names in lower case; those that stand twice are put together."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("ascii").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name.decode("ascii").lower(), []).append(value.decode("latin-1"))
+    return {name: ", ".join(parts) for name, parts in values.items()}
 
 
 class _Unpacking:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from appconfig_provider._rest.responses import SyncToken
+from appconfig_provider._rest.sync_tokens import SyncToken
 from appconfig_provider.models import Store
 from appconfig_provider.options import Options
 

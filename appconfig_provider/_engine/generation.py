@@ -19,6 +19,7 @@ from appconfig_provider._rest.tracing import Usage, usage_of
 from appconfig_provider._settings.flags import Flag, read_flags, to_value
 from appconfig_provider._settings.layering import (
     Converted,
+    Decoded,
     Entry,
     Problem,
     content_types,
@@ -40,9 +41,6 @@ FEATURE_MANAGEMENT = "feature_management"
 
 PAUSE_EVERY = 0.005
 """Seconds of mapper calls after which others may run."""
-
-Decoded = Mapping[str, JsonValue]
-"""JSON values by the texts they were decoded from."""
 
 
 class WrongMapper(EngineError):

@@ -117,7 +117,7 @@ class Lister:
             described = read_object(response, doing)
         except Malformed as error:
             raise self._malformed(error) from error
-        if described.get("status") not in {"ready", "archived"}:
+        if described.get("status") not in ("ready", "archived"):
             raise UnusableSnapshot(name, f"is {described.get('status')}, not ready", missing=True)
         if described.get("composition_type") != "key":
             raise UnusableSnapshot(name, "must have the composition type 'key'", missing=False)

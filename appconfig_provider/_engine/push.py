@@ -6,8 +6,8 @@ any counts, so that a bad one changes nothing.
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, cast
@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from appconfig_provider._engine.fleet import Fleet
 from appconfig_provider._engine.state import State
-from appconfig_provider._rest.responses import (
+from appconfig_provider._rest.decoding import Undecodable, decode
+from appconfig_provider._rest.sync_tokens import (
     LONGEST_TOKENS,
     SyncToken,
     newest_tokens,
@@ -90,9 +91,9 @@ def _events(given: Event) -> list[Mapping[str, Any]]:
     decoded: object = given
     if isinstance(given, str | bytes | bytearray):
         try:
-            decoded = json.loads(given)
-        except (ValueError, RecursionError) as error:
-            raise ValueError("no Event Grid event: the text is not JSON") from error
+            decoded = decode(given if isinstance(given, str) else bytes(given))
+        except Undecodable as error:
+            raise ValueError(f"no Event Grid event: the text is not JSON ({error})") from None
     events = [decoded] if isinstance(decoded, Mapping) else decoded
     if not isinstance(events, list | tuple) or not all(isinstance(one, Mapping) for one in events):
         raise ValueError("no Event Grid event: it is neither a JSON object nor a list of them")
@@ -118,9 +119,15 @@ def _authority(address: str) -> str:
     Raises:
         ValueError: it cannot be taken apart.
     """
-    parts = urlsplit(address)
+    # No more than that of an address, which may be very long, or in letters that no host has.
+    origin = _ORIGIN.match(address)
+    parts = urlsplit(origin[0] if origin else "")
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     return f"{parts.hostname}:{port}" if parts.hostname and port else ""
+
+
+_ORIGIN = re.compile(r"https?://[!-\"$-.0->@-~]{1,300}(?=[/?#]|\Z)", re.IGNORECASE)
+"""Scheme, host and port of an address."""
 
 
 def _data(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,11 +147,12 @@ def _text(owner: Mapping[str, Any], name: str) -> str:
 def wish_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> Wish | None:
     """Return the wish to look at a moment; None when no notice is about this store."""
     known = {_authority(endpoint.store.url) for endpoint in fleet.endpoints}
-    tokens: dict[str, Mapping[str, SyncToken]] = {}
+    given: dict[str, list[Mapping[str, SyncToken]]] = {}
     for notice in notices:
         if notice.authority in known:
-            held = tokens.get(notice.authority, {})
-            tokens[notice.authority] = newest_tokens(held, read_sync_tokens(notice.sync_token))
+            given.setdefault(notice.authority, []).append(read_sync_tokens(notice.sync_token))
+    # Put together once: a batch may hold thousands of events.
+    tokens = {authority: newest_tokens({}, *all_of) for authority, all_of in given.items()}
     return Wish(tokens, at) if tokens else None
 
 

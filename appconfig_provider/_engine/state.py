@@ -17,7 +17,7 @@ from appconfig_provider._engine.load import Content
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider._rest.tracing import Usage
 from appconfig_provider._settings.flags import Flag
-from appconfig_provider._settings.layering import Problem
+from appconfig_provider._settings.layering import Decoded, Problem
 from appconfig_provider.models import JsonValue
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ConfigurationSnapshot
@@ -99,8 +99,8 @@ class State:
     """As read *before* the data, one per watched key."""
     flags: Mapping[str, Flag] = field(repr=False)
     secrets: Mapping[str, Secret]
-    decoded: Mapping[str, JsonValue] = field(repr=False)
-    """JSON values by the texts they were decoded from; the next generation uses them again."""
+    decoded: Decoded = field(repr=False)
+    """What texts were decoded to; the next generation uses it again."""
     problems: frozenset[Problem]
     usage: Usage
     fleet: Fleet

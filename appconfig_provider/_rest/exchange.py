@@ -25,11 +25,11 @@ from appconfig_provider._plan import (
     plan,
 )
 from appconfig_provider._rest.failures import RequestFailed, refused
-from appconfig_provider._rest.responses import (
+from appconfig_provider._rest.responses import retry_after
+from appconfig_provider._rest.sync_tokens import (
     SyncToken,
     newest_tokens,
     read_sync_tokens,
-    retry_after,
     sync_token_header,
 )
 from appconfig_provider.protocols import Clock

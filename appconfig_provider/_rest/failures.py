@@ -6,15 +6,19 @@ are made only when an error is handed to the user.
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from appconfig_provider._rest.decoding import Undecodable, decode
 from appconfig_provider.texts import printable
 from appconfig_provider.trouble import MAX_MESSAGE, EngineError
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
+
+
+MAX_PROBLEM = 65_536
+"""Bytes of an error's body that is worth reading."""
 
 
 class Kind(Enum):
@@ -128,8 +132,8 @@ def refused(origin: str, status: int, body: bytes, doing: str) -> RequestFailed:
 def _problem(body: bytes) -> str:
     """Return title and detail of a problem+json body, or nothing."""
     try:
-        problem = json.loads(body)
-    except (ValueError, RecursionError):
+        problem = decode(body[:MAX_PROBLEM])
+    except Undecodable:
         return ""
     if not isinstance(problem, dict):
         return ""

@@ -1,18 +1,17 @@
-"""Reading answers: pages of settings, single settings, waiting times, sync tokens."""
+"""Reading answers: pages of settings, single settings, waiting times."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from appconfig_provider._plan import Response
+from appconfig_provider._rest.decoding import Undecodable, decode
 from appconfig_provider.models import FLAG_PREFIX
 
 T = TypeVar("T")
@@ -105,11 +104,13 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
         Malformed: the body is not a page of settings.
     """
     try:
-        body = json.loads(response.body)
+        body = decode(response.body)
         columns = _columns(body["items"], detailed=detailed)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        following = body.get("@nextLink")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Malformed(f"{target} did not answer with a page of settings") from error
-    following = body.get("@nextLink") or next_link(response.headers.get("link", ""))
+    if following is None or following == "":
+        following = next_link(response.headers.get("link", ""))
     following = _local(following, target)
     return Page(target, etag_of(response), columns, following, len(columns.keys))
 
@@ -124,6 +125,9 @@ def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
     types = [item.get("content_type") for item in items]
     if not _TEXT.issuperset(map(type, chain(values, labels, types))):
         raise TypeError("labels, values and content types are texts")
+    tags = [item.get("tags") for item in items]
+    if not all(map(_are_tags, filter(None, tags))) or not _TAGS.issuperset(map(type, tags)):
+        raise TypeError("tags are an object of texts")
     details = [
         _details(item) if item["key"].startswith(FLAG_PREFIX) or detailed else None
         for item in items
@@ -133,7 +137,7 @@ def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
         tuple(values),
         _shared(labels),
         _shared(types),
-        _column([item.get("tags") or None for item in items]),
+        _column([one or None for one in tags]),
         _column(details),
     )
 
@@ -145,10 +149,18 @@ def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
 
 
 _TEXT = frozenset({str, type(None)})
+_TAGS = frozenset({dict, type(None)})
+
+
+def _are_tags(tags: object) -> bool:
+    return type(tags) is dict and _TEXT.issuperset(map(type, tags.values()))
 
 
 def _details(item: dict[str, Any]) -> Details:
-    return Details(item.get("etag"), item.get("last_modified"), item.get("locked") is True)
+    details = Details(item.get("etag"), item.get("last_modified"), item.get("locked") is True)
+    if type(details.etag) not in _TEXT or type(details.last_modified) not in _TEXT:
+        raise TypeError("ETags and dates are texts")
+    return details
 
 
 class Sentinel(NamedTuple):
@@ -173,9 +185,11 @@ def read_sentinel(response: Response, target: str) -> Sentinel:
 
 def parse_moment(text: object) -> datetime | None:
     """Read a moment as the service writes it; None where it is none."""
+    if not isinstance(text, str) or len(text) > _LONGEST_DATE:
+        return None
     try:
-        moment = datetime.fromisoformat(_python_iso(cast("str", text)))
-    except (ValueError, TypeError):
+        moment = datetime.fromisoformat(_python_iso(text))
+    except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
@@ -186,6 +200,10 @@ def _python_iso(text: str) -> str:
     return re.sub(r"\.(\d+)", lambda match: "." + match[1][:6].ljust(6, "0"), text)
 
 
+_LONGEST_DATE = 64
+"""Characters."""
+
+
 def read_object(response: Response, doing: str) -> dict[str, Any]:
     """Read an answer that is a JSON object.
 
@@ -193,30 +211,37 @@ def read_object(response: Response, doing: str) -> dict[str, Any]:
         Malformed: it is something else.
     """
     try:
-        body = json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"{doing} did not answer with JSON") from error
+        body = decode(response.body)
+    except Undecodable as error:
+        raise Malformed(f"{doing} did not answer with JSON ({error})") from error
     if not isinstance(body, dict):
         raise Malformed(f"{doing} did not answer with a JSON object")
     return body
 
 
 def etag_of(response: Response) -> str | None:
-    """Return the ETag without its quotes."""
+    """Return the ETag without its quotes; one too long to be sent back is as good as none."""
     text = response.headers.get("etag")
-    if text is None:
+    if text is None or len(text) > LONGEST_ETAG:
         return None
     return text.removeprefix("W/").strip('"') or None
 
 
+LONGEST_ETAG = 4096
+"""Characters of an ETag; servers refuse requests whose headers are very long."""
+
+
 def next_link(header: str) -> str | None:
     """Return the target of the `rel="next"` part of a Link header."""
-    for match in re.finditer(r"<([^>]*)>([^<]*)", header):
-        if re.search(r'rel="?next"?', match[2]):
-            return match[1]
+    for part in header.split("<")[1:]:
+        target, closed, parameters = part.partition(">")
+        if closed and re.search(r'rel="?next"?', parameters):
+            return target
     return None
 
 
+LONGEST_LINK = 32_768
+"""Characters of a next link; servers refuse far shorter ones."""
 _USUAL_LINK = re.compile(r"/kv\?[!\"$-~]*")
 """What the service sends; anything else is looked at more closely."""
 _SENDABLE = re.compile(r"[!-~]*")
@@ -225,10 +250,13 @@ _SENDABLE = re.compile(r"[!-~]*")
 
 def _local(link: object, target: str) -> str | None:
     """Return a link as a target of the same origin; a page must not send us elsewhere."""
-    if not link:
+    if link is None or link == "":
         return None
     if not isinstance(link, str):
         raise Malformed(f"{target} has a next link that is no text")
+    if len(link) > LONGEST_LINK or not link.isascii():
+        # Other letters in a host would be normalised, which may take the square of their number.
+        raise Malformed(f"{target} has a next link that no request can be made of")
     if _USUAL_LINK.fullmatch(link):
         return link
     try:
@@ -250,7 +278,7 @@ def retry_after(response: Response, now: float) -> float | None:
             return seconds / 1000
     text = headers.get("retry-after")
     seconds = _number(text)
-    if seconds is not None or text is None:
+    if seconds is not None or text is None or len(text) > _LONGEST_DATE:
         return seconds
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
@@ -259,53 +287,6 @@ def retry_after(response: Response, now: float) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
-    if text is None or not re.fullmatch(r"\s*\d{1,12}(\.\d+)?\s*", text):
+    if text is None or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,32})?", text.strip()):
         return None
     return float(text)
-
-
-class SyncToken(NamedTuple):
-    """A mark of consistency: the service answers at least as new as the highest one sent back."""
-
-    value: str
-    sequence: int
-
-
-LONGEST_TOKENS = 4096
-"""Characters of a header of sync tokens; servers refuse requests whose headers are very long."""
-
-_SYNC_TOKEN = re.compile(r"([!-+\--:<>-~]+)=([!-+\--:<-~]+);sn=([0-9]{1,19})")
-"""Printable ASCII only: a token comes back in a header, and it may have come with an event."""
-
-
-@lru_cache(maxsize=32)
-def read_sync_tokens(header: str) -> Mapping[str, SyncToken]:
-    """Return the tokens of a header by name; what is none is passed over."""
-    found: dict[str, SyncToken] = {}
-    for part in header.split(","):
-        match = _SYNC_TOKEN.fullmatch(part.strip())
-        if match is not None:
-            found = newest_tokens(found, {match[1]: SyncToken(match[2], int(match[3]))})
-    return found
-
-
-def newest_tokens(
-    held: Mapping[str, SyncToken], others: Mapping[str, SyncToken]
-) -> dict[str, SyncToken]:
-    """Return the tokens of both; of the same name the one with the highest sequence number.
-
-    Of more than fit into a header, those that came last.
-    """
-    newest = dict(held)
-    for name, token in others.items():
-        if name not in newest or token.sequence >= newest[name].sequence:
-            newest.pop(name, None)  # so that what was renewed stands last
-            newest[name] = token
-    while len(newest) > 1 and len(sync_token_header(newest)) > LONGEST_TOKENS:
-        del newest[next(iter(newest))]
-    return newest
-
-
-def sync_token_header(tokens: Mapping[str, SyncToken]) -> str:
-    """Return the tokens as a request carries them, without their sequence numbers."""
-    return ",".join(f"{name}={token.value}" for name, token in tokens.items())

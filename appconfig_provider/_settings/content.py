@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from enum import Enum
 from functools import lru_cache
 
+from appconfig_provider._rest.decoding import Undecodable, decode
 from appconfig_provider._rest.responses import Setting
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
 from appconfig_provider.snapshot import read_only
@@ -29,9 +29,16 @@ class Kind(Enum):
     SNAPSHOT_REFERENCE = "snapshot reference"
 
 
-@lru_cache(maxsize=256)
+_USUAL_LENGTH = 512
+"""Characters of a content type that is worth remembering."""
+
+
 def kind_of(content_type: str) -> Kind:
     """Classify a content type; stores use a handful of them for thousands of settings."""
+    return _known_kind(content_type) if len(content_type) <= _USUAL_LENGTH else _kind(content_type)
+
+
+def _kind(content_type: str) -> Kind:
     if content_type.startswith(_FLAG):
         return Kind.FLAG
     if content_type.startswith(_VAULT_REFERENCE):
@@ -42,6 +49,9 @@ def kind_of(content_type: str) -> Kind:
     if main == "application" and "json" in subtype.split("+"):
         return Kind.JSON
     return Kind.TEXT
+
+
+_known_kind = lru_cache(maxsize=256)(_kind)
 
 
 def kind_of_setting(setting: Setting) -> Kind:
@@ -58,26 +68,24 @@ def parse_json(text: str | None) -> JsonValue:
     """Decode JSON, with `//` and `/* */` comments allowed, into read-only values.
 
     Raises:
-        ValueError: the text is no JSON, with or without comments.
+        Undecodable: the text is no JSON, with or without comments, or nested too deeply.
     """
     if text is None:
         return None
     try:
-        return read_only(_decode(text))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+        return read_only(decode(text))
+    except Undecodable:
+        if "/" not in text:
+            raise
+    return read_only(decode(_COMMENT.sub(_keep_the_rest, text)))
 
 
-def _decode(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return json.loads(_COMMENT.sub(_keep_strings, text))
+_COMMENT = re.compile(r'//[^\r\n]*|/\*.*?\*/|(/\*.*|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
+"""A comment, or what is none: a string, or a comment without end. What begins is matched to its
+end, or to the end of the text; trying again at each later place would take the square of the time.
+"""
 
 
-_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
-
-
-def _keep_strings(match: re.Match[str]) -> str:
+def _keep_the_rest(match: re.Match[str]) -> str:
     # A blank instead of the comment, so that `1/**/2` does not become a number.
-    return match[0] if match[0].startswith('"') else " "
+    return match[1] or " "

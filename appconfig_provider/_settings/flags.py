@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
+from appconfig_provider._rest.decoding import decode
 from appconfig_provider._rest.responses import Setting
 from appconfig_provider._settings.content import Kind, kind_of_setting
 from appconfig_provider._settings.layering import Pages, Problem, problem
@@ -33,7 +34,7 @@ def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag
             flag = _decode(setting)
             _describe(flag, setting, origin)
             to_value(flag)
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        except (ValueError, TypeError, AttributeError, KeyError):
             told = "is a malformed feature flag and is left out; mend its JSON in the store"
             problems.append(problem(setting, told))
             continue
@@ -61,7 +62,7 @@ def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
 
 def _decode(setting: Setting) -> Flag:
     """Return a flag whose parts are of the kinds that readers of flags rely on."""
-    flag: Flag = json.loads(setting.value or "")
+    flag: Flag = decode(setting.value or "")
     if not isinstance(flag, dict):
         raise TypeError("a feature flag is a JSON object")
     conditions = _object(flag.get("conditions"))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
+from appconfig_provider._rest.decoding import Undecodable
 from appconfig_provider._rest.responses import Page, Setting
 from appconfig_provider._settings.content import Kind, kind_of, kind_of_setting, parse_json
 from appconfig_provider._settings.references import snapshot_of
@@ -140,15 +141,25 @@ def content_types(winners: Mapping[str, Entry]) -> set[str]:
     }
 
 
+class Broken(NamedTuple):
+    """What a text was decoded to that is no JSON; kept, so that it is not tried again."""
+
+    why: str
+
+
+Decoded = Mapping[str, "JsonValue | Broken"]
+"""JSON values by the texts they were decoded from."""
+
+
 class Converted(NamedTuple):
     """The value of each key, what was wrong with the JSON of some, and the JSON by its text."""
 
     values: dict[str, JsonValue]
     problems: list[Problem]
-    decoded: dict[str, JsonValue]
+    decoded: dict[str, JsonValue | Broken]
 
 
-def convert(winners: Mapping[str, Entry], held: Mapping[str, JsonValue]) -> Converted:
+def convert(winners: Mapping[str, Entry], held: Decoded) -> Converted:
     """Return the value of each key; JSON that is `held` by its text is not decoded again."""
     made = Converted({}, [], {})
     for key, entry in winners.items():
@@ -156,16 +167,22 @@ def convert(winners: Mapping[str, Entry], held: Mapping[str, JsonValue]) -> Conv
     return made
 
 
-def _value(setting: Setting, held: Mapping[str, JsonValue], made: Converted) -> JsonValue:
+def _value(setting: Setting, held: Decoded, made: Converted) -> JsonValue:
     text = setting.value
     if text is None or kind_of_setting(setting) is not Kind.JSON:
         return text
+    if text not in made.decoded:
+        made.decoded[text] = held[text] if text in held else _decoded(text)
+    value = made.decoded[text]
+    if not isinstance(value, Broken):
+        return value
+    told = f"has a JSON content type but is no JSON ({value.why}); its text is used as it stands"
+    made.problems.append(problem(setting, told))
+    return text
+
+
+def _decoded(text: str) -> JsonValue | Broken:
     try:
-        if text not in made.decoded:
-            made.decoded[text] = held[text] if text in held else parse_json(text)
-        return made.decoded[text]
-    except ValueError as error:
-        reason = str(error).partition(":")[0]
-        told = f"has a JSON content type but is no JSON ({reason}); its text is used as it stands"
-        made.problems.append(problem(setting, told))
-        return text
+        return parse_json(text)
+    except Undecodable as error:
+        return Broken(str(error).partition(":")[0])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+from appconfig_provider._rest.decoding import Undecodable, decode
 from appconfig_provider._rest.responses import Setting
+from appconfig_provider.models import sendable
 from appconfig_provider.texts import printable, quoted
 from appconfig_provider.trouble import EngineError
 from appconfig_provider.vaults import SecretIdentifier, parse_secret_id
+
+MAX_NAME = 1024
+"""Characters of a snapshot's name; the service allows a quarter of it."""
 
 
 class UnresolvedReference(EngineError):
@@ -59,11 +63,9 @@ class UnusableSnapshot(EngineError):
 class BrokenReference(EngineError):
     """A snapshot reference whose text names no snapshot."""
 
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(
-            f"snapshot reference {quoted(setting.key)} (label {quoted(setting.label)}) must hold "
-            '{"snapshot_name": "..."}'
-        )
+    def __init__(self, setting: Setting, why: str = 'must hold {"snapshot_name": "..."}') -> None:
+        named = f"{quoted(setting.key)} (label {quoted(setting.label)})"
+        super().__init__(f"snapshot reference {named} {why}")
 
     def as_public(self) -> Exception:
         return ValueError(str(self))
@@ -76,12 +78,11 @@ def secret_of(setting: Setting, *, lenient: bool = False) -> SecretIdentifier:
         UnresolvedReference: its text is not `{"uri": "https://..."}`.
     """
     try:
-        content = json.loads(setting.value or "")
+        content = decode(setting.value or "")
         uri = content.get("uri") if isinstance(content, Mapping) else None
         return parse_secret_id(uri, lenient=lenient)
-    except (ValueError, RecursionError) as error:
-        no_json = isinstance(error, json.JSONDecodeError | RecursionError)
-        why = "its value is no JSON" if no_json else str(error)
+    except ValueError as error:
+        why = "its value is no JSON" if isinstance(error, Undecodable) else str(error)
         raise UnresolvedReference(setting, why) from None
 
 
@@ -92,10 +93,14 @@ def snapshot_of(setting: Setting) -> str:
         BrokenReference: its text names none.
     """
     try:
-        content = json.loads(setting.value or "")
-    except (ValueError, RecursionError):
+        content = decode(setting.value or "")
+    except Undecodable:
         raise BrokenReference(setting) from None
     name = content.get("snapshot_name") if isinstance(content, Mapping) else None
     if not isinstance(name, str) or not name.strip():
         raise BrokenReference(setting)
+    if not sendable(name):
+        raise BrokenReference(setting, "names a snapshot with half of a character in its name")
+    if len(name) > MAX_NAME:
+        raise BrokenReference(setting, f"names a snapshot by more than {MAX_NAME} characters")
     return name.strip()

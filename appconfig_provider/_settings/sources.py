@@ -12,6 +12,7 @@ from appconfig_provider._settings.content import Kind, kind_of_setting
 from appconfig_provider._settings.layering import Pages, in_order, trim
 from appconfig_provider._settings.references import UnresolvedReference, secret_of, snapshot_of
 from appconfig_provider.models import Explanation, SettingSelector
+from appconfig_provider.vaults import is_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,11 @@ def _explained(
 
 def _secret_id(setting: Setting) -> str | None:
     try:
-        address = urlsplit(secret_of(setting, lenient=True).written)
+        written = secret_of(setting, lenient=True).written
+        address = urlsplit(written if is_address(written) else "")
     except (UnresolvedReference, ValueError):
+        return None
+    if not address.geturl():
         return None
     # What only a resolver understands may hold a password, or a signature as its query.
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"

@@ -9,17 +9,17 @@ from itertools import count
 
 import pytest
 
-from appconfig_provider._engine.fleet import (
+from appconfig_provider._engine.fleet import (  # type: ignore[attr-defined]  # SyncToken moved
     MOST_DISCOVERED,
     Backoff,
     Endpoint,
     Fleet,
+    SyncToken,
     first_fleet,
     host_of_endpoint,
     in_domain,
     trusted_domain,
 )
-from appconfig_provider._rest.responses import SyncToken
 from appconfig_provider.models import AccessKey, Store
 from appconfig_provider.options import Options
 

@@ -1,0 +1,65 @@
+"""Sync tokens: what an endpoint said it has seen, sent back so that it answers nothing older."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+
+class SyncToken(NamedTuple):
+    """A mark of consistency: the service answers at least as new as the highest one sent back."""
+
+    value: str
+    sequence: int
+
+
+LONGEST_TOKENS = 4096
+"""Characters of a header of sync tokens; servers refuse requests whose headers are very long."""
+
+_SYNC_TOKEN = re.compile(r"([!-+\--:<>-~]+)=([!-+\--:<-~]+);sn=([0-9]{1,19})")
+"""Printable ASCII only: a token comes back in a header, and it may have come with an event."""
+
+
+@lru_cache(maxsize=32)
+def read_sync_tokens(header: str) -> Mapping[str, SyncToken]:
+    """Return the tokens of a header by name; what is none is passed over."""
+    return newest_tokens({}, *map(_token, header.split(",")))
+
+
+def _token(text: str) -> Mapping[str, SyncToken]:
+    match = _SYNC_TOKEN.fullmatch(text.strip())
+    return {match[1]: SyncToken(match[2], int(match[3]))} if match else {}
+
+
+def newest_tokens(
+    held: Mapping[str, SyncToken], *others: Mapping[str, SyncToken]
+) -> dict[str, SyncToken]:
+    """Return all tokens; of the same name the one with the highest sequence number.
+
+    Of more than fit into a header, those that came last.
+    """
+    newest = dict(held)
+    for name, token in chain.from_iterable([one.items() for one in others]):
+        if name not in newest or token.sequence >= newest[name].sequence:
+            newest.pop(name, None)  # so that what was renewed stands last
+            newest[name] = token
+    too_many = sum(map(_length, newest.items())) - 1 - LONGEST_TOKENS
+    for name in list(newest)[:-1]:
+        if too_many <= 0:
+            break
+        too_many -= _length((name, newest.pop(name)))
+    return newest
+
+
+def _length(token: tuple[str, SyncToken]) -> int:
+    """Return how many characters of a header a token takes, with the comma behind it."""
+    name, (value, _) = token
+    return len(name) + len(value) + 2
+
+
+def sync_token_header(tokens: Mapping[str, SyncToken]) -> str:
+    """Return the tokens as a request carries them, without their sequence numbers."""
+    return ",".join(f"{name}={token.value}" for name, token in tokens.items())
