@@ -1,0 +1,125 @@
+"""Asking the sentinels: which answers count as moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from appconfig_provider import WatchKey
+from appconfig_provider._engine.watch import read_sentinels
+from appconfig_provider._plan import Request, Response
+from appconfig_provider._rest.exchange import Session
+from appconfig_provider._rest.failures import RequestFailed
+from appconfig_provider._rest.responses import Sentinel, parse_moment
+from tests.support.scripted import ScriptedDriver, status
+
+ORIGIN = "https://one.azconfig.io"
+EARLY, LATE = "2026-11-20T12:00:00+00:00", "2026-11-20T12:00:01+00:00"
+
+
+def sentinel(etag: str | None, modified: str | None = None) -> Sentinel:
+    """Return a sentinel as it is held."""
+    return Sentinel(etag, parse_moment(modified))
+
+
+def told(etag: str, modified: str | None = None) -> Response:
+    """Return the answer of a store for a sentinel."""
+    body = {"key": "s", "last_modified": modified}
+    return Response(200, {"etag": f'"{etag}"'}, json.dumps(body).encode())
+
+
+def ask(
+    answers: Mapping[str, Response], held: tuple[Sentinel, ...] | None
+) -> tuple[tuple[Sentinel, ...], list[Request]]:
+    """Ask for sentinels by name; return what was seen and the requests."""
+    driver = ScriptedDriver(
+        lambda request: answers[request.target.removeprefix("/kv/").partition("?")[0]]
+    )
+    session = Session(
+        origin=ORIGIN,
+        sign=None,
+        headers=(),
+        deadline=1e9,
+        patience=0.0,
+        retries=0,
+        clock=driver.clock,
+        random=lambda: 0.0,
+    )
+    watch = tuple(map(WatchKey, answers))
+    return driver.run(read_sentinels(session, watch, held)), driver.requests
+
+
+HELD = sentinel("e1", EARLY)
+
+
+@pytest.mark.parametrize(
+    ("answer", "held", "seen"),
+    [
+        (status(304), HELD, HELD),
+        (told("e1", EARLY), HELD, HELD),
+        (told("e1", LATE), HELD, HELD),
+        (told("e2", LATE), HELD, sentinel("e2", LATE)),
+        (told("e2", EARLY), HELD, sentinel("e2", EARLY)),
+        (told("e0", EARLY), sentinel("e1", LATE), sentinel("e1", LATE)),
+        (told("e0"), HELD, sentinel("e0")),
+        (told("e0", EARLY), sentinel("e1"), sentinel("e0", EARLY)),
+        (status(404), HELD, sentinel(None)),
+        (status(404), sentinel(None), sentinel(None)),
+        (told("e1", EARLY), sentinel(None), HELD),
+    ],
+    ids=[
+        "not modified",
+        "the same ETag",
+        "the same ETag, written again",
+        "newer",
+        "another ETag of the same second",
+        "older: a replica lags behind",
+        "without a date",
+        "held without a date",
+        "deleted",
+        "still not there",
+        "created",
+    ],
+)
+def test_a_sentinel_has_moved_when_it_is_another_and_not_older(
+    answer: Response, held: Sentinel, seen: Sentinel
+) -> None:
+    """It is asked for by the ETag that is held; what has not moved is what is held."""
+    (found,), (request,) = ask({"s": answer}, (held,))
+    assert found == seen
+    condition = None if held.etag is None else f'"{held.etag}"'
+    assert dict(request.headers).get("if-none-match") == condition
+
+
+def test_the_first_time_every_answer_counts() -> None:
+    """Nothing is held, so nothing is asked conditionally, and a key may be absent."""
+    seen, requests = ask({"a": told("e1", EARLY), "b": status(404)}, None)
+    assert seen == (HELD, sentinel(None))
+    assert all("if-none-match" not in dict(request.headers) for request in requests)
+
+
+def test_beside_one_that_moved_an_older_one_counts_as_it_was_answered() -> None:
+    """The data of this endpoint is loaded, so the next check must find what it lacks."""
+    held = (sentinel("a1", LATE), sentinel("b1", EARLY))
+    seen, _ = ask({"a": told("a0", EARLY), "b": told("b2", LATE)}, held)
+    assert seen == (sentinel("a0", EARLY), sentinel("b2", LATE))
+    seen, _ = ask({"a": told("a0", EARLY), "b": status(304)}, held)
+    assert seen == held
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(200, {}, b'{"key": "s"}'),
+        Response(200, {"etag": '"e2"'}, b"{}"),
+        Response(200, {"etag": '"e2"'}, b"<html>"),
+        Response(200, {"etag": '"e2"'}, b"[]"),
+    ],
+    ids=["no ETag", "no key", "no JSON", "no object"],
+)
+def test_an_answer_that_is_no_setting_is_the_endpoints_failure(answer: Response) -> None:
+    """A sign-in page must not pass for a change."""
+    with pytest.raises(RequestFailed, match="did not answer with"):
+        ask({"s": answer}, (HELD,))
