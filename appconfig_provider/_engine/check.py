@@ -27,17 +27,31 @@ class Found:
     refused: EngineError | None = None
 
 
-CONFIRMED = Found(Content(), (), "confirmed")
-"""The store holds what is being served, though something newer was rejected before."""
-
-
 SAME = "same"
 """The reason of content that holds what is being served, though perhaps in other pages."""
+
+CONFIRMED = "confirmed"
+"""The same, where something newer was rejected before and is gone now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What the listings hold now: as it is known of those that were not asked."""
+
+    content: Content
+    settings: bool
+    """True when the settings were asked."""
+    flags: bool
+    refused: EngineError | None = None
 
 
 @plan
 def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Found]:
-    """Ask everything that is due in one batch; return what was found."""
+    """Ask everything that is due in one batch; return what was found.
+
+    Pages are asked for by the ETags of what was loaded last, also when that was rejected. Whether
+    anything moved is judged against what is being served.
+    """
     options = context.options
     reader: Lister | None = None
     if due.flags or (due.settings and options.watch_pages):
@@ -45,78 +59,134 @@ def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
         turn.begin_reload()
         reader = yield from lister(turn.session, options, state.sentinels)
     watch, held = (options.watch, state.sentinels) if due.settings else ((), ())
-    listed, sentinels = state.content, state.sentinels
+    listed = _Listed(state.content, settings=False, flags=False)
+    sentinels = state.sentinels
     asked = read_sentinels(turn.session, watch, held)
     try:
         if reader is None:
             seen = yield from asked
         else:
-            listings = _listings(reader, options, due, state.content)
-            seen, listed = yield from _both(asked, listings)
+            seen, listed = yield from _both(asked, _listings(reader, options, due, state))
         sentinels = seen if due.settings else state.sentinels
         resting = not force and _resting(context, state.rejected)
         if sentinels != state.sentinels and not _known_bad(
             state.rejected, sentinels, resting=resting
         ):
             turn.begin_reload()
-            # One moment for all: flags that were listed before it was chosen are asked again.
-            again = due.flags and options.pinned
-            loaded = yield from load_after(turn.session, options, sentinels, listed, flags=again)
-            return Found(loaded.content, loaded.sentinels, "sentinel")
+            return (yield from _reloaded(turn, options, due, state, listed.content, sentinels))
         if reader is None:
-            return Found(listed, state.sentinels, SAME)
-        pages = due.settings and options.watch_pages
-        return (yield from _listed(reader, state, listed, resting=resting, pages_asked=pages))
+            return Found(state.content, state.sentinels, SAME)
+        return (yield from _moved(reader, state, listed, resting=resting))
     except RequestFailed:
         raise
     except EngineError as error:
-        return Found(listed, sentinels, "refused", refused=error)
+        return Found(listed.content, sentinels, "refused", refused=error)
+
+
+@plan
+def _reloaded(
+    turn: Turn,
+    options: Options,
+    due: Due,
+    state: State,
+    listed: Content,
+    sentinels: tuple[Sentinel, ...],
+) -> Steps[Found]:
+    """Load what belongs to sentinels that moved."""
+    # One moment for all: flags that were listed before it was chosen are asked again.
+    again = due.flags and options.pinned
+    last = _loaded_last(state)
+    known = replace(listed, settings=last.settings, references=last.references)
+    loaded = yield from load_after(turn.session, options, sentinels, known, flags=again)
+    reason = "sentinel" if loaded.refused is None else "refused"
+    return Found(loaded.content, loaded.sentinels, reason, loaded.refused)
+
+
+def _loaded_last(state: State) -> Content:
+    """Return what was loaded last, which is what the store most likely holds still."""
+    return state.content if state.rejected is None else state.rejected.content
 
 
 @plan
 def _both(
-    sentinels: Plan[tuple[Sentinel, ...]], listings: Plan[Content]
-) -> Steps[tuple[tuple[Sentinel, ...], Content]]:
+    sentinels: Plan[tuple[Sentinel, ...]], listings: Plan[_Listed]
+) -> Steps[tuple[tuple[Sentinel, ...], _Listed]]:
     jobs: list[Plan[object]] = [sentinels, listings]
     seen, listed = yield from together(jobs)
     return seen, listed  # type: ignore[return-value]  # `together` is typed for plans of a kind
 
 
 @plan
-def _listings(reader: Lister, options: Options, due: Due, known: Content) -> Steps[Content]:
-    """List what is watched by pages; the rest stays as it is known."""
-    jobs: list[Plan[Selections]] = []
+def _listings(reader: Lister, options: Options, due: Due, state: State) -> Steps[_Listed]:
+    """List what is watched by pages; the rest stays as it is being served.
+
+    Settings that cannot be used (a snapshot is missing) do not keep flags from being listed.
+    """
+    known, served = _loaded_last(state), state.content
+    jobs: list[Plan[Selections | EngineError]] = []
     pages = due.settings and options.watch_pages
+    flags = due.flags and options.flag_selectors is not None
     if pages:
-        jobs.append(reader.settings(options.selectors, known.settings))
-    if due.flags and options.flag_selectors is not None:
-        jobs.append(reader.flags(options.flag_selectors, known.flags or ()))
+        jobs.append(_usable(reader.settings(options.selectors, known.settings)))
+    if flags:
+        jobs.append(_usable(reader.flags(options.flag_selectors or (), known.flags or ())))
     listed = list((yield from together(jobs)))
-    settings = listed.pop(0) if pages else known.settings
-    return replace(known, settings=settings, flags=listed.pop(0) if listed else known.flags)
+    settings = listed.pop(0) if pages else served.settings
+    flag_pages = listed.pop(0) if flags else served.flags
+    refused = next((one for one in (settings, flag_pages) if isinstance(one, EngineError)), None)
+    content = replace(
+        served,
+        settings=served.settings if isinstance(settings, EngineError) else settings,
+        flags=served.flags if isinstance(flag_pages, EngineError) else flag_pages,
+    )
+    return _Listed(content, pages, flags, refused)
 
 
 @plan
-def _listed(
-    reader: Lister, state: State, listed: Content, *, resting: bool, pages_asked: bool
-) -> Steps[Found]:
+def _usable(listing: Plan[Selections]) -> Steps[Selections | EngineError]:
+    """Return a listing, or why it cannot be used, which is no fault of the endpoint."""
+    try:
+        return (yield from listing)
+    except RequestFailed:
+        raise
+    except EngineError as error:
+        return error
+
+
+@plan
+def _moved(reader: Lister, state: State, listed: _Listed, *, resting: bool) -> Steps[Found]:
     """Return what the listed pages changed, if anything."""
-    settings = moved(state.content.settings, listed.settings)
-    flags = moved(state.content.flags or (), listed.flags or ())
-    rejected = state.rejected
+    served, content, rejected = state.content, listed.content, state.rejected
+    if listed.refused is not None:
+        return Found(content, state.sentinels, "refused", listed.refused)
+    settings = moved(served.settings, content.settings)
+    flags = moved(served.flags or (), content.flags or ())
     if not settings and not flags:
-        # Watching pages, this is the served content again: whatever was rejected is gone.
-        if rejected and pages_asked:
-            return CONFIRMED
-        return Found(listed, state.sentinels, SAME)
-    if rejected and resting and same_pages(rejected.content, listed):
-        return Found(state.content, state.sentinels, SAME)
-    content = (yield from with_references(reader, listed)) if settings else listed
+        gone = rejected is not None and _gone(rejected, served, listed)
+        return Found(content, state.sentinels, CONFIRMED if gone else SAME)
+    if rejected is not None and resting:
+        bad_settings = not settings or content.settings == rejected.content.settings
+        if bad_settings and (not flags or content.flags == rejected.content.flags):
+            return Found(served, state.sentinels, SAME)
+    refused: EngineError | None = None
+    if settings:
+        known = replace(content, references=_loaded_last(state).references)
+        content, refused = yield from with_references(reader, known)
     yield from ask(VerifyConnections(reader.session.origin))
-    return Found(content, state.sentinels, "page" if settings else "flag")
+    reason = "refused" if refused is not None else "page" if settings else "flag"
+    return Found(content, state.sentinels, reason, refused)
+
+
+def _gone(rejected: Rejected, served: Content, listed: _Listed) -> bool:
+    """Tell whether what was rejected is no longer in the store, which holds what is served."""
+    if rejected.only_flags:
+        return listed.flags
+    unmoved = not moved(served.flags or (), rejected.content.flags or ())
+    return listed.settings and (listed.flags or unmoved)
 
 
 def same_pages(one: Content, other: Content) -> bool:
+    """Tell whether two contents were read from the same pages."""
     return one.settings == other.settings and one.flags == other.flags
 
 

@@ -16,9 +16,11 @@ from appconfig_provider._engine.pages import Lister, Selections
 from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, VerifyConnections, ask, plan, together
 from appconfig_provider._rest.exchange import Session
+from appconfig_provider._rest.failures import RequestFailed
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider._settings.layering import Pages, referenced_snapshots
 from appconfig_provider.options import Options
+from appconfig_provider.trouble import EngineError
 
 MAX_LOADS = 3
 
@@ -41,6 +43,8 @@ class Loaded:
 
     content: Content
     sentinels: tuple[Sentinel, ...]
+    refused: EngineError | None = None
+    """Why the content cannot be used, where a snapshot is missing that it refers to."""
 
 
 @plan
@@ -55,7 +59,10 @@ def load(session: Session, options: Options) -> Steps[Loaded]:
     """Read sentinels, settings and flags, and the sentinels again."""
     before = yield from read_sentinels(session, options.watch, None)
     flags = options.flag_selectors is not None
-    return (yield from load_after(session, options, before, Content(), flags=flags))
+    loaded = yield from load_after(session, options, before, Content(), flags=flags)
+    if loaded.refused is not None:
+        raise loaded.refused
+    return loaded
 
 
 @plan
@@ -74,7 +81,10 @@ def load_after(
     for _ in range(MAX_LOADS):
         sentinels = before
         reader = yield from lister(session, options, sentinels)
-        known = yield from _read_content(reader, options, known, flags=flags)
+        known, refused = yield from _read_content(reader, options, known, flags=flags)
+        if refused is not None:
+            yield from ask(VerifyConnections(session.origin))
+            return Loaded(known, sentinels, refused)
         before = yield from read_sentinels(session, options.watch, sentinels)
         # By now an answer that was displaced has come, and waits where nobody asked for it.
         yield from ask(VerifyConnections(session.origin))
@@ -86,7 +96,7 @@ def load_after(
 @plan
 def _read_content(
     reader: Lister, options: Options, known: Content, *, flags: bool
-) -> Steps[Content]:
+) -> Steps[tuple[Content, EngineError | None]]:
     jobs: list[Plan[Selections]] = [reader.settings(options.selectors, known.settings)]
     if flags and options.flag_selectors is not None:
         jobs.append(reader.flags(options.flag_selectors, known.flags or ()))
@@ -99,8 +109,16 @@ def _read_content(
 
 
 @plan
-def with_references(reader: Lister, content: Content) -> Steps[Content]:
-    """Return the content with the snapshots its settings refer to."""
-    names = referenced_snapshots(content.settings)
-    references = yield from reader.snapshots(names, content.references)
-    return replace(content, references=references, consistent=True)
+def with_references(reader: Lister, content: Content) -> Steps[tuple[Content, EngineError | None]]:
+    """Return the content with the snapshots its settings refer to, and why it cannot be used.
+
+    Content that cannot be used keeps what was read, so that it need not be read again.
+    """
+    try:
+        names = referenced_snapshots(content.settings)
+        references = yield from reader.snapshots(names, content.references)
+    except RequestFailed:
+        raise
+    except EngineError as error:
+        return content, error
+    return replace(content, references=references, consistent=True), None

@@ -64,10 +64,10 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
         state = _answered(context, state, answer, due, attempt)
     else:
         state = replace(state.rearmed(now, context.options, due), attempt=attempt)
-    if found is not None and found.reason == SAME:
+    if found is not None and found.reason in {SAME, CONFIRMED}:
         same, found = found.content, None
         state = state if same is state.content else replace(state, content=same)
-    if (found is None or found is CONFIRMED) and not (due.secrets or due.owed):
+    if found is None and not (due.secrets or due.owed):
         return Outcome(state)
     return (yield from _new_generation(context, state, found, due, budget))
 
@@ -101,7 +101,7 @@ def _answered(
 ) -> State:
     """Return what is known now that somebody answered, before anything new is built of it."""
     moment = context.moment()
-    rejected = None if answer.result is CONFIRMED else state.rejected
+    rejected = None if answer.result.reason == CONFIRMED else state.rejected
     # An outage is over now; what was refused stands until something else is published.
     error = rejected.error if rejected else state.unread
     if rejected and answer.result.reason == SAME:
@@ -123,7 +123,7 @@ def _new_generation(
     context: Context, state: State, found: Found | None, due: Due, budget: Budget
 ) -> Steps[Outcome]:
     """Build a generation from what was found, or from the old content with newer secrets."""
-    if found is None or found is CONFIRMED:
+    if found is None:
         found = Found(state.content, state.sentinels, "secret")
     terms = _terms(context, state, found, due, budget)
     try:
@@ -211,13 +211,24 @@ def _published(state: State, found: Found, generation: Generation, due: Due) -> 
         usage=generation.usage,
         unread=_unread(state, generation),
     )
-    if found.reason in {"sentinel", "page"} or (found.reason == "flag" and _only_flags(state)):
-        following = replace(following, rejected=None)
+    following = replace(following, rejected=_still_rejected(state, found))
     following = replace(following, attempt=_after(state, following, found))
     if found.reason == "secret" and not changes:
         return Outcome(following, error=generation.trouble)
     published = replace(following, snapshot=generation.snapshot, values=generation.values)
     return Outcome(published, changes, generation.trouble)
+
+
+def _still_rejected(state: State, found: Found) -> Rejected | None:
+    """Return what stands refused after something was published."""
+    rejected = state.rejected
+    if rejected is None or found.reason in {"sentinel", "page"}:
+        return None
+    if found.reason != "flag":
+        return rejected
+    # The pages of flags are remembered as they are now, so that they are asked for by their ETags.
+    newer = replace(rejected, content=replace(rejected.content, flags=found.content.flags))
+    return None if rejected.only_flags else newer
 
 
 def _unread(state: State, generation: Generation) -> Exception | None:
@@ -236,32 +247,25 @@ def _after(state: State, following: State, found: Found) -> Attempt:
     return replace(attempt, error=error)
 
 
-def _only_flags(state: State) -> bool:
-    """Tell whether what stands refused holds the settings being served: newer flags replace it."""
-    rejected = state.rejected
-    return (
-        rejected is not None
-        and rejected.sentinels == state.sentinels
-        and not moved(state.content.settings, rejected.content.settings)
-    )
-
-
 def _rejected(context: Context, state: State, found: Found, error: Exception) -> Outcome:
     """Keep the old generation, and remember which one was refused."""
     if found.reason == "secret":
         # The generation being served is as good as ever; only its secrets could not be renewed.
         failed = _failed(state, error)
         return replace(failed, state=replace(failed.state, unread=failed.error))
-    before = state.rejected
+    before, content, sentinels = state.rejected, found.content, found.sentinels
+    only_flags = found.reason == "flag"
+    if only_flags and before is not None and not before.only_flags:
+        # Settings that were refused before are refused still.
+        content, sentinels = replace(before.content, flags=content.flags), before.sentinels
+        only_flags = False
     again = (
-        before is not None
-        and before.sentinels == found.sentinels
-        and same_pages(before.content, found.content)
+        before is not None and before.sentinels == sentinels and same_pages(before.content, content)
     )
     backoff = before.backoff if before is not None and again else Backoff()
     longer = backoff.after_failure(
         context.clock.monotonic(), interval=context.options.interval, jitter=context.random()
     )
-    shown = public(error)
-    rejected = Rejected(found.sentinels, found.content, longer, shown)
-    return _failed(replace(state, rejected=rejected), shown)
+    failed = _failed(state, error)
+    rejected = Rejected(sentinels, content, longer, failed.state.attempt.error or error, only_flags)
+    return replace(failed, state=replace(failed.state, rejected=rejected))

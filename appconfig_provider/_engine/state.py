@@ -46,6 +46,8 @@ class Rejected:
     backoff: Backoff
     error: Exception
     """Why, as the user was told."""
+    only_flags: bool = False
+    """True when its settings are those being served."""
 
 
 @dataclass(frozen=True, slots=True)
