@@ -21,12 +21,22 @@ class Hidden:
     text: str = field(repr=False)
 
 
-def printable(text: object, most: int = MAX_SHOWN) -> str:
-    r"""Return a text as one line of at most `most` characters, unprintable ones as `\n`, `\x1b`."""
-    shown = str(text)[: most + 1]
+def printable(text: object, most: int | None = MAX_SHOWN) -> str:
+    r"""Return a text as one line, with unprintable characters as `\n`, `\x1b`, `\u202e`.
+
+    It is cut to `most` characters; None is for values that somebody asked to see whole.
+    """
+    shown = str(text) if most is None else str(text)[: most + 1]
     if not shown.isprintable():
         shown = "".join(one if one.isprintable() else _escaped(one) for one in shown)
-    return shown if len(shown) <= most else shown[: max(most - 3, 0)] + "..."
+    return shown if most is None or len(shown) <= most else shown[: max(most - 3, 0)] + "..."
+
+
+def printable_lines(text: str) -> str:
+    """Return a value as a terminal can show it: its lines and tabs stay, nothing else does."""
+    return "\n".join(
+        "\t".join(printable(cell, None) for cell in line.split("\t")) for line in text.split("\n")
+    )
 
 
 def quoted(text: str | None, most: int = MAX_SHOWN) -> str:

@@ -11,9 +11,10 @@ import click
 
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._version import __version__
-from appconfig_provider.cli.display import harmless, show
+from appconfig_provider.cli.display import show, show_value
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.models import NO_LABEL, SettingSelector
+from appconfig_provider.texts import printable, quoted
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -88,13 +89,19 @@ def emulator(context: click.Context, /, **_options: object) -> None:
 
 
 def _store_option(command: AnyFunction) -> AnyFunction:
-    option = click.option(
+    named = click.option(
         "--connection-string",
         envvar=VARIABLES,
         metavar="TEXT",
         help="The store; better given in the environment, because other users can see arguments.",
     )
-    return option(command)
+    trusted = click.option(
+        "--ca-file",
+        type=click.Path(exists=True),
+        metavar="FILE",
+        help="CA file that the store's certificate is signed with.",
+    )
+    return named(trusted(command))
 
 
 def _label_option(command: AnyFunction) -> AnyFunction:
@@ -113,13 +120,14 @@ def set_value(
     label: str | None,
     content_type: str | None,
     connection_string: str | None,
+    ca_file: str | None,
 ) -> None:
     """Write a value.
 
     What is not given stays as it is: the tags, and the content type. A VALUE that begins with a
     dash comes after two of them: appconfig set offset -- -1
     """
-    with _connected(connection_string) as store:
+    with _connected(connection_string, ca_file) as store:
         before = store.put(key, label, value, content_type)
         done = "Created" if before is None else "Updated"
         click.echo(f"{done} {_named(key, label)} at {store.url}.")
@@ -129,9 +137,9 @@ def set_value(
 @click.argument("key")
 @_label_option
 @_store_option
-def delete(key: str, label: str | None, connection_string: str | None) -> None:
+def delete(key: str, label: str | None, connection_string: str | None, ca_file: str | None) -> None:
     """Delete a setting; exit code 1 when there is none."""
-    with _connected(connection_string) as store:
+    with _connected(connection_string, ca_file) as store:
         if not store.delete(key, label):
             raise click.ClickException(f"The store has no {_named(key, label)}.")
         click.echo(f"Deleted {_named(key, label)} at {store.url}.")
@@ -141,13 +149,17 @@ def delete(key: str, label: str | None, connection_string: str | None) -> None:
 @click.argument("key")
 @_label_option
 @_store_option
-def get(key: str, label: str | None, connection_string: str | None) -> None:
-    """Print a value, and nothing else; exit code 1 when there is none."""
-    with _connected(connection_string) as store:
+def get(key: str, label: str | None, connection_string: str | None, ca_file: str | None) -> None:
+    """Print a value, and nothing else; exit code 1 when there is none.
+
+    A file or a pipe gets the text as it is stored. On a terminal its control characters are shown
+    as escapes, because they would be orders to the terminal.
+    """
+    with _connected(connection_string, ca_file) as store:
         item = store.get(key, label)
     if item is None:
         raise click.ClickException(f"The store has no {_named(key, label)}.")
-    click.echo(item.value or "")
+    show_value(item.value or "")
 
 
 @appconfig.command("list")
@@ -167,6 +179,7 @@ def list_settings(
     label: str,
     as_json: bool,
     connection_string: str | None,
+    ca_file: str | None,
 ) -> None:
     """List settings.
 
@@ -176,21 +189,21 @@ def list_settings(
     try:
         selector = SettingSelector(key_filter=key, label_filter=labels)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    with _connected(connection_string) as store:
+        raise click.UsageError(printable(error)) from error
+    with _connected(connection_string, ca_file) as store:
         items = store.select(selector)
     show(items, as_json=as_json)
 
 
 def _named(key: str, label: str | None) -> str:
-    return f"setting {harmless(key)!r} " + (f"with label {label!r}" if label else "without label")
+    return f"setting {quoted(key)} " + (f"with label {quoted(label)}" if label else "without label")
 
 
 @contextmanager
-def _connected(connection_string: str | None) -> Iterator[RemoteStore]:
+def _connected(connection_string: str | None, ca_file: str | None) -> Iterator[RemoteStore]:
     """Connect to the store that was named, or to the local one; end in one line on trouble."""
     try:
-        with RemoteStore(connection_string or _local_store()) as store:
+        with RemoteStore(connection_string or _local_store(), ca_file) as store:
             yield store
     except RequestFailed as failure:
         raise click.ClickException(_explained(failure, connection_string)) from failure
@@ -198,7 +211,7 @@ def _connected(connection_string: str | None) -> Iterator[RemoteStore]:
         told = f"A text cannot be sent as {error.encoding}; check arguments and connection string."
         raise click.ClickException(told) from error
     except ValueError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(printable(error)) from error
 
 
 def _local_store() -> str:
@@ -213,10 +226,13 @@ def _explained(failure: RequestFailed, connection_string: str | None) -> str:
             f"No store was named and none runs on this machine ({failure.origin}). "
             f"Set {VARIABLES[0]}, or start one: appconfig emulator"
         )
-    return _HINTS.get(failure.status or 0, "{}").format(failure)
+    if failure.kind is Kind.UNTRUSTED:
+        return f"{failure.origin}: {failure.detail}; name the CA file that signed it by --ca-file"
+    hint = _HINTS.get(failure.status or 0, "")
+    return f"{failure}{hint}"
 
 
 _HINTS = {
-    403: "{} (to write, a read-write access key is needed)",
-    409: "{}; unlock the setting first",
+    403: " (to write, a read-write access key is needed)",
+    409: "; unlock the setting first",
 }

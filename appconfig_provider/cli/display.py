@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 
 import click
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appconfig_provider.cli.store import Item
+from appconfig_provider.texts import printable, printable_lines
 
 _HEADINGS = ("Key", "Label", "Value", "Content type")
 
@@ -24,7 +26,13 @@ def show(items: Sequence[Item], *, as_json: bool) -> None:
         console.print(_table(items) if items else "No settings.")
     else:
         for item in items:
-            click.echo("\t".join(harmless(cell) for cell in _cells(item)))
+            click.echo("\t".join(printable(cell, None) for cell in _cells(item)))
+
+
+def show_value(value: str) -> None:
+    """Print a value: as it is to programs, without orders to the terminal to people."""
+    # Not click.echo(): it takes escape codes out of what goes into a pipe.
+    print(printable_lines(value) if sys.stdout.isatty() else value)
 
 
 def _table(items: Iterable[Item]) -> Table:
@@ -33,17 +41,9 @@ def _table(items: Iterable[Item]) -> Table:
         # "fold" breaks a long value into lines; the default would cut it off.
         table.add_column(heading, overflow="fold")
     for item in items:
-        table.add_row(*(Text(harmless(cell)) for cell in _cells(item)))
+        table.add_row(*(Text(printable(cell, None)) for cell in _cells(item)))
     return table
 
 
 def _cells(item: Item) -> tuple[str, ...]:
     return item.key, item.label or "", item.value or "", item.content_type or ""
-
-
-def harmless(text: str) -> str:
-    """Return a text in one line; its control characters would be orders to the terminal."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )

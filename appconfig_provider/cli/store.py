@@ -25,6 +25,7 @@ from appconfig_provider._rest.signing import access_key_signer
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
 from appconfig_provider.options import Options
 from appconfig_provider.preparation import make_context
+from appconfig_provider.texts import quoted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,8 +63,8 @@ class RemoteStore:
         ValueError: the connection string is not one; the message does not repeat it.
     """
 
-    def __init__(self, connection_string: str) -> None:
-        self._options = Options(connection_string=connection_string)
+    def __init__(self, connection_string: str, ca_file: str | None = None) -> None:
+        self._options = Options(connection_string=connection_string, verify=ca_file)
         self._clock = clock_in_force()
         self._driver = SyncDriver(self._options, self._clock, None)
 
@@ -145,7 +146,7 @@ def _write(session: Session, written: WatchKey, content: Mapping[str, str]) -> S
         answer = yield from exchange(session, request, _WRITTEN_OR_OVERTAKEN)
         if answer.status == 200:
             return before
-    told = f"others write {written.key!r} all the time; try again"
+    told = f"others write {quoted(written.key)} all the time; try again"
     raise RequestFailed(Kind.REFUSED, session.origin, told, status=412)
 
 

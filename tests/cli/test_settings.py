@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -197,3 +200,44 @@ def test_delete_removes_a_setting_once(run: Run, store: Emulator) -> None:
     again = run("delete", "key", "--label", "dev")
     assert again.exit_code == 1
     assert "has no setting 'key'" in again.stderr
+
+
+VALUE = "a\n\x1b[2J\x1b]0;title\x07b\tc\u202ed\r"
+
+
+@pytest.mark.mended("escape codes were taken out of a value in a pipe")
+def test_get_into_a_pipe_is_the_value_as_it_is(run: Run, store: Emulator) -> None:
+    """A program that reads `get` from a pipe gets every character."""
+    store.set("key", VALUE)
+    assert run("get", "key").stdout_bytes.decode() == VALUE + "\n"
+
+
+@pytest.mark.mended("a value gave orders to the terminal")
+def test_get_on_a_terminal_gives_no_orders(store: Emulator) -> None:
+    """On a terminal the lines and tabs of a value stay, and all else is shown as escapes."""
+    pty = pytest.importorskip("pty")
+    store.set("key", VALUE)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "appconfig_provider.cli", "get", "key"]
+    environment = {**os.environ, VARIABLES[0]: store.connection_string, "PYTHONUTF8": "1"}
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        subprocess.run(command, stdout=theirs, env=environment, check=True, timeout=30)
+        shown = terminal.read(10_000).decode()
+        os.close(theirs)
+    expected = "a\r\n\\x1b[2J\\x1b]0;title\\x07b\tc\\u202ed\\r\r\n"
+    assert shown.expandtabs() == expected.expandtabs()
+
+
+@pytest.mark.mended("no way to name a CA file")
+def test_a_store_with_a_certificate_of_its_own(bare: Run) -> None:
+    """Every command reaches a store whose CA file is named, and says how to name it."""
+    with Emulator(tls=True) as store:
+        env = {VARIABLES[0]: store.connection_string}
+        refused = bare("list", env=env)
+        assert refused.exit_code == 1
+        assert "--ca-file" in refused.stderr
+        assert "emulator running" not in refused.stderr
+        trust = ("--ca-file", str(store.ca_file))
+        for arguments in (("set", "k", "v"), ("get", "k"), ("list",), ("delete", "k")):
+            assert bare(*arguments, *trust, env=env).exit_code == 0
+    assert bare("list", "--ca-file", "/nowhere.pem", env=env).exit_code == 2
