@@ -115,10 +115,13 @@ class Lister:
             )
         try:
             described = read_object(response, doing)
+            status = described.get("status")
+            if not isinstance(status, str):
+                raise Malformed(f"{doing} did not answer with a snapshot")
         except Malformed as error:
             raise self._malformed(error) from error
-        if described.get("status") not in ("ready", "archived"):
-            raise UnusableSnapshot(name, f"is {described.get('status')}, not ready", missing=True)
+        if status not in {"ready", "archived"}:
+            raise UnusableSnapshot(name, f"is {status}, not ready", missing=True)
         if described.get("composition_type") != "key":
             raise UnusableSnapshot(name, "must have the composition type 'key'", missing=False)
 
