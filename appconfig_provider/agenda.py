@@ -9,8 +9,8 @@ locked: each step may be broken off anywhere, and the next owner of the flag goe
 Others leave what they want in `_inbox`, from where the owner of the flag adds it to `_wish`. `_due`
 is when the state or a wish is due. `refresh()` compares the clock with one number, `_wake`: that
 same moment, or a little later where a poller is to come first; minus infinity while somebody has to
-look into the inbox. A refresh takes the wish up (`_granted`) and puts it back unless it gets as far
-as publishing.
+look into the inbox, or to be told that nothing will ever be due. A refresh takes the wish up
+(`_granted`) and puts it back unless it gets as far as publishing.
 
 What belongs to one process (flag, driver, poller) is a `ProcessRecord`. It is looked up by process
 id wherever it is needed, so that a child that was forked without Python's hooks has its own, too.
@@ -18,6 +18,7 @@ id wherever it is needed, so that a child that was forked without Python's hooks
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from abc import abstractmethod
@@ -40,10 +41,17 @@ from appconfig_provider.process import (
 )
 from appconfig_provider.reading import CurrentValues
 
+logger = logging.getLogger("appconfig_provider")
+
 JITTER = 0.1
 """What a poller adds to its sleep at most, as a part of the interval."""
 LATE = 1.0
 """Seconds after which somebody who calls `refresh()` does what the poller should have done."""
+UNWATCHED = (
+    "refresh() was called, but nothing is watched: the configuration stays as it was loaded; "
+    "pass refresh_on=[...] or refresh_enabled=True to load()"
+)
+CLOSED = "refresh() was called after close(): the configuration stays as it is"
 
 
 class Agenda(CurrentValues, Generic[DriverT, PollerT]):
@@ -60,6 +68,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         "_inbox",
         "_monotonic",
         "_process",
+        "_told",
         "_wake",
         "_wish",
     )
@@ -73,6 +82,8 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         self._inbox: deque[Wish] = deque()
         self._wish = self._granted = Wish()
         self._began = (0.0, 0)
+        self._told = {""}
+        """What is told only once, and was."""
         self._process: ProcessRecord[DriverT, PollerT] = ProcessRecord(driver, self._new_poller())
         self._set_wake(self._process)
         self._keep_polling()
@@ -198,11 +209,24 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         while True:
             self._read_inbox()
             self._due = due = wished(self._state, self._wish).due
-            self._wake = due + grace
+            why = self._why_idle(due)
+            self._wake = -math.inf if why not in self._told else math.inf if why else due + grace
             if not self._inbox:
                 break
         if process.poller is not None:
             process.poller.ring()
+
+    def _why_idle(self, due: float) -> str:
+        """Return why a refresh never has anything to do; empty when it has."""
+        return CLOSED if self._closed else UNWATCHED if math.isinf(due) else ""
+
+    def _tell_idle(self, due: float) -> None:
+        """Tell once whoever calls `refresh()` that nothing will come of it."""
+        why = self._why_idle(due)
+        if why not in self._told:
+            self._told.add(why)
+            wanted = why == UNWATCHED and self._context.options.refresh_enabled is False
+            logger.log(logging.INFO if wanted else logging.WARNING, why)
 
     def _grace(self, process: ProcessRecord[DriverT, PollerT]) -> float:
         """Return the seconds by which callers of `refresh()` let the poller come first."""
@@ -220,6 +244,8 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         grace = 0.0 if context is self._background else self._grace(process)
         nothing = math.isinf(state.due) if force else now < state.due + grace
         if self._closed or nothing:
+            if context is not self._background:
+                self._tell_idle(state.due)
             return None
         self._granted, self._wish = self._wish, Wish()
         self._began = (now, process.driver.sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -183,6 +184,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
         self._closed = True
+        self._wake = -math.inf
         process = self._here()
         try:
             if process.poller is not None:

@@ -24,7 +24,13 @@ from appconfig_provider.process import (
     PollerT,
     ProcessRecord,
 )
-from appconfig_provider.reports import change_told, log_problems, log_what_waits
+from appconfig_provider.reports import (
+    change_told,
+    log_first_load,
+    log_problems,
+    log_shared_names,
+    log_what_waits,
+)
 from appconfig_provider.snapshot import ConfigurationSnapshot
 
 logger = logging.getLogger("appconfig_provider")
@@ -35,13 +41,17 @@ ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 class LiveConfiguration(Agenda[DriverT, PollerT]):
     """A Mapping of the newest generation; each call answers from a single one."""
 
-    __slots__ = ("_listeners",)
+    __slots__ = ("_listeners", "_shared")
 
     def __init__(self, context: Context, driver: DriverT, state: State) -> None:
         self._listeners: dict[Subscription, None] = {}
         """In the order they came; added to, and taken from, by single operations."""
+        self._shared: set[str] = set()
+        """Keys of which was told that several settings have them."""
         super().__init__(context, driver, state)
+        log_first_load(context.options, state, driver.sent)
         log_problems(state, None)
+        log_shared_names(context.options, state, self._shared)
         log_what_waits(context.options, state)
 
     @property
@@ -185,6 +195,8 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
             # As text: a handler that keeps records would keep the frames of the traceback, too.
             logger.warning("configuration not refreshed: %s", outcome.told)
         log_problems(outcome.state, before)
+        if outcome.state.content is not before.content:
+            log_shared_names(self._context.options, outcome.state, self._shared)
         if outcome.changes is None:
             return False
         began, sent = self._began

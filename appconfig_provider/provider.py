@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -231,6 +232,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
         A poller in the middle of a request is waited for, `connect_timeout + read_timeout` at most.
         """
         self._closed = True
+        self._wake = -math.inf
         process = self._here()
         if process.poller is not None:
             process.poller.stop(self._context.options.check_budget)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Invoke, Steps, ask, plan
+from appconfig_provider._settings.layering import Pages, in_order, trim
 from appconfig_provider.callbacks import Callback, Subscription
-from appconfig_provider.models import NO_LABEL
+from appconfig_provider.models import NO_LABEL, SettingSelector
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from appconfig_provider.texts import printable, quoted
@@ -65,6 +67,89 @@ def log_problems(state: State, before: State | None) -> None:
     for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
         key, label = quoted(problem.key), quoted(problem.label)
         logger.warning("setting %s (label %s) %s", key, label, printable(problem.told, MAX_MESSAGE))
+
+
+def log_first_load(options: Options, state: State, requests: int) -> None:
+    """Tell what was loaded, and what was left out or found empty in silence."""
+    snapshot = state.snapshot
+    logger.info(
+        "configuration version %d (loaded): %d keys and %d feature flags from %s; %d requests",
+        snapshot.version,
+        len(snapshot),
+        len(state.flags),
+        state.attempt.endpoint,
+        requests,
+    )
+    _log_empty_selectors(options, state)
+
+
+def _log_empty_selectors(options: Options, state: State) -> None:
+    """Tell of each selector that matches nothing; warn when none matches anything."""
+    selected = [
+        *zip(options.selectors, state.content.settings, repeat("selector"), strict=False),
+        *zip(
+            options.flag_selectors or (),
+            state.content.flags or (),
+            repeat("feature flag selector"),
+            strict=False,
+        ),
+    ]
+    empty = [f"{what} ({_described(one)})" for one, pages, what in selected if _is_empty(pages)]
+    if empty and len(empty) == len(selected):
+        told = "; ".join(empty)
+        logger.warning("nothing in the store matches: %s; %s", printable(told, 1000), _LOOK_AT)
+    else:
+        for one in empty:
+            logger.info("nothing in the store matches the %s", one)
+
+
+_LOOK_AT = "a selector without label_filter matches settings without label only"
+
+
+def _described(selector: SettingSelector) -> str:
+    """Return what a selector asks for."""
+    if selector.snapshot_name is not None:
+        return f"snapshot {quoted(selector.snapshot_name)}"
+    label = selector.label_filter
+    parts = [f"key {quoted(selector.key_filter)}"]
+    parts.append("no label" if label in {NO_LABEL, ""} else f"label {quoted(label)}")
+    parts += [f"tag {quoted(tag)}" for tag in selector.tag_filters or ()]
+    return ", ".join(parts)
+
+
+def _is_empty(pages: Pages) -> bool:
+    return not any(page.columns.keys for page in pages)
+
+
+def log_shared_names(options: Options, state: State, known: set[str]) -> None:
+    """Tell once which settings share a key when prefixes are cut, and which one counts.
+
+    `known` are the keys of which it was told; it grows.
+    """
+    if not options.prefixes or not logger.isEnabledFor(logging.INFO):
+        return
+    content = state.content
+    originals: dict[str, dict[str, None]] = {}
+    for setting in in_order(content.settings, content.references):
+        held = originals.setdefault(trim(setting.key, options.prefixes), {})
+        held.pop(setting.key, None)
+        held[setting.key] = None
+    shared = [
+        (name, list(keys))
+        for name, keys in originals.items()
+        if len(keys) > 1 and name not in known
+    ]
+    known.update(name for name, _ in shared)
+    for name, (*hidden, counts) in shared[:_KEYS_IN_LOG]:
+        others = ", ".join(map(quoted, hidden[:_KEYS_IN_LOG]))
+        logger.info(
+            "several settings have the key %s once prefixes are cut: %s counts, not %s",
+            quoted(name),
+            quoted(counts),
+            others,
+        )
+    if len(shared) > _KEYS_IN_LOG:
+        logger.info("so it is with %d more keys", len(shared) - _KEYS_IN_LOG)
 
 
 def log_what_waits(options: Options, state: State) -> None:
