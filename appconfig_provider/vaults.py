@@ -11,7 +11,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -22,10 +21,28 @@ if TYPE_CHECKING:
 SecretResolver: TypeAlias = Callable[[str], "str | Awaitable[str]"]
 ClientConfigs: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-_HOSTS = (".vault.azure.net", ".vault.azure.cn", ".vault.usgovcloudapi.net")
+_DOMAINS = ("vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net")
+"""Where Key Vault is, in each cloud; also what tokens for it are called."""
+_SUFFIXES = tuple(["." + domain for domain in _DOMAINS])
+
+HTTPS_PORT = 443
+MAX_HOST = 253
 MAX_ADDRESS = 2048
 """Characters of the address of a secret; names and versions are far shorter."""
+
+# An address is data from the store. It is read by this grammar and by nothing else: what a parser
+# of URLs makes of control characters, escapes, user names or other letters is not what is asked.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*"
+_HOST = rf"{_NAME}|\[[0-9A-Fa-f:.]{{2,45}}\]"
+_VAULT = re.compile(rf"(?i:https)://({_HOST})(?::([0-9]{{1,5}}))?")
 _SECRET = re.compile(r"/secrets/([A-Za-z0-9-]{1,127})(?:/([A-Za-z0-9]{1,64}))?/?")
+_HARMLESS = re.compile(
+    rf"[A-Za-z][A-Za-z0-9+.-]{{0,20}}://(?:{_HOST})(?::[0-9]{{1,5}})?(?:/[^?#]*)?(?=[?#]|\Z)"
+    r"|[A-Za-z0-9._/-]{1,300}\Z"
+)
+_RESOURCE = re.compile(r'(?:^|[\s,])(?:resource|scope)="?([^",\s]{1,300})')
+_SCOPE = re.compile(rf"https://({_NAME})/?(?:\.default)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +53,7 @@ class SecretIdentifier:
     """Scheme, host and port; empty when the address is only a resolver's to understand."""
     name: str
     version: str | None
-    written: str = ""
+    written: str = field(default="", repr=False)
     """As it stands in the store, which is what a resolver is given."""
 
     @property
@@ -46,6 +63,14 @@ class SecretIdentifier:
             return self.written
         return f"{self.vault}/secrets/{self.name}" + (f"/{self.version}" if self.version else "")
 
+    @property
+    def shown(self) -> str:
+        """The address as an error may show it; empty where it may hold a password or a key."""
+        if self.vault:
+            return self.url
+        match = _HARMLESS.match(self.written)
+        return match[0] if match is not None else ""
+
 
 def parse_secret_id(text: object, *, lenient: bool = False) -> SecretIdentifier:
     """Read the address of a secret; `lenient` lets a resolver decide about any address.
@@ -53,19 +78,14 @@ def parse_secret_id(text: object, *, lenient: bool = False) -> SecretIdentifier:
     Raises:
         ValueError: it is not `https://<vault>/secrets/<name>[/<version>]`.
     """
-    mistake = "its uri is not https://<vault>.vault.azure.net/secrets/<name>[/<version>]"
-    try:
-        parts = urlsplit(str(text) if is_address(text) else "")
-        vault = vault_url(parts.geturl())
-    except ValueError:
-        raise ValueError(mistake) from None
-    match = _SECRET.fullmatch(parts.path)
-    plain = parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment)
-    if not plain or "@" in parts.netloc or match is None:
-        if lenient and isinstance(text, str) and text:
+    if isinstance(text, str) and text:
+        origin, separator, path = text[:MAX_ADDRESS].partition("/secrets/")
+        vault, match = vault_url(origin), _SECRET.fullmatch(separator + path)
+        if vault is not None and match is not None and len(text) <= MAX_ADDRESS:
+            return SecretIdentifier(vault, match[1], match[2], text)
+        if lenient:
             return SecretIdentifier("", "", None, text)
-        raise ValueError(mistake)
-    return SecretIdentifier(vault, match[1], match[2], str(text))
+    raise ValueError("its uri is not https://<vault>.vault.azure.net/secrets/<name>[/<version>]")
 
 
 def is_address(text: object) -> bool:
@@ -76,11 +96,39 @@ def is_address(text: object) -> bool:
     return isinstance(text, str) and len(text) <= MAX_ADDRESS and text.isascii()
 
 
-def vault_url(text: str) -> str:
-    """Return scheme, host and port of a vault in the form that is compared."""
-    parts = urlsplit(text)
-    port = f":{parts.port}" if parts.port not in {None, 443} else ""
-    return f"https://{(parts.hostname or '').lower()}{port}"
+def vault_url(text: str) -> str | None:
+    """Return scheme, host and port of a vault as they are compared; None: it is no such address.
+
+    A host is a name of ASCII letters, digits, `-` and `_`, or an IP address; it has no dot at its
+    end.
+    """
+    match = _VAULT.fullmatch(text)
+    if match is None or len(match[1]) > MAX_HOST:
+        return None
+    port = int(match[2] or HTTPS_PORT)
+    if not 0 < port < 2**16:
+        return None
+    return f"https://{match[1].lower()}" + ("" if port == HTTPS_PORT else f":{port}")
+
+
+def scope_of(challenge: str, vault: str) -> str | None:
+    """Return the scope of the token that a vault asks for, or None when it may not have one.
+
+    A vault gets tokens for Key Vault, or for the domain it is in itself. Anything else would hand
+    it a token for another service, also where the program named the vault.
+    """
+    asked = _RESOURCE.search(challenge)
+    match = _SCOPE.fullmatch(asked[1]) if asked is not None else None
+    if match is None:
+        return None
+    domain, host = match[1].lower(), vault.removeprefix("https://").partition(":")[0]
+    own = next((one for one in _DOMAINS if host.endswith("." + one)), None)
+    if own is not None:
+        allowed = domain == own
+    else:
+        within = host == domain or host.endswith("." + domain)
+        allowed = domain in _DOMAINS or (within and "." in domain)
+    return f"https://{domain}/.default" if allowed else None
 
 
 class AzureAppConfigurationKeyVaultOptions:
@@ -122,8 +170,7 @@ class Vaults:
 
     def trusted(self, vault: str) -> bool:
         """Tell whether a token may go to a vault."""
-        host = urlsplit(vault).hostname or ""
-        return vault in self.credentials or (host.endswith(_HOSTS) and ":" not in vault[8:])
+        return vault in self.credentials or vault.endswith(_SUFFIXES)
 
 
 def check_vaults(
@@ -162,14 +209,18 @@ def check_vaults(
 def _credentials(configs: ClientConfigs) -> dict[str, Credential | None]:
     credentials: dict[str, Credential | None] = {}
     for url, config in configs.items():
-        if not str(url).startswith("https://"):
-            raise ValueError(f"keyvault_client_configs: {url!r} is not a vault's https address")
+        vault = vault_url(str(url).removesuffix("/"))
+        if vault is None:
+            raise ValueError(
+                f"keyvault_client_configs: {url!r} is not a vault's address; it is "
+                "https://<host> or https://<host>:<port>"
+            )
         unknown = sorted(set(config) - {"credential"})
         if unknown:
             raise TypeError(
                 f"keyvault_client_configs[{url!r}] takes 'credential', not {', '.join(unknown)}"
             )
-        credentials[vault_url(url)] = config.get("credential")
+        credentials[vault] = config.get("credential")
     return credentials
 
 

@@ -120,7 +120,9 @@ def _by_policy(references: _References, secrets: Secrets, reads: Reads) -> Resol
         if failure is not None:
             troubles.append(failure)
         if secret.trouble:
-            told[key] = UnresolvedReference(references.settings[key], secret.trouble, url)
+            told[key] = UnresolvedReference(
+                references.settings[key], secret.trouble, identifier.shown
+            )
         if secret.trouble and reads.policy == "omit":
             left_out.add(key)
         elif secret.value is None or (failure is not None and reads.policy == "raise"):

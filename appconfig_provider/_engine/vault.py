@@ -6,10 +6,8 @@ threads. Nothing is asked once the time of the load is used up.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from appconfig_provider._engine.access import claims_of
 from appconfig_provider._engine.context import Allowed, Context, Secret
@@ -33,7 +31,7 @@ from appconfig_provider._rest.signing import token_signer
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.callbacks import is_coroutine_function
 from appconfig_provider.texts import Hidden
-from appconfig_provider.vaults import SecretIdentifier, Vaults
+from appconfig_provider.vaults import SecretIdentifier, Vaults, scope_of
 
 CONCURRENCY = 16
 """Secrets that are read at the same time, at most."""
@@ -107,7 +105,7 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
             return (yield from _from_vault(job, secret))
         if vaults.resolver is None:
             why = "no credential may be sent to that host; name it in keyvault_client_configs"
-            raise UnresolvedReference(setting, why, secret.url)
+            raise UnresolvedReference(setting, why, secret.shown)
         asking = Invoke(vaults.resolver, (secret.written,), blocking=_blocks(vaults))
         value = yield from ask(asking)
     except UnresolvedReference:
@@ -115,12 +113,12 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
     except Exception as error:
         raise _unresolved(setting, secret, error) from error
     if not isinstance(value, str):
-        raise UnresolvedReference(setting, "secret_resolver returned no str", secret.url)
+        raise UnresolvedReference(setting, "secret_resolver returned no str", secret.shown)
     return value
 
 
 def _too_late(setting: Setting, secret: SecretIdentifier, allowed: Allowed) -> UnresolvedReference:
-    failure = UnresolvedReference(setting, f"not read, because {allowed.told}", secret.url)
+    failure = UnresolvedReference(setting, f"not read, because {allowed.told}", secret.shown)
     failure.may_heal = failure.out_of_time = True
     return failure
 
@@ -130,7 +128,7 @@ def _unresolved(
 ) -> UnresolvedReference:
     """Return the failure of one secret; what the user's resolver said stays in the chain only."""
     why = str(error) if isinstance(error, RequestFailed | Malformed) else type(error).__name__
-    failure = UnresolvedReference(setting, why, secret.url)
+    failure = UnresolvedReference(setting, why, secret.shown)
     if isinstance(error, RequestFailed):
         failure.may_heal, failure.retry_after = not error.permanent, error.retry_after
     failure.original = error.as_public() if isinstance(error, RequestFailed) else error
@@ -156,7 +154,7 @@ def _open_vault(
         raise AssertionError("only vaults with a credential are opened")
     try:
         response = yield from exchange(_session(job, secret), _request(secret), frozenset({401}))
-        scope = _scope(job, secret, response.headers.get("www-authenticate", ""))
+        scope = _scope(secret, response.headers.get("www-authenticate", ""))
         turned_down = refused.text if refused is not None else None
         token = yield from ask(AcquireToken(credential, scope, turned_down, claims))
     except Exception as error:
@@ -218,16 +216,13 @@ def _request(secret: SecretIdentifier) -> Request:
     return Request("GET", secret.vault, secret_target(secret), (("accept", "application/json"),))
 
 
-def _scope(job: _Job, secret: SecretIdentifier, challenge: str) -> str:
-    """Return the scope of a challenge, if the vault may ask for it.
+def _scope(secret: SecretIdentifier, challenge: str) -> str:
+    """Return the scope that a vault asks for, if it may.
 
-    A vault asks for tokens of its own domain; anything else would hand a token for one service to
-    another. Only hosts that the program named itself are believed.
+    Raises:
+        RequestFailed: it names none, or that of another service.
     """
-    match = re.search(r'(?:resource|scope)="?([^",\s]+)', challenge)
-    resource = match[1].removesuffix("/.default").rstrip("/") if match else ""
-    host, asked = urlsplit(secret.vault).hostname or "", urlsplit(resource).hostname or ""
-    named = secret.vault in job.context.options.vaults.credentials
-    if not asked or not (named or host.endswith("." + asked)):
+    scope = scope_of(challenge, secret.vault)
+    if scope is None:
         raise refused(secret.vault, 401, b"", "a question for its scope, asking for a foreign one")
-    return resource + "/.default"
+    return scope
