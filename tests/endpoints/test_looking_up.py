@@ -108,7 +108,7 @@ def test_sets_without_end_are_not_followed_without_end() -> None:
     _, driver, _ = look_up({**origin, **dict.fromkeys(numbered, ("two.example.org",))})
     assert driver.looked_up[1:] == numbered[:17]
     sets = {
-        name: tuple(f"r{number}{letter}.azconfig.io" for letter in "abcd")
+        name: tuple(f"r{number}{letter}.azconfig.io" for letter in "abcde")
         for number, name in enumerate(numbered)
     }
     fleet, driver, _ = look_up({**origin, **sets})

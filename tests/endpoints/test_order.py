@@ -83,6 +83,8 @@ def test_what_is_learnt_of_an_endpoint_changes_no_other() -> None:
     assert silent.endpoints == (fleet.endpoints[0], changed, fleet.endpoints[2])
     assert silent.discovery == fleet.discovery
     assert (silent.last, told.last) == (url_of("a"), "b")
+    assert silent.of(url_of("b")) is changed
+    assert silent.of(url_of("c")) is fleet.endpoints[2]
 
 
 def in_order() -> float:
