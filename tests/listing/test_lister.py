@@ -96,6 +96,12 @@ def test_a_known_listing_asks_for_every_page_with_its_etag() -> None:
     assert all(one is other for one, other in zip(again[0], known[0], strict=True))
 
 
+def test_an_answer_that_says_unchanged_without_being_asked_is_refused() -> None:
+    """A 304 to a request without an ETag tells of no page."""
+    with pytest.raises(RequestFailed, match="did not answer with a page"):
+        run(lambda _: status(304), listing_of([ALL]))
+
+
 def test_an_insertion_follows_links_until_the_next_known_page() -> None:
     """Only the pages of the gap are read besides the known ones."""
     known, _ = run(lambda request: STORE[request.target], listing_of([ALL]))
@@ -296,6 +302,12 @@ def test_the_farther_a_store_the_more_is_asked_at_once(round_trip: float, most: 
     assert widths[0] == most
 
 
+def test_a_page_that_was_read_makes_room_for_the_next() -> None:
+    """As many requests stay under way until none is left to send."""
+    widths = Widths(0.007, known=60).run(lambda _: (0.007, status(304)))
+    assert widths == [10] * 51 + list(range(9, 0, -1))
+
+
 def test_fewer_pages_than_lanes_are_asked_all_at_once() -> None:
     """There are never more requests under way than pages."""
     assert Widths(1.0, known=5).run(lambda _: (1.0, status(304))) == [5, 4, 3, 2, 1]
@@ -308,11 +320,17 @@ def test_a_store_that_is_nearer_than_thought_is_asked_for_less_at_once() -> None
     assert max(widths[32:]) == 2
 
 
-def test_a_store_that_is_farther_than_thought_is_asked_for_more_at_once() -> None:
-    """Where more than twice the lanes would pay, they are opened anew."""
-    widths = Widths(0.0007, known=60).run(lambda _: (0.02, status(304)))
-    assert widths[0] == 1
-    assert max(widths) == 29
+@pytest.mark.parametrize(
+    ("thought", "seconds", "begun", "later"),
+    [(0.007, 0.014, 10, 10), (0.007, 0.0147, 10, 21), (0.0007, 0.02, 1, 29)],
+)
+def test_a_store_that_is_farther_than_thought_is_asked_for_more_at_once(
+    thought: float, seconds: float, begun: int, later: int
+) -> None:
+    """Where more than twice as many requests would pay, they are begun."""
+    widths = Widths(thought, known=99).run(lambda _: (seconds, status(304)))
+    assert widths[0] == begun
+    assert max(widths) == later
 
 
 def test_a_store_that_asks_for_less_is_asked_for_half_at_once() -> None:
@@ -356,6 +374,7 @@ BEFORE = known_as(("/1", "e1", "ab"), ("/2", "e2", "c"))
         (BEFORE, False),
         ((BEFORE[0],), False),
         (known_as(("/1", "e1", "ab"), ("/2", "e2", "c")), False),
+        (known_as(("/1", "e1", "ab"), ("/2", "e2", "x")), False),
         (known_as(("/1", "e1", "ab"), ("/2", "e3", "c")), True),
         (known_as(("/1", "e1", "ab")), True),
         (known_as(("/1", "e3", "a"), ("/1a", "e4", "b"), ("/2", "e2", "c")), False),
@@ -370,6 +389,7 @@ BEFORE = known_as(("/1", "e1", "ab"), ("/2", "e2", "c"))
         "the same",
         "the same pages",
         "equal pages",
+        "an equal ETag means an equal page",
         "a page with another ETag",
         "a page is gone",
         "the same settings in more pages",
