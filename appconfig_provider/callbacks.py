@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 from appconfig_provider.models import key_matcher
+from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
     from appconfig_provider.snapshot import ChangeSet
@@ -113,7 +114,7 @@ def _functions(name: str, given: object) -> list[Callable[..., object]]:
     functions = list(given)
     for function in functions:
         if not callable(function):
-            raise TypeError(f"{name}: {function!r} cannot be called")
+            raise TypeError(f"{name}: a {type(function).__name__} cannot be called")
     return functions
 
 
@@ -124,7 +125,9 @@ def _positional(function: Callable[..., object]) -> list[inspect.Parameter] | No
     except (ValueError, TypeError):
         return None
     if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
-        raise TypeError(f"{function!r} requires a keyword; a callback gets one argument or none")
+        raise TypeError(
+            f"{name_of(function)} requires a keyword; a callback gets one argument or none"
+        )
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     rest = inspect.Parameter.VAR_POSITIONAL
     return [p for p in parameters if p.kind in kinds or p.kind is rest]
@@ -140,7 +143,7 @@ def _required(name: str, function: Callable[..., object]) -> int:
     ]
     if len(needed) > 1:
         raise TypeError(
-            f"{name}: {function!r} requires {len(needed)} arguments; it gets one or none"
+            f"{name}: {name_of(function)} requires {len(needed)} arguments; it gets one or none"
         )
     return len(needed)
 

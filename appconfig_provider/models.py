@@ -326,6 +326,8 @@ class Status:
     age: float
     """Seconds since the store last confirmed this generation; a suspend of the machine counts."""
     stale: bool
+    """True while a copy kept from an earlier run is served that no store has confirmed yet; never
+    for what was read from a store, however old (`age` tells that), so False for now."""
     endpoint: str
     backoff_until: datetime | None
     """When the next endpoint is free again, while every one of them is backing off."""

@@ -15,7 +15,7 @@ from appconfig_provider._version import __version__
 from appconfig_provider.callbacks import is_coroutine_function
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
-from appconfig_provider.trouble import drop_frames
+from appconfig_provider.trouble import drop_frames, name_of
 from appconfig_provider.vaults import asynchronous
 
 if TYPE_CHECKING:
@@ -84,4 +84,5 @@ def refuse_coroutines(options: Options) -> None:
 def refuse_coroutine(function: Callable[..., object]) -> None:
     """Say at once that a coroutine function would never be awaited here."""
     if is_coroutine_function(function):
-        raise TypeError(f"{function!r} is a coroutine function; use appconfig_provider.aio.load")
+        name = name_of(function)
+        raise TypeError(f"{name} is a coroutine function; use appconfig_provider.aio.load")

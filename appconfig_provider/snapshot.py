@@ -160,7 +160,11 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def stale(self) -> bool:
-        """True when this is a stored copy that the store has not confirmed yet."""
+        """True for a copy that was kept from an earlier run and that no store has confirmed yet.
+
+        It says nothing about age: what was read from a store is never stale, however long ago;
+        `status.age` tells that. Nothing keeps such copies yet, so it is False for now.
+        """
         return self._stale
 
     @property

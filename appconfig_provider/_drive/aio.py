@@ -52,6 +52,7 @@ from appconfig_provider._plan import (
 from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
+from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -170,7 +171,8 @@ class AsyncDriver:
         except asyncio.CancelledError as error:
             if not isinstance(effect, Invoke) or _being_cancelled():
                 raise
-            own = RuntimeError(f"{effect.function!r} ended with a cancellation of its own")
+            name = name_of(effect.function)
+            own = RuntimeError(f"{name} ended with a cancellation of its own")
             own.__cause__ = error
             return Failure(own)
         except Exception as error:

@@ -217,3 +217,20 @@ def test_our_own_words_are_shown(
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
 )
+
+
+@pytest.mark.mended("what is bound to a function, in an error about it")
+def test_an_error_about_a_function_shows_nothing_bound_to_it() -> None:
+    """A function that cannot be a callback is named; its arguments, which a repr shows, are not."""
+    from appconfig_provider import load
+
+    def wants_more(bound: str, *, required: int) -> None:
+        """Require a keyword, which no callback is given."""
+
+    for function in (partial(wants_more, PLANTED), partial(lambda _a, _b, _c: None, PLANTED)):
+        with pytest.raises(TypeError) as caught:
+            load(
+                connection_string="Endpoint=https://a.azconfig.io;Id=i;Secret=eA==",
+                on_refresh_success=function,
+            )
+        assert PLANTED not in str(caught.value)
