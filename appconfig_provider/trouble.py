@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from traceback import walk_tb
+from typing import Any
 
 from appconfig_provider.texts import printable
 
@@ -38,6 +39,10 @@ class EngineError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(printable(message, MAX_MESSAGE))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses are made of more than their message, which is all that exceptions keep.
+        return _remade, (type(self), self.args, vars(self))
+
     @abstractmethod
     def as_public(self) -> Exception:
         """Return the error that the user's `except` clauses know, chained to what caused it."""
@@ -46,6 +51,12 @@ class EngineError(Exception):
     def foreign(self) -> bool:
         """True when the public error is one that somebody else has raised."""
         return False
+
+
+def _remade(kind: type[EngineError], args: tuple[object, ...], held: dict[str, Any]) -> EngineError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(held)
+    return error
 
 
 def public(error: Exception) -> Exception:
@@ -109,7 +120,8 @@ def name_of(function: Callable[..., object]) -> str:
     while isinstance(function, partial):
         function = function.func
     named = function if hasattr(function, "__qualname__") else type(function)
-    return printable(f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', '')}")
+    module = getattr(named, "__module__", None)
+    return printable((f"{module}." if module else "") + str(getattr(named, "__qualname__", "?")))
 
 
 def drop_frames(error: BaseException, *, but: BaseException | None = None) -> None:

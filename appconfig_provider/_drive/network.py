@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ class Proxy:
     """Where a proxy is, and as whom it is spoken to."""
 
     url: httpcore.URL
-    auth: tuple[bytes, bytes] | None
+    auth: tuple[bytes, bytes] | None = field(repr=False)
 
     @property
     def socks(self) -> bool:
@@ -47,7 +47,7 @@ class Network:
     connect_timeout: float
     read_timeout: float
     keepalive: float
-    proxy: str | None
+    proxy: str | None = field(repr=False)
     verify: bool | str | ssl.SSLContext
     trusted: tuple[object, ...] = ()
     """The CA files as they were when this was made; with other ones, TLS begins anew."""

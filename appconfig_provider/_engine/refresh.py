@@ -8,7 +8,7 @@ outcome.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from appconfig_provider._engine.budgets import Budget, check_budget
@@ -31,7 +31,7 @@ class Outcome:
 
     state: State
     changes: ChangeSet | None = None
-    error: Exception | None = None
+    error: Exception | None = field(default=None, repr=False)
     told: str = ""
     """What a log line may say of the error; empty where a problem of a setting tells of it."""
 

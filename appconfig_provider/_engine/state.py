@@ -29,7 +29,7 @@ class Attempt:
 
     last: Instant | None = None
     success: Instant | None = None
-    error: Exception | None = None
+    error: Exception | None = field(default=None, repr=False)
     endpoint: str = ""
 
     def again(self, moment: Instant) -> Attempt:
@@ -44,7 +44,7 @@ class Rejected:
     sentinels: tuple[Sentinel, ...]
     content: Content
     backoff: Backoff
-    error: Exception
+    error: Exception = field(repr=False)
     """Why, as the user was told."""
     only_flags: bool = False
     """True when its settings are those being served."""

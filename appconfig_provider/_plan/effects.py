@@ -33,7 +33,7 @@ class Response:
     """One HTTP answer, read whole. Header names are lower case."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
 
 
@@ -45,7 +45,7 @@ Signer: TypeAlias = Callable[[Request, float], Headers]
 class Failure:
     """The answer to an effect that raised."""
 
-    error: BaseException
+    error: BaseException = field(repr=False)
 
 
 class Effect(Generic[T_co]):
@@ -63,7 +63,7 @@ class Send(Effect[Response]):
     """
 
     request: Request
-    sign: Signer | None
+    sign: Signer | None = field(repr=False)
     deadline: float
 
 

@@ -158,6 +158,10 @@ class Converted(NamedTuple):
     problems: list[Problem]
     decoded: dict[str, JsonValue | Broken]
 
+    def __repr__(self) -> str:
+        """Show how many values there are, never one of them."""
+        return f"<Converted of {len(self.values)}>"
+
 
 def convert(winners: Mapping[str, Entry], held: Decoded) -> Converted:
     """Return the value of each key; JSON that is `held` by its text is not decoded again."""

@@ -44,7 +44,7 @@ class Item:
 
     key: str
     label: str | None
-    value: str | None
+    value: str | None = field(repr=False)
     content_type: str | None
     tags: Mapping[str, str | None]
     etag: str = field(repr=False)

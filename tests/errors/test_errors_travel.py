@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 import pytest
 
 from appconfig_provider import SettingSelector
+from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider._rest.responses import Setting
+from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import (
     AzureError,
     KeyVaultReferenceError,
@@ -182,3 +185,14 @@ REFERENCES = {
         "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8",
     ),
 }
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_an_error_of_the_engine_arrives_as_it_was(way: str) -> None:
+    """Where no public error could be made, the engine's own one travels as well."""
+    failed = RequestFailed(Kind.REFUSED, "https://a", "answered 503", status=503, hint="wait")
+    arrived = there(failed, WAYS[way])
+    assert (arrived.kind, arrived.origin, arrived.status) == (failed.kind, "https://a", 503)
+    setting = Setting("k", None, "{}", None)
+    unresolved = there(UnresolvedReference(setting, "no", "https://v/secrets/x"), WAYS[way])
+    assert (unresolved.setting, unresolved.secret_id) == (setting, "https://v/secrets/x")

@@ -21,6 +21,7 @@ from tests.support.faces import Loader
 PACKAGE = str(Path(appconfig_provider.__file__).parent)
 THE_EMULATOR = str(Path(PACKAGE) / "emulator")
 KEY = base64.b64encode(b"planted-access-key").decode()
+PROXY = "http://planted-user:planted-password@127.0.0.1:9"
 PLANTED = (KEY, "planted-")
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
@@ -95,7 +96,7 @@ def shown(error: BaseException) -> list[str]:
 
 def refuse(*_: object) -> Any:
     """Raise, as a function of the user may."""
-    raise ValueError("refused")
+    raise ValueError("planted-refusal")
 
 
 def interrupt(*_: object) -> Any:
@@ -126,6 +127,7 @@ KINDS: dict[str, Mapping[str, Any]] = {
     "resolver": {"secret_resolver": refuse, "keyvault_client_configs": None},
     "broken reference": {"text": ('{"a": "planted-value"}', SNAPSHOT_REFERENCE)},
     "missing snapshot": {"selects": [SettingSelector(snapshot_name="release")]},
+    "proxy that is not there": {"proxied": True},
     "interrupt": {"validate": interrupt},
     "no token": {"credential": Refusing(ClientAuthenticationError("refused"))},
     "broken credential": {"credential": Refusing(ValueError("refused"))},
@@ -135,6 +137,9 @@ KINDS: dict[str, Mapping[str, Any]] = {
     "vault malformed": {"vault": Scripted(200, body='{"value": ["planted-secret"]}')},
     "vault cut": {"vault": Scripted(cut_after=20)},
 }
+
+
+NOT_KEYWORDS = {"answer", "text", "vault", "proxied"}
 
 
 def keywords(
@@ -153,10 +158,11 @@ def keywords(
             vault.url: {"credential": StaticCredential("planted-token")},
         },
         "headers": {"x-key": "planted-header"},
+        "proxy": PROXY if kind.get("proxied") else None,
         "verify": vault.ca_file,
         "startup_timeout": 0,
         "retry_total": 0,
-        **{name: value for name, value in kind.items() if name not in {"answer", "text", "vault"}},
+        **{name: value for name, value in kind.items() if name not in NOT_KEYWORDS},
     }
 
 
@@ -178,6 +184,7 @@ def trouble(
 
 
 AT_LOAD = {
+    "proxy that is not there",
     "missing snapshot",
     "interrupt",
     "argument",
@@ -246,9 +253,10 @@ def test_frames_of_a_failed_refresh_show_nothing(
         store.set_many({"a": "planted-other", "sentinel": "2"})
         if what.get("answer") == "down":
             store.down()
-        clock.advance(61)
-        assert not config.refresh(force=True)
-    assert found == [[]]
+        for _ in range(2):  # the second time there is an error of before in the state
+            clock.advance(61)
+            assert not config.refresh(force=True)
+    assert found == [[], []]
 
 
 def right(
