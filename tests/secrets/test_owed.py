@@ -261,6 +261,22 @@ def test_a_secret_that_is_refused_itself_stays_owed(
         assert config.status.last_error is None
 
 
+@pytest.mark.mended("a rotation that came with a refused generation was lost")
+def test_a_missing_snapshot_does_not_hold_up_the_secrets(
+    load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
+) -> None:
+    """A reload that ends at a snapshot which is not there renews the secrets of what is served."""
+    kind = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
+    with load(**keywords(store, secrets, **SENTINEL)) as config:
+        secrets.values["pw"] = "new"
+        store.set("more", '{"snapshot_name": "gone"}', content_type=kind)
+        bump(store)
+        clock.advance(30)
+        assert config.refresh()
+        assert (config.snapshot["pw"], config.snapshot["sentinel"]) == ("new", "1")
+        assert "gone" in str(config.status.last_error)
+
+
 @pytest.mark.mended("a rotation that failed waited for the whole interval")
 def test_a_rotation_that_fails_is_repeated_before_its_next_time(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver

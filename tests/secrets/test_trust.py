@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from appconfig_provider.errors import KeyVaultReferenceError
 from appconfig_provider.testing import Emulator, Scripted, StaticCredential, Vault
-from appconfig_provider.vaults import Vaults, parse_secret_id, scope_of
+from appconfig_provider.vaults import Vaults, parse_secret_id
 from tests.support.faces import Loader
 
 DOMAINS = ("vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net")
@@ -193,55 +193,6 @@ def test_a_named_vault_gets_no_token_of_another_service(
     """A vault that the program named may ask for tokens of Key Vault or of its own domain only."""
     store.set_secret("pw", vault.id("pw"))
     assert ask_with(f'Bearer authorization="https://l", {word}="{scope}"', load, store, vault) == []
-
-
-@pytest.mark.parametrize(
-    ("vault", "resource", "scope"),
-    [
-        (
-            "https://x.vault.azure.net",
-            "https://vault.azure.net",
-            "https://vault.azure.net/.default",
-        ),
-        (
-            "https://x.vault.azure.net",
-            "https://Vault.azure.net/",
-            "https://vault.azure.net/.default",
-        ),
-        (
-            "https://x.vault.azure.cn",
-            "https://vault.azure.cn/.default",
-            "https://vault.azure.cn/.default",
-        ),
-        ("https://127.0.0.1:8443", "https://vault.azure.net", "https://vault.azure.net/.default"),
-        ("https://kv.contoso.com", "https://contoso.com", "https://contoso.com/.default"),
-        ("https://kv.contoso.com", "https://kv.contoso.com", "https://kv.contoso.com/.default"),
-        (
-            "https://h.managedhsm.azure.net",
-            "https://managedhsm.azure.net",
-            "https://managedhsm.azure.net/.default",
-        ),
-        ("https://x.vault.azure.net", "https://azure.net", None),
-        ("https://x.vault.azure.net", "https://vault.azure.cn", None),
-        ("https://x.vault.azure.net", "vault.azure.net", None),
-        ("https://kv.contoso.com", "https://com", None),
-        ("https://localhost:8443", "https://localhost", None),
-        ("https://kv.contoso.com", "https://v.contoso.com", None),
-    ],
-)
-def test_a_vault_asks_for_its_own_service(vault: str, resource: str, scope: str | None) -> None:
-    """Key Vault's own scopes, and those of the domain that a vault is in, are given; no others."""
-    assert scope_of(f'Bearer authorization="https://l", resource="{resource}"', vault) == scope
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.text(max_size=80) | st.sampled_from(FOREIGN), st.text(max_size=20), st.sampled_from(DOMAINS)
-)
-def test_no_challenge_gets_a_foreign_scope(asked: str, more: str, domain: str) -> None:
-    """Whatever a vault of Key Vault answers, the token is one for Key Vault of its cloud."""
-    for challenge in (asked, f'Bearer resource="{asked}"{more}', f"Bearer scope={asked}{domain}"):
-        assert scope_of(challenge, f"https://x.{domain}") in {None, f"https://{domain}/.default"}
 
 
 @pytest.mark.parametrize(
