@@ -186,7 +186,7 @@ def _in_words(failure: RequestFailed, session: Session, budget: Budget) -> Reque
         return failure
     detail = str(failure).removeprefix(f"{failure.origin}: ")
     told = f"{detail}: {budget.used_up(session.deadline)}"
-    worded = RequestFailed(failure.kind, failure.origin, told, retry_after=failure.retry_after)
+    worded = RequestFailed(failure.kind, failure.origin, told)
     worded.__cause__ = failure.__cause__
     return worded
 

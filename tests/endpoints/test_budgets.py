@@ -149,36 +149,64 @@ def test_a_first_load_says_that_its_time_is_used_up() -> None:
     assert store.clock.monotonic() == 20
 
 
-@pytest.mark.mended("secrets have a second budget of their own")
-def test_the_secrets_of_a_reload_have_what_the_load_left() -> None:
-    """A load that took 28 of its 30 s leaves two for the vault, whoever waits."""
-    vault = "https://v.vault.azure.net"
-    store = Slow(startup_timeout=300, keyvault_credential=StaticCredential())
-    reference = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+VAULT = "https://v.vault.azure.net"
+REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+
+
+def with_secrets(store: Slow) -> None:
+    """Make every page of a store a reference to the same secret of its version."""
     plain = store.driver.answer
 
     def answer(request: Request) -> Response:
-        if request.origin == vault:
-            if sum(one.origin == vault for one in store.driver.requests) % 2:
+        if request.origin == VAULT:
+            if sum(one.origin == VAULT for one in store.driver.requests) % 2:
                 challenge = 'Bearer resource="https://vault.azure.net"'
                 return Response(401, {"www-authenticate": challenge})
             return Response(200, {}, b'{"value": "hidden"}')
         whole = plain(request)
         if not request.target.startswith("/kv?"):
             return whole
-        uri = f'{{"uri": "{vault}/secrets/s{store.version}"}}'
-        one = page([setting("ref", uri, content_type=reference)], f"r{store.version}")
+        uri = f'{{"uri": "{VAULT}/secrets/s{store.version}"}}'
+        one = page([setting("ref", uri, content_type=REFERENCE)], f"r{store.version}")
         return Response(200, {**whole.headers, **one.headers}, one.body)
 
     store.driver.answer = answer
+
+
+def deadlines(store: Slow) -> list[float]:
+    """Return the deadlines of the requests to the vault."""
+    return [deadline for origin, deadline in store.driver.deadlines if origin == VAULT]
+
+
+@pytest.mark.mended("secrets have a second budget of their own")
+def test_the_secrets_of_a_reload_have_what_the_load_left() -> None:
+    """A load that took 28 of its 30 s leaves two for the vault, whoever waits."""
+    store = Slow(startup_timeout=300, keyvault_credential=StaticCredential())
+    with_secrets(store)
     state = store.start()
     store.driver.deadlines.clear()
     store.seconds = 0.7
     outcome, took = store.reload(state)
     assert outcome.error is None
     began = store.clock.monotonic() - took
-    deadlines = [deadline for origin, deadline in store.driver.deadlines if origin == vault]
-    assert deadlines == pytest.approx([began + 30] * 2)
+    assert deadlines(store) == pytest.approx([began + 30] * 2)
+
+
+@pytest.mark.mended("secrets have a second budget of their own")
+def test_a_rotation_by_itself_has_the_time_of_a_reload() -> None:
+    """Where only secrets are due, the vault has thirty seconds, not those of a check."""
+    store = Slow(
+        startup_timeout=300,
+        keyvault_credential=StaticCredential(),
+        secret_refresh_interval=20,
+    )
+    with_secrets(store)
+    state = store.start()
+    store.driver.deadlines.clear()
+    store.clock.advance(20)
+    outcome = store.driver.run(refresh(store.context, state, force=False))
+    assert outcome.error is None
+    assert deadlines(store) == [store.clock.monotonic() + 30] * 2
 
 
 @pytest.fixture

@@ -175,6 +175,8 @@ def test_a_wait_that_does_not_fit_becomes_a_back_off(code: int) -> None:
 class Single:
     """A store with one known endpoint and two pages in virtual time; DNS may name a replica."""
 
+    random = 0.0
+
     def __init__(self, *named: str, **more: object) -> None:
         self.trouble: Callable[[Request], Response | None] = lambda _: None
         self.clock = FakeClock()
@@ -203,7 +205,7 @@ class Single:
 
     def start(self) -> State:
         """Load."""
-        return self.driver.run(start(context_for(self.clock, self.options)))
+        return self.driver.run(start(context_for(self.clock, self.options, self.random)))
 
     def refresh(self, state: State) -> Outcome:
         """Refresh once, now."""
@@ -306,3 +308,62 @@ def test_a_network_error_asks_dns_and_then_nobody() -> None:
     assert len(store.driver.requests) == 1
     assert store.driver.slept == []
     assert len(store.driver.looked_up) == 2
+
+
+def test_the_pause_after_dns_is_spread_too() -> None:
+    """The first retry after a look-up is up to a quarter later, as any."""
+    store = Single(startup_timeout=0)
+    store.random = 1.0
+    store.trouble = failing(100, "sentinel")
+    with pytest.raises(NobodyAnswered):
+        store.start()
+    assert store.driver.slept == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(("startup", "wait"), [(100, "2.1"), (1.2, "1.5")])
+def test_a_wait_after_dns_must_fit_too(startup: float, wait: str) -> None:
+    """A `Retry-After` beyond two seconds, or beyond what is left, ends the round after DNS."""
+    store = Single(startup_timeout=startup)
+    once = failing(1, "sentinel")
+
+    def trouble(request: Request) -> Response | None:
+        answer = once(request)
+        return None if answer is None else Response(503, {"retry-after": wait})
+
+    store.trouble = trouble
+    if startup > 2:
+        assert store.start().attempt.endpoint == ONE
+        assert store.driver.slept == [5.0], "the next round of the start"
+    else:
+        with pytest.raises(NobodyAnswered):
+            store.start()
+        assert store.driver.slept == []
+    assert store.clock.monotonic() <= startup
+
+
+def test_the_last_endpoint_is_put_back_once_only() -> None:
+    """DNS that may be asked again during the pause makes no third lap of the same endpoint."""
+    store = Single(refresh_interval=1, startup_timeout=0)
+
+    def no_answer(_name: str) -> tuple[str, ...]:
+        raise OSError("no name server")
+
+    def throttling(request: Request) -> Response:
+        return Response(503, {"retry-after": "1.5"})
+
+    store.driver.names = no_answer
+    store.trouble = throttling
+    with pytest.raises(NobodyAnswered):
+        store.start()
+    assert len(store.driver.requests) == 3
+    assert store.driver.slept == [1.5, 1.5]
+
+
+def test_asking_the_last_endpoint_again_is_no_failover() -> None:
+    """Correlation-Context tells of a failover only where another endpoint was asked before."""
+    store = Single()
+    store.trouble = failing(1, "sentinel")
+    store.start()
+    told = [dict(request.headers)["correlation-context"] for request in store.driver.requests]
+    assert len(told) == 5
+    assert not any("Failover" in one for one in told)

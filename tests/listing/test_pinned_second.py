@@ -49,6 +49,7 @@ class Past:
         latency: float,
         writes: Iterable[float],
         startup_timeout: float = 100.0,
+        watch: tuple[str, ...] = ("sentinel",),
     ) -> None:
         self.inclusive = inclusive
         self.latency = latency
@@ -60,7 +61,8 @@ class Past:
         options = Options(
             connection_string=CONNECTION,
             selects=[SettingSelector(key_filter=key) for key in KEYS],
-            refresh_on=["sentinel"],
+            refresh_on=watch,
+            refresh_enabled=True,
             consistency="point_in_time",
             replica_discovery_enabled=False,
             startup_timeout=startup_timeout,
@@ -164,6 +166,17 @@ def test_the_wait_is_at_most_two_seconds() -> None:
         calm = Past(inclusive=True, begin=begin, latency=0.0, writes=[-60.0])
         assert whole(calm.start()) == 1
         assert calm.driver.slept == []
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_without_a_sentinel_nothing_is_waited_for(inclusive: bool) -> None:
+    """Watching pages, a load shows the second before this one, whatever is written meanwhile."""
+    for begin in BEGINS:
+        store = Past(
+            inclusive=inclusive, begin=begin, latency=0.1, writes=[-60.0, begin + 0.15], watch=()
+        )
+        assert whole(store.start()) == 1
+        assert store.driver.slept == []
 
 
 @pytest.mark.mended("a wait for a second does not count against the budget")
