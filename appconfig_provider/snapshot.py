@@ -103,20 +103,11 @@ def read_only(value: object) -> JsonValue:
     frozen = _empty(value, unfilled)
     for original, copied in unfilled:  # grows as it is gone through
         if type(original) is dict:
-            items = {
-                key: _empty(item, unfilled) if type(item) in _NESTS else item
-                for key, item in original.items()
-            }
+            items = {key: _empty(item, unfilled) for key, item in original.items()}
             dict.update(copied, items)
         else:
-            list.extend(
-                copied,
-                [_empty(item, unfilled) if type(item) in _NESTS else item for item in original],
-            )
+            list.extend(copied, [_empty(item, unfilled) for item in original])
     return frozen
-
-
-_NESTS = frozenset({dict, list})
 
 
 def _empty(value: object, unfilled: list[tuple[Any, Any]]) -> JsonValue:
@@ -268,15 +259,16 @@ def same(one: JsonValue, other: JsonValue) -> bool:
 
     Without recursion: values that are equal must be so on any stack.
     """
+    if one is other:
+        return True
     pairs: list[tuple[Any, Any]] = [(one, other)]
-    for mine, theirs in pairs:  # grows as it is gone through
-        if mine is not theirs and not _alike(mine, theirs, pairs):
-            return False
-    return True
+    return all(_alike(mine, theirs, pairs) for mine, theirs in pairs)  # grows meanwhile
 
 
 def _alike(one: Any, other: Any, pairs: list[tuple[Any, Any]]) -> bool:
     """Compare two values but for what is inside them, which is added to the pairs to compare."""
+    if one is other:
+        return True
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):

@@ -33,6 +33,7 @@ from appconfig_provider._drive.http import (
 )
 from appconfig_provider._drive.names import look_up_async
 from appconfig_provider._drive.network import Network
+from appconfig_provider._drive.streams import Unasked
 from appconfig_provider._drive.threads import on_thread
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
@@ -214,6 +215,8 @@ class AsyncDriver:
         except BaseException as error:
             # Never use a connection again after a failed or cancelled exchange.
             connection.close()
+            if isinstance(error, Unasked):
+                connections.distrust(origin)
             if idle is not None and worth_repeating(effect, error):
                 return await self._send(effect, connections, anew=True)
             if isinstance(error, Exception):

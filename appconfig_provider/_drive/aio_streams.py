@@ -25,6 +25,9 @@ T = TypeVar("T")
 STAGGER = 0.25
 """Seconds after which the next address of a host is tried beside the one before (RFC 8305)."""
 
+USUAL_READS = 2
+"""Reads of an answer that is not long."""
+
 
 class AsyncStream(httpcore.AsyncNetworkStream):
     """A connection to a server, plain or by TLS; `start_tls` changes it in place."""
@@ -34,13 +37,20 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         self._sessions: tuple[TlsSession, ...] = ()
         """The TLS that its bytes go through, the innermost first."""
         self._asked = False
+        self._reads = 0
 
     def begin(self) -> None:
         """Expect another request, before which nothing may come."""
         self._asked = False
+        self._reads = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what came next, nothing at the end."""
+        self._reads += 1
+        if self._reads > USUAL_READS:
+            # A read of what is there already does not wait, so a server that sends without end
+            # would keep every other task, and the end of our own time, from their turn.
+            await asyncio.sleep(0)
         step = self._receive(max_bytes, self._sessions)
         return await _limited(step, timeout, httpcore.ReadTimeout, httpcore.ReadError)
 

@@ -154,7 +154,7 @@ class Connections(Generic[HttpT, BackendT]):
                 return connection
             connection.close()
             if unread:
-                self._distrust(origin)
+                self.distrust(origin)
         return None
 
     def keep(self, origin: str, connection: Connection[HttpT, BackendT]) -> None:
@@ -167,7 +167,7 @@ class Connections(Generic[HttpT, BackendT]):
             connection.close()
         elif connection.left_over:
             connection.close()
-            self._distrust(origin)
+            self.distrust(origin)
         else:
             self._idle.setdefault(origin, deque()).append(connection)
             if self.closed:  # meanwhile, by another thread
@@ -180,10 +180,13 @@ class Connections(Generic[HttpT, BackendT]):
             RequestFailed: something is that nobody asked for.
         """
         kept: list[Connection[HttpT, BackendT]] = []
-        while (connection := self.take(origin)) is not None:
-            kept.append(connection)
-        for connection in reversed(kept):
-            self.keep(origin, connection)
+        try:
+            while (connection := self.take(origin)) is not None:
+                kept.append(connection)
+        finally:
+            # Also when one has something left: those taken before are closed by `keep` then.
+            for connection in reversed(kept):
+                self.keep(origin, connection)
 
     def close(self) -> None:
         """Close the idle connections, and those in use when their request is over."""
@@ -204,8 +207,12 @@ class Connections(Generic[HttpT, BackendT]):
     def _once(self, origin: str) -> bool:
         return monotonic() < self._single_use.get(origin, 0.0)
 
-    def _distrust(self, origin: str) -> None:
-        """Use new connections, each for one request; say so once, and let the job begin again."""
+    def distrust(self, origin: str) -> None:
+        """Use new connections, each for one request; say so once, and let the job begin again.
+
+        Raises:
+            RequestFailed: unless that is how it is done already.
+        """
         self._discard(origin)
         if self._once(origin):
             return

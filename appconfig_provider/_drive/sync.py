@@ -33,7 +33,7 @@ from appconfig_provider._drive.http import (
 )
 from appconfig_provider._drive.names import look_up
 from appconfig_provider._drive.network import Network
-from appconfig_provider._drive.streams import Backend
+from appconfig_provider._drive.streams import Backend, Unasked
 from appconfig_provider._drive.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -162,6 +162,8 @@ class SyncDriver:
         except BaseException as error:
             # Never use a connection again after a failed exchange.
             connection.close()
+            if isinstance(error, Unasked):
+                self._connections.distrust(origin)
             if idle is not None and worth_repeating(effect, error):
                 return self._send(effect, anew=True)
             if isinstance(error, Exception):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from appconfig_provider._engine.budgets import Budget
 from appconfig_provider._engine.context import Context
-from appconfig_provider._plan import AcquireToken, Plan, Steps, ask, plan
+from appconfig_provider._plan import AcquireToken, Plan, Steps, VerifyConnections, ask, plan
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
@@ -40,7 +40,6 @@ def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Pla
     """Do the job at one endpoint; once more with a new token when the first one is refused."""
     session, token = turn.session, None
     refusal: RequestFailed | None = None
-    begun_again = False
     while True:
         if store.access_key is not None:
             session.sign = access_key_signer(store.access_key)
@@ -51,12 +50,25 @@ def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Pla
         try:
             return (yield from job(turn))
         except RequestFailed as failure:
-            if failure.kind is Kind.UNASKED and not begun_again:
-                begun_again = True  # the driver uses new connections from now on
+            if not session.displaced and (yield from _displaced(session.origin, failure)):
+                session.displaced = True  # the driver uses new connections from now on
                 continue
             if failure.status != 401 or token is None or refusal is not None:
                 raise
             refusal = failure
+
+
+@plan
+def _displaced(origin: str, failure: RequestFailed) -> Steps[bool]:
+    """Tell whether answers of an endpoint may have been taken for others."""
+    if failure.kind is not Kind.MALFORMED:
+        return failure.kind is Kind.UNASKED
+    try:
+        # What makes no sense may be the answer to something else.
+        yield from ask(VerifyConnections(origin))
+    except RequestFailed:
+        return True
+    return False
 
 
 @plan

@@ -69,9 +69,10 @@ def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
             seen, listed = yield from _both(asked, _listings(reader, options, due, state))
         sentinels = seen if due.settings else state.sentinels
         resting = not force and _resting(context, state.rejected)
-        if sentinels != state.sentinels and not _known_bad(
+        newer = sentinels != state.sentinels and not _known_bad(
             state.rejected, sentinels, resting=resting
-        ):
+        )
+        if newer or (turn.session.displaced and due.settings):
             turn.begin_reload()
             return (yield from _reloaded(turn, options, due, state, listed.content, sentinels))
         if reader is None:
@@ -95,7 +96,8 @@ def _reloaded(
     """Load what belongs to sentinels that moved."""
     # One moment for all: flags that were listed before it was chosen are asked again.
     again = due.flags and options.pinned
-    last = _loaded_last(state)
+    # Displaced answers may have spoilt what was loaded last: nothing of it is believed.
+    last = Content() if turn.session.displaced else _loaded_last(state)
     known = replace(listed, settings=last.settings, references=last.references)
     loaded = yield from load_after(turn.session, options, sentinels, known, flags=again)
     reason = "sentinel" if loaded.refused is None else "refused"

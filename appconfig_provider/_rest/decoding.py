@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 MAX_DEPTH = 100
@@ -30,47 +29,12 @@ def decode(text: str | bytes) -> Any:
     Raises:
         Undecodable: it is no JSON, or nested too deeply, or has a number that is too long.
     """
-    value, nests = decode_unmeasured(text)
-    if nests > MAX_DEPTH:
-        measure(value)
-    return value
-
-
-def decode_unmeasured(text: str | bytes) -> tuple[Any, int]:
-    """Decode JSON that is yet to be measured; return also how many nests it has at most.
-
-    A caller that knows most objects and arrays for flat may save going through all of them.
-
-    Raises:
-        Undecodable: as `decode`, but for how deep it is.
-    """
     try:
-        text = text if isinstance(text, str) else _text_of(text)
-        few = len(text) <= 2 * MAX_DEPTH
-        return _decode(text), 0 if few else text.count("[") + text.count("{")
+        return _decode(text if isinstance(text, str) else _text_of(text))
     except ValueError as error:
         why = "bytes that are no text" if isinstance(error, UnicodeError) else str(error)
     # Raised out here: an error of the decoder holds the whole text, which may be a secret.
     raise Undecodable(why)
-
-
-def measure(value: object) -> None:
-    """Go through a decoded value, level by level.
-
-    Raises:
-        Undecodable: it is nested too deeply.
-    """
-    level = [value] if type(value) in _NESTS else []
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)  # type: ignore[attr-defined]  # else a list
-            if type(inner) in _NESTS
-        ]
-        if not level:
-            return
-    raise Undecodable(_TOO_DEEP)
 
 
 def _text_of(body: bytes) -> str:
@@ -86,27 +50,41 @@ def _whole_number(digits: str) -> int:
 _SHORT = json.JSONDecoder()
 _LONG = json.JSONDecoder(parse_int=_whole_number)
 """For texts in which a number may have too many digits; asking at each number takes time."""
-_most_digits: Callable[[], int] = getattr(sys, "get_int_max_str_digits", lambda: 0)
-"""How many Python reads at most; 0 is any number, as in the first releases of 3.10."""
 
 
 def _decode(text: str) -> object:
-    # What is short has no long number, and usually Python itself counts digits.
-    short = len(text) <= MAX_DIGITS or 0 < _most_digits() <= MAX_DIGITS
-    decoder = _SHORT if short else _LONG
+    decoder = _SHORT if len(text) <= MAX_DIGITS else _LONG
     try:
         value = decoder.decode(text)
     except RecursionError:
         value = _OUT_OF_STACK
     if value is _OUT_OF_STACK:
         return decode_without_recursion(text)
+    if text.count("[") + text.count("{") > MAX_DEPTH and _too_deep(value):
+        raise _nested_too_deeply()
     return value
 
 
 _OUT_OF_STACK = object()
 
 
-_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+def _nested_too_deeply() -> ValueError:
+    return ValueError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _too_deep(value: object) -> bool:
+    """Tell whether a value is nested too deeply, going through it level by level."""
+    level = [value] if type(value) in _NESTS else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)  # type: ignore[attr-defined]  # else a list
+            if type(inner) in _NESTS
+        ]
+        if not level:
+            return False
+    return True
 
 
 _NESTS = frozenset({dict, list})
@@ -172,7 +150,7 @@ class _Reader:
 
     def _open(self, kind: str) -> None:
         if len(self._nests) > MAX_DEPTH:
-            raise ValueError(_TOO_DEEP)
+            raise _nested_too_deeply()
         inner: object = [] if kind == "[" else {}
         self._put(inner)
         self._nests.append(inner)

@@ -75,6 +75,8 @@ class Session:
     """True when there is no other endpoint to ask, so that this one is asked again after a 5xx."""
     retried: int = 0
     """How many of the retries the endpoint already had in an earlier session of the round."""
+    displaced: bool = False
+    """True once answers may have been taken for others: what they said is not believed."""
     tokens: dict[str, SyncToken] = field(default_factory=dict)
     round_trip: float = math.inf
     """Seconds that an answer of this endpoint took before, if one came."""

@@ -11,13 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from appconfig_provider._plan import Response
-from appconfig_provider._rest.decoding import (
-    MAX_DEPTH,
-    Undecodable,
-    decode,
-    decode_unmeasured,
-    measure,
-)
+from appconfig_provider._rest.decoding import Undecodable, decode
 from appconfig_provider.models import FLAG_PREFIX
 
 T = TypeVar("T")
@@ -110,10 +104,8 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
         Malformed: the body is not a page of settings.
     """
     try:
-        body, nests = decode_unmeasured(response.body)
+        body = decode(response.body)
         columns = _columns(body["items"], detailed=detailed)
-        if nests - _side_by_side(body["items"]) > MAX_DEPTH:
-            measure(body)
         following = body.get("@nextLink")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Malformed(f"{target} did not answer with a page of settings") from error
@@ -121,11 +113,6 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
         following = next_link(response.headers.get("link", ""))
     following = _local(following, target)
     return Page(target, etag_of(response), columns, following, len(columns.keys))
-
-
-def _side_by_side(items: list[dict[str, Any]]) -> int:
-    """Return how many objects of a page are not inside each other: all settings, and all tags."""
-    return len(items) + sum([item.get("tags") is not None for item in items]) - 2
 
 
 def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
@@ -139,10 +126,8 @@ def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
     if not _TEXT.issuperset(map(type, chain(values, labels, types))):
         raise TypeError("labels, values and content types are texts")
     tags = [item.get("tags") for item in items]
-    if not _TAGS.issuperset(map(type, tags)):
-        raise TypeError("tags are an object")
-    if not _TEXT.issuperset(map(type, chain.from_iterable([one.values() for one in tags if one]))):
-        raise TypeError("the values of tags are texts")
+    if not all(map(_are_tags, filter(None, tags))) or not _TAGS.issuperset(map(type, tags)):
+        raise TypeError("tags are an object of texts")
     details = [
         _details(item) if item["key"].startswith(FLAG_PREFIX) or detailed else None
         for item in items
@@ -165,6 +150,10 @@ def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
 
 _TEXT = frozenset({str, type(None)})
 _TAGS = frozenset({dict, type(None)})
+
+
+def _are_tags(tags: object) -> bool:
+    return type(tags) is dict and _TEXT.issuperset(map(type, tags.values()))
 
 
 def _details(item: dict[str, Any]) -> Details:

@@ -46,18 +46,12 @@ def newest_tokens(
         if name not in newest or token.sequence >= newest[name].sequence:
             newest.pop(name, None)  # so that what was renewed stands last
             newest[name] = token
-    if len(newest) > 1:
-        _trim(newest)
-    return newest
-
-
-def _trim(tokens: dict[str, SyncToken]) -> None:
-    """Take out the first ones, until the others fit into a header."""
-    too_many = sum(map(_length, tokens.items())) - 1 - LONGEST_TOKENS
-    for name in list(tokens)[:-1] if too_many > 0 else ():
-        too_many -= _length((name, tokens.pop(name)))
+    too_many = sum(map(_length, newest.items())) - 1 - LONGEST_TOKENS
+    for name in list(newest)[:-1]:
         if too_many <= 0:
-            return
+            break
+        too_many -= _length((name, newest.pop(name)))
+    return newest
 
 
 def _length(token: tuple[str, SyncToken]) -> int:

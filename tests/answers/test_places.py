@@ -31,8 +31,6 @@ BODIES = {
     "two objects": "{}{}",
     "NaN": "NaN",
 }
-DEEP = {"key": "deep", "value": "v", "x": json.loads("[" * 98 + "]" * 98)}
-"""A setting that has a part nobody asks for, with which its page is one level too deep."""
 PAGES = {
     "tags that are a number": item(tags=5),
     "tags that are zero": item(tags=0),
@@ -41,12 +39,6 @@ PAGES = {
     "a tag that is a list": item(tags={"a": []}),
     "an ETag that is a number": item(etag=5, **FLAG),
     "a date that is a list": item(last_modified=[], **FLAG),
-    "a part of a setting that is deep": json.dumps(
-        {"items": [*[{"key": str(number), "value": "v"} for number in range(100)], DEEP]}
-    ),
-    "a part of a setting with tags that is deep": json.dumps(
-        {"items": [{"key": "k", "tags": {}}] * 100 + [DEEP]}
-    ),
     "a link that is zero": '{"items": [], "@nextLink": 0}',
     "a link that is a list": '{"items": [], "@nextLink": []}',
     "a link that is long": json.dumps({"items": [], "@nextLink": "/kv?" + "a" * 100_000}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,13 +60,16 @@ class Proxy:
         with server:
             client.sendall(opened)
             server.sendall(first)
-            _pump(client, server)
+            pump(client, server)
 
 
-def _pump(one: socket.socket, other: socket.socket) -> None:
+def pump(one: socket.socket, other: socket.socket) -> None:
     """Carry bytes both ways until one side hangs up."""
     while True:
-        for source in select.select([one, other], [], [])[0]:
+        unread = [
+            each for each in (one, other) if isinstance(each, ssl.SSLSocket) and each.pending()
+        ]
+        for source in unread or select.select([one, other], [], [])[0]:
             content = source.recv(65_536)
             if not content:
                 return
@@ -73,16 +77,21 @@ def _pump(one: socket.socket, other: socket.socket) -> None:
 
 
 @contextmanager
-def connect_proxy() -> Iterator[Proxy]:
-    """Run a proxy on loopback."""
+def connect_proxy(tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Run a proxy on loopback, one that is spoken to by TLS if there is a context."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        proxy = Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        port = listener.getsockname()[1]
+        proxy = Proxy(f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}")
         clients: list[socket.socket] = []
         threads: list[threading.Thread] = []
 
         def serve(client: socket.socket) -> None:
             with client, suppress(OSError):  # either side may hang up at any moment
-                proxy.serve(client)
+                if tls is None:
+                    proxy.serve(client)
+                    return
+                with tls.wrap_socket(client, server_side=True) as secret:
+                    proxy.serve(secret)
 
         def accept() -> None:
             with suppress(OSError):
