@@ -92,33 +92,46 @@ def test_what_one_flag_or_setting_uses_is_used(
     assert told == replace(expected, snapshot_reference=True)
 
 
-def header(usage: Usage = PLAIN, environment: Environment = ANYWHERE, **others: Any) -> str:
+def header(usage: Usage, environment: Environment = ANYWHERE, **others: Any) -> str:
     """Return the header of a check without replicas."""
     given: dict[str, Any] = {"startup": False, "replicas": 0, "balanced": False, "tags": ()}
     return correlation_context(environment, usage, **{**given, **others})
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
+    ("usage", "expected"),
     [
-        (header(), "RequestType=Watch"),
-        (header(startup=True), "RequestType=Startup"),
-        (header(replicas=2), "RequestType=Watch,ReplicaCount=2"),
-        (header(environment=Environment(host="H")), "RequestType=Watch,Host=H"),
-        (header(Usage(filters=frozenset({"TRGT", "CSTM", "TIME", "PRCNT"}))),
-         "RequestType=Watch,Filter=CSTM+PRCNT+TIME+TRGT"),
-        (header(Usage(max_variants=3)), "RequestType=Watch,MaxVariants=3"),
-        (header(Usage(seed=True)), "RequestType=Watch,FFFeatures=Seed"),
-        (header(Usage(seed=True, telemetry=True)), "RequestType=Watch,FFFeatures=Seed+Telemetry"),
-        (header(balanced=True), "RequestType=Watch,Features=LB"),
-        (header(Usage(ai=True, chat_completion=True, snapshot_reference=True), balanced=True),
-         "RequestType=Watch,Features=LB+AI+AICC+SnapshotRef"),
-        (header(environment=Environment(feature_management="2.1")),
-         "RequestType=Watch,FMPyVer=2.1"),
-        (header(tags=("UsesKeyVault", "Failover")), "RequestType=Watch,UsesKeyVault,Failover"),
-        (header(environment=Environment(enabled=False), tags=("Failover",)), ""),
+        (PLAIN, ""),
+        (Usage(filters=frozenset({"TRGT", "CSTM", "TIME", "PRCNT"})),
+         ",Filter=CSTM+PRCNT+TIME+TRGT"),
+        (Usage(filters=frozenset({"TIME"})), ",Filter=TIME"),
+        (Usage(max_variants=3), ",MaxVariants=3"),
+        (Usage(seed=True), ",FFFeatures=Seed"),
+        (Usage(telemetry=True), ",FFFeatures=Telemetry"),
+        (Usage(seed=True, telemetry=True), ",FFFeatures=Seed+Telemetry"),
+        (Usage(ai=True), ",Features=AI"),
+        (Usage(ai=True, chat_completion=True, snapshot_reference=True),
+         ",Features=AI+AICC+SnapshotRef"),
+        (Usage(max_variants=2, seed=True, ai=True), ",MaxVariants=2,FFFeatures=Seed,Features=AI"),
     ],
 )  # fmt: skip
-def test_the_header_names_only_what_is_used(value: str, expected: str) -> None:
-    """Each part has its place and its spelling; switched off, there is none."""
-    assert value == expected
+def test_the_header_names_the_features_that_are_used(usage: Usage, expected: str) -> None:
+    """Each has its place and its spelling; what is not used is not there."""
+    assert header(usage) == f"RequestType=Watch{expected}"
+
+
+def test_the_header_names_who_asks_and_how() -> None:
+    """Replicas, platform, load balancing and version have their places; tags stand at its end."""
+    assert header(PLAIN, startup=True) == "RequestType=Startup"
+    assert header(PLAIN, replicas=2) == "RequestType=Watch,ReplicaCount=2"
+    assert header(PLAIN, balanced=True) == "RequestType=Watch,Features=LB"
+    tags = ("UsesKeyVault", "Failover")
+    assert header(PLAIN, tags=tags) == "RequestType=Watch,UsesKeyVault,Failover"
+    told = header(PLAIN, Environment(host="H", feature_management="2.1"), tags=("Failover",))
+    assert told == "RequestType=Watch,Host=H,FMPyVer=2.1,Failover"
+
+
+def test_switched_off_there_is_no_header() -> None:
+    """Nothing is told then, whatever is used."""
+    off = Environment(enabled=False, host="H")
+    assert header(Usage(seed=True), off, tags=("Failover",), replicas=2) == ""

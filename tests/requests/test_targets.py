@@ -52,24 +52,28 @@ def test_a_listing_names_filters_and_keeps_the_order_of_tags(
     assert list_target(selector, prefix) == f"/kv?{query}"
 
 
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        (key_target(WatchKey("a/b c")), f"/kv/a%2Fb%20c?{API}"),
-        (key_target(WatchKey("a", "prod/1")), f"/kv/a?{API}&label=prod%2F1"),
-        (snapshot_target("two words/1"), f"/snapshots/two%20words%2F1?{API}"),
-        (snapshot_list_target("two words/1"), f"/kv?{API}&snapshot=two%20words%2F1"),
-        (clock_target(), f"/keys?{API}&name=.appconfig"),
-        (secret_target(SecretIdentifier("https://v", "pw", None)), "/secrets/pw?api-version=7.4"),
-        (
-            secret_target(SecretIdentifier("https://v", "pw", "7f")),
-            "/secrets/pw/7f?api-version=7.4",
-        ),
-    ],
-)
-def test_every_other_target_is_encoded_alike(target: str, expected: str) -> None:
-    """A slash inside a name is no part of the path; a version of the API stands first."""
-    assert target == expected
+def test_a_setting_and_its_label_are_encoded() -> None:
+    """A slash inside a key is no part of the path."""
+    assert key_target(WatchKey("a/b c")) == f"/kv/a%2Fb%20c?{API}"
+    assert key_target(WatchKey("a", "prod/1")) == f"/kv/a?{API}&label=prod%2F1"
+
+
+def test_a_snapshot_is_encoded_in_path_and_query() -> None:
+    """It is described at one target and listed at another."""
+    assert snapshot_target("two words/1") == f"/snapshots/two%20words%2F1?{API}"
+    assert snapshot_list_target("two words/1") == f"/kv?{API}&snapshot=two%20words%2F1"
+
+
+def test_a_secret_is_asked_for_with_its_version_if_it_names_one() -> None:
+    """Key Vault has versions of its own API."""
+    for version, path in ((None, "/secrets/pw"), ("7f", "/secrets/pw/7f")):
+        identifier = SecretIdentifier("https://v", "pw", version)
+        assert secret_target(identifier) == f"{path}?api-version=7.4"
+
+
+def test_the_time_is_asked_for_with_a_small_answer() -> None:
+    """A name that no setting has makes it small."""
+    assert clock_target() == f"/keys?{API}&name=.appconfig"
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,20 @@ def test_when_one_plan_raises_the_others_are_closed_before_anything_is_sent() ->
         schedule.result()
 
 
+def test_effects_of_a_plan_that_was_closed_at_once_are_not_handed_out() -> None:
+    """Where a sibling raises before it asks for anything, nothing is begun for the others."""
+
+    @plan
+    def raising() -> Steps[float]:
+        raise OSError("at once")
+        yield ()
+
+    schedule = Schedule(side_by_side(nap(1), raising(), nap(2)))
+    assert schedule.start() == []
+    with pytest.raises(OSError, match="at once"):
+        schedule.result()
+
+
 def test_together_with_nothing_to_run_answers_at_once() -> None:
     """No plans, no waiting."""
     schedule = Schedule(side_by_side())
