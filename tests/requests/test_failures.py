@@ -1,0 +1,94 @@
+"""What is said of a request that failed, and which public error it becomes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from appconfig_provider import errors
+from appconfig_provider._rest.failures import Kind, RequestFailed, refused
+
+ORIGIN = "https://one.azconfig.io"
+
+
+@pytest.mark.parametrize(
+    ("doing", "status", "hint"),
+    [
+        ("GET /kv?key=a", 400, "check the selectors"),
+        ("GET /kv?key=a", 401, "check the access key"),
+        ("GET /kv?key=a", 403, "App Configuration Data Reader"),
+        ("GET /kv?key=a", 404, "check the endpoint"),
+        ("GET /kv?key=a", 429, "quota"),
+        ("GET /snapshots/s", 403, "App Configuration Data Reader"),
+        ("GET /secrets/s", 401, "check the credential for Key Vault"),
+        ("GET /secrets/s", 403, "Key Vault Secrets User"),
+        ("GET /secrets/s", 404, "no such secret"),
+        ("GET /secrets/s", 429, ""),
+        ("GET /kv?key=a", 500, ""),
+        ("PUT /kv/a", 403, ""),
+        ("HEAD /keys", 403, ""),
+    ],
+)
+def test_a_refusal_says_what_to_do_about_it(doing: str, status: int, hint: str) -> None:
+    """The hint follows from who refused what; where none helps, nothing is said."""
+    failure = refused(ORIGIN, status, b"", doing)
+    before, _, told = str(failure).partition("; ")
+    assert before == f"{ORIGIN}: answered {status} to {doing}"
+    assert (hint in told) if hint else told == ""
+    assert (failure.kind, failure.status) == (Kind.REFUSED, status)
+    assert failure.permanent is (status in {400, 401, 403, 404})
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"title": "Bad", "detail": "Key is too long"}, " (Bad: Key is too long)"),
+        ({"title": "Bad"}, " (Bad)"),
+        ({"detail": "Key is too long"}, " (Key is too long)"),
+        ({"title": "", "detail": 7}, ""),
+        ([], ""),
+        (b"<html>", ""),
+        (b"", ""),
+    ],
+)
+def test_a_refusal_repeats_what_the_service_said(body: object, told: str) -> None:
+    """Title and detail of a problem body; anything else is not repeated."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    failure = refused(ORIGIN, 500, content, "GET /kv")
+    assert str(failure) == f"{ORIGIN}: answered 500 to GET /kv{told}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "public"),
+    [
+        (Kind.REFUSED, 401, errors.ClientAuthenticationError),
+        (Kind.REFUSED, 404, errors.ResourceNotFoundError),
+        (Kind.REFUSED, 403, errors.HttpResponseError),
+        (Kind.REFUSED, 503, errors.HttpResponseError),
+        (Kind.UNREACHABLE, None, errors.ServiceRequestError),
+        (Kind.UNTRUSTED, None, errors.ServiceRequestError),
+        (Kind.UNANSWERED, None, errors.ServiceResponseError),
+        (Kind.OUT_OF_TIME, None, errors.ServiceResponseError),
+        (Kind.MALFORMED, None, errors.ServiceResponseError),
+    ],
+)
+def test_a_failure_is_handed_out_as_the_error_of_azure_core(
+    kind: Kind, status: int | None, public: type[Exception]
+) -> None:
+    """It has the same words, the status, and our own error as its cause."""
+    failure = RequestFailed(kind, ORIGIN, "no", status=status)
+    error = failure.as_public()
+    assert type(error) is public
+    assert str(error).splitlines()[0] == f"{ORIGIN}: no"
+    assert getattr(error, "status_code", None) == status
+    assert error.__cause__ is failure
+    assert not failure.foreign
+
+
+def test_the_error_of_a_credential_is_handed_out_as_it_is() -> None:
+    """Nothing is put in front of what the credential said."""
+    failure = RequestFailed(Kind.REFUSED, ORIGIN, "no token", status=401)
+    failure.original = original = errors.ClientAuthenticationError("its own words")
+    assert failure.foreign
+    assert failure.as_public() is original
