@@ -36,6 +36,7 @@ from appconfig_provider.process import (
     DriverT,
     PollerT,
     ProcessRecord,
+    is_master,
     keep_after_fork,
     leave_to_the_parent,
 )
@@ -148,12 +149,15 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         return of_check(context.options).seconds + of_reload(context).seconds
 
     @abstractmethod
-    def _make_poller(self) -> PollerT:
-        """Return what looks after this configuration."""
+    def _make_poller(self) -> PollerT | None:
+        """Return what looks after this configuration; None where nothing can."""
 
     def _keep_polling(self) -> None:
-        """See that the poller lives: a fork, or the end of an event loop, may have ended it."""
-        if self._process.poller is None or self._closed:
+        """See that the poller lives: a fork, or the end of an event loop, may have ended it.
+
+        A process that only forks workers needs none, and a fork while it works would be a risk.
+        """
+        if self._process.poller is None or self._closed or is_master():
             return
         poller = self._here().poller
         if poller is not None:

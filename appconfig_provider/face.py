@@ -53,6 +53,11 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
         log_problems(state, None)
         log_shared_names(context.options, state, self._shared)
         log_what_waits(context.options, state)
+        if context.options.polls and self._process.poller is None:
+            logger.warning(
+                "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
+                "--enable-threads. Until then a call of refresh() does what is due"
+            )
 
     @property
     def _subscriptions(self) -> tuple[Subscription, ...]:

@@ -1,15 +1,16 @@
 """What belongs to one process and must not be shared by two: flag, driver, poller.
 
 A process finds its own by its id, so that it does not matter how it was forked: with Python's
-`os.fork`, which calls the hooks below, or from C without them, as uWSGI does by default.
+`os.fork`, which calls the hook below, or from C without it, as uWSGI does by default.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import Self
 
@@ -74,6 +75,7 @@ _left_to_the_parent: list[object] = []
 def keep_after_fork(one: Forkable) -> None:
     """Have something begin anew in every child that this process forks from now on."""
     _living[id(one)] = one
+    _ask_uwsgi()
 
 
 def leave_to_the_parent(driver: object) -> None:
@@ -88,3 +90,48 @@ def _begin_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_after_fork)
+
+
+# uWSGI. Its module is there only inside of it.
+
+_RUNS_THREADS = frozenset({"enable-threads", "threads", "gevent", "gevent-monkey-patch"})
+"""Options without which the threads of a worker stand still between requests."""
+
+
+def runs_threads() -> bool:
+    """Tell whether threads get on while this process waits for requests."""
+    options = getattr(sys.modules.get("uwsgi"), "opt", None)
+    return not isinstance(options, dict) or not _RUNS_THREADS.isdisjoint(options)
+
+
+def is_master() -> bool:
+    """Tell whether this process only forks workers and serves nothing itself."""
+    master = getattr(sys.modules.get("uwsgi"), "masterpid", None)
+    return callable(master) and master() == os.getpid()
+
+
+class _PostFork:
+    """The hook that uWSGI calls in each worker; it has room for one, so this calls the last one."""
+
+    def __init__(self, before: object) -> None:
+        self._before = before
+
+    def __call__(self) -> None:
+        _begin_after_fork()
+        if callable(self._before):
+            self._before()
+
+
+def _ask_uwsgi() -> None:
+    """Have uWSGI call us in its workers, beside whatever else it calls there."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if not hasattr(uwsgi, "masterpid"):
+        return
+    before = getattr(uwsgi, "post_fork_hook", None)
+    decorators = sys.modules.get("uwsgidecorators")
+    chain = getattr(decorators, "postfork_chain", None)
+    if isinstance(chain, list) and before is getattr(decorators, "postfork_chain_hook", None):
+        if _begin_after_fork not in chain:
+            chain.append(_begin_after_fork)
+    elif not isinstance(before, _PostFork):
+        uwsgi.post_fork_hook = _PostFork(before)

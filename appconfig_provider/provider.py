@@ -21,6 +21,7 @@ from appconfig_provider.preparation import (
     refuse_coroutine,
     refuse_coroutines,
 )
+from appconfig_provider.process import runs_threads
 from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError, public
@@ -175,10 +176,10 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
 
     __slots__ = ()
 
-    def _make_poller(self) -> ThreadPoller:
+    def _make_poller(self) -> ThreadPoller | None:
         from appconfig_provider._drive.polling import ThreadPoller
 
-        return ThreadPoller(self, self._context.clock)
+        return ThreadPoller(self, self._context.clock) if runs_threads() else None
 
     def refresh(self, force: bool = False) -> bool:
         """Look at the sentinels if the interval has passed; load everything if one moved.

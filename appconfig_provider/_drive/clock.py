@@ -9,7 +9,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from queue import Empty, SimpleQueue
-from time import monotonic, sleep, time
+from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from appconfig_provider.protocols import Clock
@@ -51,7 +51,10 @@ class SystemClock:
     monotonic = staticmethod(monotonic)
     boottime = staticmethod(boottime_of(sys.platform))
     time = staticmethod(time)
-    sleep = staticmethod(sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait on this thread, or on this greenlet where gevent has put its own `sleep` there."""
+        machine.sleep(seconds)
 
     async def asleep(self, seconds: float) -> None:
         """Wait in this task."""

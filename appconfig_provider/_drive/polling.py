@@ -3,16 +3,19 @@
 What to do next is decided in `rounds`, for both alike. A poller knows its configuration only
 weakly, so one that nobody else holds is collected, and its poller ends. Whoever makes something due
 sooner rings the *bell* that the poller sleeps by.
+
+Threads and queues are looked up in their modules when they are made: gevent may have replaced them
+there since this module was imported, and a real queue would stop all greenlets.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from queue import SimpleQueue
-from threading import Thread, current_thread
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from appconfig_provider.protocols import Clock
@@ -82,8 +85,8 @@ class ThreadPoller:
     def __init__(self, polled: SyncPolled, clock: Clock) -> None:
         self._polled = weakref.ref(polled, self._collected)
         self._clock = clock
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._thread: Thread | None = None
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread unless it runs; where none can be had, try again at the next call.
@@ -92,7 +95,7 @@ class ThreadPoller:
         """
         if self._thread is not None and self._thread.is_alive():
             return
-        self._thread = Thread(target=self._run, name="appconfig-provider", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="appconfig-provider", daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:
@@ -106,7 +109,7 @@ class ThreadPoller:
     def stop(self, seconds: float) -> None:
         """Let it end; wait so long at most for what it is doing."""
         self.ring()
-        if self._thread is not None and self._thread is not current_thread():
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(seconds)
 
     def _collected(self, _: weakref.ref[SyncPolled]) -> None:

@@ -7,11 +7,13 @@ Plans step, and the user's functions are called, on the thread that called `run`
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from queue import Empty
+from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import httpcore
@@ -205,10 +207,11 @@ class _Crew:
 
     def __init__(self, attempt: Callable[[Effect[object]], object]) -> None:
         self._attempt = attempt
-        self._work: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._done: SimpleQueue[tuple[Ticket, object]] = SimpleQueue()
+        # Looked up when they are made: gevent may have replaced them since the import.
+        self._work: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Ticket, object]] = queue.SimpleQueue()
         self._own: deque[Ticket] = deque()
-        self._threads: list[Thread] = []
+        self._threads: list[threading.Thread] = []
         self._limit = MAX_LANES
         self.busy = 0
         """Effects handed out and not answered yet."""
@@ -228,7 +231,7 @@ class _Crew:
                 self._own.append(ticket)
 
     def _start_another(self) -> None:
-        thread = Thread(target=self._labour, daemon=True)
+        thread = threading.Thread(target=self._labour, daemon=True)
         # Known before it runs: if a signal interrupts us here, it is told to end all the same.
         self._threads.append(thread)
         try:
