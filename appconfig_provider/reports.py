@@ -29,7 +29,7 @@ def call_back(
 ) -> Steps[None]:
     """Tell the user's functions about a refresh, each on its own: one that raises stops nothing.
 
-    When all have returned, the error of the refresh has no frames any more: `status` keeps it.
+    When all have returned, the errors that the state keeps for `status` have no frames any more.
     """
     try:
         for callback, news in _calls(options, outcome, subscriptions):
@@ -39,6 +39,8 @@ def call_back(
                 name = name_of(callback.function)
                 logger.error("the callback %s failed: %s", name, told(error))  # noqa: TRY400 - no text
     finally:
+        for kept in outcome.state.errors:
+            drop_frames(kept)
         if outcome.error is not None:
             drop_frames(outcome.error)
 

@@ -113,6 +113,12 @@ class State:
     """Why secrets that are owed could not be renewed, as the user was told; None: none failed."""
 
     @property
+    def errors(self) -> tuple[Exception, ...]:
+        """The errors that are kept for `status`, now or later."""
+        refused = self.rejected.error if self.rejected else None
+        return tuple(one for one in (self.attempt.error, self.unread, refused) if one is not None)
+
+    @property
     def due(self) -> float:
         """The one number that `refresh()` looks at: a timer passed and some endpoint is free."""
         timers = self.timers
