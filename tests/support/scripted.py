@@ -20,7 +20,6 @@ from appconfig_provider._plan import (
     Schedule,
     Send,
     Sleep,
-    VerifyConnections,
 )
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Options
@@ -81,8 +80,6 @@ class ScriptedDriver:
                 self.slept.append(seconds)
                 self.clock.advance(seconds)
                 return None
-            case VerifyConnections():
-                return None
             case AcquireToken(credential, scope):
                 return credential.get_token(scope)
             case Invoke(function, arguments):
@@ -90,6 +87,9 @@ class ScriptedDriver:
             case ResolveSrv(name):
                 self.looked_up.append(name)
                 return self.names(name)
+            # By its name: an earlier package, on which marked tests run, has no such effect.
+            case _ if type(effect).__name__ == "VerifyConnections":
+                return None
             case _:
                 raise AssertionError(effect)
 
