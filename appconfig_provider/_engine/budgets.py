@@ -28,8 +28,15 @@ def of_first_load(options: Options) -> Allowance:
     """Return what `load()` has, where it is more than one attempt per endpoint."""
     seconds = options.load_budget
     if options.startup_budget:
-        return Allowance(seconds, f"startup_timeout={seconds:g} s")
+        return Allowance(seconds, name_of_startup(options))
     return Allowance(seconds, f"the default of startup_timeout ({seconds:g} s)")
+
+
+def name_of_startup(options: Options) -> str:
+    """Return the keyword that says how long `load()` may take, and what it was given."""
+    waits = options.polling.init_wait if options.polling else None
+    keyword = "startup_timeout" if waits is None else "init_wait"
+    return f"{keyword}={options.startup_budget:g} s"
 
 
 def of_check(options: Options) -> Allowance:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 
 from appconfig_provider._engine.access import Turn
-from appconfig_provider._engine.budgets import Budget, of_first_load
+from appconfig_provider._engine.budgets import Budget, name_of_startup, of_first_load
 from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
@@ -49,8 +49,8 @@ class NotInTime(EngineError):
 class NobodyAnswered(NotInTime):
     """Every endpoint failed until the budget was used up; holds the last failure of each."""
 
-    def __init__(self, failures: tuple[RequestFailed, ...], budget: float) -> None:
-        super().__init__(f"no usable answer within startup_timeout={budget:g} s", failures)
+    def __init__(self, failures: tuple[RequestFailed, ...], budget: str) -> None:
+        super().__init__(f"no usable answer within {budget}", failures)
         self.failures = failures
 
 
@@ -78,7 +78,7 @@ def start(context: Context) -> Steps[State]:
         fleet = answer.fleet
         pause = _pause(context, answer, began, attempt)
         if pause is None:
-            raise NobodyAnswered(answer.failures, options.startup_budget)
+            raise NobodyAnswered(answer.failures, name_of_startup(options))
         logger.warning(
             "no endpoint gave a usable answer yet; next try in %.1f s: %s",
             pause,

@@ -153,6 +153,16 @@ VAULT = "https://v.vault.azure.net"
 REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 
 
+@pytest.mark.mended("an error does not say which budget ran out")
+def test_the_time_of_a_poller_that_starts_has_its_own_name() -> None:
+    """Where `Polling.auto(init_wait=...)` says how long load() may take, the error says so."""
+    store = Slow(polling=Polling.auto(init_wait=5))
+    store.seconds = 1.0
+    with pytest.raises(NobodyAnswered, match="no usable answer within init_wait=5 s") as caught:
+        store.start()
+    assert "init_wait=5 s was used up" in str(caught.value.failures[0])
+
+
 def with_secrets(store: Slow) -> None:
     """Make every page of a store a reference to the same secret of its version."""
     plain = store.driver.answer
