@@ -86,9 +86,11 @@ def _judge_rest(life: Life, run: Run, before: State) -> None:
 def known_pages(life: Life) -> dict[str, str | None]:
     """Return the ETags of the pages that are known, by target, but of listings to be read anew.
 
-    A listing is read anew once it has come to be of many more pages than it needs.
+    What was loaded last is what is known, also when it was refused. A listing is read anew once it
+    has come to be of many more pages than it needs.
     """
-    content, size = life.provider._state.content, life.stage.history.page_size
+    state, size = life.provider._state, life.stage.history.page_size
+    content = state.content if state.rejected is None else state.rejected.content
     return {
         page.target: page.etag
         for pages in (*content.settings, *(content.flags or ()))
