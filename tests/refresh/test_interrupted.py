@@ -315,6 +315,9 @@ def test_a_call_may_be_broken_off_at_every_line(face: str, way: str) -> None:
     interrupt_everywhere(face, way, Interrupt)
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12), reason="sys.settrace tells of some instructions only, since 3.12"
+)
 @pytest.mark.parametrize("face", ["sync", "aio"])
 @pytest.mark.parametrize("way", ["moved", "notified", "closed"])
 def test_a_call_may_be_broken_off_between_any_two_instructions(face: str, way: str) -> None:
