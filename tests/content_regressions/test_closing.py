@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpcore
 import pytest
 
 from appconfig_provider import ConfigurationSnapshot, SettingSelector
+from appconfig_provider._drive.connections import Connection, ConnectionKinds
 from appconfig_provider.testing import (
     AsyncStaticCredential,
     Emulator,
@@ -40,10 +40,8 @@ def lanes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(kind, method, counting)
 
-    count(httpcore.HTTPConnection, "__init__", "opened")
-    count(httpcore.AsyncHTTPConnection, "__init__", "opened")
-    count(httpcore.HTTPConnection, "close", "closed")
-    count(httpcore.AsyncHTTPConnection, "aclose", "closed")
+    count(ConnectionKinds, "open", "opened")
+    count(Connection, "close", "closed")
     return counted
 
 

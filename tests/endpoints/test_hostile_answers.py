@@ -59,7 +59,7 @@ def _judged(here: Scene, took: float, allowed: float, values: dict[str, Any], va
 
 
 def _breaches(jobs: dict[str, Callable[[], str]], workers: int) -> dict[str, str]:
-    """Do all jobs; one that took too long among others is done once more, alone."""
+    """Do all jobs; one that broke the rule among others is done once more, alone."""
     with ThreadPoolExecutor(workers) as pool:
         futures = {name: pool.submit(job) for name, job in jobs.items()}
         found = {name: _outcome(future.result) for name, future in futures.items()}

@@ -1,0 +1,60 @@
+"""Loads, uses up every file descriptor, refreshes, frees them, and refreshes again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import sys
+from typing import Any
+
+import appconfig_provider
+import appconfig_provider.aio
+
+logging.disable()
+where, face, proxy = sys.argv[1:]
+told: list[Exception] = []
+
+
+def use_up() -> list[int]:
+    """Open files until none can be opened."""
+    held: list[int] = []
+    try:
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return held
+
+
+async def main() -> None:
+    """Do it with either face."""
+    keywords: dict[str, Any] = {
+        "connection_string": where,
+        "refresh_on": ["sentinel"],
+        "on_refresh_error": told.append,
+        "proxy": proxy,
+    }
+    if face == "aio":
+        config: Any = await appconfig_provider.aio.load(**keywords)
+    else:
+        config = appconfig_provider.load(**keywords)
+
+    async def refresh() -> bool:
+        done = config.refresh(force=True)
+        return bool(await done) if face == "aio" else done
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    held = use_up()
+    print(await refresh())
+    print("told" if told else "silent")
+    for one in held:
+        os.close(one)
+    print(await refresh())
+    print("healed" if config.status.last_error is None else config.status.last_error)
+    closed = config.close()
+    if face == "aio":
+        await closed
+
+
+asyncio.run(main())
