@@ -189,8 +189,8 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
         another refresh keyword was given) or the provider is closed. Never raises for trouble with
         the store: the old generation stays, a warning is logged, `status.last_error` is set and
         `on_refresh_error` is called. `force` ignores the interval and back-off; what has not
-        changed is still not loaded. With `Polling.auto()` it leaves what is due to the poller,
-        unless that is late.
+        changed is still not loaded, but secrets without a version are read again. With
+        `Polling.auto()` it leaves what is due to the poller, unless that is late.
         """
         if not force and self._monotonic() < self._wake:
             return False
