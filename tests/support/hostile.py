@@ -182,6 +182,7 @@ class Hostile:
     late: float = 0.0
     """Seconds after which it follows."""
     tls: ssl.SSLContext | None = None
+    upstream_tls: bool = False
     spoilt: int = 0
     """Bad answers begun."""
     used_again: int = 0
@@ -197,7 +198,7 @@ class Hostile:
             self._converse(secret, over)
 
     def _converse(self, connection: socket.socket, over: threading.Event) -> None:
-        with socket.create_connection(("127.0.0.1", self.upstream)) as store:
+        with self._store() as store:
             while request := read_head(connection):
                 store.sendall(request)
                 good = _read_answer(store)
@@ -209,6 +210,12 @@ class Hostile:
                 if read_head(connection):
                     self.used_again += 1
                 return
+
+    def _store(self) -> socket.socket:
+        plain = socket.create_connection(("127.0.0.1", self.upstream))
+        if not self.upstream_tls:
+            return plain
+        return ssl._create_unverified_context().wrap_socket(plain)
 
     def _answer(self, connection: socket.socket, good: bytes) -> None:
         if self.late:
