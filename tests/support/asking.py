@@ -1,0 +1,151 @@
+"""An engine in virtual time whose store tells what it was asked for, in which order.
+
+The store has one page for each listing, and everything in it has a version: the setting `k`, the
+flag `beta`, the sentinel, and `f` in the snapshot `one`, which a setting may refer to.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from appconfig_provider import SettingSelector
+from appconfig_provider._engine.refresh import Outcome, refresh
+from appconfig_provider._engine.startup import start
+from appconfig_provider._engine.state import State
+from appconfig_provider._plan import Effect, Request, Response, VerifyConnections
+from appconfig_provider.options import Options
+from appconfig_provider.testing import FakeClock
+from tests.support.scripted import (
+    CONNECTION,
+    ScriptedDriver,
+    context_for,
+    page,
+    setting,
+    single,
+    status,
+)
+
+FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
+DATE = "Fri, 20 Nov 2026 23:52:02 GMT"
+
+FLAGS = {"feature_flag_enabled": True}
+FRESH_FLAGS = {**FLAGS, "feature_flag_refresh_enabled": True}
+SENTINEL = {"refresh_on": ["sentinel"]}
+PAGES = {"refresh_enabled": True}
+
+
+class World(ScriptedDriver):
+    """A store of one page for each listing; what is asked with an ETag is told with a `?`."""
+
+    asked: list[str]
+    versions: dict[str, int]
+    refers: bool
+
+    def _perform(self, effect: Effect[object]) -> object:
+        if isinstance(effect, VerifyConnections):
+            self.asked.append("verify")
+        return super()._perform(effect)
+
+
+def name_of(request: Request) -> str:
+    """Return what a request asks for."""
+    target = request.target
+    if request.method == "HEAD":
+        return "clock"
+    if target.startswith("/kv/sentinel"):
+        return "sentinel"
+    if target.startswith("/snapshots/"):
+        return "snapshot"
+    if "snapshot=" in target:
+        return "frozen"
+    return "flags" if "featureflag" in target else "settings"
+
+
+def world_of(*, refers: bool = False) -> World:
+    """Return a store in which everything is of the first version."""
+
+    def answer(request: Request) -> Response:
+        name = name_of(request)
+        etag = f"{name}{world.versions.get(name, 1)}"
+        known = dict(request.headers).get("if-none-match")
+        world.asked.append(name + ("?" if known else ""))
+        if known == f'"{etag}"':
+            return status(304)
+        found = contents(world, name, etag)
+        past = {"memento-datetime": DATE, "date": DATE}
+        return Response(found.status, {**found.headers, **past}, found.body)
+
+    world = World(answer, FakeClock())
+    world.asked, world.versions, world.refers = [], {}, refers
+    return world
+
+
+def contents(world: World, name: str, etag: str) -> Response:
+    """Return what the store holds now."""
+    number = str(world.versions.get(name, 1))
+    reference = setting("r", '{"snapshot_name": "one"}', "r", content_type=REFERENCE_TYPE)
+    flag = json.dumps({"enabled": True, "number": number})
+    pages = {
+        "settings": [setting("k", number), *([reference] if world.refers else [])],
+        "frozen": [setting("f", number)],
+        "flags": [setting(".appconfig.featureflag/beta", flag, etag, content_type=FLAG_TYPE)],
+    }
+    if name in pages:
+        return page(pages[name], etag)
+    if name == "sentinel":
+        return single(setting("sentinel", number, etag))
+    if name == "clock":
+        return status(200)
+    return Response(200, {}, b'{"status": "ready", "composition_type": "key"}')
+
+
+@dataclass
+class Life:
+    """A provider's engine, and the store it talks to."""
+
+    keywords: dict[str, Any]
+    refers: bool = False
+    world: World = field(init=False)
+    state: State = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.world = world_of(refers=self.refers)
+        given = {
+            "connection_string": CONNECTION,
+            "selects": [SettingSelector(key_filter="*")],
+            "replica_discovery_enabled": False,
+            **self.keywords,
+        }
+        self.context = context_for(self.world.clock, Options(**given))
+        self.state = self.world.run(start(self.context))
+
+    def refresh(self, *moved: str, after: float = 1e4, force: bool = False) -> tuple[Outcome, str]:
+        """Refresh once, after some things have moved; return what was asked, too."""
+        outcome, asked = self.attempt(*moved, after=after, force=force)
+        assert outcome.error is None
+        return outcome, asked
+
+    def attempt(self, *moved: str, after: float = 1e4, force: bool = False) -> tuple[Outcome, str]:
+        """Do the same where it may fail."""
+        for name in moved:
+            self.world.versions[name] = self.world.versions.get(name, 1) + 1
+        self.world.asked.clear()
+        self.world.clock.advance(after)
+        outcome = self.world.run(refresh(self.context, self.state, force=force))
+        self.state = outcome.state
+        return outcome, " ".join(self.world.asked)
+
+    def served(self) -> dict[str, str]:
+        """Return the version of each thing that is served."""
+        found = {
+            name: str(self.state.snapshot[name])
+            for name in ("k", "f")
+            if name in self.state.snapshot
+        }
+        flags: Any = self.state.snapshot.get("feature_management")
+        if flags is not None:
+            found["flag"] = flags["feature_flags"][0]["number"]
+        return found
