@@ -10,11 +10,12 @@ import os
 import sys
 import weakref
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from appconfig_provider.flight import Flight
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing's own needs Python 3.11
 
 DriverT = TypeVar("DriverT", bound="Driver")
 PollerT = TypeVar("PollerT", bound="Poller")
