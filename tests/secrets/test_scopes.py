@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appconfig_provider.vaults import scope_of
-
-from .test_trust import DOMAINS, FOREIGN
+from tests.secrets.test_trust import DOMAINS, FOREIGN
 
 
 @pytest.mark.parametrize(
