@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from appconfig_provider import Polling
+from appconfig_provider._engine.budgets import Allowance, Budget
 from appconfig_provider._engine.startup import NobodyAnswered, start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Effect, Request, Response, Send
@@ -69,6 +71,28 @@ def test_a_short_budget_is_halved_at_each_wait() -> None:
     error = public(caught.value)
     assert isinstance(error, StartupTimeout)
     assert len(error.causes) == 1
+
+
+def test_the_error_names_the_keyword_that_said_how_long() -> None:
+    """`startup_timeout`, or `init_wait` of the poller where that was given."""
+    given: list[tuple[dict[str, Any], str]] = [
+        ({"startup_timeout": 1, "polling": None}, "startup_timeout=1 s"),
+        ({"startup_timeout": 1}, "startup_timeout=1 s"),
+        ({"polling": Polling.auto(init_wait=2), "refresh_enabled": True}, "init_wait=2 s"),
+    ]
+    for keywords, words in given:
+        _, load = scene(unreachable, **keywords)
+        with pytest.raises(NobodyAnswered, match=f"within {words}"):
+            load()
+
+
+def test_who_runs_into_a_deadline_is_told_which_time_was_used_up() -> None:
+    """All of it, or the share that an endpoint has while others were not tried."""
+    budget = Budget(10.0, Allowance(5.0, "the time of a check (5 s)"))
+    assert budget.used_up(10.0) == "the time of a check (5 s) was used up"
+    assert budget.used_up(9.9) == "its share of the time of a check (5 s) was used up"
+    assert budget.share(4.0, 2) == 6.0
+    assert budget.share(4.0, 0) == 10.0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from appconfig_provider import SettingSelector
+from appconfig_provider._plan import Response
+from appconfig_provider.errors import SnapshotNotFoundError
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from tests.support.asking import FRESH_FLAGS, PAGES, SENTINEL, Life
 
@@ -181,10 +184,9 @@ def test_a_snapshot_that_is_gone_is_a_refused_generation() -> None:
     """It is told as an error of the content, not of the endpoint, and tried again later."""
     life = Life({**SENTINEL, "refresh_interval": 20}, refers=True)
     whole = life.world.answer
+    gone = Response(404, {}, b"")
     life.world.answer = lambda request: (
-        whole(request)
-        if not request.target.startswith("/snapshots/")
-        else type(whole(request))(404, {})
+        gone if request.target.startswith("/snapshots/") else whole(request)
     )
     outcome, _ = life.attempt("sentinel", "settings", after=20.0)
     assert "not in the store" in str(outcome.error)
@@ -194,3 +196,24 @@ def test_a_snapshot_that_is_gone_is_a_refused_generation() -> None:
     outcome, _ = life.attempt(after=20.0)
     assert outcome.error is None
     assert life.served() == {"k": "2", "f": "1"}
+
+
+@pytest.mark.parametrize("watched", [SENTINEL, PAGES])
+def test_a_selected_snapshot_that_is_gone_is_a_refused_generation_too(
+    watched: dict[str, Any],
+) -> None:
+    """What is served stays; the endpoint is not to blame, and another one is not asked."""
+    life = Life({**watched, "selects": [SettingSelector(snapshot_name="one")]})
+    assert life.served() == {"f": "1"}
+    whole = life.world.answer
+    gone = Response(404, {}, b"")
+    life.world.answer = lambda request: (
+        gone if request.target.startswith("/snapshots/") else whole(request)
+    )
+    outcome, _ = life.attempt("sentinel", "frozen")
+    assert isinstance(outcome.error, SnapshotNotFoundError)
+    assert life.served() == {"f": "1"}
+    assert life.state.fleet.endpoints[0].backoff.failures == 0
+    life.world.answer = whole
+    life.attempt(force=True)
+    assert life.served() == {"f": "2"}

@@ -14,7 +14,8 @@ from appconfig_provider import SettingSelector
 from appconfig_provider._engine.refresh import Outcome, refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
-from appconfig_provider._plan import Effect, Request, Response, VerifyConnections
+from appconfig_provider._plan import Effect, Request, Response, Send, VerifyConnections
+from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Options
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
@@ -43,10 +44,20 @@ class World(ScriptedDriver):
     asked: list[str]
     versions: dict[str, int]
     refers: bool
+    displaced: int
+    """How many times more a look at the connections finds that answers were displaced."""
+    deadlines: dict[str, float]
+    """Of the last request for each thing: until when it may take, in seconds from its beginning."""
 
     def _perform(self, effect: Effect[object]) -> object:
         if isinstance(effect, VerifyConnections):
             self.asked.append("verify")
+            if self.displaced:
+                self.displaced -= 1
+                raise RequestFailed(Kind.UNASKED, effect.origin, "more came than was asked for")
+        if isinstance(effect, Send):
+            left = effect.deadline - self.clock.monotonic()
+            self.deadlines[name_of(effect.request)] = left
         return super()._perform(effect)
 
 
@@ -80,6 +91,7 @@ def world_of(*, refers: bool = False) -> World:
 
     world = World(answer, FakeClock())
     world.asked, world.versions, world.refers = [], {}, refers
+    world.displaced, world.deadlines = 0, {}
     return world
 
 
