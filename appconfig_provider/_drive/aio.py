@@ -101,7 +101,13 @@ class AsyncDriver:
         """Run a plan to its end; return or raise what it does."""
         schedule = Schedule(plan)
         try:
-            home = self._home()
+            return await self._run(schedule, self._home())
+        finally:
+            schedule.close()
+
+    async def _run(self, schedule: Schedule[T], home: _Home) -> T:
+        home.connections.end()  # of an earlier run, whose own end was interrupted
+        try:
             tickets = schedule.start()
             while tickets:
                 if len(tickets) == 1:
@@ -111,7 +117,7 @@ class AsyncDriver:
                     tickets = await self._side_by_side(schedule, tickets, home)
             return schedule.result()
         finally:
-            schedule.close()
+            home.connections.end()
 
     def for_child(self) -> AsyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
@@ -205,7 +211,7 @@ class AsyncDriver:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
         idle = None if anew else connections.take(origin)
-        connection = idle or _KINDS.open(self._network, origin)
+        connection = idle or connections.add(_KINDS.open(self._network, origin))
         self.sent += 1
         try:
             left = time_left(effect, self._clock)
@@ -214,7 +220,7 @@ class AsyncDriver:
                 answer = await self._exchange(connection, request, effect)
         except BaseException as error:
             # Never use a connection again after a failed or cancelled exchange.
-            connection.close()
+            connections.drop(connection)
             if isinstance(error, Unasked):
                 connections.distrust(origin)
             if idle is not None and worth_repeating(effect, error):

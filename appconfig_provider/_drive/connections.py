@@ -18,6 +18,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from threading import Thread, current_thread
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -61,6 +63,8 @@ class Connection(Generic[HttpT, BackendT]):
     """httpcore's side, which knows HTTP."""
     backend: BackendT
     """Our side, which knows sockets."""
+    user: Thread | None = None
+    """The thread that uses it, or used it last."""
 
     def close(self) -> None:
         """Close the socket; httpcore's side is not used any more."""
@@ -137,10 +141,35 @@ class Connections(Generic[HttpT, BackendT]):
     """
 
     def __init__(self) -> None:
+        self._open: set[Connection[HttpT, BackendT]] = set()
+        """Every connection that was not closed yet: an interrupted call must not lose one."""
         self._idle: dict[str, deque[Connection[HttpT, BackendT]]] = {}
         self._single_use: dict[str, float] = {}
         """By origin: until when its connections serve one request each."""
         self.closed = False
+
+    def add(self, connection: Connection[HttpT, BackendT]) -> Connection[HttpT, BackendT]:
+        """Take note of a new connection, before it is used."""
+        self._open.add(connection)
+        connection.user = current_thread()
+        return connection
+
+    def drop(self, connection: Connection[HttpT, BackendT]) -> None:
+        """Close a connection for good."""
+        connection.close()
+        self._open.discard(connection)
+
+    def end(self) -> None:
+        """Close what a call that was interrupted has left in use.
+
+        A thread that is left behind in the middle of a request closes its own when that is over.
+        """
+        idle = set(chain.from_iterable(list(self._idle.values())))
+        for connection in list(self._open):
+            user = connection.user
+            left_behind = user is not None and user.is_alive() and user is not current_thread()
+            if connection not in idle and not left_behind:
+                self.drop(connection)
 
     def take(self, origin: str) -> Connection[HttpT, BackendT] | None:
         """Return an idle connection that nothing waits on, if there is one.
@@ -151,8 +180,9 @@ class Connections(Generic[HttpT, BackendT]):
         while (connection := self._pop(origin)) is not None:
             unread = b"" if connection.expired else connection.backend.unread()
             if unread is None:
+                connection.user = current_thread()
                 return connection
-            connection.close()
+            self.drop(connection)
             if unread:
                 self.distrust(origin)
         return None
@@ -164,9 +194,9 @@ class Connections(Generic[HttpT, BackendT]):
             RequestFailed: more came than the answer.
         """
         if self.closed or connection.expired or self._once(origin):
-            connection.close()
+            self.drop(connection)
         elif connection.left_over:
-            connection.close()
+            self.drop(connection)
             self.distrust(origin)
         else:
             self._idle.setdefault(origin, deque()).append(connection)
@@ -202,7 +232,7 @@ class Connections(Generic[HttpT, BackendT]):
 
     def _discard(self, origin: str) -> None:
         while (connection := self._pop(origin)) is not None:
-            connection.close()
+            self.drop(connection)
 
     def _once(self, origin: str) -> bool:
         return monotonic() < self._single_use.get(origin, 0.0)

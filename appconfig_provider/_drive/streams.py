@@ -214,6 +214,7 @@ class Backend(httpcore.NetworkBackend):
     def __init__(self) -> None:
         self.deadline = Deadline()
         self.stream: Stream | None = None
+        self._opening: socket.socket | None = None
 
     def begin(self, seconds: float) -> None:
         """Prepare for a request that may take so many seconds in all."""
@@ -252,6 +253,8 @@ class Backend(httpcore.NetworkBackend):
         """Close what was opened, however far it got."""
         if self.stream is not None:
             self.stream.close()
+        if self._opening is not None:
+            self._opening.close()
 
     def _first_connected(self, found: list[Any], until: float) -> Stream:
         last: OSError = OSError("the host has no address")
@@ -266,11 +269,13 @@ class Backend(httpcore.NetworkBackend):
         raise last
 
     def _connected(self, how: tuple[int, int, int], address: Any, seconds: float) -> Stream:
-        self.stream = Stream(socket.socket(*how), self.deadline)
+        # In this order: whatever interrupts it, `close` finds what was opened.
+        raw = self._opening = socket.socket(*how)
         try:
+            self.stream = Stream(raw, self.deadline)
             self.stream.connect(address, seconds)
         except BaseException:
-            self.stream.close()
+            raw.close()
             raise
         return self.stream
 

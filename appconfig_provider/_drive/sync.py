@@ -88,6 +88,7 @@ class SyncDriver:
 
     def run(self, plan: Plan[T]) -> T:
         """Run a plan to its end; return or raise what it does."""
+        self._connections.end()  # of an earlier run, whose own end was interrupted
         schedule = Schedule(plan)
         try:
             tickets = schedule.start()
@@ -100,6 +101,7 @@ class SyncDriver:
             return schedule.result()
         finally:
             schedule.close()
+            self._connections.end()
 
     def for_child(self) -> SyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
@@ -157,7 +159,7 @@ class SyncDriver:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
         idle = None if anew else self._connections.take(origin)
-        connection = idle or _KINDS.open(self._network, origin)
+        connection = idle or self._connections.add(_KINDS.open(self._network, origin))
         # The threads of a crew send side by side; adding to one number they could lose a count.
         thread = threading.get_ident()
         self._counts[thread] = self._counts.get(thread, 0) + 1
@@ -166,7 +168,7 @@ class SyncDriver:
             answer = self._exchange(connection, request, effect)
         except BaseException as error:
             # Never use a connection again after a failed exchange.
-            connection.close()
+            self._connections.drop(connection)
             if isinstance(error, Unasked):
                 self._connections.distrust(origin)
             if idle is not None and worth_repeating(effect, error):
