@@ -8,12 +8,25 @@ from typing import Any
 
 import pytest
 
+from appconfig_provider._engine.refresh import refresh
+from appconfig_provider._engine.startup import start
+from appconfig_provider._plan import Request, Response
 from appconfig_provider._rest.tracing import (
     Environment,
     Usage,
     correlation_context,
     read_environment,
     usage_of,
+)
+from appconfig_provider.options import Options
+from tests.support.scripted import (
+    CONNECTION,
+    REPLICA,
+    ScriptedDriver,
+    context_for,
+    page,
+    setting,
+    status,
 )
 
 TELEMETRY: dict[str, Any] = {"telemetry": {}}
@@ -135,3 +148,40 @@ def test_switched_off_there_is_no_header() -> None:
     """Nothing is told then, whatever is used."""
     off = Environment(enabled=False, host="H")
     assert header(Usage(seed=True), off, tags=("Failover",), replicas=2) == ""
+
+
+def sent(**keywords: Any) -> list[str]:
+    """Return the headers of a load that fails everywhere, and of a refresh that finds nothing."""
+    refusing = {"https://one.azconfig.io"} if keywords.get("replicas") else set()
+
+    def answer(request: Request) -> Response:
+        return status(503) if request.origin in refusing else page([setting("k", "v")])
+
+    driver = ScriptedDriver(answer)
+    given: dict[str, Any] = {
+        "connection_string": CONNECTION,
+        "replica_discovery_enabled": False,
+        "refresh_enabled": True,
+        **keywords,
+    }
+    context = context_for(driver.clock, Options(**given))
+    state = driver.run(start(context))
+    driver.clock.advance(60)
+    driver.run(refresh(context, state, force=True))
+    headers = [dict(request.headers)["correlation-context"] for request in driver.requests]
+    return list(dict.fromkeys(headers))
+
+
+def test_every_request_tells_how_it_came_about() -> None:
+    """At start and later, with how many replicas, and after a failover."""
+    assert sent() == ["RequestType=Startup", "RequestType=Watch"]
+    assert sent(secret_resolver=str) == [
+        "RequestType=Startup,UsesKeyVault",
+        "RequestType=Watch,UsesKeyVault",
+    ]
+    assert sent(replicas=[REPLICA], load_balancing_enabled=True) == [
+        "RequestType=Startup,ReplicaCount=1,Features=LB",
+        "RequestType=Startup,ReplicaCount=1,Features=LB,Failover",
+        "RequestType=Watch,ReplicaCount=1,Features=LB",
+        "RequestType=Watch,ReplicaCount=1,Features=LB,Failover",
+    ]

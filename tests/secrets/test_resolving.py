@@ -225,6 +225,16 @@ def test_a_reference_that_names_no_secret_is_refused_or_left_out() -> None:
     assert found.trouble is None
 
 
+@pytest.mark.parametrize(("name", "fixed"), [("x", False), ("x/1", True)])
+def test_a_secret_that_was_never_read_is_owed_as_what_it_is(name: str, fixed: bool) -> None:
+    """One with a version is read once, when it can be; then it never changes."""
+    driver = Driver(**{name: status(503)})
+    owed = resolved(driver, {"x": reference(url(name))}, policy="omit").secrets[url(name)]
+    assert (owed.value, owed.fixed) == (None, fixed)
+    assert is_wanted(owed, Reading.OWED, owed.due)
+    assert not is_wanted(owed, Reading.OWED, owed.due - 1)
+
+
 def test_a_value_that_did_not_change_stays_the_same_object() -> None:
     """One that did is replaced; what nobody points to any more is forgotten."""
     driver = Driver()

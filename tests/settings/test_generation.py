@@ -209,3 +209,32 @@ def test_a_setting_that_is_no_json_is_told_and_served_as_text() -> None:
     assert (problem.key, problem.label) == ("json", None)
     assert "is no JSON" in problem.told
     assert "hunter2" not in problem.told
+
+
+def test_json_that_did_not_change_is_the_same_object_in_every_generation() -> None:
+    """Also what came with a later one: each generation hands what it decoded to the next."""
+    store = Store(HOST, JSON)
+    states = [store.load()]
+    store.items.append({**JSON, "key": "late", "value": '{"b": [2]}'})
+    for value in ("south", "east"):
+        store.items[0] = {**HOST, "value": value}
+        store.driver.clock.advance(60)
+        states.append(store.driver.run(refresh(store.context, states[-1], force=False)).state)
+    first, second, third = (state.snapshot for state in states)
+    assert first["json"] is second["json"] is third["json"]
+    assert second["late"] is third["late"]
+
+
+def test_others_may_run_between_the_calls_of_a_mapper() -> None:
+    """After every five milliseconds of calls, since all together would stop an event loop."""
+    items = [setting(f"k{number}", "v") for number in range(10)]
+    store = Store(*items)
+
+    def mapper(_shown: ConfigurationSetting) -> None:
+        store.driver.clock.advance(0.002)
+
+    slow = Store(*items, configuration_mapper=mapper)
+    slow.driver.clock = store.driver.clock
+    slow.context = context_for(store.driver.clock, slow.context.options)
+    assert len(slow.load().snapshot) == 10
+    assert slow.driver.slept == [0.0] * 3
