@@ -107,6 +107,7 @@ def test_watching_pages_refused_content_is_known_and_rests() -> None:
     for _ in range(4):
         life.next()
     assert life.served() == {"k": "2"}
+    assert life.state.rejected is None
 
 
 def test_watching_pages_content_that_is_what_it_was_ends_the_refusal() -> None:

@@ -1,7 +1,8 @@
 """An engine in virtual time whose store tells what it was asked for, in which order.
 
 The store has one page for each listing, and everything in it has a version: the setting `k`, the
-flag `beta`, the sentinel, and `f` in the snapshot `one`, which a setting may refer to.
+flag `beta`, the sentinel, `f` in the snapshot `one`, which a setting may refer to, and the secret
+that `pw` points to where there is something to resolve it with.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from tests.support.scripted import (
 
 FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
+VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+SECRET = "https://v.vault.azure.net/secrets/pw"
 DATE = "Fri, 20 Nov 2026 23:52:02 GMT"
 
 FLAGS = {"feature_flag_enabled": True}
@@ -44,6 +47,7 @@ class World(ScriptedDriver):
     asked: list[str]
     versions: dict[str, int]
     refers: bool
+    keeps_secret: bool
     displaced: int
     """How many times more a look at the connections finds that answers were displaced."""
     deadlines: dict[str, float]
@@ -91,7 +95,7 @@ def world_of(*, refers: bool = False) -> World:
 
     world = World(answer, FakeClock())
     world.asked, world.versions, world.refers = [], {}, refers
-    world.displaced, world.deadlines = 0, {}
+    world.keeps_secret, world.displaced, world.deadlines = False, 0, {}
     return world
 
 
@@ -99,9 +103,14 @@ def contents(world: World, name: str, etag: str) -> Response:
     """Return what the store holds now."""
     number = str(world.versions.get(name, 1))
     reference = setting("r", '{"snapshot_name": "one"}', "r", content_type=REFERENCE_TYPE)
+    secret = setting("pw", f'{{"uri": "{SECRET}"}}', "s", content_type=VAULT_TYPE)
     flag = json.dumps({"enabled": True, "number": number})
     pages = {
-        "settings": [setting("k", number), *([reference] if world.refers else [])],
+        "settings": [
+            setting("k", number),
+            *([reference] if world.refers else []),
+            *([secret] if world.keeps_secret else []),
+        ],
         "frozen": [setting("f", number)],
         "flags": [setting(".appconfig.featureflag/beta", flag, etag, content_type=FLAG_TYPE)],
     }
@@ -125,6 +134,7 @@ class Life:
 
     def __post_init__(self) -> None:
         self.world = world_of(refers=self.refers)
+        self.world.keeps_secret = "secret_resolver" in self.keywords
         given = {
             "connection_string": CONNECTION,
             "selects": [SettingSelector(key_filter="*")],
@@ -154,7 +164,7 @@ class Life:
         """Return the version of each thing that is served."""
         found = {
             name: str(self.state.snapshot[name])
-            for name in ("k", "f")
+            for name in ("k", "f", "pw")
             if name in self.state.snapshot
         }
         flags: Any = self.state.snapshot.get("feature_management")
