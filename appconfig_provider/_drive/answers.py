@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import httpcore
 
@@ -14,6 +14,8 @@ from appconfig_provider.protocols import Clock
 
 MAX_BODY = 64 * 1024 * 1024
 """A page is at most 1 MB; an answer far beyond that is no page."""
+PIECE = 1024 * 1024
+"""Bytes that are unpacked before the clock is looked at again."""
 
 
 class Answer:
@@ -36,9 +38,15 @@ class Answer:
             RequestFailed: past the deadline, or past `MAX_BODY`.
             DecodingError: it is not encoded the way its header says.
         """
+        if self._unpacking is None:
+            self._keep(chunk)
+            return
+        # A little at a time: a small chunk may hold very much, which takes time of its own.
+        for piece in self._unpacking.unpack(chunk):
+            self._keep(piece)
+
+    def _keep(self, chunk: bytes) -> None:
         time_left(self._effect, self._clock)
-        if self._unpacking is not None:
-            chunk = self._unpacking.unpack(chunk, MAX_BODY - self._size + 1)
         self._size += len(chunk)
         if self._size > MAX_BODY:
             origin = self._effect.request.origin
@@ -68,17 +76,22 @@ class _Unpacking:
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
         self._begun = False
 
-    def unpack(self, chunk: bytes, room: int) -> bytes:
-        """Return a chunk unpacked, but not more than `room` bytes of it.
+    def unpack(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what a chunk holds, in pieces of at most `PIECE` bytes.
 
         Raises:
             DecodingError: it is neither of the two.
         """
+        while chunk:
+            yield self._piece(chunk)
+            chunk = self._stream.unconsumed_tail
+
+    def _piece(self, chunk: bytes) -> bytes:
         begun, self._begun = self._begun, True
         try:
-            return self._stream.decompress(chunk, room)
+            return self._stream.decompress(chunk, PIECE)
         except zlib.error as error:
             if begun:
                 raise DecodingError(str(error)) from error
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        return self.unpack(chunk, room)
+        return self._piece(chunk)
