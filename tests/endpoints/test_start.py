@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from appconfig_provider import Polling
-from appconfig_provider._engine.budgets import Allowance, Budget
+from appconfig_provider._engine.budgets import Allowance, Budget, of_first_load
 from appconfig_provider._engine.startup import NobodyAnswered, start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Effect, Request, Response, Send
@@ -61,6 +61,19 @@ def test_the_longer_nobody_answers_the_rarer_are_the_rounds() -> None:
     assert all(pause < 600 for pause, _ in pauses[4:])
 
 
+def test_after_ten_minutes_each_wait_is_twice_the_one_before() -> None:
+    """Where rounds are slow there have been few; ten minutes is the longest."""
+
+    def slow(request: Request) -> Response:
+        driver.clock.advance(250)
+        return unreachable(request)
+
+    driver, load = scene(slow, startup_timeout=10_000)
+    with pytest.raises(NobodyAnswered):
+        load()
+    assert driver.slept[:7] == [30.0, 30.0, 120.0, 240.0, 480.0, 600.0, 600.0]
+
+
 def test_a_short_budget_is_halved_at_each_wait() -> None:
     """Half of what is left keeps time for another try; below half a second there is none."""
     driver, load = scene(unreachable, startup_timeout=8)
@@ -93,6 +106,8 @@ def test_who_runs_into_a_deadline_is_told_which_time_was_used_up() -> None:
     assert budget.used_up(9.9) == "its share of the time of a check (5 s) was used up"
     assert budget.share(4.0, 2) == 6.0
     assert budget.share(4.0, 0) == 10.0
+    one_attempt = Options(connection_string=CONNECTION, startup_timeout=0)
+    assert of_first_load(one_attempt) == Allowance(100.0, "the default of startup_timeout (100 s)")
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,31 @@ def test_flags_do_not_wait_for_settings_that_are_refused(watched: dict[str, Any]
     assert life.state.rejected is None
 
 
+def test_flags_that_did_not_move_say_nothing_of_refused_settings() -> None:
+    """Settings stand refused until they were asked for again."""
+    life = Refusing({**SENTINEL, **FRESH_FLAGS}, k={"2"})
+    life.next("sentinel", "settings")
+    rejected = life.state.rejected
+    life.next()
+    assert life.next() == ("sentinel? flags?", False)
+    assert life.state.rejected is not None
+    assert rejected is not None
+    assert life.state.rejected.content == rejected.content
+
+
+def test_watching_pages_flags_and_settings_end_a_refusal_only_together() -> None:
+    """Where both had moved, the refusal ends when both are what is served."""
+    life = Refusing({**PAGES, **FRESH_FLAGS}, k={"2"}, flag={"2"})
+    life.next("settings", "flags")
+    assert life.state.rejected is not None
+    life.world.versions["flags"] = 1
+    life.next()
+    assert life.state.rejected is not None
+    life.world.versions["settings"] = 1
+    assert life.next() == ("settings? flags?", False)
+    assert life.state.rejected is None
+
+
 def test_refused_flags_leave_what_is_served_and_newer_ones_replace_them() -> None:
     """They rest as settings do; flags that are good again end the refusal."""
     life = Refusing({**SENTINEL, **FRESH_FLAGS}, flag={"2"})

@@ -74,6 +74,7 @@ def test_a_rotation_publishes_only_what_differs() -> None:
     assert life.next("secret", after=100.0) == ("secret", 1)
     assert life.state.snapshot.version == 2
     assert life.next(after=99.0) == ("", 0)
+    assert life.attempt(after=1.0)[1] == "", "the store is not asked for it"
 
 
 def test_flags_that_move_alone_read_no_secret() -> None:

@@ -278,6 +278,33 @@ def test_a_vault_without_a_credential_is_left_to_the_resolver() -> None:
 
 
 @pytest.mark.parametrize(
+    ("keywords", "understood"),
+    [
+        ({"secret_resolver": lambda uri: f"own {uri}"}, True),
+        ({"keyvault_credential": StaticCredential()}, False),
+        ({"secret_refresh_interval": None}, False),
+        (
+            {
+                "secret_resolver": lambda uri: f"own {uri}",
+                "keyvault_client_configs": {VAULT: {"credential": StaticCredential()}},
+            },
+            False,
+        ),
+    ],
+)
+def test_an_address_of_another_kind_is_left_to_a_resolver_alone(
+    keywords: dict[str, Any], understood: bool
+) -> None:
+    """Beside credentials every address must be one of Key Vault, or a token might go astray."""
+    settings = {"x": reference("vault:pw")}
+    if understood:
+        assert resolved(Driver(), settings, **keywords).values == {"x": "own vault:pw"}
+        return
+    with pytest.raises(UnresolvedReference, match="its uri is not https"):
+        resolved(Driver(), settings, **keywords)
+
+
+@pytest.mark.parametrize(
     ("answer", "words"),
     [(lambda _: 7, "secret_resolver returned no str"), (lambda _: 1 // 0, "ZeroDivisionError")],
 )
