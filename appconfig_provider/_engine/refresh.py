@@ -100,15 +100,15 @@ def _answered(
     context: Context, state: State, answer: Answered[Found], due: Due, attempt: Attempt
 ) -> State:
     """Return what is known now that somebody answered, before anything new is built of it."""
-    moment = context.moment()
-    rejected = None if answer.result.reason == CONFIRMED else state.rejected
+    moment, reason = context.moment(), answer.result.reason
+    rejected = None if reason == CONFIRMED else state.rejected
     # An outage is over now; what was refused stands until something else is published.
     error = rejected.error if rejected else state.unread
-    if rejected and answer.result.reason == SAME:
-        # While a newer generation stands rejected, nobody has confirmed the one being served.
-        attempt = Attempt(attempt.last, attempt.success, error, attempt.endpoint)
-    else:
-        attempt = Attempt(attempt.last, moment, error, answer.fleet.last)
+    # What moved may be refused yet; and while something stands refused, nobody has confirmed the
+    # generation being served.
+    confirmed = rejected is None and reason in {SAME, CONFIRMED}
+    success = moment if confirmed else attempt.success
+    attempt = Attempt(attempt.last, success, error, answer.fleet.last, moment)
     return replace(
         state,
         fleet=answer.fleet,
@@ -238,8 +238,10 @@ def _unread(state: State, generation: Generation) -> Exception | None:
 
 
 def _after(state: State, following: State, found: Found) -> Attempt:
-    """Return the attempt with the error that stands now that something was published."""
+    """Return the attempt now that something was published: what stands, and what is confirmed."""
     attempt = following.attempt
+    if following.rejected is None and found.reason != "secret":
+        attempt = replace(attempt, success=attempt.answered)
     error = following.rejected.error if following.rejected else following.unread
     if error is None and found.reason == "secret" and attempt.error is not state.unread:
         # Nothing was heard of the store: what it failed with has not been healed by a vault.

@@ -29,12 +29,16 @@ class Attempt:
 
     last: Instant | None = None
     success: Instant | None = None
+    """When the store last confirmed what is served, which a refused generation does not."""
     error: Exception | None = field(default=None, repr=False)
     endpoint: str = ""
+    """The endpoint that answered last."""
+    answered: Instant | None = None
+    """When it did, whatever became of the answer."""
 
     def again(self, moment: Instant) -> Attempt:
         """Return what is known when another attempt begins."""
-        return Attempt(moment, self.success, self.error, self.endpoint)
+        return replace(self, last=moment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,14 +51,15 @@ def test_refused_settings_are_tried_again_when_their_back_off_has_passed() -> No
 
 
 def test_while_something_is_refused_nothing_confirms_what_is_served() -> None:
-    """A check that finds it still there is no success; what is published after it is one."""
+    """Neither a load of it nor a check is a success; what is published after it is one."""
     life = Refusing(SENTINEL, k={"2"})
-    life.next("sentinel", "settings")
-    life.next()
-    tried = life.state.attempt.last
+    confirmed = life.state.attempt.success
+    assert life.next("sentinel", "settings") == (RELOAD, True)
+    assert life.state.attempt.success == confirmed
+    assert life.next() == (RELOAD, True)
     assert life.next() == ("sentinel?", False)
-    assert life.state.attempt.last != tried
-    assert life.state.attempt.success == tried
+    assert life.state.attempt.last != confirmed
+    assert life.state.attempt.success == confirmed
     assert life.next("sentinel", "settings") == (RELOAD, False)
     assert life.state.attempt.success == life.state.attempt.last
     assert life.state.attempt.error is None

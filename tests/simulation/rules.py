@@ -250,6 +250,9 @@ def _judge_status(life: Life, call: Call, outcome: Outcome) -> None:
     else:
         stands = status.last_error is life.provider._state.rejected.error
         life.rule(stands, f"status: what is refused stands, and not {status.last_error!r}")
+    if outcome.error is not None or life.provider._state.rejected is not None:
+        older = attempt.success is not None and attempt.success[0] <= (begun or 0.0)
+        life.rule(older, "status: what failed or was refused confirms nothing")
     free_at = life.model.free_at(life.endpoints)
     backing_off = free_at > life.world.now + NOTHING
     if abs(free_at - life.world.now) > NOTHING:
