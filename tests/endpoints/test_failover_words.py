@@ -52,3 +52,12 @@ def test_the_line_names_both_endpoints_and_the_reason(
     caplog.set_level(logging.INFO, "appconfig_provider")
     life.refresh()
     assert [record.getMessage() for record in caplog.records] == ([line] if line else [])
+
+
+def test_endpoints_that_take_turns_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """With load balancing nothing is said of another endpoint."""
+    caplog.set_level(logging.INFO, "appconfig_provider")
+    life = Life({**SENTINEL, "replicas": [REPLICA], "load_balancing_enabled": True})
+    for _ in range(3):
+        life.refresh()
+    assert caplog.records == []

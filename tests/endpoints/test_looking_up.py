@@ -8,10 +8,18 @@ import pytest
 
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.fleet import Backoff, Fleet, first_fleet, host_of_endpoint
+from appconfig_provider._engine.startup import NobodyAnswered, start
 from appconfig_provider._plan import Effect, Request, ResolveSrv, Response
 from appconfig_provider.options import Options
 from appconfig_provider.testing import FakeClock
-from tests.support.scripted import CONNECTION, ScriptedDriver, context_for
+from tests.support.scripted import (
+    CONNECTION,
+    ScriptedDriver,
+    context_for,
+    page,
+    setting,
+    status,
+)
 
 ORIGIN = "_origin._tcp.one.azconfig.io"
 FIRST = "_alt0._tcp.one.azconfig.io"
@@ -131,3 +139,41 @@ def test_a_failure_is_tried_again_after_a_back_off() -> None:
     fleet, _, began = look_up({}, failing=True)
     assert hosts(fleet) == ["one.azconfig.io"]
     assert fleet.discovery == Backoff(1, began + 1.0 + 12.5)
+
+
+@pytest.mark.parametrize(("wait", "pauses"), [("2", [2.0]), ("2.1", []), (None, [0.4])])
+def test_the_only_endpoint_is_asked_again_when_dns_names_nobody(
+    wait: str | None, pauses: list[float]
+) -> None:
+    """After the wait it asks for, two seconds at most."""
+
+    def answer(_request: Request) -> Response:
+        if driver.slept:
+            return page([setting("k", "v")])
+        return status(503, {"retry-after": wait} if wait else {})
+
+    driver = ScriptedDriver(answer, FakeClock())
+    options = Options(connection_string=CONNECTION, startup_timeout=0)
+    context = context_for(driver.clock, options)
+    if pauses:
+        assert driver.run(start(context)).snapshot["k"] == "v"
+    else:
+        with pytest.raises(NobodyAnswered):
+            driver.run(start(context))
+    assert driver.slept == pauses
+    assert driver.looked_up == [ORIGIN]
+
+
+def test_dns_is_not_asked_once_the_time_is_used_up() -> None:
+    """An endpoint that took all of it leaves none for a look-up."""
+
+    def slow(_request: Request) -> Response:
+        driver.clock.advance(10.0)
+        return status(503)
+
+    driver = ScriptedDriver(slow, FakeClock())
+    options = Options(connection_string=CONNECTION, startup_timeout=10, retry_total=0)
+    with pytest.raises(NobodyAnswered):
+        driver.run(start(context_for(driver.clock, options)))
+    assert driver.looked_up == []
+    assert len(driver.requests) == 1

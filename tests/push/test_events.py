@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from appconfig_provider._engine.fleet import Endpoint, Fleet
-from appconfig_provider._engine.push import Notice, Wish, read_events, wish_of
+from appconfig_provider._engine.push import Notice, Wish, read_events, wish_of, wished
 from appconfig_provider._rest.sync_tokens import SyncToken
 from appconfig_provider.models import Store
+from tests.support.asking import Life
 
 SUBJECT = "https://one.azconfig.io/kv/k?label=prod"
 DATA = {"key": "k", "syncToken": "zone=a;sn=1"}
@@ -150,3 +152,18 @@ def test_two_wishes_are_one_at_the_moment_of_the_first() -> None:
     assert Wish().also(second) == second
     assert second.also(Wish()) == second
     assert Wish().at == math.inf
+
+
+def test_a_wish_that_waits_is_not_put_off_by_a_later_one() -> None:
+    """The state keeps the moment of the first, and the newest tokens of each endpoint."""
+    life = Life({"refresh_on": ["sentinel"]})
+    token = {"one.azconfig.io:443": {"zone": SyncToken("a", 1)}}
+    later = {"one.azconfig.io:443": {"zone": SyncToken("b", 2)}}
+    first = wished(life.state, Wish(token, 5.0))
+    assert first.timers == replace(life.state.timers, push=5.0)
+    second = wished(first, Wish(later, 3.0))
+    assert second.timers.push == 5.0
+    assert second.fleet.endpoints[0].tokens == later["one.azconfig.io:443"]
+    assert wished(second, Wish()) == second
+    elsewhere = wished(life.state, Wish({"other:443": token["one.azconfig.io:443"]}, 5.0))
+    assert elsewhere.fleet == life.state.fleet

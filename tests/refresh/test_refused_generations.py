@@ -111,6 +111,14 @@ def test_watching_pages_refused_content_is_known_and_rests() -> None:
     assert life.state.rejected is None
 
 
+def test_watching_pages_a_refused_snapshot_is_known_by_its_etags() -> None:
+    """Also one that only the refused content refers to."""
+    life = Refusing(PAGES, k={"2"})
+    life.world.refers = True
+    assert life.next("settings") == ("settings? snapshot frozen verify", True)
+    assert life.next() == ("settings? snapshot frozen? verify", True)
+
+
 def test_watching_pages_content_that_is_what_it_was_ends_the_refusal() -> None:
     """Nothing is published, and nothing stands refused any more."""
     life = Refusing(PAGES, k={"2"})
@@ -155,6 +163,17 @@ def test_flags_that_did_not_move_say_nothing_of_refused_settings() -> None:
     assert life.state.rejected.content == rejected.content
 
 
+def test_flags_that_move_alone_leave_the_error_of_refused_settings() -> None:
+    """They are published, and what stands refused is still told."""
+    life = Refusing({**SENTINEL, **FRESH_FLAGS}, k={"2"})
+    life.next("sentinel", "settings")
+    life.next()
+    assert life.next("flags") == ("sentinel? flags? verify", False)
+    assert life.served() == {"k": "1", "flag": "2"}
+    assert life.state.rejected is not None
+    assert life.state.attempt.error is life.state.rejected.error
+
+
 def test_watching_pages_flags_and_settings_end_a_refusal_only_together() -> None:
     """Where both had moved, the refusal ends when both are what is served."""
     life = Refusing({**PAGES, **FRESH_FLAGS}, k={"2"}, flag={"2"})
@@ -172,7 +191,9 @@ def test_refused_flags_leave_what_is_served_and_newer_ones_replace_them() -> Non
     """They rest as settings do; flags that are good again end the refusal."""
     life = Refusing({**SENTINEL, **FRESH_FLAGS}, flag={"2"})
     asked = "sentinel? flags? verify"
+    seen = life.seen
     assert life.next("flags") == (asked, True)
+    assert life.seen == seen + 1, "validate is shown it once"
     assert life.state.rejected is not None
     assert life.state.rejected.only_flags
     assert life.next() == (asked, True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from appconfig_provider._engine.state import Timers
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from tests.support.asking import FLAGS, FRESH_FLAGS, PAGES, SENTINEL, Life
@@ -74,7 +76,11 @@ def test_a_rotation_publishes_only_what_differs() -> None:
     assert life.next("secret", after=100.0) == ("secret", 1)
     assert life.state.snapshot.version == 2
     assert life.next(after=99.0) == ("", 0)
+    confirmed = life.state.attempt.success
     assert life.attempt(after=1.0)[1] == "", "the store is not asked for it"
+    assert life.state.attempt.last is not None
+    assert life.state.attempt.last.monotonic == life.world.clock.monotonic()
+    assert life.state.attempt.success == confirmed
 
 
 def test_flags_that_move_alone_read_no_secret() -> None:
@@ -93,6 +99,21 @@ def test_refused_settings_do_not_hold_up_the_secret(watched: dict[str, Any]) -> 
     assert life.served() == {"k": "1", "pw": "2"}
     assert life.state.rejected is not None
     assert isinstance(life.state.attempt.error, ValueError)
+
+
+def test_a_missing_snapshot_does_not_hold_up_an_old_secret() -> None:
+    """Content that cannot be used reads the secrets that it would have read."""
+    life = Secretive(PAGES)
+    life.world.refers = True
+    whole = life.world.answer
+    gone = status(404)
+    life.world.answer = lambda request: (
+        gone if request.target.startswith("/snapshots/") else whole(request)
+    )
+    assert life.next("settings", "secret", after=30.0) == ("", 0)
+    assert life.state.rejected is not None
+    assert life.next(after=40.0) == ("secret", 1)
+    assert life.served() == {"k": "1", "pw": "2"}
 
 
 def test_a_secret_that_is_refused_stays_owed() -> None:
@@ -181,7 +202,11 @@ def test_an_error_of_the_program_itself_backs_nobody_off() -> None:
     assert isinstance(life.state.attempt.error, OSError)
     assert life.state.fleet.endpoints[0].backoff.failures == 0
     timers = life.state.timers
-    assert (timers.settings, timers.secrets) == (now + 20, now + 20)
+    assert timers == Timers(settings=now + 20, secrets=now + 20)
+    pushed = replace(life.state, timers=replace(life.state.timers, push=now))
+    life.state = pushed
+    assert life.next() == ("", 0)
+    assert life.state.timers.push == now + 40, "a pushed event stays wanted"
     life.world.answer = whole
     assert life.next("secret") == ("secret", 1)
     assert life.state.attempt.error is None

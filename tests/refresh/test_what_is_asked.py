@@ -8,6 +8,7 @@ import pytest
 
 from appconfig_provider._plan import Request, Response
 from tests.support.asking import FLAGS, FRESH_FLAGS, PAGES, SENTINEL, Life, name_of
+from tests.support.scripted import page, setting, status
 
 
 @pytest.mark.parametrize(
@@ -135,3 +136,33 @@ def test_a_load_that_stays_inconsistent_is_told_until_the_next() -> None:
     _, asked = life.refresh()
     assert asked == "sentinel? settings? sentinel? verify"
     assert life.state.snapshot.consistent
+
+
+def test_pages_that_are_cut_otherwise_are_known_as_they_are_now() -> None:
+    """Nothing is published, and the next check asks for the new pages by their ETags."""
+    life = Life(PAGES)
+    whole = life.world.answer
+    first, later = [setting("a", "1")], [setting("k", "1")]
+
+    def in_two(request: Request) -> Response:
+        is_later = "after=" in request.target
+        known = dict(request.headers).get("if-none-match")
+        etag = f"{'later' if is_later else 'first'}"
+        life.world.asked.append(etag + ("?" if known == f'"{etag}"' else ""))
+        if known == f'"{etag}"':
+            return status(304)
+        answer = page(later if is_later else first, etag)
+        link = {} if is_later else {"link": '</kv?after=a>; rel="next"'}
+        return Response(200, {**answer.headers, **link}, answer.body)
+
+    def in_one(request: Request) -> Response:
+        whole(request)
+        return page([*first, *later], "one")
+
+    life.world.answer = in_one
+    life.refresh()
+    life.world.answer = in_two
+    outcome, asked = life.refresh()
+    assert outcome.changes is None
+    assert asked == "first later"
+    assert life.refresh()[1] == "first? later?"

@@ -164,6 +164,21 @@ def test_the_quickest_answer_of_a_session_tells_the_distance(
     assert known == [session.lanes]
 
 
+def test_an_answer_takes_from_its_request_to_its_coming() -> None:
+    """Measured by the monotonic clock, whatever it says at the moment; pauses do not count."""
+    queue = [(0.3, status(429)), (0.2, status(200))]
+
+    def answer(_request: Request) -> Response:
+        seconds, found = queue.pop(0)
+        driver.clock.advance(seconds)
+        return found
+
+    driver, session = scene(answer)
+    driver.clock.advance(1000)
+    driver.run(exchange(session, Request("GET", ORIGIN, "/kv"), OK))
+    assert session.quickest == pytest.approx(0.2)
+
+
 def test_each_429_halves_what_is_under_way() -> None:
     """Down to one at a time, and never up again in this session."""
     _, session = scene(round_trip=1.0)

@@ -142,6 +142,22 @@ def test_a_token_that_the_vault_refuses_is_replaced_once() -> None:
     assert len(driver.tokens) == 2
 
 
+def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
+    """Of several readers with a refused token only the first asks for another."""
+    driver = Driver()
+    driver.refusing["Bearer t1"] = status(401)
+    options = Options(connection_string=CONNECTION, keyvault_credential=StaticCredential())
+    reads = Reads(Allowed(driver.clock.monotonic() + 100, "the time"), "raise", Reading.OWED)
+    plan = resolve(context_for(driver.clock, options), references("x", "y"), {}, reads)
+    schedule = Schedule(plan)
+    waiting = schedule.start()
+    while waiting:
+        ticket = waiting.pop()  # the newest first, so that one reader is through before the other
+        waiting += schedule.answer(ticket, driver._attempt(ticket.effect))
+    assert schedule.result().values == {"x": "value of x", "y": "value of y"}
+    assert [token.refused for token in driver.tokens] == [None, "t1"]
+
+
 @pytest.mark.parametrize(
     ("answer", "words", "heals", "wait"),
     [
