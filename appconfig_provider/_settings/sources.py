@@ -82,7 +82,7 @@ def _secret_id(setting: Setting) -> str | None:
         address = urlsplit(written if is_address(written) else "")
     except (UnresolvedReference, ValueError):
         return None
-    if not address.geturl():
+    if not address.netloc:
         return None
     # What only a resolver understands may hold a password, or a signature as its query.
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"

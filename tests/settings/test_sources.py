@@ -10,6 +10,8 @@ from appconfig_provider import SettingSelector
 from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.sources import Sources
 from appconfig_provider.models import Explanation
+from appconfig_provider.testing import Emulator
+from tests.support.faces import Loader
 
 VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
@@ -90,6 +92,9 @@ def test_a_key_that_a_mapper_made_is_explained_by_the_setting_it_was_made_from()
         ("", None),
         (7, None),
         ("https://[broken/", None),
+        ("vault:pw", None),
+        ("user:hunter2", None),
+        ("hunter2", None),
     ],
 )
 def test_a_secret_is_told_by_its_address_alone(uri: object, secret_id: str | None) -> None:
@@ -102,3 +107,15 @@ def test_a_plain_setting_names_no_secret() -> None:
     """Even if its text looks like a reference to one."""
     text = json.dumps({"uri": "https://v.vault.azure.net/secrets/pw"})
     assert sources(Setting("x", None, text, None)).explain("x").secret_id is None
+
+
+@pytest.mark.mended("explain() repeated a reference that is no address")
+@pytest.mark.parametrize("uri", ["user:hunter2", "hunter2"])
+def test_what_is_no_address_is_not_repeated(load: Loader, store: Emulator, uri: str) -> None:
+    """A resolver may understand any text, which may be a password itself."""
+    store.set_secret("pw", uri)
+    with load(connection_string=store.connection_string, secret_resolver=str) as config:
+        assert config.snapshot["pw"] == uri
+        told = config.snapshot.explain("pw")
+    assert told.origin == "secret"
+    assert "hunter2" not in repr(told)
