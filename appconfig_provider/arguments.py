@@ -21,8 +21,8 @@ from appconfig_provider.models import (
     SettingSelector,
     Store,
     WatchKey,
-    sendable,
 )
+from appconfig_provider.texts import argument, holds_secret, sendable
 
 Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
 RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
@@ -165,8 +165,12 @@ def _watch_key(entry: object) -> WatchKey:
     key, label = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, NO_LABEL)
     if not isinstance(key, str) or not isinstance(label, str | None):
         raise TypeError(
-            f"refresh_on takes WatchKey(key, label), (key, label) or 'key' entries, not {entry!r}"
+            "refresh_on takes WatchKey(key, label), (key, label) or 'key' entries, "
+            f"not {argument(entry)}"
         )
+    if holds_secret(key) or holds_secret(label or ""):
+        # It would be sent in a URL, which servers and proxies write down.
+        raise ValueError("refresh_on holds an access key or a connection string")
     if not key:
         raise ValueError("refresh_on: a watched key must not be empty")
     if not sendable(key) or not sendable(label or ""):
@@ -212,9 +216,9 @@ def header_pairs(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ..
 
 def _header(name: object, value: object) -> tuple[str, str]:
     if not isinstance(name, str) or not isinstance(value, str):
-        raise TypeError(f"headers: name and value of {name!r} must be str")
+        raise TypeError(f"headers: name and value of {argument(name)} must be str")
     if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-        raise ValueError(f"headers: {name!r} or its value cannot stand in an HTTP header")
+        raise ValueError(f"headers: {argument(name)} or its value cannot stand in an HTTP header")
     if name.lower() in _OUR_HEADERS:
         raise ValueError(f"headers: {name!r} is set by the provider; leave it out")
     return name.lower(), value
@@ -230,6 +234,8 @@ def text(name: str, given: str | None) -> str | None:
         raise ValueError(f"{name} must be plain ASCII text on one line")
     if not given:
         raise ValueError(f"{name} must not be empty; None is the default")
+    if holds_secret(given):
+        raise ValueError(f"{name} holds an access key or a connection string")
     return given
 
 
@@ -247,11 +253,19 @@ def verify(given: object) -> object:
         return True
     if isinstance(given, str):
         if not os.path.exists(given):  # noqa: PTH110 - pathlib costs 5 ms of every import
-            raise ValueError(f"verify: there is no CA file or folder {given!r}")
+            raise ValueError(f"verify: there is no CA file or folder {_path(given)}")
         return given
     if not isinstance(given, bool) and not hasattr(given, "wrap_socket"):
         raise TypeError("verify must be True, False, the path of a CA file, or an ssl.SSLContext")
     return given
+
+
+_FILE = re.compile(r".{1,300}\.(pem|crt|cer|txt)", re.IGNORECASE)
+
+
+def _path(given: str) -> str:
+    """Return the path of a CA file as an error may show it; a key has no such ending."""
+    return repr(given) if _FILE.fullmatch(given) and not holds_secret(given) else argument(given)
 
 
 def seconds(name: str, given: float | None, default: float, least: float) -> float:
@@ -259,11 +273,11 @@ def seconds(name: str, given: float | None, default: float, least: float) -> flo
     if given is None:
         return default
     if isinstance(given, bool) or not isinstance(given, int | float):
-        raise TypeError(f"{name} must be a number of seconds, not {given!r}")
+        raise TypeError(f"{name} must be a number of seconds, not {argument(given)}")
     if not least <= given <= MOST_SECONDS:
         raise ValueError(
             f"{name} must be a number of seconds from {least:g} to {MOST_SECONDS:.0f}, "
-            f"not {given!r}"
+            f"not {argument(given)}"
         )
     return float(given)
 
@@ -273,9 +287,9 @@ def count(name: str, given: int | None, default: int) -> int:
     if given is None:
         return default
     if isinstance(given, bool) or not isinstance(given, int):
-        raise TypeError(f"{name} must be a whole number, not {given!r}")
+        raise TypeError(f"{name} must be a whole number, not {argument(given)}")
     if given < 0:
-        raise ValueError(f"{name} must not be negative, and {given!r} is")
+        raise ValueError(f"{name} must not be negative, and {argument(given)} is")
     return given
 
 
@@ -284,7 +298,7 @@ def flag(name: str, given: bool | None, default: bool) -> bool:
     if given is None:
         return default
     if not isinstance(given, bool):
-        raise TypeError(f"{name} must be True or False, not {given!r}")
+        raise TypeError(f"{name} must be True or False, not {argument(given)}")
     return given
 
 
@@ -294,7 +308,8 @@ def polling(given: object) -> Polling:
         return Polling.manual()
     if not isinstance(given, Polling):
         raise TypeError(
-            f"polling must be Polling.auto() or Polling.manual(), brackets included, not {given!r}"
+            "polling must be Polling.auto() or Polling.manual(), brackets included, "
+            f"not {argument(given)}"
         )
     return given
 
@@ -302,7 +317,7 @@ def polling(given: object) -> Polling:
 def function(name: str, given: Callable[..., object] | None) -> Callable[..., object] | None:
     """Return a function of the user's."""
     if given is not None and not callable(given):
-        raise TypeError(f"{name} must be a function, not {given!r}")
+        raise TypeError(f"{name} must be a function, not {argument(given)}")
     return given
 
 
@@ -310,5 +325,5 @@ def choice(name: str, given: str | None, allowed: tuple[str, ...]) -> str | None
     """Return one of a few words."""
     if given is not None and given not in allowed:
         *most, last = map(repr, (*allowed, None))
-        raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {given!r}")
+        raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {argument(given)}")
     return given

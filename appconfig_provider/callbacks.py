@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 from appconfig_provider.models import key_matcher
+from appconfig_provider.texts import argument
 from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ def _functions(name: str, given: object) -> list[Callable[..., object]]:
     if callable(given):
         return [given]
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise TypeError(f"{name} takes a function or a list of functions, not {given!r}")
+        raise TypeError(f"{name} takes a function or a list of functions, not {argument(given)}")
     functions = list(given)
     for function in functions:
         if not callable(function):
-            raise TypeError(f"{name}: a {type(function).__name__} cannot be called")
+            raise TypeError(f"{name}: {argument(function)} cannot be called")
     return functions
 
 

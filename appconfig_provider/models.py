@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from appconfig_provider.texts import argument, holds_secret, sendable
 from appconfig_provider.trouble import shown as shown_error
 
 NO_LABEL = "\0"
@@ -18,15 +19,6 @@ FLAG_PREFIX = ".appconfig.featureflag/"
 """What the keys of feature flags begin with."""
 
 MAX_TAGS = 5
-
-
-def sendable(text: str) -> bool:
-    """Tell whether a text can stand in a request; half of a character (a lone surrogate) cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 JsonValue: TypeAlias = (
@@ -184,7 +176,8 @@ def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
         if not tag:
             raise ValueError("Tag filter cannot be an empty string or None.")
         if not isinstance(tag, str) or "=" not in tag or tag.startswith("="):
-            raise ValueError(f'Tag filter {tag} does not follow the format "tagName=tagValue".')
+            told = argument(tag).strip("'")
+            raise ValueError(f'Tag filter {told} does not follow the format "tagName=tagValue".')
         _check_sendable("tag_filters", tag)
     if len(tags) > MAX_TAGS:
         raise ValueError(f"tag_filters holds {len(tags)} filters; the service takes {MAX_TAGS}")
@@ -193,13 +186,16 @@ def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
 
 def _check_text(name: str, text: str) -> None:
     if not isinstance(text, str):
-        raise TypeError(f"{name} must be a str, not {type(text).__name__}: {text!r}")
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}")
     if not text:
         raise ValueError(f"{name} must not be empty; '*' selects everything")
     _check_sendable(name, text)
 
 
 def _check_sendable(name: str, text: str) -> None:
+    if holds_secret(text) and (name != "tag_filters" or ";" in text):
+        # It would be sent in a URL, which servers and proxies write down.
+        raise ValueError(f"{name} holds an access key or a connection string")
     if not sendable(text):
         raise ValueError(f"{name} {text!r} holds half of a character, which cannot be sent")
 

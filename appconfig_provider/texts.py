@@ -8,6 +8,7 @@ passes one of these functions before anybody is shown it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 MAX_SHOWN = 300
@@ -44,6 +45,43 @@ def quoted(text: str | None, most: int = MAX_SHOWN) -> str:
     if text is None or len(text) <= most:
         return repr(text)
     return repr(text[:most]) + "..."
+
+
+_NOT_SECRET = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})?( ?[a-z]{1,3})?|[A-Za-z_-]{0,20}")
+"""Numbers with their unit, and words: what is shorter or plainer than any key."""
+_SECRET = re.compile(r"Secret=|SharedAccess(?:Key|Signature)|AccountKey=", re.IGNORECASE)
+_LARGEST_INT = 10**20
+
+
+def holds_secret(text: str) -> bool:
+    """Tell whether a text is, or holds, a connection string or an access key."""
+    return _SECRET.search(text) is not None
+
+
+def argument(given: object) -> str:
+    """Return a wrong argument as its error may show it: itself, or only its type and length.
+
+    Somebody may have given an access key to the wrong keyword, so only what cannot be one is shown.
+    """
+    if given is None or isinstance(given, bool | float):
+        return repr(given)
+    if isinstance(given, int):
+        return repr(given) if abs(given) < _LARGEST_INT else "a very large int"
+    if isinstance(given, str) and _NOT_SECRET.fullmatch(given):
+        return repr(given)
+    kind = printable(type(given).__name__)
+    article = "an" if kind[:1].lower() in {"a", "e", "i", "o", "u"} else "a"
+    length = f" of {len(given)} characters" if isinstance(given, str) else ""
+    return f"{article} {kind}{length}"
+
+
+def sendable(text: str) -> bool:
+    """Tell whether a text can stand in a request; half of a character (a lone surrogate) cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _escaped(character: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from appconfig_provider.texts import argument
+
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
@@ -203,25 +205,45 @@ def check_vaults(
         raise TypeError("secret_resolver must be a function that takes a secret's address")
     if credential is not None and not hasattr(credential, "get_token"):
         raise TypeError("keyvault_credential must have get_token(), as those of azure.identity do")
-    return Vaults(credential, _credentials(client_configs or {}), resolver)
+    return Vaults(
+        credential, _credentials({} if client_configs is None else client_configs), resolver
+    )
 
 
-def _credentials(configs: ClientConfigs) -> dict[str, Credential | None]:
+_CONFIGS = 'keyvault_client_configs takes {vault_url: {"credential": ...}}'
+
+
+def _credentials(configs: object) -> dict[str, Credential | None]:
+    """Return the credential of each vault; what is wrong is told by its type, never repeated."""
+    if not isinstance(configs, Mapping):
+        raise TypeError(f"{_CONFIGS}, not {type(configs).__name__}")
     credentials: dict[str, Credential | None] = {}
     for url, config in configs.items():
-        vault = vault_url(str(url).removesuffix("/"))
+        if not isinstance(url, str):
+            raise TypeError(f"{_CONFIGS}; a vault_url is a str, not {type(url).__name__}")
+        vault = vault_url(url.removesuffix("/"))
         if vault is None:
             raise ValueError(
-                f"keyvault_client_configs: {url!r} is not a vault's address; it is "
+                f"keyvault_client_configs: {argument(url)} is not a vault's address; it is "
                 "https://<host> or https://<host>:<port>"
             )
-        unknown = sorted(set(config) - {"credential"})
-        if unknown:
-            raise TypeError(
-                f"keyvault_client_configs[{url!r}] takes 'credential', not {', '.join(unknown)}"
-            )
-        credentials[vault] = config.get("credential")
+        credentials[vault] = _credential(f"keyvault_client_configs['{vault}']", config)
     return credentials
+
+
+def _credential(name: str, config: object) -> Credential | None:
+    if not isinstance(config, Mapping):
+        raise TypeError(f'{name} takes {{"credential": ...}}, not {type(config).__name__}')
+    unknown = [argument(key) for key in config if key != "credential"]
+    if unknown:
+        raise TypeError(f"{name} takes 'credential', not {', '.join(unknown)}")
+    credential: Credential | None = config.get("credential")
+    if credential is not None and not hasattr(credential, "get_token"):
+        raise TypeError(
+            f"{name}: the credential must have get_token(), as those of azure.identity do; "
+            f"{type(credential).__name__} has not"
+        )
+    return credential
 
 
 def asynchronous(vaults: Vaults) -> object | None:
