@@ -37,6 +37,8 @@ from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scrip
 from appconfig_provider.vaults import parse_secret_id
 from tests.support.faces import Loader
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 MODIFIED = "Microsoft.AppConfiguration.KeyValueModified"
 JSON = "application/json"
 

@@ -15,6 +15,8 @@ from azure.core.exceptions import AzureError, ServiceRequestError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
 from tests.support.faces import Face, Loader
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 FAILURES = 1000
 WARM_UP = 40
 SLACK = 300

@@ -18,6 +18,8 @@ from appconfig_provider.emulator import AccessKey
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
 from tests.support.faces import Loader
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 PACKAGE = str(Path(appconfig_provider.__file__).parent)
 THE_EMULATOR = str(Path(PACKAGE) / "emulator")
 KEY = base64.b64encode(b"planted-access-key").decode()

@@ -27,6 +27,8 @@ from tests.support.scripted import (
     status,
 )
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 URI = json.dumps({"uri": "https://v.vault.azure.net/secrets/pw"})
 LONGEST = 1600
