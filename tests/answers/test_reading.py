@@ -115,6 +115,7 @@ def test_what_is_no_page_of_settings_is_not_believed(content: bytes) -> None:
     [
         ({}, None, None),
         ({"@nextLink": None}, None, None),
+        ({}, '<>; rel="next"', None),
         ({"@nextLink": ""}, '</kv?x>; rel="next"', "/kv?x"),
         ({"@nextLink": "/kv?a"}, '</kv?x>; rel="next"', "/kv?a"),
         ({}, '</kv?x>; rel="next"', "/kv?x"),

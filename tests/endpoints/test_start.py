@@ -148,10 +148,14 @@ def test_each_round_asks_every_endpoint_though_it_backs_off() -> None:
 
 def test_what_is_known_after_a_load() -> None:
     """Attempt, success and endpoint are told for `status`; timers begin when the load is over."""
-    driver, load = scene(
-        lambda _: page([setting("k", "v")]), refresh_enabled=True, refresh_interval=20
-    )
+
+    def answer(_request: Request) -> Response:
+        driver.clock.advance(0.25)
+        return page([setting("k", "v")])
+
+    driver, load = scene(answer, refresh_enabled=True, refresh_interval=20)
     state = load()
+    assert state.fleet.endpoints[0].round_trip == 0.25
     now = driver.clock.monotonic()
     assert state.attempt.last is not None
     assert state.attempt.last.monotonic == now

@@ -86,6 +86,21 @@ def test_another_refused_generation_begins_a_back_off_of_its_own() -> None:
     assert life.state.rejected.backoff.failures == 1
 
 
+@pytest.mark.parametrize("moved", [("settings",), ("settings", "flags"), ("flags",)])
+def test_watching_pages_other_content_begins_a_back_off_of_its_own(moved: tuple[str, ...]) -> None:
+    """Whichever of settings and flags are other ones."""
+    life = Refusing({**PAGES, **FRESH_FLAGS}, k={"2", "3"})
+    life.next("settings")
+    life.next()
+    assert life.state.rejected is not None
+    assert life.state.rejected.backoff.failures == 2
+    life.world.clock.advance(100)
+    _, failed = life.next(*moved)
+    assert failed
+    assert life.state.rejected is not None
+    assert life.state.rejected.backoff.failures == 1
+
+
 def test_force_tries_what_was_refused_at_once() -> None:
     """A back-off does not hold it up."""
     life = Refusing(SENTINEL, k={"2"})

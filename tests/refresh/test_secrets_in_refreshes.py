@@ -21,6 +21,7 @@ class Secretive(Life):
         self.refused = refused
         self.version = 1
         self.read = 0
+        self.seen = 0
         self.broken = False
         given = {"refresh_interval": 20, **keywords, "validate": self.validate}
         super().__init__({**given, "secret_resolver": self.resolve})
@@ -34,6 +35,7 @@ class Secretive(Life):
 
     def validate(self, snapshot: ConfigurationSnapshot) -> None:
         """Refuse a generation that holds a version which is refused."""
+        self.seen += 1
         flags: Any = snapshot.get("feature_management")
         flag = flags["feature_flags"][0]["number"] if flags else ""
         held = {"k": snapshot["k"], "flag": flag, "pw": snapshot["pw"]}
@@ -101,6 +103,14 @@ def test_refused_settings_do_not_hold_up_the_secret(watched: dict[str, Any]) -> 
     assert isinstance(life.state.attempt.error, ValueError)
 
 
+def test_a_vault_in_trouble_is_asked_once_for_a_generation_that_is_refused() -> None:
+    """What is published without the refused settings does not ask again for what just failed."""
+    life = Secretive({**SENTINEL, **FRESH_FLAGS}, k={"2"})
+    life.broken = True
+    assert life.next("sentinel", "settings", "flags") == ("flag", 1)
+    assert life.served() == {"k": "1", "flag": "2", "pw": "1"}
+
+
 def test_a_missing_snapshot_does_not_hold_up_an_old_secret() -> None:
     """Content that cannot be used reads the secrets that it would have read."""
     life = Secretive(PAGES)
@@ -119,7 +129,9 @@ def test_a_missing_snapshot_does_not_hold_up_an_old_secret() -> None:
 def test_a_secret_that_is_refused_stays_owed() -> None:
     """What is served stays, also of the secret; it is read again after a back-off."""
     life = Secretive({"secret_refresh_interval": 100}, pw={"2"})
+    seen = life.seen
     assert life.next("secret", after=100.0) == ("", 1)
+    assert life.seen == seen + 1, "validate is shown it once"
     assert isinstance(life.state.attempt.error, ValueError)
     assert life.state.rejected is None
     assert life.served() == {"k": "1", "pw": "1"}

@@ -22,6 +22,7 @@ from appconfig_provider._engine.rotation import (
 )
 from appconfig_provider._engine.secrets import Resolved, resolve
 from appconfig_provider._plan import AcquireToken, Effect, Invoke, Request, Response, Schedule, Send
+from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.responses import Setting
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.options import Options
@@ -57,6 +58,8 @@ class Driver(ScriptedDriver):
         self.read: list[str] = []
         self.refusing: dict[str, Response] = {}
         self.called: list[Invoke] = []
+        self.displaced = 0
+        """How many answers more come with others that nobody asked for."""
 
     def open(self, request: Request) -> Response:
         """Ask for a token."""
@@ -78,6 +81,9 @@ class Driver(ScriptedDriver):
             return self.refusing[authorization]
         name = request.target.removeprefix("/secrets/").partition("?")[0]
         self.read.append(name)
+        if self.displaced:
+            self.displaced -= 1
+            raise RequestFailed(Kind.UNASKED, VAULT, "more came than was asked for")
         body = json.dumps({"value": f"value of {name}"}).encode()
         return self.trouble.get(name, Response(200, {}, body))
 
@@ -140,6 +146,33 @@ def test_a_token_that_the_vault_refuses_is_replaced_once() -> None:
     with pytest.raises(UnresolvedReference, match="answered 401"):
         resolved(driver, references("x"))
     assert len(driver.tokens) == 2
+
+
+def test_a_secret_is_read_again_where_more_came_than_was_asked_for() -> None:
+    """Once, on a new connection; the second time it is a failure."""
+    driver = Driver()
+    driver.displaced = 1
+    assert resolved(driver, references("x")).values == {"x": "value of x"}
+    assert driver.read == ["x", "x"]
+    driver = Driver()
+    driver.displaced = 2
+    with pytest.raises(UnresolvedReference, match="more came than was asked for"):
+        resolved(driver, references("x"))
+    assert driver.read == ["x", "x"]
+    driver = Driver(x=status(503))
+    with pytest.raises(UnresolvedReference):
+        resolved(driver, references("x"))
+    assert driver.read == ["x"]
+
+
+def test_a_vault_that_asks_for_a_foreign_token_gets_none() -> None:
+    """The failure says so, for each of its secrets."""
+    driver = Driver()
+    foreign = {"www-authenticate": 'Bearer resource="https://management.azure.com"'}
+    driver.answer = lambda _request: status(401, foreign)
+    with pytest.raises(UnresolvedReference, match="asking for a foreign one"):
+        resolved(driver, references("x"))
+    assert driver.tokens == []
 
 
 def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
@@ -249,6 +282,7 @@ def test_a_secret_that_was_never_read_is_owed_as_what_it_is(name: str, fixed: bo
     assert (owed.value, owed.fixed) == (None, fixed)
     assert is_wanted(owed, Reading.OWED, owed.due)
     assert not is_wanted(owed, Reading.OWED, owed.due - 1)
+    assert is_wanted(owed, Reading.AGED, owed.due - 1), "it was never young"
 
 
 def test_a_value_that_did_not_change_stays_the_same_object() -> None:

@@ -238,3 +238,15 @@ def test_others_may_run_between_the_calls_of_a_mapper() -> None:
     slow.context = context_for(store.driver.clock, slow.context.options)
     assert len(slow.load().snapshot) == 10
     assert slow.driver.slept == [0.0] * 3
+
+
+def test_problems_are_those_of_the_generation_that_is_served() -> None:
+    """They come with a setting that is broken, and go with it."""
+    store = Store(HOST, JSON)
+    state = store.load()
+    assert not state.problems
+    for text, problems in (("{", 1), ("{}", 0)):
+        store.items[1] = {**JSON, "value": text}
+        store.driver.clock.advance(60)
+        state = store.driver.run(refresh(store.context, state, force=False)).state
+        assert len(state.problems) == problems

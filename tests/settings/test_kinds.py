@@ -21,6 +21,7 @@ PROFILE = 'profile="https://azconfig.io/mime-profiles/snapshot-ref"'
         ("text/plain", Kind.TEXT),
         ("application/json", Kind.JSON),
         (" Application/JSON ; charset=utf-8", Kind.JSON),
+        ("application/json; charset=utf-8; x=y", Kind.JSON),
         ("application/problem+json", Kind.JSON),
         ("application/json+x", Kind.JSON),
         ("application/jsonx", Kind.TEXT),
