@@ -84,12 +84,20 @@ class Winners:
     """The keys that settings had before a mapper saw them, by those they have now."""
 
 
+@dataclass(slots=True)
+class Blame:
+    """What a log line says before an exception of a user's function: whose it is, and on what."""
+
+    told: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Under which terms a generation is built."""
 
     version: int
     reads: Reads
+    blame: Blame = field(default_factory=Blame)
 
     @property
     def allowed(self) -> Allowed:
@@ -109,14 +117,18 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
     if options.configuration_mapper is None:
         winners = Winners(entries(content.settings, content.references, options.prefixes))
     else:
-        winners = yield from _mapped(context, content, terms.allowed)
+        winners = yield from _mapped(context, content, terms)
     references = vault_references(winners.entries)
     resolved = yield from resolve(context, references, held.secrets, terms.reads)
     generation = _assembled(context, content, winners, resolved, held, terms)
     if options.validate is not None:
         if context.clock.monotonic() >= terms.allowed.until:
             raise OutOfTime(f"validate was not called, because {terms.allowed.told}")
-        yield from ask(Invoke(options.validate, (generation.snapshot,)))
+        try:
+            yield from ask(Invoke(options.validate, (generation.snapshot,)))
+        except Exception:
+            terms.blame.told = "validate refused the new one, the old one stays"
+            raise
     return generation
 
 
@@ -172,7 +184,7 @@ def _explain(options: Options, content: Content, made: Mapping[str, str], key: s
 
 
 @plan
-def _mapped(context: Context, content: Content, allowed: Allowed) -> Steps[Winners]:
+def _mapped(context: Context, content: Content, terms: Terms) -> Steps[Winners]:
     """Show the mapper a private copy of each setting; what it leaves or returns counts.
 
     Every few milliseconds others may run, since all calls together would stop an event loop.
@@ -187,14 +199,19 @@ def _mapped(context: Context, content: Content, allowed: Allowed) -> Steps[Winne
     paused = context.clock.monotonic()
     for number, (before, setting) in enumerate(winners.items()):
         now = context.clock.monotonic()
-        if now >= allowed.until:
+        if now >= terms.allowed.until:
             seen = f"{number} of {len(winners)} settings"
-            raise OutOfTime(f"configuration_mapper was shown {seen}, because {allowed.told}")
+            raise OutOfTime(f"configuration_mapper was shown {seen}, because {terms.allowed.told}")
         if now - paused >= PAUSE_EVERY:
             yield from ask(Sleep(0.0))
             paused = now
         shown = _to_public(setting)
-        answer = yield from ask(Invoke(mapper, (shown,)))
+        try:
+            answer = yield from ask(Invoke(mapper, (shown,)))
+        except Exception:
+            named = f"{quoted(setting.key)} (label {quoted(setting.label)})"
+            terms.blame.told = f"configuration_mapper failed on setting {named}"
+            raise
         if answer is DROP:
             continue
         if answer is not None and not isinstance(answer, ConfigurationSetting):

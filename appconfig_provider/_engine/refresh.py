@@ -132,6 +132,8 @@ def _new_generation(
         generation = yield from build(context, found.content, _held(state), terms)
     except Exception as error:
         rejected = _rejected(context, state, found, error)
+        if terms.blame.told:
+            rejected = replace(rejected, told=f"{terms.blame.told}: {rejected.told}")
         return (yield from _the_rest(context, rejected, found, due, terms))
     return _published(state, found, generation, due)
 

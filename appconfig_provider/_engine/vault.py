@@ -31,6 +31,7 @@ from appconfig_provider._rest.signing import token_signer
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.callbacks import is_coroutine_function
 from appconfig_provider.texts import Hidden
+from appconfig_provider.trouble import told
 from appconfig_provider.vaults import SecretIdentifier, Vaults, scope_of
 
 CONCURRENCY = 16
@@ -100,8 +101,9 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
     vaults = job.context.options.vaults
     if job.context.clock.monotonic() >= job.allowed.until:
         raise _too_late(setting, secret, job.allowed)
+    by_credential = vaults.credential_for(secret) is not None
     try:
-        if vaults.credential_for(secret) is not None:
+        if by_credential:
             return (yield from _from_vault(job, secret))
         if vaults.resolver is None:
             why = "no credential may be sent to that host; name it in keyvault_client_configs"
@@ -111,7 +113,8 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
     except UnresolvedReference:
         raise
     except Exception as error:
-        raise _unresolved(setting, secret, error) from error
+        raiser = "the credential for Key Vault" if by_credential else "secret_resolver"
+        raise _unresolved(setting, secret, error, raiser) from error
     if not isinstance(value, str):
         raise UnresolvedReference(setting, "secret_resolver returned no str", secret.shown)
     return value
@@ -124,10 +127,11 @@ def _too_late(setting: Setting, secret: SecretIdentifier, allowed: Allowed) -> U
 
 
 def _unresolved(
-    setting: Setting, secret: SecretIdentifier, error: Exception
+    setting: Setting, secret: SecretIdentifier, error: Exception, raiser: str
 ) -> UnresolvedReference:
-    """Return the failure of one secret; what the user's resolver said stays in the chain only."""
-    why = str(error) if isinstance(error, RequestFailed | Malformed) else type(error).__name__
+    """Return the failure of one secret; what the user's object said stays in the chain only."""
+    ours = isinstance(error, RequestFailed | Malformed)
+    why = str(error) if ours else f"{raiser}: {told(error)}"
     failure = UnresolvedReference(setting, why, secret.shown)
     if isinstance(error, RequestFailed):
         failure.may_heal, failure.retry_after = not error.permanent, error.retry_after
@@ -200,9 +204,9 @@ def _with_token(job: _Job, secret: SecretIdentifier, token: Hidden | Exception) 
 
 def _value(response: Response, secret: SecretIdentifier) -> str | None:
     body = read_object(response, f"GET {secret.url}")
-    told, value = body.get("id"), body.get("value")
+    named, value = body.get("id"), body.get("value")
     # A vault says which secret it answers with; one secret must never pass for another.
-    if isinstance(told, str) and _name_in(told) != secret.name.lower():
+    if isinstance(named, str) and _name_in(named) != secret.name.lower():
         raise Malformed(f"{secret.url} answered with another secret")
     return value if isinstance(value, str) else None
 
