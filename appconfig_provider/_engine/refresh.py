@@ -21,6 +21,7 @@ from appconfig_provider._engine.pages import moved
 from appconfig_provider._engine.rotation import Reading, Reads, anything_wanted, owing
 from appconfig_provider._engine.state import Attempt, Due, Rejected, State
 from appconfig_provider._plan import Plan, Steps, plan
+from appconfig_provider._rest.failures import as_one
 from appconfig_provider.snapshot import ChangeSet, compare
 from appconfig_provider.trouble import public, told
 
@@ -58,7 +59,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             return _failed(_postponed(context, replace(state, attempt=attempt), due), error)
         if isinstance(answer, Exhausted):
             tried = replace(state, fleet=answer.fleet, attempt=attempt)
-            failed = _failed(tried, answer.failures[0])
+            failed = _failed(tried, as_one(answer.failures))
             return (yield from _without_store(context, failed, due, budget, force=force))
         found = answer.result
         state = _answered(context, state, answer, due, attempt)

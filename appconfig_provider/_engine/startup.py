@@ -18,7 +18,7 @@ from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.rotation import Reading, Reads, Secrets
 from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
-from appconfig_provider._rest.failures import OutOfTime, RequestFailed
+from appconfig_provider._rest.failures import OutOfTime, RequestFailed, as_one
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.trouble import EngineError, drop_frames, public
 
@@ -74,7 +74,7 @@ def start(context: Context) -> Steps[State]:
         if isinstance(answer, Answered):
             return (yield from _first_state(context, answer, budget.allowed))
         if answer.permanent:
-            raise answer.failures[0]
+            raise as_one(answer.failures)
         fleet = answer.fleet
         pause = _pause(context, answer, began, attempt)
         if pause is None:
@@ -82,7 +82,7 @@ def start(context: Context) -> Steps[State]:
         logger.warning(
             "no endpoint gave a usable answer yet; next try in %.1f s: %s",
             pause,
-            str(answer.failures[0]),
+            str(as_one(answer.failures)),
         )
         yield from ask(Sleep(pause))
     raise AssertionError("the loop ends by returning or raising")

@@ -6,6 +6,7 @@ are made only when an error is handed to the user.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ from appconfig_provider.trouble import MAX_MESSAGE, EngineError
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
+
+_MAX_ENDPOINTS = 3
+"""Endpoints of which an error tells what happened; the others are counted."""
+_MAX_EACH = 1000
+"""Characters about each."""
 
 MAX_PROBLEM = 65_536
 """Bytes of an error's body that is worth reading."""
@@ -116,6 +122,24 @@ class RequestFailed(EngineError):
         refused = by_status.get(self.status or 0, errors.HttpResponseError)(message=str(self))
         refused.status_code = self.status
         return refused
+
+
+def as_one(failures: Sequence[RequestFailed]) -> RequestFailed:
+    """Return the failure of a whole round: the first endpoint's, with words about the others."""
+    first, *others = failures
+    if not others:
+        return first
+    told = "; and ".join(printable(failure, _MAX_EACH) for failure in failures[:_MAX_ENDPOINTS])
+    left = len(failures) - _MAX_ENDPOINTS
+    if left > 0:
+        told += f" (and {left} more endpoint{'s' if left > 1 else ''})"
+    detail = told.removeprefix(f"{first.origin}: ")
+    whole = RequestFailed(
+        first.kind, first.origin, detail, status=first.status, retry_after=first.retry_after
+    )
+    whole.challenge, whole.original = first.challenge, first.original
+    whole.__cause__ = first.__cause__
+    return whole
 
 
 def refused(origin: str, status: int, body: bytes, doing: str) -> RequestFailed:
