@@ -226,7 +226,8 @@ class AsyncDriver:
             if idle is not None and worth_repeating(effect, error):
                 return await self._send(effect, connections, anew=True)
             if isinstance(error, Exception):
-                raise failure(effect, error) from error
+                connected = connection.backend.connected
+                raise failure(effect, error, self._network, connected=connected) from error
             raise
         connections.keep(origin, connection)
         return answer

@@ -145,6 +145,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
 
     def __init__(self) -> None:
         self.stream: AsyncStream | None = None
+        self.connected = False
 
     def begin(self, _seconds: float) -> None:
         """Prepare for a request; its cancel scope sees to the time."""
@@ -169,6 +170,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
 
     async def _connect(self, host: str, port: int) -> AsyncStream:
         self.stream = AsyncStream(await _first_connected(await _addresses(host, port)))
+        self.connected = True
         return self.stream
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ class Answer:
             self._keep(piece)
 
     def _keep(self, chunk: bytes) -> None:
-        time_left(self._effect, self._clock)
+        time_left(self._effect, self._clock, "the time ended in the middle of the answer to")
         self._size += len(chunk)
         if self._size > MAX_BODY:
             origin = self._effect.request.origin

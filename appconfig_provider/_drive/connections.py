@@ -38,6 +38,9 @@ SINGLE_USE = 600.0
 class Backend(Protocol):
     """What opens the stream of a connection, for threads or for asyncio."""
 
+    connected: bool
+    """True once a server, or a proxy, took the connection."""
+
     def begin(self, seconds: float, /) -> None:
         """Prepare for a request that may take so many seconds."""
         ...

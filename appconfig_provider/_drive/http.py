@@ -53,12 +53,18 @@ def to_httpcore(effect: Send, clock: Clock, network: Network) -> httpcore.Reques
     return whole
 
 
-def time_left(effect: Send, clock: Clock) -> float:
+def time_left(effect: Send, clock: Clock, late: str = "no time was left for") -> float:
     """Return the seconds until an effect's deadline, or raise when there are none."""
     left = effect.deadline - clock.monotonic()
     if left <= 0:
-        raise RequestFailed(Kind.OUT_OF_TIME, effect.request.origin, "the time allowed is used up")
+        detail = f"{late} {what_for(effect)}"
+        raise RequestFailed(Kind.OUT_OF_TIME, effect.request.origin, detail)
     return left
+
+
+def what_for(effect: Send) -> str:
+    """Return method and path of a request, without the query: it may be long."""
+    return f"{effect.request.method} {printable(effect.request.target.partition('?')[0])}"
 
 
 class DecodingError(Exception):
@@ -82,39 +88,46 @@ def worth_repeating(effect: Send, error: BaseException) -> bool:
     return isinstance(error, Unheard) and effect.request.method == "GET"
 
 
-def failure(effect: Send, error: Exception) -> RequestFailed:
+def failure(effect: Send, error: Exception, network: Network, *, connected: bool) -> RequestFailed:
     """Return what went wrong on the way, without the query (it may be long) or any header.
 
     Whatever an exchange with a server raises counts as trouble on the way: what a server says can
-    make any parser fail, and another endpoint must get its chance all the same.
+    make any parser fail, and another endpoint must get its chance all the same. `connected` tells
+    whether there was a connection, be it to a proxy.
     """
     if isinstance(error, RequestFailed):
         return error
-    request = effect.request
+    origin, doing = effect.request.origin, what_for(effect)
+    proxy = network.proxy_shown(origin)
+    by = f" by the proxy {proxy}" if proxy else ""
+    if isinstance(error, TimeoutError):
+        ended = f"connected, but no whole answer to {doing} came in time"
+        detail = (ended if connected else f"the connection for {doing} was not made in time") + by
+        return RequestFailed(Kind.OUT_OF_TIME, origin, detail)
+    kind, hint = _kind_and_hint(effect, error, proxied=bool(proxy))
     if isinstance(error, Unheard) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    if isinstance(error, TimeoutError):
-        return RequestFailed(Kind.OUT_OF_TIME, request.origin, "the time allowed is used up")
-    path = printable(request.target.partition("?")[0])
-    kind, hint = _kind_and_hint(request.origin, error)
     said = printable(error)
     what = type(error).__name__ + (f": {said}" if said else "")
-    detail = f"{kind.value} ({what}) for {request.method} {path}"
-    failed = RequestFailed(kind, request.origin, detail, hint=hint)
+    failed = RequestFailed(kind, origin, f"{kind.value} ({what}) for {doing}{by}", hint=hint)
     failed.__cause__ = error
     return failed
 
 
-def _kind_and_hint(origin: str, error: BaseException) -> tuple[Kind, str]:
+def _kind_and_hint(effect: Send, error: BaseException, *, proxied: bool) -> tuple[Kind, str]:
     """Return what kind of trouble an error is, and what to do about it."""
+    origin = effect.request.origin
     tls = error.__cause__ if isinstance(error, httpcore.ConnectError) else None
     if isinstance(tls, ssl.SSLCertVerificationError):
         return Kind.UNTRUSTED, _TRUST if tls.verify_code in _UNKNOWN_ISSUER else ""
     if isinstance(tls, ssl.SSLError):
         return Kind.UNREACHABLE, "does it speak TLS? An endpoint without TLS begins with http://"
     if not isinstance(error, _CONNECTING):
-        return Kind.UNANSWERED, ""
-    local = (urlsplit(origin).hostname or "") in LOOPBACK
+        plain = isinstance(error, Unheard) and origin.startswith("http://") and not proxied
+        return Kind.UNANSWERED, "does it need https://?" if plain else ""
+    # The emulator is a store: a vault, or what a proxy leads to, is something else.
+    vault = effect.request.target.startswith("/secrets/")
+    local = (urlsplit(origin).hostname or "") in LOOPBACK and not vault and not proxied
     return Kind.UNREACHABLE, _EMULATOR if local else ""
 
 

@@ -14,6 +14,7 @@ import httpcore
 
 from appconfig_provider._rest.signing import host_of
 from appconfig_provider.options import Options
+from appconfig_provider.texts import printable
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """A proxy of the environment cannot reach the emulator on this machine."""
@@ -68,6 +69,18 @@ class Network:
         """
         address = self.proxy or _proxy_of_environment(origin)
         return _proxy(address) if address else None
+
+    def proxy_shown(self, origin: str) -> str:
+        """Return the address of the proxy for an origin, without user and password; or nothing."""
+        try:
+            proxy = self.proxy_for(origin)
+        except (ValueError, ImportError):
+            return ""
+        if proxy is None:
+            return ""
+        scheme, host = proxy.url.scheme.decode("ascii"), proxy.url.host.decode("ascii")
+        shown = f"[{host}]" if ":" in host else host
+        return printable(f"{scheme}://{shown}" + (f":{proxy.url.port}" if proxy.url.port else ""))
 
     def tls(self, origin: str) -> ssl.SSLContext | None:
         """Return the TLS context for an origin that needs one."""

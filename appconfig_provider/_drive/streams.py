@@ -214,6 +214,7 @@ class Backend(httpcore.NetworkBackend):
     def __init__(self) -> None:
         self.deadline = Deadline()
         self.stream: Stream | None = None
+        self.connected = False
         self._opening: socket.socket | None = None
 
     def begin(self, seconds: float) -> None:
@@ -277,6 +278,7 @@ class Backend(httpcore.NetworkBackend):
         except BaseException:
             raw.close()
             raise
+        self.connected = True
         return self.stream
 
 

@@ -174,7 +174,8 @@ class SyncDriver:
             if idle is not None and worth_repeating(effect, error):
                 return self._send(effect, anew=True)
             if isinstance(error, Exception):
-                raise failure(effect, error) from error
+                connected = connection.backend.connected
+                raise failure(effect, error, self._network, connected=connected) from error
             raise
         self._connections.keep(origin, connection)
         return answer

@@ -35,8 +35,10 @@ SHORTEST = 0.5
 class NotInTime(EngineError):
     """The start-up budget is used up; `causes` are what happened instead of a load."""
 
-    def __init__(self, told: str, causes: Sequence[EngineError]) -> None:
-        super().__init__(f"{told}: {'; '.join(str(cause) for cause in causes)}")
+    def __init__(self, told: str, causes: Sequence[EngineError], budget: str = "") -> None:
+        # The budget is named once, however many attempts it ended.
+        texts = [str(cause).removesuffix(f": {budget} was used up") for cause in causes]
+        super().__init__(f"{told}: {'; '.join(texts)}")
         self.causes = causes
 
     def as_public(self) -> Exception:
@@ -50,7 +52,7 @@ class NobodyAnswered(NotInTime):
     """Every endpoint failed until the budget was used up; holds the last failure of each."""
 
     def __init__(self, failures: tuple[RequestFailed, ...], budget: str) -> None:
-        super().__init__(f"no usable answer within {budget}", failures)
+        super().__init__(f"no usable answer within {budget}", failures, budget)
         self.failures = failures
 
 

@@ -250,7 +250,7 @@ def test_a_load_says_that_its_time_is_used_up(load: Loader, silent_store: Emulat
     """A store that stays silent at the start ends load() with the keyword to lengthen."""
     with (
         silent_store.respond(lambda _: Scripted(delay=30)),
-        pytest.raises(StartupTimeout, match=r"startup_timeout=0.5 s: .*used up"),
+        pytest.raises(StartupTimeout, match=r"startup_timeout=0.5 s: .*answer to GET /kv"),
         load(connection_string=silent_store.connection_string, startup_timeout=0.5),
     ):
         pass

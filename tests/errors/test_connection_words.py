@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 
 import pytest
 
-from appconfig_provider.errors import StartupTimeout
-from appconfig_provider.testing import Emulator
+from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
+from appconfig_provider.testing import Emulator, StaticCredential
 from tests.support.faces import FACES, Loader
-from tests.support.raw_server import raw_server, silent
+from tests.support.proxy import connect_proxy
+from tests.support.raw_server import (
+    Behaviour,
+    dripping,
+    dripping_headers,
+    hanging_up,
+    raw_server,
+    silent,
+)
 
 
 def told(load: Loader, **keywords: object) -> str:
@@ -68,3 +77,121 @@ def test_words_of_a_server_stay_on_their_line(load: Loader) -> None:
 
     with raw_server(babbling) as connection_string:
         assert told(load, connection_string=connection_string).isprintable()
+
+
+ELSEWHERE = "Endpoint=http://store.example;Id=id;Secret=c2VjcmV0"
+
+
+@pytest.mark.mended("a vault that could not be reached was taken for an emulator")
+def test_a_vault_is_no_emulator(load: Loader) -> None:
+    """Where a vault on this machine does not answer, nobody asks for the emulator."""
+    with Emulator() as store:
+        gone = f"https://127.0.0.1:{free_port()}"
+        store.set_secret("password", f"{gone}/secrets/db")
+        with (
+            pytest.raises(KeyVaultReferenceError) as caught,
+            load(
+                connection_string=store.connection_string,
+                keyvault_client_configs={gone: {"credential": StaticCredential()}},
+                startup_timeout=0,
+            ),
+        ):
+            pass
+    assert gone in str(caught.value)
+    assert "emulator" not in str(caught.value)
+
+
+def free_port() -> int:
+    """Return a port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@pytest.mark.mended("a proxy that is not there was never named")
+@pytest.mark.parametrize("where", ["store.example", "127.0.0.1:9"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_named(load: Loader, scheme: str, where: str) -> None:
+    """A proxy that cannot be reached is named without user and password, and no emulator is."""
+    port = free_port()
+    text = told(
+        load,
+        connection_string=f"Endpoint={scheme}://{where};Id=id;Secret=c2VjcmV0",
+        proxy=f"http://somebody:hunter2@127.0.0.1:{port}",
+    )
+    assert f"by the proxy http://127.0.0.1:{port}" in text
+    assert "emulator" not in text
+    assert "hunter2" not in text
+    assert "somebody" not in text
+
+
+@pytest.mark.mended("a proxy of the environment was never named")
+def test_a_proxy_of_the_environment_is_named(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who set `http_proxy` long ago thinks of it: the error does."""
+    port = free_port()
+    monkeypatch.setenv("http_proxy", f"http://somebody:hunter2@127.0.0.1:{port}")
+    text = told(load, connection_string=ELSEWHERE)
+    assert f"by the proxy http://127.0.0.1:{port}" in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.mended("a proxy that stays silent was never named")
+def test_a_silent_proxy_is_named(load: Loader) -> None:
+    """A proxy that takes the connection and says nothing is named, too."""
+    with raw_server(silent) as connection_string:
+        proxy = connection_string.split("=", 1)[1].split(";")[0]
+        text = told(load, connection_string=ELSEWHERE, proxy=proxy, read_timeout=0.3)
+    assert f"by the proxy {proxy}" in text
+
+
+def test_a_proxy_that_refuses_is_named(load: Loader) -> None:
+    """A proxy that knows no way to the store is named with what it answered."""
+    with connect_proxy() as proxy:
+        text = told(load, connection_string=ELSEWHERE.replace("http:", "https:"), proxy=proxy.url)
+    assert "502" in text
+    assert f"by the proxy {proxy.url}" in text
+
+
+@pytest.mark.mended("the time-out was told three times, and not what happened")
+@pytest.mark.parametrize("behave", [silent, dripping_headers, dripping])
+def test_silence_is_told_once_and_as_what_it_is(load: Loader, behave: Behaviour) -> None:
+    """A store that takes the connection and does not answer is told so, with the budget, once."""
+    with (
+        raw_server(behave) as connection_string,
+        pytest.raises(StartupTimeout) as caught,
+        load(connection_string=connection_string, startup_timeout=0.8),
+    ):
+        pass
+    text = str(caught.value)
+    assert text.startswith("no usable answer within startup_timeout=0.8 s: http://127.0.0.1:")
+    assert text.count("startup_timeout") == 1
+    assert "used up" not in text
+    assert "answer to GET /kv" in text
+
+
+@pytest.mark.mended("a connect that did not end was told as a time-out alone")
+def test_a_connect_that_does_not_end_is_told_as_that(load: Loader) -> None:
+    """A server that takes no connection is not said to have been connected to."""
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # nobody accepts them, so that there is no place for another one
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(full.getsockname())
+        where = f"Endpoint=http://127.0.0.1:{full.getsockname()[1]};Id=id;Secret=c2VjcmV0"
+        with (
+            pytest.raises(StartupTimeout) as caught,
+            load(connection_string=where, startup_timeout=0.8),
+        ):
+            pass
+    assert "the connection for GET /kv was not made in time" in str(caught.value)
+    assert str(caught.value).count("startup_timeout") == 1
+
+
+@pytest.mark.mended("plain HTTP to a server of TLS was told as a lost connection alone")
+def test_plain_http_to_a_store_of_tls_names_https(load: Loader) -> None:
+    """An http endpoint that hangs up before it answers may be one of TLS."""
+    with Emulator(tls=True) as store:
+        text = told(load, connection_string=store.connection_string.replace("https:", "http:"))
+    assert "does it need https://?" in text
+    with raw_server(hanging_up) as connection_string:
+        assert "does it need https://?" in told(load, connection_string=connection_string)
