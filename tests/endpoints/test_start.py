@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider._engine.budgets import Allowance, Budget, of_first_load
-from appconfig_provider._engine.startup import NobodyAnswered, start
+from appconfig_provider._engine.startup import NobodyAnswered, NotInTime, start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider._rest.failures import Kind, RequestFailed
@@ -48,6 +49,7 @@ def scene(
         **keywords,
     }
     context = context_for(driver.clock, Options(**given))
+    driver.clock.advance(1000)  # no clock begins with the load
     return driver, lambda: driver.run(start(context))
 
 
@@ -144,6 +146,32 @@ def test_each_round_asks_every_endpoint_though_it_backs_off() -> None:
     rounds = len(driver.slept) + 1
     origins = [request.origin for request in driver.requests]
     assert origins == ["https://one.azconfig.io", REPLICA] * rounds
+
+
+def test_functions_that_use_up_the_time_end_the_load() -> None:
+    """What is not called any more is told, with the time that was used up."""
+
+    def slow(_shown: object) -> None:
+        driver.clock.advance(6)
+
+    def passing(_snapshot: object) -> None:
+        """Accept anything."""
+
+    mapper = {"configuration_mapper": slow}
+    given: list[tuple[str, dict[str, Any], str]] = [
+        ("abc", mapper, "configuration_mapper was shown 2 of 3 settings"),
+        ("ab", {**mapper, "validate": passing}, "validate was not called"),
+    ]
+    for names, keywords, words in given:
+        answer = page([setting(name, "v") for name in names])
+        driver, load = scene(partial(_always, answer), startup_timeout=10, **keywords)
+        with pytest.raises(NotInTime, match=words) as caught:
+            load()
+        assert isinstance(public(caught.value), StartupTimeout)
+
+
+def _always(answer: Response, _request: Request) -> Response:
+    return answer
 
 
 def test_what_is_known_after_a_load() -> None:

@@ -50,6 +50,8 @@ REFRESHES: list[tuple[dict[str, Any], str, str, str, dict[str, str]]] = [
     ({**SENTINEL, **FRESH_FLAGS, "consistency": "point_in_time"}, "sentinel settings flags",
      "clock sentinel? flags? clock settings? flags? sentinel? verify", "sentinel",
      {"k": "2", "flag": "2"}),
+    ({**SENTINEL, **FLAGS, "consistency": "point_in_time"}, "sentinel settings flags",
+     "sentinel? clock settings? sentinel? verify", "sentinel", {"k": "2", "flag": "1"}),
     (PAGES, "", "settings?", "", {"k": "1"}),
     (PAGES, "settings", "settings? verify", "page", {"k": "2"}),
     ({**PAGES, **FLAGS}, "settings flags", "settings? verify", "page", {"k": "2", "flag": "1"}),

@@ -36,6 +36,7 @@ def test_a_refusal_says_what_to_do_about_it(doing: str, status: int, hint: str) 
     before, _, told = str(failure).partition("; ")
     assert before == f"{ORIGIN}: answered {status} to {doing}"
     assert (hint in told) if hint else told == ""
+    assert failure.detail == f"answered {status} to {doing}"
     assert (failure.kind, failure.status) == (Kind.REFUSED, status)
     assert failure.permanent is (status in {400, 401, 403, 404})
 

@@ -173,6 +173,7 @@ def test_a_vault_that_asks_for_a_foreign_token_gets_none() -> None:
     with pytest.raises(UnresolvedReference, match="asking for a foreign one"):
         resolved(driver, references("x"))
     assert driver.tokens == []
+    assert len(driver.requests) == 1, "it is asked once"
 
 
 def test_a_token_that_was_replaced_meanwhile_is_used() -> None:

@@ -161,7 +161,8 @@ class Life:
         return outcome, " ".join(self.world.asked)
 
     def served(self) -> dict[str, str]:
-        """Return the version of each thing that is served."""
+        """Return the version of each thing that is served, which readers see in both forms."""
+        assert dict(self.state.values) == dict(self.state.snapshot)
         found = {
             name: str(self.state.snapshot[name])
             for name in ("k", "f", "pw")
