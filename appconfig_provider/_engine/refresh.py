@@ -191,8 +191,11 @@ def _terms(context: Context, state: State, found: Found, due: Due, budget: Budge
 
 def _reading(state: State, found: Found, due: Due) -> Reading:
     """Return which secrets are read for what was found, whether it can be used or not."""
-    if due.secrets or found.reason == "sentinel" or found.sentinels != state.sentinels:
+    moved_on = found.reason == "sentinel" or found.sentinels != state.sentinels
+    if moved_on or (due.secrets and due.forced):
         return Reading.EVERY
+    if due.secrets:
+        return Reading.HEALTHY
     return Reading.AGED if found.reason in {"page", "refused"} else Reading.OWED
 
 

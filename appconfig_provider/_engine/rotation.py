@@ -4,7 +4,8 @@ A reload of settings reads every secret without a version again: at once when a 
 the program forces it, under watched pages once the secret is a minute old. A secret that should
 have been read and was not (its minute is not over, its vault is in trouble, the generation was
 refused) is *owed*. The debt lies with the secret itself, so it lives as long as the state does, and
-only a read that succeeds pays it.
+only a read that succeeds pays it. While it fails it has its back-off, and `secret_refresh_interval`
+asks for the others alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Reading(Enum):
     """Which secrets are read again."""
 
     EVERY = "every secret without a version"
+    HEALTHY = "every secret without a version whose last read did not fail"
     AGED = "those without a version that were read a minute ago or earlier"
     OWED = "only what is owed"
 
@@ -55,6 +57,8 @@ def is_wanted(secret: Secret | None, reading: Reading, now: float) -> bool:
         return True
     if secret.fixed and secret.value is not None:
         return False
+    if reading is Reading.HEALTHY:
+        return not secret.backoff.failures
     aged = reading is Reading.AGED and now - secret.read_at >= SECRET_MIN_AGE
     return aged or reading is Reading.EVERY
 

@@ -86,6 +86,8 @@ class Due:
     """True when some secret is owed and may be read now."""
     cause: str = ""
     """Why, where it is not simply time: `push` or `forced`."""
+    forced: bool = False
+    """True when back-offs do not count."""
 
     @property
     def store(self) -> bool:
@@ -129,7 +131,17 @@ class State:
         store = min(timers.settings, timers.flags)
         if not math.isinf(store):
             store = max(min(store, timers.push), self.fleet.free_at)
-        return min(store, timers.secrets, self.owed_at)
+        return min(store, self.secrets_at, self.owed_at)
+
+    @property
+    def secrets_at(self) -> float:
+        """When the interval of secrets has passed; while all of them fail, when a debt is due.
+
+        The interval and the debts are about the same secrets: each would ask a vault in trouble.
+        """
+        live = [one for one in self.secrets.values() if not one.fixed or one.value is None]
+        failing = bool(live) and all(one.backoff.failures for one in live)
+        return max(self.timers.secrets, self.owed_at) if failing else self.timers.secrets
 
     @property
     def owed_at(self) -> float:
@@ -149,15 +161,16 @@ class State:
             return not math.isinf(timer) and (force or sooner or timer <= now)
 
         owed = self.owed_at <= now
-        due = (timers.settings, timers.flags, timers.secrets)
+        due = (timers.settings, timers.flags, self.secrets_at)
         on_time = owed or any(passed(timer) for timer in due)
         changing = any(not secret.fixed for secret in self.secrets.values())
         return Due(
             settings=free and wanted(timers.settings, sooner=pushed),
             flags=free and wanted(timers.flags, sooner=pushed),
-            secrets=wanted(timers.secrets, sooner=False) or (force and changing),
+            secrets=wanted(self.secrets_at, sooner=False) or (force and changing),
             owed=owed,
             cause="" if on_time else "push" if pushed else "forced",
+            forced=force,
         )
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:

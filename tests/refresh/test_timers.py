@@ -145,7 +145,7 @@ def test_what_has_come_due_is_asked_and_nothing_else(
 )  # fmt: skip
 def test_force_asks_for_all_that_is_watched_now(found: State, expected: Due) -> None:
     """Timers and back-offs do not count, and secrets that can change are read; the rest is not."""
-    assert found.what_is_due(2.0, force=True) == expected
+    assert found.what_is_due(2.0, force=True) == replace(expected, forced=True)
 
 
 def options(**keywords: Any) -> Options:
