@@ -109,7 +109,7 @@ def _first_store(
     if endpoint is None:
         raise ValueError(
             "give connection_string='Endpoint=...;Id=...;Secret=...', or endpoint='https://...' "
-            "and a credential"
+            "and a credential; is the environment variable set?"
         )
     if credential is not None and not hasattr(credential, "get_token"):
         raise TypeError(

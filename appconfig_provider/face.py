@@ -32,6 +32,7 @@ from appconfig_provider.reports import (
     log_what_waits,
 )
 from appconfig_provider.snapshot import ConfigurationSnapshot
+from appconfig_provider.texts import counted, kind_of
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -78,7 +79,7 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError(
-            f"a {type(self).__name__} cannot be pickled: it has connections and refreshes itself. "
+            f"{kind_of(self)} cannot be pickled: it has connections and refreshes itself. "
             "Pickle config.snapshot, which becomes a dict, or call load() in the other process"
         )
 
@@ -207,7 +208,8 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
         began, sent = self._began
         told = change_told(outcome.state.snapshot, outcome.changes)
         took = 1000 * (self._monotonic() - began)
-        logger.info("%s; %d requests, %.0f ms", told, self._driver.sent - sent, took)
+        requests = counted(self._driver.sent - sent, "request")
+        logger.info("%s; %s, %.0f ms", told, requests, took)
         return True
 
 

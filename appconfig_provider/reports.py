@@ -15,7 +15,7 @@ from appconfig_provider.callbacks import Callback, Subscription
 from appconfig_provider.models import NO_LABEL, SettingSelector
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from appconfig_provider.texts import printable, quoted
+from appconfig_provider.texts import counted, printable, quoted
 from appconfig_provider.trouble import MAX_MESSAGE, drop_frames, name_of, told
 
 logger = logging.getLogger("appconfig_provider")
@@ -75,12 +75,12 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
     """Tell what was loaded, and what was left out or found empty in silence."""
     snapshot = state.snapshot
     logger.info(
-        "configuration version %d (loaded): %d keys and %d feature flags from %s; %d requests",
+        "configuration version %d (loaded): %s and %s from %s; %s",
         snapshot.version,
-        len(snapshot),
-        len(state.flags),
+        counted(len(snapshot), "key"),
+        counted(len(state.flags), "feature flag"),
         state.attempt.endpoint,
-        requests,
+        counted(requests, "request"),
     )
     _log_empty_selectors(options, state)
 
@@ -96,15 +96,23 @@ def _log_empty_selectors(options: Options, state: State) -> None:
             strict=False,
         ),
     ]
-    empty = [f"{what} ({_described(one)})" for one, pages, what in selected if _is_empty(pages)]
+    empty = {
+        f"{what} ({_described(one)})": bool(one.tag_filters)
+        for one, pages, what in selected
+        if _is_empty(pages)
+    }
     if empty and len(empty) == len(selected):
         told = "; ".join(empty)
-        logger.warning("nothing in the store matches: %s; %s", printable(told, 1000), _LOOK_AT)
+        hint = _LOOK_AT + (f"; {_TAGS}" if any(empty.values()) else "")
+        logger.warning("nothing in the store matches: %s; %s", printable(told, 1000), hint)
     else:
-        for one in empty:
-            logger.info("nothing in the store matches the %s", one)
+        for one, tagged in empty.items():
+            logger.info(
+                "nothing in the store matches the %s%s", one, f"; {_TAGS}" if tagged else ""
+            )
 
 
+_TAGS = "a setting must have every tag of a selector"
 _LOOK_AT = "a selector without label_filter matches settings without label only"
 
 
@@ -164,6 +172,10 @@ def log_what_waits(options: Options, state: State) -> None:
                 quoted(key.key),
                 quoted(label),
             )
+    if options.feature_flag_refresh_enabled and not options.feature_flag_enabled:
+        logger.warning(
+            "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
+        )
     if math.isinf(state.due) and (options.success_callbacks or options.error_callbacks):
         logger.warning(
             "on_refresh_success or on_refresh_error was given, but nothing is watched; "

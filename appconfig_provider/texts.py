@@ -69,10 +69,19 @@ def argument(given: object) -> str:
         return repr(given) if abs(given) < _LARGEST_INT else "a very large int"
     if isinstance(given, str) and _NOT_SECRET.fullmatch(given):
         return repr(given)
+    length = f" of {counted(len(given), 'character')}" if isinstance(given, str) else ""
+    return kind_of(given) + length
+
+
+def kind_of(given: object) -> str:
+    """Return the name of an object's type behind its article: `a str`, `an int`."""
     kind = printable(type(given).__name__)
-    article = "an" if kind[:1].lower() in {"a", "e", "i", "o", "u"} else "a"
-    length = f" of {len(given)} characters" if isinstance(given, str) else ""
-    return f"{article} {kind}{length}"
+    return f"{'an' if kind[:1].lower() in {'a', 'e', 'i', 'o', 'u'} else 'a'} {kind}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: `1 request`, `2 requests`."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def sendable(text: str) -> bool:

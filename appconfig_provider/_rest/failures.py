@@ -57,7 +57,15 @@ _VAULT_HINTS = {
     404: "there is no such secret",
 }
 
-_HINTS = {"/kv": _STORE_HINTS, "/snapshots": _STORE_HINTS, "/secrets": _VAULT_HINTS}
+_KEY_HINTS = {**_STORE_HINTS, 400: "check the watched keys"}
+_REDIRECT = "redirects are never followed; check the endpoint and the proxy"
+
+_HINTS = {
+    "/kv/": _KEY_HINTS,
+    "/kv": _STORE_HINTS,
+    "/snapshots": _STORE_HINTS,
+    "/secrets": _VAULT_HINTS,
+}
 """What to do, by what was asked for and how it was refused."""
 
 
@@ -149,7 +157,8 @@ def refused(origin: str, status: int, body: bytes, doing: str) -> RequestFailed:
     if problem:
         text += f" ({problem})"
     asked = next((path for path in _HINTS if doing.startswith(f"GET {path}")), None)
-    hint = _HINTS[asked].get(status, "") if asked else ""
+    usual = _REDIRECT if 300 <= status < 400 else ""
+    hint = _HINTS[asked].get(status, usual) if asked else usual
     return RequestFailed(Kind.REFUSED, origin, text, status=status, hint=hint)
 
 

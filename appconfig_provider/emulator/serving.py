@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -110,7 +111,9 @@ def _listening(app: ASGIApp, host: str, port: int, certificate: Certificate | No
     try:
         return Server(app, host=host, port=port, certificate=certificate)
     except OSError as error:
-        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}", 1) from error
+        taken = error.errno == errno.EADDRINUSE
+        hint = "; another emulator? --port 0 takes a free one" if taken else ""
+        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}{hint}", 1) from error
 
 
 def _introduction(servers: Sequence[Server], access_key: AccessKey, settings: int) -> Iterator[str]:

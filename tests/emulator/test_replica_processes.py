@@ -253,6 +253,7 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"error: cannot listen on 127.0.0.1:{first + 1}: ")
+    assert "another emulator? --port 0 takes a free one" in captured.err
     socket.create_server(("127.0.0.1", first)).close()
 
 

@@ -47,6 +47,7 @@ def lines(caplog: pytest.LogCaptureFixture, part: str, level: int = logging.INFO
     return found
 
 
+TAGS = "a setting must have every tag of a selector"
 NONE = "nothing in the store matches"
 
 
@@ -60,7 +61,7 @@ def test_the_first_load_is_a_line(
         sent = config.status.requests_sent
     (line,) = lines(told, "(loaded)")
     assert line == (
-        f"configuration version 1 (loaded): 4 keys and 1 feature flags from {store.endpoint}; "
+        f"configuration version 1 (loaded): 4 keys and 1 feature flag from {store.endpoint}; "
         f"{sent} requests"
     )
 
@@ -86,7 +87,7 @@ def test_a_selector_that_matches_nothing(
         assert config.refresh()
     assert lines(told, NONE) == [
         "nothing in the store matches the selector (key 'ap/*', no label)",
-        rf"{NONE} the selector (key '*', label 'prod\x1b[2J', tag 'team=a')",
+        rf"{NONE} the selector (key '*', label 'prod\x1b[2J', tag 'team=a'); {TAGS}",
         "nothing in the store matches the feature flag selector (key 'beta', no label)",
     ]
     assert lines(told, NONE, logging.WARNING) == []
@@ -250,3 +251,43 @@ def test_a_vault_in_trouble_is_told_with_its_status(
     (line,) = lines(told, "'pw'", logging.WARNING)
     assert "503" in line
     assert "keeps its last value" in line
+
+
+@pytest.mark.mended("flags that are refreshed but not loaded were never told of")
+def test_a_refresh_of_flags_that_are_not_loaded_is_told(
+    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+) -> None:
+    """`feature_flag_refresh_enabled` by itself does nothing, which is one warning at the load."""
+    with load(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        feature_flag_refresh_enabled=True,
+    ) as config:
+        config.refresh(force=True)
+    line = "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
+    assert lines(told, "feature_flag", logging.WARNING) == [line]
+
+
+@pytest.mark.mended("tags were not named as the reason why nothing matched")
+def test_tags_may_be_why_nothing_matches(
+    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+) -> None:
+    """Where a selector with tags finds nothing, the warning says what its tags mean."""
+    selector = SettingSelector(key_filter="*", tag_filters=["team=a", "tier=b"])
+    with load(connection_string=store.connection_string, selects=[selector]):
+        pass
+    (line,) = lines(told, NONE, logging.WARNING)
+    assert line.endswith(TAGS)
+
+
+@pytest.mark.mended("1 requests")
+def test_one_of_a_kind_is_told_as_one(
+    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+) -> None:
+    """The line of the first load counts one key and one request in the singular."""
+    selects = [SettingSelector(key_filter="sentinel")]
+    with load(connection_string=store.connection_string, selects=selects):
+        pass
+    (line,) = lines(told, "(loaded)")
+    assert "(loaded): 1 key and 0 feature flags from" in line
+    assert line.endswith("; 1 request")

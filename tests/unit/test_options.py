@@ -126,6 +126,13 @@ def test_an_endpoint_given_twice_is_refused(replicas: list[str]) -> None:
         load_nowhere(replicas=replicas)
 
 
+@pytest.mark.mended("a connection string that is None was not told as one")
+def test_a_missing_connection_string_asks_for_the_environment() -> None:
+    """`os.environ.get()` gives None for a variable that is not set; the error asks for it."""
+    with pytest.raises(ValueError, match=r"is the environment variable set\?"):
+        options(connection_string=None)
+
+
 def test_numbers_belong_to_automatic_polling() -> None:
     """`Polling(interval=60)` would look by hand, which nobody who writes it wants."""
     with pytest.raises(ValueError, match=r"Polling\.auto"):
