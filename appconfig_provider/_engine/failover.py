@@ -77,7 +77,7 @@ class _Round:
     def exhausted(self) -> Exhausted:
         """What is known when nobody did the job."""
         unasked = [_unasked(endpoint, self.budget) for endpoint in self.queue]
-        return Exhausted((*self.failures.values(), *unasked), self.fleet)
+        return Exhausted((*self.failures.values(), *unasked), replace(self.fleet, outage=True))
 
     def dns_is_due(self) -> bool:
         """Tell whether DNS may be asked for more endpoints now."""
@@ -110,8 +110,8 @@ def first_answer(
             return attempts.exhausted
         answer = yield from _attempt(attempts, candidate, job)
         if answer is not None:
-            if not context.options.balances:
-                _tell_failover(fleet, answer.fleet.last, attempts.failures)
+            balanced = context.options.balances
+            _tell_who_answered(fleet, answer.fleet.last, attempts.failures, balanced=balanced)
             return answer
 
 
@@ -191,12 +191,22 @@ def _in_words(failure: RequestFailed, session: Session, budget: Budget) -> Reque
     return worded
 
 
+def _tell_who_answered(
+    before: Fleet, url: str, failures: Mapping[str, RequestFailed], *, balanced: bool
+) -> None:
+    """Log once that the store answers after an outage, or that another endpoint does."""
+    last = before.last or before.endpoints[0].store.url
+    if url != last and not balanced:
+        _tell_failover(before, url, failures)
+    elif before.outage and before.last:
+        # What a first load waits for is no outage: it has lines of its own.
+        logger.info("%s answers again", url)
+
+
 def _tell_failover(before: Fleet, url: str, failures: Mapping[str, RequestFailed]) -> None:
-    """Log once that another endpoint answers than did before, or than was given first."""
+    """Log that another endpoint answers than did before, or than was given first."""
     urls = [endpoint.store.url for endpoint in before.endpoints]
     last = before.last or urls[0]
-    if url == last:
-        return
     if url in urls and last in urls and urls.index(url) < urls.index(last):
         logger.info("%s answers again, and is asked instead of %s", url, last)
         return

@@ -69,6 +69,8 @@ class Fleet:
     """When DNS may be asked for more; for ever closed where it has nothing to say."""
     last: str = ""
     """The endpoint that answered last."""
+    outage: bool = False
+    """True since a round in which no endpoint gave a usable answer."""
 
     @property
     def free_at(self) -> float:
@@ -90,7 +92,9 @@ class Fleet:
         """Return the fleet with an endpoint as it is now, and who answered last."""
         url = changed.store.url
         endpoints = tuple([changed if one.store.url == url else one for one in self.endpoints])
-        return Fleet(endpoints, self.discovery, self.last if last is None else last)
+        if last is None:
+            return replace(self, endpoints=endpoints)
+        return Fleet(endpoints, self.discovery, last)
 
     def naming(self, names: Iterable[str], until: float, random: Callable[[], float]) -> Fleet:
         """Return the fleet with the replicas of these host names, and no other discovered ones.

@@ -58,8 +58,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             # Not the endpoint's fault, so no back-off; every attempt moves the timers.
             return _failed(_postponed(context, replace(state, attempt=attempt), due), error)
         if isinstance(answer, Exhausted):
-            tried = replace(state, fleet=answer.fleet, attempt=attempt)
-            failed = _failed(tried, as_one(answer.failures))
+            failed = _nobody_answered(context, replace(state, attempt=attempt), answer)
             return (yield from _without_store(context, failed, due, budget, force=force))
         found = answer.result
         state = _answered(context, state, answer, due, attempt)
@@ -95,6 +94,13 @@ def _failed(state: State, error: Exception) -> Outcome:
     shown = public(error)
     following = replace(state, attempt=replace(state.attempt, error=shown))
     return Outcome(following, error=shown, told=told(error))
+
+
+def _nobody_answered(context: Context, state: State, answer: Exhausted) -> Outcome:
+    """Return the outcome of a round without a usable answer; its words say how long the wait is."""
+    failed = _failed(replace(state, fleet=answer.fleet), as_one(answer.failures))
+    pause = max(0.0, failed.state.store_at - context.clock.monotonic())
+    return replace(failed, told=f"{failed.told}; next try in {pause:.0f} s")
 
 
 def _answered(

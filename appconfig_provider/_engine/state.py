@@ -127,11 +127,16 @@ class State:
     @property
     def due(self) -> float:
         """The one number that `refresh()` looks at: a timer passed and some endpoint is free."""
+        return min(self.store_at, self.secrets_at, self.owed_at)
+
+    @property
+    def store_at(self) -> float:
+        """When the store is asked again; infinite where nothing of it is watched."""
         timers = self.timers
         store = min(timers.settings, timers.flags)
-        if not math.isinf(store):
-            store = max(min(store, timers.push), self.fleet.free_at)
-        return min(store, self.secrets_at, self.owed_at)
+        if math.isinf(store):
+            return store
+        return max(min(store, timers.push), self.fleet.free_at)
 
     @property
     def secrets_at(self) -> float:
