@@ -76,6 +76,7 @@ def test_the_loading_example_layers_labels() -> None:
     [
         ("store.down()", "still here True\n"),
         ("config.notify(store", "True pushed\n"),
+        ("Vault() as vault", "first\n"),
         ("Polling.auto(interval=60)", "hello\n"),
     ],
 )
