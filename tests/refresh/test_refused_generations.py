@@ -126,12 +126,22 @@ def test_watching_pages_refused_content_is_known_and_rests() -> None:
     assert life.state.rejected is None
 
 
-def test_watching_pages_a_refused_snapshot_is_known_by_its_etags() -> None:
+@pytest.mark.parametrize(
+    ("watched", "first", "again"),
+    [
+        (PAGES, "settings? snapshot frozen verify", "settings? snapshot frozen? verify"),
+        (SENTINEL, "sentinel? settings? snapshot frozen sentinel? verify",
+         "sentinel? settings? snapshot frozen? sentinel? verify"),
+    ],
+)  # fmt: skip
+def test_a_refused_snapshot_is_known_by_its_etags(
+    watched: dict[str, Any], first: str, again: str
+) -> None:
     """Also one that only the refused content refers to."""
-    life = Refusing(PAGES, k={"2"})
+    life = Refusing(watched, k={"2"})
     life.world.refers = True
-    assert life.next("settings") == ("settings? snapshot frozen verify", True)
-    assert life.next() == ("settings? snapshot frozen? verify", True)
+    assert life.next("sentinel", "settings") == (first, True)
+    assert life.next() == (again, True)
 
 
 def test_watching_pages_content_that_is_what_it_was_ends_the_refusal() -> None:
@@ -275,6 +285,7 @@ def test_a_selected_snapshot_that_is_gone_is_a_refused_generation_too(
     )
     outcome, _ = life.attempt("sentinel", "frozen")
     assert isinstance(outcome.error, SnapshotNotFoundError)
+    assert life.state.rejected is not None
     assert life.served() == {"f": "1"}
     assert life.state.fleet.endpoints[0].backoff.failures == 0
     life.world.answer = whole

@@ -23,8 +23,9 @@ from appconfig_provider._engine.rotation import (
 from appconfig_provider._engine.secrets import Resolved, resolve
 from appconfig_provider._plan import AcquireToken, Effect, Invoke, Request, Response, Schedule, Send
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.responses import Setting
+from appconfig_provider._rest.responses import Malformed, Setting
 from appconfig_provider._settings.references import UnresolvedReference
+from appconfig_provider.errors import HttpResponseError
 from appconfig_provider.options import Options
 from appconfig_provider.testing import FakeClock, StaticCredential
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, status
@@ -213,6 +214,8 @@ def test_a_secret_that_cannot_be_read_is_told(
     failure = caught.value
     assert (failure.may_heal, failure.retry_after, failure.out_of_time) == (heals, wait, False)
     assert failure.secret_id == url("x")
+    cause = HttpResponseError if answer.status != 200 else Malformed
+    assert isinstance(failure.original, cause), "the user is handed what azure-core would raise"
 
 
 HELD = {url("x"): Secret("old", -200.0), url("y"): Secret("value of y", -200.0)}
