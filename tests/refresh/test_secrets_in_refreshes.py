@@ -38,7 +38,7 @@ class Secretive(Life):
         self.seen += 1
         flags: Any = snapshot.get("feature_management")
         flag = flags["feature_flags"][0]["number"] if flags else ""
-        held = {"k": snapshot["k"], "flag": flag, "pw": snapshot["pw"]}
+        held = {"k": snapshot["k"], "flag": flag, "pw": snapshot.get("pw")}
         if any(held[name] in versions for name, versions in self.refused.items()):
             raise ValueError("refused")
 
@@ -157,6 +157,21 @@ def test_a_secret_that_cannot_be_read_is_told_until_it_was() -> None:
     assert life.next("secret", after=40.0) == ("secret", 1)
     assert life.state.attempt.error is None
     assert life.state.unread is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "served"),
+    [("keep_last", {"k": "2", "pw": "1"}), ("omit", {"k": "2"}), ("raise", {"k": "1", "pw": "1"})],
+)
+def test_the_policy_says_what_a_reload_does_without_the_secret(
+    policy: str, served: dict[str, str]
+) -> None:
+    """It keeps the last value, leaves the key out, or refuses the generation."""
+    life = Secretive({**SENTINEL, "secret_policy": policy})
+    life.broken = True
+    assert life.next("sentinel", "settings")[1] == 1
+    assert life.served() == served
+    assert (life.state.rejected is not None) is (policy == "raise")
 
 
 @pytest.mark.parametrize(

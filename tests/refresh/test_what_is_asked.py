@@ -73,6 +73,8 @@ def test_a_refresh_loads_what_moved_and_nothing_else(
     assert found == asked
     assert (outcome.changes.reason if outcome.changes is not None else "") == reason
     assert life.served() == served
+    flags = {"beta"} if served.get("flag") == "2" else set()
+    assert set(outcome.changes.flags if outcome.changes is not None else ()) == flags
     assert life.state.snapshot.version == (2 if reason else 1)
     again, found = life.refresh()
     assert again.changes is None, found
