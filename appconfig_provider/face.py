@@ -29,6 +29,7 @@ from appconfig_provider.reports import (
     log_first_load,
     log_problems,
     log_shared_names,
+    log_what_vanished,
     log_what_waits,
 )
 from appconfig_provider.snapshot import ConfigurationSnapshot
@@ -201,6 +202,7 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
             # As text: a handler that keeps records would keep the frames of the traceback, too.
             logger.warning("configuration not refreshed: %s", outcome.told)
         log_problems(outcome.state, before)
+        log_what_vanished(self._context.options, outcome.state, before)
         if outcome.state.content is not before.content:
             log_shared_names(self._context.options, outcome.state, self._shared)
         if outcome.changes is None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from itertools import repeat
 
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Invoke, Steps, ask, plan
 from appconfig_provider._settings.layering import Pages, in_order, trim
 from appconfig_provider.callbacks import Callback, Subscription
-from appconfig_provider.models import NO_LABEL, SettingSelector
+from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from appconfig_provider.texts import counted, printable, quoted
@@ -85,31 +84,56 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
     _log_empty_selectors(options, state)
 
 
-def _log_empty_selectors(options: Options, state: State) -> None:
-    """Tell of each selector that matches nothing; warn when none matches anything."""
-    selected = [
-        *zip(options.selectors, state.content.settings, repeat("selector"), strict=False),
-        *zip(
-            options.flag_selectors or (),
-            state.content.flags or (),
-            repeat("feature flag selector"),
-            strict=False,
-        ),
-    ]
-    empty = {
+def log_what_vanished(options: Options, state: State, before: State) -> None:
+    """Tell of selectors that match nothing any more, and warn of watched keys that are gone."""
+    if state.content is not before.content:
+        _log_empty_selectors(options, state, before)
+    watched = zip(options.watch, state.sentinels, before.sentinels, strict=True)
+    for key, now, then in watched:
+        if now.etag is None and then.etag is not None:
+            _warn_of_missing(key, "is no longer in the store")
+
+
+def _log_empty_selectors(options: Options, state: State, before: State | None = None) -> None:
+    """Tell of each selector that now matches nothing; warn when none matches anything."""
+    selected = _selected(options, state)
+    empty = _empty_ones(selected)
+    known = _empty_ones(_selected(options, before)) if before else set()
+    newly = empty - known
+    if not newly:
+        return
+    everything = len(empty) == len(selected)
+    named = {
         f"{what} ({_described(one)})": bool(one.tag_filters)
-        for one, pages, what in selected
-        if _is_empty(pages)
+        for number, (what, one, _) in enumerate(selected)
+        if everything or number in newly
     }
-    if empty and len(empty) == len(selected):
-        told = "; ".join(empty)
-        hint = _LOOK_AT + (f"; {_TAGS}" if any(empty.values()) else "")
+    if everything:
+        told = "; ".join(named)
+        hint = _LOOK_AT + (f"; {_TAGS}" if any(named.values()) else "")
         logger.warning("nothing in the store matches: %s; %s", printable(told, 1000), hint)
-    else:
-        for one, tagged in empty.items():
-            logger.info(
-                "nothing in the store matches the %s%s", one, f"; {_TAGS}" if tagged else ""
-            )
+        return
+    for name, tagged in named.items():
+        logger.info("nothing in the store matches the %s%s", name, f"; {_TAGS}" if tagged else "")
+
+
+_Selected = list[tuple[str, SettingSelector, Pages]]
+
+
+def _empty_ones(selected: _Selected) -> set[int]:
+    return {number for number, (*_, pages) in enumerate(selected) if _is_empty(pages)}
+
+
+def _selected(options: Options, state: State) -> _Selected:
+    """Return what each selector is for, and the pages that it gave."""
+    flags = zip(options.flag_selectors or (), state.content.flags or (), strict=False)
+    return [
+        *(
+            ("selector", one, pages)
+            for one, pages in zip(options.selectors, state.content.settings, strict=False)
+        ),
+        *(("feature flag selector", one, pages) for one, pages in flags),
+    ]
 
 
 _TAGS = "a setting must have every tag of a selector"
@@ -166,12 +190,7 @@ def log_what_waits(options: Options, state: State) -> None:
     """Warn of what will never happen, or only when somebody creates a key: often a typing error."""
     for key, sentinel in zip(options.watch, state.sentinels, strict=True):
         if sentinel.etag is None:
-            label = None if key.label == NO_LABEL else key.label
-            logger.warning(
-                "watched key %s (label %s) is not in the store; refresh() waits for it to appear",
-                quoted(key.key),
-                quoted(label),
-            )
+            _warn_of_missing(key, "is not in the store")
     if options.feature_flag_refresh_enabled and not options.feature_flag_enabled:
         logger.warning(
             "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
@@ -181,6 +200,12 @@ def log_what_waits(options: Options, state: State) -> None:
             "on_refresh_success or on_refresh_error was given, but nothing is watched; "
             "pass refresh_on=[...] or refresh_enabled=True"
         )
+
+
+def _warn_of_missing(key: WatchKey, how: str) -> None:
+    label = None if key.label == NO_LABEL else key.label
+    told = f"watched key {quoted(key.key)} (label {quoted(label)}) {how}"
+    logger.warning("%s; refresh() waits for it to appear", told)
 
 
 def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
