@@ -41,6 +41,7 @@ from appconfig_provider.process import (
     leave_to_the_parent,
 )
 from appconfig_provider.reading import CurrentValues
+from appconfig_provider.reports import Telling
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -70,6 +71,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         "_monotonic",
         "_process",
         "_told",
+        "_untold",
         "_wake",
         "_wish",
     )
@@ -83,6 +85,8 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         self._inbox: deque[Wish] = deque()
         self._wish = self._granted = Wish()
         self._began = (0.0, 0)
+        self._untold: Telling | None = None
+        """Whom a refresh that was broken off has still to tell of what it published."""
         self._told = {""}
         """What is told only once, and was."""
         self._process: ProcessRecord[DriverT, PollerT] = ProcessRecord(driver, self._new_poller())
@@ -214,7 +218,8 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
             self._read_inbox()
             self._due = due = wished(self._state, self._wish).due
             why = self._why_idle(due)
-            self._wake = -math.inf if why not in self._told else math.inf if why else due + grace
+            now = why not in self._told or self._untold is not None
+            self._wake = -math.inf if now else math.inf if why else due + grace
             if not self._inbox:
                 break
         if process.poller is not None:

@@ -13,6 +13,7 @@ from appconfig_provider._engine.startup import start
 from appconfig_provider.arguments import RefreshOn
 from appconfig_provider.callbacks import OnError, OnSuccess
 from appconfig_provider.face import LiveConfiguration
+from appconfig_provider.flight import Owner
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
 from appconfig_provider.options import Options
 from appconfig_provider.preparation import make_context, options_of
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential
 
-    from appconfig_provider._drive.aio import AsyncDriver  # noqa: F401 - in a base class
+    from appconfig_provider._drive.aio import AsyncDriver
     from appconfig_provider._drive.polling import TaskPoller
 
 
@@ -165,6 +166,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
             try:
                 if not flight.take(owner):
                     return self._give_way(process)
+                await self._tell(process.driver, owner)
                 state = self._take_up(process=process, context=context, force=force)
                 if state is None:
                     return False
@@ -172,14 +174,19 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
                 if self._closed:
                     return False
                 published = self._publish(outcome)
-                if not outcome.quiet:
-                    told = call_back(self._context.options, outcome, self._subscriptions)
-                    owner.calling = True
-                    await process.driver.run(told)
+                await self._tell(process.driver, owner)
                 return published
             finally:
                 self._finish(process, owner)
         return False
+
+    async def _tell(self, driver: AsyncDriver, owner: Owner) -> None:
+        """Call back whom a refresh has still to tell."""
+        if self._untold is not None and not self._closed:
+            owner.calling = True
+            await driver.run(call_back(self._untold))
+            owner.calling = False
+            self._untold = None
 
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""

@@ -25,6 +25,7 @@ from appconfig_provider.process import (
     ProcessRecord,
 )
 from appconfig_provider.reports import (
+    Telling,
     change_told,
     log_first_load,
     log_problems,
@@ -197,6 +198,8 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
         # Were this call broken off, the next one is to find out what is due.
         self._wake = -math.inf
         self._state = outcome.state
+        if not outcome.quiet:
+            self._untold = Telling(self._context.options, outcome, self._subscriptions)
         self._granted = Wish()
         if outcome.told:
             # As text: a handler that keeps records would keep the frames of the traceback, too.

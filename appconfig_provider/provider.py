@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
 
     from appconfig_provider._drive.polling import ThreadPoller
-    from appconfig_provider._drive.sync import SyncDriver  # noqa: F401 - in a base class
+    from appconfig_provider._drive.sync import SyncDriver
 
 
 def load(
@@ -209,6 +209,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
                 if not flight.take(owner):
                     return self._give_way(process)
                 self._keep_polling()
+                self._tell(process.driver)
                 state = self._take_up(process=process, context=context, force=force)
                 if state is None:
                     return False
@@ -216,13 +217,17 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
                 if self._closed:
                     return False
                 published = self._publish(outcome)
-                if not outcome.quiet:
-                    told = call_back(self._context.options, outcome, self._subscriptions)
-                    process.driver.run(told)
+                self._tell(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
         return False
+
+    def _tell(self, driver: SyncDriver) -> None:
+        """Call back whom a refresh has still to tell."""
+        if self._untold is not None and not self._closed:
+            driver.run(call_back(self._untold))
+            self._untold = None
 
     def _check_listener(self, subscription: Subscription) -> None:
         refuse_coroutine(subscription.callback.function)

@@ -22,16 +22,28 @@ logger = logging.getLogger("appconfig_provider")
 _KEYS_IN_LOG = 20
 
 
+class Telling:
+    """What the user's functions are told of an outcome; what is broken off goes on later."""
+
+    __slots__ = ("calls", "outcome")
+
+    def __init__(
+        self, options: Options, outcome: Outcome, subscriptions: Iterable[Subscription]
+    ) -> None:
+        self.outcome = outcome
+        self.calls = _calls(options, outcome, subscriptions)
+        """Whom to tell what, of those that were not called yet."""
+
+
 @plan
-def call_back(
-    options: Options, outcome: Outcome, subscriptions: Iterable[Subscription]
-) -> Steps[None]:
+def call_back(telling: Telling) -> Steps[None]:
     """Tell the user's functions about a refresh, each on its own: one that raises stops nothing.
 
     When all have returned, the errors that the state keeps for `status` have no frames any more.
     """
+    outcome = telling.outcome
     try:
-        for callback, news in _calls(options, outcome, subscriptions):
+        for callback, news in telling.calls:
             try:
                 yield from ask(Invoke(callback.function, callback.arguments(news)))
             except Exception as error:

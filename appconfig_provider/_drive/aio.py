@@ -82,6 +82,15 @@ class _Home:
         self.free = asyncio.Semaphore(MAX_LANES)
 
 
+class _Done:
+    """The outcome of an effect, out of sight of the repr of the task that performed it."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, outcome: object) -> None:
+        self.outcome = outcome
+
+
 class AsyncDriver:
     """Performs effects on the running loop. Under another loop it opens new connections."""
 
@@ -137,7 +146,7 @@ class AsyncDriver:
         loop = running_loop()
         if loop not in self._homes:
             for other in [one for one in list(self._homes) if one.is_closed()]:
-                self._homes.pop(other).connections.close()
+                self._homes.pop(other).connections.abandon()
             self._homes[loop] = _Home()
             if self._closed:
                 self._homes[loop].connections.close()
@@ -147,7 +156,7 @@ class AsyncDriver:
         self, schedule: Schedule[T], tickets: list[Ticket], home: _Home
     ) -> list[Ticket]:
         """Perform several effects at once; return when at most one is left to do."""
-        under_way: dict[asyncio.Task[object], Ticket] = {}
+        under_way: dict[asyncio.Task[_Done | None], Ticket] = {}
         try:
             while under_way or len(tickets) > 1:
                 for ticket in tickets:
@@ -155,8 +164,10 @@ class AsyncDriver:
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 tickets = []
                 for task in done:
-                    outcome = None if task.cancelled() else task.result()
+                    done_one = None if task.cancelled() else task.result()
+                    outcome = None if done_one is None else done_one.outcome
                     tickets += schedule.answer(under_way.pop(task), outcome)
+                    del outcome  # it may be a secret, and frames are shown by error trackers
                 tickets = [ticket for ticket in tickets if not ticket.void]
                 for task, ticket in under_way.items():
                     if ticket.void:
@@ -167,9 +178,9 @@ class AsyncDriver:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _queued(self, ticket: Ticket, home: _Home) -> object:
+    async def _queued(self, ticket: Ticket, home: _Home) -> _Done | None:
         async with home.free:
-            return None if ticket.void else await self._attempt(ticket.effect, home)
+            return None if ticket.void else _Done(await self._attempt(ticket.effect, home))
 
     async def _attempt(self, effect: Effect[object], home: _Home) -> object:
         """Perform an effect; an exception is an outcome, a cancellation is not."""
@@ -258,7 +269,9 @@ class AsyncDriver:
 
 
 def _close_homes(homes: Mapping[asyncio.AbstractEventLoop, _Home]) -> None:
-    for home in list(homes.values()):
+    for loop, home in list(homes.items()):
+        if loop.is_closed():
+            home.connections.abandon()
         home.connections.close()
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import anyio
 import httpcore
 
-from appconfig_provider._drive.streams import Unasked, is_readable
+from appconfig_provider._drive.streams import PEEK, Unasked, is_readable
 from appconfig_provider._drive.tls import RECORD_SIZE, TlsSession, Transfer
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         if not self._sessions and not is_readable(self._socket.fileno()):
             return None
         try:
-            return _at_once(self._socket, self._sessions, 1)
+            return _at_once(self._socket, self._sessions, PEEK)
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
         except OSError:

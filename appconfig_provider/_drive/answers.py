@@ -12,7 +12,7 @@ from appconfig_provider._plan import Response, Send
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.protocols import Clock
 
-MAX_BODY = 64 * 1024 * 1024
+MAX_BODY = 8 * 1024 * 1024
 """A page is at most 1 MB; an answer far beyond that is no page."""
 PIECE = 1024 * 1024
 """Bytes that are unpacked before the clock is looked at again."""

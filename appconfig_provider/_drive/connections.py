@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,6 +34,13 @@ logger = logging.getLogger("appconfig_provider")
 
 SINGLE_USE = 600.0
 """Seconds for which connections to a server that sent more than was asked for serve one request."""
+
+
+WATCHED = 60.0
+"""Seconds after its last answer in which a connection may show that answers were displaced."""
+
+_GOODBYE = re.compile(rb"HTTP/1\.[01] 408 ")
+"""How some servers end a connection that was idle: an answer without a request."""
 
 
 class Backend(Protocol):
@@ -68,6 +76,8 @@ class Connection(Generic[HttpT, BackendT]):
     """Our side, which knows sockets."""
     user: Thread | None = None
     """The thread that uses it, or used it last."""
+    used_at: float = 0.0
+    """When it was kept for another request, on the monotonic clock."""
 
     def close(self) -> None:
         """Close the socket; httpcore's side is not used any more."""
@@ -162,6 +172,12 @@ class Connections(Generic[HttpT, BackendT]):
         connection.close()
         self._open.discard(connection)
 
+    def abandon(self) -> None:
+        """Close every connection, also those in use: the loop they were used on is gone."""
+        for connection in list(self._open):
+            self.drop(connection)
+        self._idle.clear()
+
     def end(self) -> None:
         """Close what a call that was interrupted has left in use.
 
@@ -181,14 +197,24 @@ class Connections(Generic[HttpT, BackendT]):
             RequestFailed: something does that nobody asked for.
         """
         while (connection := self._pop(origin)) is not None:
-            unread = b"" if connection.expired else connection.backend.unread()
-            if unread is None:
+            if self._is_clean(origin, connection):
                 connection.user = current_thread()
                 return connection
-            self.drop(connection)
-            if unread:
-                self.distrust(origin)
         return None
+
+    def _is_clean(self, origin: str, connection: Connection[HttpT, BackendT]) -> bool:
+        """Tell whether nothing waits on a connection; drop one that has ended.
+
+        Raises:
+            RequestFailed: something does that nobody asked for.
+        """
+        unread = b"" if connection.expired else connection.backend.unread()
+        if unread is None:
+            return True
+        self.drop(connection)
+        if unread and not _GOODBYE.match(unread):
+            self.distrust(origin)
+        return False
 
     def keep(self, origin: str, connection: Connection[HttpT, BackendT]) -> None:
         """Make a connection free for the next request, if it may serve another.
@@ -202,24 +228,24 @@ class Connections(Generic[HttpT, BackendT]):
             self.drop(connection)
             self.distrust(origin)
         else:
+            connection.used_at = monotonic()
             self._idle.setdefault(origin, deque()).append(connection)
             if self.closed:  # meanwhile, by another thread
                 self.close()
 
     def verify(self, origin: str) -> None:
-        """Make sure that nothing is left on any idle connection to an origin.
+        """Make sure that nothing is left on any connection to an origin that was used lately.
+
+        What was displaced may come late, so a connection is looked at again for a while.
 
         Raises:
             RequestFailed: something is that nobody asked for.
         """
-        kept: list[Connection[HttpT, BackendT]] = []
-        try:
-            while (connection := self.take(origin)) is not None:
-                kept.append(connection)
-        finally:
-            # Also when one has something left: those taken before are closed by `keep` then.
-            for connection in reversed(kept):
-                self.keep(origin, connection)
+        since = monotonic() - WATCHED
+        for connection in list(self._idle.get(origin, ())):
+            if connection.used_at >= since:
+                # Where it has ended, `take` finds it closed.
+                self._is_clean(origin, connection)
 
     def close(self) -> None:
         """Close the idle connections, and those in use when their request is over."""

@@ -107,7 +107,8 @@ def failure(effect: Send, error: Exception, network: Network, *, connected: bool
     kind, hint = _kind_and_hint(effect, error, proxied=bool(proxy))
     if isinstance(error, Unheard) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    said = printable(error)
+    # What we were about to send is quoted by these, a token with it.
+    said = "" if isinstance(error, httpcore.LocalProtocolError) else printable(error)
     what = type(error).__name__ + (f": {said}" if said else "")
     failed = RequestFailed(kind, origin, f"{kind.value} ({what}) for {doing}{by}", hint=hint)
     failed.__cause__ = error

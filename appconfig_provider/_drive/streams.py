@@ -20,6 +20,9 @@ from appconfig_provider._drive.tls import RECORD_SIZE, TlsSession, Transfer
 
 T = TypeVar("T")
 
+PEEK = 64
+"""Bytes of what waits that are looked at; the connection ends anyway."""
+
 _PROBE = 1.0
 """Seconds for a look at what has come already; it never waits."""
 
@@ -136,7 +139,7 @@ class Stream(httpcore.NetworkStream):
         try:
             # TLS tells nothing about what came without reading it; the connection ends anyway.
             self._socket.settimeout(0)
-            return self._socket.recv(1)
+            return self._socket.recv(PEEK)
         except (BlockingIOError, ssl.SSLWantReadError):
             return None  # it was of TLS itself, such as a session ticket
         except DeadlinePassed:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from appconfig_provider._plan import AcquireToken
 from appconfig_provider.protocols import Clock
+from appconfig_provider.trouble import EngineError
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
 
 MARGIN = 300.0
 """Seconds before its end when a token is renewed, as azure-core does."""
+
+
+_SENDABLE = re.compile(r"[!-~]+")
+
+
+class UnusableToken(EngineError):
+    """A token with characters that a header must not have; never shows it."""
+
+    def as_public(self) -> Exception:
+        return ValueError(str(self))
 
 
 class Tokens:
@@ -29,7 +41,15 @@ class Tokens:
         return held if held.expires_on - self._clock.time() > MARGIN else None
 
     def keep(self, wanted: AcquireToken, token: AccessToken) -> AccessToken:
-        """Remember a token and return it."""
+        """Remember a token and return it.
+
+        Raises:
+            UnusableToken: no header can hold it.
+        """
+        if not _SENDABLE.fullmatch(token.token):
+            raise UnusableToken(
+                "the credential gave a token that no header can hold; does a line break end it?"
+            )
         self._held[_whose(wanted)] = token
         return token
 

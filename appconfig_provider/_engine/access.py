@@ -85,7 +85,10 @@ def _token(
     try:
         token = yield from ask(asked)
     except Exception as error:
-        raise _credential_failure(store.url, error) from error
+        failure = _credential_failure(store.url, error)
+        if failure is error:
+            raise  # else it would become its own cause
+        raise failure from error
     return Hidden(token.token)
 
 

@@ -240,11 +240,14 @@ def _to_public(setting: Setting) -> ConfigurationSetting:
 
 
 def _from_public(setting: ConfigurationSetting, original: Setting) -> Setting:
-    for name, text in (("key", setting.key), ("value", setting.value)):
-        if not isinstance(text, str) and not (name == "value" and text is None):
+    for name in ("key", "label", "value", "content_type", "tags"):
+        kind = type(getattr(setting, name))
+        allowed: tuple[type, ...] = (dict,) if name == "tags" else (str, type(None))
+        if not issubclass(kind, allowed) or (name == "key" and setting.key is None):
+            wanted = "a dict" if name == "tags" else "text (JSON text with a JSON content type)"
             raise WrongMapper(
                 f"configuration_mapper made the {name} of {quoted(original.key)} a "
-                f"{type(text).__name__}; it is text (JSON text with a JSON content type)"
+                f"{kind.__name__}; it is {wanted}"
             )
     return original._replace(
         key=setting.key,

@@ -135,7 +135,10 @@ def _unresolved(
     failure = UnresolvedReference(setting, why, secret.shown)
     if isinstance(error, RequestFailed):
         failure.may_heal, failure.retry_after = not error.permanent, error.retry_after
-    failure.original = error.as_public() if isinstance(error, RequestFailed) else error
+    if isinstance(error, RequestFailed):
+        failure.original = error.as_public()
+    elif not isinstance(error, Malformed):  # whose frames hold the answer
+        failure.original = error
     return failure
 
 

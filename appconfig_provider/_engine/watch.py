@@ -11,6 +11,9 @@ from appconfig_provider.models import WatchKey
 
 UNSEEN = Sentinel(None)
 
+MAX_REMEMBERED = 16
+"""ETags of one second that are remembered; a deployment writes its sentinel once."""
+
 
 @plan
 def read_sentinels(
@@ -28,7 +31,7 @@ def read_sentinels(
     ]
     seen = yield from together(questions)
     newer = tuple(map(_newer, seen, known))
-    return newer if newer == known else seen
+    return newer if newer == known else tuple(map(_remembering, seen, known))
 
 
 @plan
@@ -55,4 +58,16 @@ def _newer(seen: Sentinel, held: Sentinel) -> Sentinel:
         return held
     if held.modified and seen.modified and seen.modified < held.modified:
         return held
+    if seen.etag in held.before and seen.modified == held.modified:
+        return held
     return seen
+
+
+def _remembering(seen: Sentinel, held: Sentinel) -> Sentinel:
+    """Return what was seen; it knows which ETags were held before within its own second.
+
+    The service dates by whole seconds, so within one only this tells a replica that lags behind.
+    """
+    if seen.etag == held.etag or held.etag is None or seen.modified != held.modified:
+        return seen
+    return seen._replace(before=(*held.before, held.etag)[-MAX_REMEMBERED:])

@@ -33,6 +33,8 @@ class Plan(Generic[T_co]):
     __slots__ = ("_name", "_started", "_steps")
 
     def __init__(self, name: str, steps: Steps[T_co]) -> None:
+        # Before anything can interrupt this: one that is not whole was not forgotten.
+        self._started = True
         self._name = name
         self._steps = steps
         self._started = False

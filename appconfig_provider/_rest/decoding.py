@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 MAX_DEPTH = 100
@@ -59,6 +60,8 @@ def _decode(text: str) -> object:
     except RecursionError:
         value = _OUT_OF_STACK
     if value is _OUT_OF_STACK:
+        if _depth(text) > MAX_DEPTH:
+            raise _nested_too_deeply()
         return decode_without_recursion(text)
     if text.count("[") + text.count("{") > MAX_DEPTH and _too_deep(value):
         raise _nested_too_deeply()
@@ -66,6 +69,16 @@ def _decode(text: str) -> object:
 
 
 _OUT_OF_STACK = object()
+
+_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets go, quickly: reading without recursion takes a second a megabyte."""
+    brackets = _TEXT.sub("", text).encode("ascii", "ignore").translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def _nested_too_deeply() -> ValueError:

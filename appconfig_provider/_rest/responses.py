@@ -168,6 +168,8 @@ class Sentinel(NamedTuple):
 
     etag: str | None
     modified: datetime | None = None
+    before: tuple[str, ...] = ()
+    """The ETags that were held before it, with the same date."""
 
 
 def read_sentinel(response: Response, target: str) -> Sentinel:

@@ -177,3 +177,35 @@ def test_a_stray_304_hides_no_page(load: Loader) -> None:
                 here.publish(f"v{number}")
                 config.refresh(force=True)
                 assert set(config.snapshot.values()) == {f"v{number}"}
+
+
+def test_what_was_displaced_before_a_slow_page_is_found_by_the_next_check(load: Loader) -> None:
+    """A stray 304 before a page that takes long spoils one generation at most."""
+    with scene("direct", pages=8) as here:
+        keywords = here.keywords | {"replicas": [], "startup_timeout": 20, "read_timeout": 5}
+        with load(**keywords) as config:
+            here.publish("v2")
+            here.server.pace = 0.02  # so that several connections are used
+            here.server.displaced = b"after="
+            config.refresh(force=True)
+            time.sleep(1)
+            config.refresh(force=True)
+            assert set(config.snapshot.values()) == {"v2"}
+            assert len(config.snapshot) == 9
+
+
+@pytest.mark.parametrize("goodbye", [b"HTTP/1.1 408 Request Time-out\r\n\r\n", b""])
+def test_a_server_may_end_an_idle_connection_with_an_answer(
+    load: Loader, goodbye: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A 408 on an idle connection is an end like any other: nothing is distrusted for it."""
+    with scene("direct") as here:
+        keywords = here.keywords | {"replicas": [], "startup_timeout": 20, "read_timeout": 5}
+        with load(**keywords) as config:
+            here.server.behind, here.server.late = goodbye, 0.05
+            config.refresh(force=True)
+            time.sleep(0.2)
+            here.server.behind, here.server.late = b"", 0.0
+            assert config.refresh(force=True) is False
+            assert config.status.last_error is None
+    assert "more than it was asked for" not in caplog.text

@@ -179,6 +179,10 @@ class Hostile:
     defect: Defect | None = None
     behind: bytes = b""
     """What follows each good answer."""
+    displaced: bytes = b""
+    """One request with this in it is answered with a 304, and half a second later with its page."""
+    pace: float = 0.0
+    """Seconds that each answer takes."""
     late: float = 0.0
     """Seconds after which it follows."""
     tls: ssl.SSLContext | None = None
@@ -202,7 +206,12 @@ class Hostile:
             while request := read_head(connection):
                 store.sendall(request)
                 good = _read_answer(store)
+                time.sleep(self.pace)
                 if self.defect is None:
+                    if self.displaced and self.displaced in request:
+                        self.displaced = b""
+                        connection.sendall(STRAY["304"])
+                        time.sleep(0.5)
                     self._answer(connection, good)
                     continue
                 self.spoilt += 1
