@@ -115,7 +115,7 @@ class AsyncDriver:
             schedule.close()
 
     async def _run(self, schedule: Schedule[T], home: _Home) -> T:
-        home.connections.end()  # of an earlier run, whose own end was interrupted
+        home.connections.begin()
         try:
             tickets = schedule.start()
             while tickets:

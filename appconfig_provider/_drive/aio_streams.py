@@ -37,11 +37,11 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         self._sessions: tuple[TlsSession, ...] = ()
         """The TLS that its bytes go through, the innermost first."""
         self._asked = False
+        """False before the first request; later ones are sent when nothing waits to be read."""
         self._reads = 0
 
     def begin(self) -> None:
-        """Expect another request, before which nothing may come."""
-        self._asked = False
+        """Expect another answer."""
         self._reads = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:

@@ -36,6 +36,8 @@ SINGLE_USE = 600.0
 """Seconds for which connections to a server that sent more than was asked for serve one request."""
 
 
+MORE_THAN_ASKED = "sent more than it was asked for; for now its connections serve one request each"
+
 WATCHED = 60.0
 """Seconds after its last answer in which a connection may show that answers were displaced."""
 
@@ -50,7 +52,7 @@ class Backend(Protocol):
     """True once a server, or a proxy, took the connection."""
 
     def begin(self, seconds: float, /) -> None:
-        """Prepare for a request that may take so many seconds."""
+        """Prepare for a request that may take so many seconds; nothing waits to be read."""
         ...
 
     def unread(self) -> bytes | None:
@@ -78,6 +80,8 @@ class Connection(Generic[HttpT, BackendT]):
     """The thread that uses it, or used it last."""
     used_at: float = 0.0
     """When it was kept for another request, on the monotonic clock."""
+    looked_at: float = 0.0
+    """Seconds after that when somebody looked whether anything had come since."""
 
     def close(self) -> None:
         """Close the socket; httpcore's side is not used any more."""
@@ -157,6 +161,8 @@ class Connections(Generic[HttpT, BackendT]):
         self._open: set[Connection[HttpT, BackendT]] = set()
         """Every connection that was not closed yet: an interrupted call must not lose one."""
         self._idle: dict[str, deque[Connection[HttpT, BackendT]]] = {}
+        self._suspects: set[str] = set()
+        """Origins of which something came between two runs that nobody had asked for."""
         self._single_use: dict[str, float] = {}
         """By origin: until when its connections serve one request each."""
         self.closed = False
@@ -178,11 +184,23 @@ class Connections(Generic[HttpT, BackendT]):
             self.drop(connection)
         self._idle.clear()
 
+    def begin(self) -> None:
+        """Prepare for a run: what was displaced in the last one may have come only after it."""
+        self.end()
+        for origin in list(self._idle):
+            try:
+                # Not the one that is taken first, which `take` looks at.
+                self._verify(origin, list(self._idle[origin])[:-1])
+            except RequestFailed:
+                self._suspects.add(origin)
+
     def end(self) -> None:
         """Close what a call that was interrupted has left in use.
 
         A thread that is left behind in the middle of a request closes its own when that is over.
         """
+        if len(self._open) == sum(map(len, self._idle.values())):
+            return
         idle = set(chain.from_iterable(list(self._idle.values())))
         for connection in list(self._open):
             user = connection.user
@@ -196,6 +214,9 @@ class Connections(Generic[HttpT, BackendT]):
         Raises:
             RequestFailed: something does that nobody asked for.
         """
+        if origin in self._suspects:
+            self._suspects.discard(origin)
+            raise RequestFailed(Kind.UNASKED, origin, MORE_THAN_ASKED)
         while (connection := self._pop(origin)) is not None:
             if self._is_clean(origin, connection):
                 connection.user = current_thread()
@@ -228,7 +249,7 @@ class Connections(Generic[HttpT, BackendT]):
             self.drop(connection)
             self.distrust(origin)
         else:
-            connection.used_at = monotonic()
+            connection.used_at, connection.looked_at = monotonic(), 0.0
             self._idle.setdefault(origin, deque()).append(connection)
             if self.closed:  # meanwhile, by another thread
                 self.close()
@@ -241,9 +262,15 @@ class Connections(Generic[HttpT, BackendT]):
         Raises:
             RequestFailed: something is that nobody asked for.
         """
-        since = monotonic() - WATCHED
-        for connection in list(self._idle.get(origin, ())):
-            if connection.used_at >= since:
+        self._verify(origin, list(self._idle.get(origin, ())))
+
+    def _verify(self, origin: str, connections: list[Connection[HttpT, BackendT]]) -> None:
+        now = monotonic()
+        for connection in connections:
+            age, looked_at = now - connection.used_at, connection.looked_at
+            # Ever less often: checks may follow each other quickly, and each look takes time.
+            if age <= WATCHED and age >= 2 * looked_at:
+                connection.looked_at = age
                 # Where it has ended, `take` finds it closed.
                 self._is_clean(origin, connection)
 
@@ -276,9 +303,8 @@ class Connections(Generic[HttpT, BackendT]):
         if self._once(origin):
             return
         self._single_use[origin] = monotonic() + SINGLE_USE
-        told = "sent more than it was asked for; for now its connections serve one request each"
-        logger.warning("%s %s", origin, told)
-        raise RequestFailed(Kind.UNASKED, origin, told)
+        logger.warning("%s %s", origin, MORE_THAN_ASKED)
+        raise RequestFailed(Kind.UNASKED, origin, MORE_THAN_ASKED)
 
 
 def close_at_the_end(driver: object, connections: Callable[[], None]) -> None:

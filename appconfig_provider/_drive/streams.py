@@ -89,10 +89,7 @@ class Stream(httpcore.NetworkStream):
         self._socket: AnySocket = raw
         self._deadline = deadline
         self._asked = False
-
-    def begin(self) -> None:
-        """Expect another request, before which nothing may come."""
-        self._asked = False
+        """False before the first request; later ones are sent when nothing waits to be read."""
 
     def connect(self, address: Any, seconds: float) -> None:
         """Connect the socket; what is sent goes out at once."""
@@ -223,8 +220,6 @@ class Backend(httpcore.NetworkBackend):
     def begin(self, seconds: float) -> None:
         """Prepare for a request that may take so many seconds in all."""
         self.deadline.begin(seconds)
-        if self.stream is not None:
-            self.stream.begin()
 
     def connect_tcp(
         self,

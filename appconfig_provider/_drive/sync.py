@@ -88,7 +88,7 @@ class SyncDriver:
 
     def run(self, plan: Plan[T]) -> T:
         """Run a plan to its end; return or raise what it does."""
-        self._connections.end()  # of an earlier run, whose own end was interrupted
+        self._connections.begin()
         schedule = Schedule(plan)
         try:
             tickets = schedule.start()

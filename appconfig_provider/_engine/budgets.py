@@ -21,29 +21,37 @@ class Allowance:
     """So many seconds, and what they are called in an error."""
 
     seconds: float
-    told: str
+    words: str
+    """What they are called, with a place for the number."""
+
+    @property
+    def told(self) -> str:
+        """What they are called in an error."""
+        return self.words.format(self.seconds)
 
 
 def of_first_load(options: Options) -> Allowance:
     """Return what `load()` has, where it is more than one attempt per endpoint."""
     seconds = options.load_budget
     if options.startup_budget:
-        return Allowance(seconds, name_of_startup(options))
-    return Allowance(seconds, f"the default of startup_timeout ({seconds:g} s)")
+        return Allowance(options.startup_budget, _keyword_of_startup(options) + "={:g} s")
+    return Allowance(seconds, "the default of startup_timeout ({:g} s)")
 
 
 def name_of_startup(options: Options) -> str:
     """Return the keyword that says how long `load()` may take, and what it was given."""
+    return f"{_keyword_of_startup(options)}={options.startup_budget:g} s"
+
+
+def _keyword_of_startup(options: Options) -> str:
     waits = options.polling.init_wait if options.polling else None
-    keyword = "startup_timeout" if waits is None else "init_wait"
-    return f"{keyword}={options.startup_budget:g} s"
+    return "startup_timeout" if waits is None else "init_wait"
 
 
 def of_check(options: Options) -> Allowance:
     """Return what a refresh has to find out whether anything changed."""
     seconds = options.check_budget
-    told = f"the time of a check ({seconds:g} s, connect_timeout + read_timeout)"
-    return Allowance(seconds, told)
+    return Allowance(seconds, "the time of a check ({:g} s, connect_timeout + read_timeout)")
 
 
 def of_reload(context: Context) -> Allowance:
@@ -54,7 +62,7 @@ def of_reload(context: Context) -> Allowance:
     seconds = context.options.load_budget
     if not context.in_background:
         seconds = min(seconds, RELOAD)
-    return Allowance(seconds, f"the time of a reload ({seconds:g} s)")
+    return Allowance(seconds, "the time of a reload ({:g} s)")
 
 
 @dataclass(slots=True)

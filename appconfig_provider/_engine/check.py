@@ -54,8 +54,6 @@ def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
     """
     options = context.options
     reader: Lister | None = None
-    # What was displaced in the last load may have come only after it.
-    yield from ask(VerifyConnections(turn.session.origin))
     if due.flags or (due.settings and options.watch_pages):
         # Here the check is the load: pages that changed come with the answer.
         turn.begin_reload()

@@ -144,6 +144,8 @@ class State:
 
         The interval and the debts are about the same secrets: each would ask a vault in trouble.
         """
+        if not self.secrets:
+            return self.timers.secrets
         live = [one for one in self.secrets.values() if not one.fixed or one.value is None]
         failing = bool(live) and all(one.backoff.failures for one in live)
         return max(self.timers.secrets, self.owed_at) if failing else self.timers.secrets
@@ -151,7 +153,9 @@ class State:
     @property
     def owed_at(self) -> float:
         """When the first secret that is owed is to be read; infinite when none is owed."""
-        return min((secret.due for secret in self.secrets.values()), default=math.inf)
+        if not self.secrets:
+            return math.inf
+        return min(secret.due for secret in self.secrets.values())
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
         """Return what a refresh has to look at; `force` is everything that is looked at at all."""

@@ -42,6 +42,8 @@ def newest_tokens(
     Of more than fit into a header, those that came last.
     """
     newest = dict(held)
+    if not any(others):
+        return newest
     for name, token in chain.from_iterable([one.items() for one in others]):
         if name not in newest or token.sequence >= newest[name].sequence:
             newest.pop(name, None)  # so that what was renewed stands last
