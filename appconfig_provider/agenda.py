@@ -47,6 +47,8 @@ logger = logging.getLogger("appconfig_provider")
 
 JITTER = 0.1
 """What a poller adds to its sleep at most, as a part of the interval."""
+MAX_INBOX = 256
+"""Events that wait at most while nobody refreshes; of more, the newest know the most."""
 LATE = 1.0
 """Seconds after which somebody who calls `refresh()` does what the poller should have done."""
 UNWATCHED = (
@@ -82,7 +84,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         self._monotonic = context.clock.monotonic
         self._closed = False
         self._state = state
-        self._inbox: deque[Wish] = deque()
+        self._inbox: deque[Wish] = deque(maxlen=MAX_INBOX)
         self._wish = self._granted = Wish()
         self._began = (0.0, 0)
         self._untold: Telling | None = None

@@ -56,7 +56,9 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
             answer = yield from _ask_the_store(context, state, due, budget, force=force)
         except Exception as error:
             # Not the endpoint's fault, so no back-off; every attempt moves the timers.
-            return _failed(_postponed(context, replace(state, attempt=attempt), due), error)
+            later = _postponed(context, replace(state, attempt=attempt), due)
+            failed = _failed(later, error)
+            return (yield from _without_store(context, failed, due, budget, force=force))
         if isinstance(answer, Exhausted):
             failed = _nobody_answered(context, replace(state, attempt=attempt), answer)
             return (yield from _without_store(context, failed, due, budget, force=force))
