@@ -70,6 +70,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         "_due",
         "_granted",
         "_inbox",
+        "_limits",
         "_monotonic",
         "_process",
         "_told",
@@ -81,6 +82,10 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
     def __init__(self, context: Context, driver: DriverT, state: State) -> None:
         self._context = context
         self._background = replace(context, most_lanes=BACKGROUND_LANES, in_background=True)
+        self._limits = tuple(
+            of_check(one.options).seconds + of_reload(one).seconds
+            for one in (context, self._background)
+        )
         self._monotonic = context.clock.monotonic
         self._closed = False
         self._state = state
@@ -152,7 +157,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
 
     def _limit(self, context: Context) -> float:
         """Return the seconds that a refresh may take; functions of the user count, too."""
-        return of_check(context.options).seconds + of_reload(context).seconds
+        return self._limits[context.in_background]
 
     @abstractmethod
     def _make_poller(self) -> PollerT | None:

@@ -76,6 +76,8 @@ class Connection(Generic[HttpT, BackendT]):
     """httpcore's side, which knows HTTP."""
     backend: BackendT
     """Our side, which knows sockets."""
+    keepalive: float
+    """Seconds that it may be idle."""
     user: Thread | None = None
     """The thread that uses it, or used it last."""
     used_at: float = 0.0
@@ -88,9 +90,15 @@ class Connection(Generic[HttpT, BackendT]):
         self.backend.close()
 
     @property
+    def closed(self) -> bool:
+        """True when it serves no other request."""
+        http = self.http
+        return http.is_closed() if isinstance(http, _BARE) else not http.connections  # type: ignore[attr-defined]  # a pool
+
+    @property
     def expired(self) -> bool:
         """True when it was idle for too long, or is closed."""
-        return all(inner.is_closed() or inner.has_expired() for inner in _inside(self.http))
+        return monotonic() - self.used_at > self.keepalive or self.closed
 
     @property
     def left_over(self) -> bool:
@@ -130,7 +138,7 @@ class ConnectionKinds(Generic[HttpT, BackendT]):
     def open(self, network: Network, origin: str) -> Connection[HttpT, BackendT]:
         """Return a new connection to an origin; it connects at its first request."""
         backend = self.backend()
-        return Connection(self._http(network, origin, backend), backend)
+        return Connection(self._http(network, origin, backend), backend, network.keepalive)
 
     def _http(self, network: Network, origin: str, backend: BackendT) -> HttpT:
         tls, keepalive = network.tls(origin), network.keepalive
@@ -187,10 +195,10 @@ class Connections(Generic[HttpT, BackendT]):
     def begin(self) -> None:
         """Prepare for a run: what was displaced in the last one may have come only after it."""
         self.end()
-        for origin in list(self._idle):
+        for origin, idle in list(self._idle.items()):
             try:
                 # Not the one that is taken first, which `take` looks at.
-                self._verify(origin, list(self._idle[origin])[:-1])
+                self._verify(origin, list(idle)[:-1])
             except RequestFailed:
                 self._suspects.add(origin)
 
@@ -243,7 +251,7 @@ class Connections(Generic[HttpT, BackendT]):
         Raises:
             RequestFailed: more came than the answer.
         """
-        if self.closed or connection.expired or self._once(origin):
+        if self.closed or connection.closed or self._once(origin):
             self.drop(connection)
         elif connection.left_over:
             self.drop(connection)
@@ -265,7 +273,7 @@ class Connections(Generic[HttpT, BackendT]):
         self._verify(origin, list(self._idle.get(origin, ())))
 
     def _verify(self, origin: str, connections: list[Connection[HttpT, BackendT]]) -> None:
-        now = monotonic()
+        now = monotonic() if connections else 0.0
         for connection in connections:
             age, looked_at = now - connection.used_at, connection.looked_at
             # Ever less often: checks may follow each other quickly, and each look takes time.
@@ -291,7 +299,7 @@ class Connections(Generic[HttpT, BackendT]):
             self.drop(connection)
 
     def _once(self, origin: str) -> bool:
-        return monotonic() < self._single_use.get(origin, 0.0)
+        return bool(self._single_use) and monotonic() < self._single_use.get(origin, 0.0)
 
     def distrust(self, origin: str) -> None:
         """Use new connections, each for one request; say so once, and let the job begin again.

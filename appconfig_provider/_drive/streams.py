@@ -198,9 +198,8 @@ class Stream(httpcore.NetworkStream):
 
     def _readable(self) -> bool:
         """Tell whether a read would not wait: something came, or the end."""
-        if isinstance(self._socket, TlsInTls | ssl.SSLSocket) and self._socket.pending():
-            return True
-        return is_readable(self._socket.fileno())
+        pending = getattr(self._socket, "pending", None)  # of TLS only
+        return (pending is not None and pending() > 0) or is_readable(self._socket.fileno())
 
     def _too_late(self, kind: type[Exception]) -> Exception:
         if self._deadline.passed:

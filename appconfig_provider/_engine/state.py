@@ -38,7 +38,7 @@ class Attempt:
 
     def again(self, moment: Instant) -> Attempt:
         """Return what is known when another attempt begins."""
-        return replace(self, last=moment)
+        return Attempt(moment, self.success, self.error, self.endpoint, self.answered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ def newest_tokens(
     Of more than fit into a header, those that came last.
     """
     newest = dict(held)
-    if not any(others):
-        return newest
+    if all(held.get(name) is token for one in others for name, token in one.items()):
+        return newest  # as usual: an answer repeats what the one before it said
     for name, token in chain.from_iterable([one.items() for one in others]):
         if name not in newest or token.sequence >= newest[name].sequence:
             newest.pop(name, None)  # so that what was renewed stands last
