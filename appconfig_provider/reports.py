@@ -100,6 +100,8 @@ def log_what_vanished(options: Options, state: State, before: State) -> None:
     """Tell of selectors that match nothing any more, and warn of watched keys that are gone."""
     if state.content is not before.content:
         _log_empty_selectors(options, state, before)
+    if state.sentinels is before.sentinels:
+        return
     watched = zip(options.watch, state.sentinels, before.sentinels, strict=True)
     for key, now, then in watched:
         if now.etag is None and then.etag is not None:

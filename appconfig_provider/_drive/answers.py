@@ -60,9 +60,13 @@ class Answer:
 
 def _read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return headers by their names in lower case; those that stand twice are put together."""
+    read = [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in pairs]
+    headers = dict(read)
+    if len(headers) == len(read):
+        return headers
     values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        values.setdefault(name.decode("ascii").lower(), []).append(value.decode("latin-1"))
+    for name, value in read:
+        values.setdefault(name, []).append(value)
     return {name: ", ".join(parts) for name, parts in values.items()}
 
 

@@ -105,7 +105,9 @@ def first_answer(
     queue = deque(fleet.in_turn(now, balanced=context.options.balances))
     attempts = _Round(context, fleet, budget, usage, queue)
     while True:
-        candidate = yield from _next(attempts)
+        # The usual case, the first of them, is spared a plan.
+        fresh = bool(queue) and not attempts.failures
+        candidate = queue.popleft() if fresh else (yield from _next(attempts))
         if candidate is None:
             return attempts.exhausted
         answer = yield from _attempt(attempts, candidate, job)
