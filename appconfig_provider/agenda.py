@@ -121,6 +121,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         process = inherited.children.setdefault(made.pid, made)
         leave_to_the_parent(inherited.driver)
         self._process = process
+        self._untold = None  # the parent's own call goes on with that
         if process is made:
             self._arm(process)
         return process

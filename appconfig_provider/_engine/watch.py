@@ -58,7 +58,7 @@ def _newer(seen: Sentinel, held: Sentinel) -> Sentinel:
         return held
     if held.modified and seen.modified and seen.modified < held.modified:
         return held
-    if seen.etag in held.before and seen.modified == held.modified:
+    if seen.etag in held.before and _same_second(seen, held):
         return held
     return seen
 
@@ -68,6 +68,10 @@ def _remembering(seen: Sentinel, held: Sentinel) -> Sentinel:
 
     The service dates by whole seconds, so within one only this tells a replica that lags behind.
     """
-    if seen.etag == held.etag or held.etag is None or seen.modified != held.modified:
+    if seen.etag == held.etag or held.etag is None or not _same_second(seen, held):
         return seen
     return seen._replace(before=(*held.before, held.etag)[-MAX_REMEMBERED:])
+
+
+def _same_second(one: Sentinel, other: Sentinel) -> bool:
+    return one.modified is not None and one.modified == other.modified

@@ -15,6 +15,8 @@ from appconfig_provider.options import Options
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting, single
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 SWAPS = 1_000
 READERS = 8
 KEYS = [f"k{number}" for number in range(20)]

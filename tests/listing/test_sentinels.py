@@ -52,6 +52,8 @@ def ask(
 
 
 HELD = sentinel("e1", EARLY)
+AFTER_HELD = Sentinel("e2", HELD.modified, ("e1",))
+"""What is held after it, within one second."""
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,11 @@ HELD = sentinel("e1", EARLY)
         (told("e1", EARLY), HELD, HELD),
         (told("e1", LATE), HELD, HELD),
         (told("e2", LATE), HELD, sentinel("e2", LATE)),
-        (told("e2", EARLY), HELD, sentinel("e2", EARLY)),
+        (told("e2", EARLY), HELD, AFTER_HELD),
+        (told("e1", EARLY), AFTER_HELD, AFTER_HELD),
+        (told("e3", EARLY), AFTER_HELD, sentinel("e3", EARLY)._replace(before=("e1", "e2"))),
+        (told("e1", LATE), AFTER_HELD, sentinel("e1", LATE)),
+        (told("e2"), sentinel("e1"), sentinel("e2")),
         (told("e0", EARLY), sentinel("e1", LATE), sentinel("e1", LATE)),
         (told("e0"), HELD, sentinel("e0")),
         (told("e0", EARLY), sentinel("e1"), sentinel("e0", EARLY)),
@@ -75,6 +81,10 @@ HELD = sentinel("e1", EARLY)
         "the same ETag, written again",
         "newer",
         "another ETag of the same second",
+        "one that was held before in the same second: a replica lags behind",
+        "a third one of the same second",
+        "one that was held before, in a later second",
+        "neither has a date",
         "older: a replica lags behind",
         "without a date",
         "held without a date",

@@ -200,7 +200,8 @@ class Life:
         if plan == "<plan refresh>":
             self._takes_off(run)
         elif plan == "<plan call_back>":
-            self.rule(self.flight is not None, "callbacks are called with the flag held")
+            held = self.flight is not None or self.provider._untold is not None
+            self.rule(held, "callbacks are called with the flag held")
         return run
 
     def _takes_off(self, run: Run) -> None:
@@ -251,7 +252,11 @@ class Life:
         """Be called as a success callback."""
         call, now = self.flight, self.provider.snapshot
         if call is None or call.outcome is None:
-            self.rule(held=False, rule="callbacks belong to a refresh that publishes")
+            outcome = self._broken_off()
+            late = outcome is not None and outcome.changes is changes
+            self.rule(late, "callbacks belong to a refresh that publishes")
+            self.rule(now.version == self.told + 1, "callbacks come once per publish and in order")
+            self.told = now.version
             return
         call.told += 1
         self.tell("callback: version %d (%s)", now.version, changes.reason)
@@ -264,12 +269,22 @@ class Life:
         """Be called as an error callback."""
         call = self.flight
         if call is None or call.outcome is None:
-            self.rule(held=False, rule="error callbacks belong to a refresh")
+            outcome = self._broken_off()
+            late = outcome is not None and outcome.error is error
+            self.rule(late, "error callbacks belong to a refresh")
             return
         call.failed += 1
         self.tell("error callback: %s", error)
         self.rule(error is call.outcome.error, "an error callback gets the refresh's error")
         self.rule(self.provider.status.last_error is error, "status knows what callbacks know")
+
+    def _broken_off(self) -> Outcome | None:
+        """Return what a refresh that was cancelled has still to tell; it has not been replaced."""
+        untold = self.provider._untold
+        if untold is None or untold.outcome.state.snapshot is not self.provider.snapshot:
+            return None
+        outcome: Outcome = untold.outcome
+        return outcome
 
     def _hears(self, changes: ChangeSet) -> None:
         self.world.counts["subscription"] += 1
