@@ -169,7 +169,16 @@ class Sentinel(NamedTuple):
     etag: str | None
     modified: datetime | None = None
     before: tuple[str, ...] = ()
-    """The ETags that were held before it, with the same date."""
+    """The ETags that were held before it, with the same date; equal sentinels may differ in it."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sentinel) and self[:2] == other[:2]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:2])
 
 
 def read_sentinel(response: Response, target: str) -> Sentinel:
