@@ -126,10 +126,6 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
             self._arm(process)
         return process
 
-    def _after_fork_in_child(self) -> None:
-        """Begin as a forked child does."""
-        self._begin_in_child(self._process)
-
     def _arm(self, process: ProcessRecord[DriverT, PollerT]) -> None:
         """Start timers and poller of a child, unless somebody there refreshes already."""
         flight = process.flight

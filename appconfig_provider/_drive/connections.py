@@ -18,6 +18,7 @@ import re
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from threading import Thread, current_thread
@@ -279,8 +280,9 @@ class Connections(Generic[HttpT, BackendT]):
             # Ever less often: checks may follow each other quickly, and each look takes time.
             if age <= WATCHED and age >= 2 * looked_at:
                 connection.looked_at = age
-                # Where it has ended, `take` finds it closed.
-                self._is_clean(origin, connection)
+                if not self._is_clean(origin, connection):
+                    with suppress(ValueError):  # all of them may have been closed with it
+                        self._idle[origin].remove(connection)
 
     def close(self) -> None:
         """Close the idle connections, and those in use when their request is over."""

@@ -483,7 +483,7 @@ def test_a_forked_child_keeps_the_event(store: Emulator) -> None:
         for owner in config._flight.begin(0.0, 1.0):
             assert config._flight.take(owner)
             assert config._take_up(process=process, context=context, force=False) is not None
-            config._after_fork_in_child()
+            config._begin_in_child(config._process)
         assert config.refresh()
         assert config["k"] == "v2"
         config.notify(publish(store, "v3"))
@@ -494,7 +494,7 @@ def test_a_forked_child_keeps_the_event(store: Emulator) -> None:
             config.refresh()
         assert config._state.timers.push < math.inf
         middle = config._driver
-        config._after_fork_in_child()
+        config._begin_in_child(config._process)
         assert config._state.timers.push < math.inf
         parents.close()
         middle.close()

@@ -176,7 +176,7 @@ class Life:
             setattr(provider, slot, getattr(parent, slot))
         provider._inbox = deque(parent._inbox)
         provider._listeners = {}
-        provider._after_fork_in_child()
+        provider._begin_in_child(provider._process)
         process._left_to_the_parent.remove(parent._driver)
         driver: Any = provider._driver
         child = Life(self.stage, name, driver, self.model.forked(self.world.now))
