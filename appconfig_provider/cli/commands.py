@@ -41,51 +41,21 @@ def appconfig() -> None:
     """
 
 
-@appconfig.command()
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=LOCAL_PORT,
-    show_default=True,
-    help="Port to listen on; 0 takes a free one.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--data", metavar="FILE", help="Keep the settings in this file.")
-@click.option("--seed", metavar="FILE.json", help="Set what this file holds, at every start.")
-@click.option(
-    "--page-size",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="Settings on a page of a listing.",
-)
-@click.option("--tls", is_flag=True, help="Answer over https, with a certificate made for it.")
-@click.option(
-    "--replicas",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="More endpoints of the same store, on the next ports.",
-)
-@click.pass_context
-def emulator(context: click.Context, /, **_options: object) -> None:
-    """Run a store on this machine until Ctrl-C.
+class _Unparsed(click.Command):
+    """A command that reads its arguments itself, ``--help`` too."""
 
-    The first line it prints is its connection string; those of replicas follow. Without --data the
-    settings are gone when it ends. --seed takes what `appconfig list --json` prints, or a plain
-    object of keys and values.
-    """
-    try:
-        from appconfig_provider.emulator import ServeError, serve
-    except ImportError as error:  # it names the extra to install
-        raise click.ClickException(str(error)) from error
-    try:
-        serve(say=click.echo, **context.params)  # the options are named as the keywords of serve()
-    except KeyboardInterrupt:
-        return
-    except ServeError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = args
+        return args
+
+
+@appconfig.command(cls=_Unparsed)
+@click.pass_context
+def emulator(context: click.Context, /) -> None:
+    """Run a store on this machine until Ctrl-C."""
+    from appconfig_provider.emulator.command import main
+
+    sys.exit(main(context.args, context.command_path))
 
 
 def _store_option(command: AnyFunction) -> AnyFunction:

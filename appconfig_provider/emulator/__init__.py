@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from appconfig_provider.emulator.access import Access, Role
     from appconfig_provider.emulator.app import create_app
     from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
     from appconfig_provider.emulator.model import Draft, Setting
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_ACCESS_KEY",
+    "Access",
     "AccessKey",
     "Draft",
+    "Role",
     "ServeError",
     "Server",
     "Setting",
@@ -32,8 +35,10 @@ __all__ = [
 
 _HOMES = {
     "DEFAULT_ACCESS_KEY": "auth",
+    "Access": "access",
     "AccessKey": "auth",
     "Draft": "model",
+    "Role": "access",
     "ServeError": "serving",
     "Server": "server",
     "Setting": "model",

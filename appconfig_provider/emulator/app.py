@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 
-from appconfig_provider.emulator.auth import AccessKey
+from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.gate import Gate, Handler
 from appconfig_provider.emulator.listings_api import (
     list_keys,
@@ -31,7 +31,6 @@ from appconfig_provider.emulator.snapshots_api import (
     read_snapshot,
 )
 from appconfig_provider.emulator.store import Store
-from appconfig_provider.emulator.tokens import Tokens
 
 _LISTS = {
     "/kv": list_settings,
@@ -64,23 +63,22 @@ register_url_convertor("appconfig_key", _KeyConvertor())
 
 def create_app(
     store: Store,
-    access_keys: Sequence[AccessKey],
+    access: Access | None = None,
     *,
     page_size: int = 100,
     now: Callable[[], float] = time.time,
-    tokens: Tokens | None = None,
 ) -> Starlette:
     """The emulator as an ASGI application over a store.
 
+    ``access`` tells who is let in; without it that is the holder of the default access key.
     ``now`` gives seconds since 1970; requests dated more than 15 minutes off are refused.
-    ``tokens`` decides which bearer tokens are accepted, over TLS only; without it none is.
 
     Raises:
         ValueError: the page size is not positive.
     """
     if page_size < 1:
         raise ValueError("a page has at least one item")
-    gate = Gate(store, tuple(access_keys), now, tokens)
+    gate = Gate(store, access or Access(), now)
     routes = [
         gate.route(f"{prefix}{{key:appconfig_key}}", handlers, prefix)
         for prefix, handlers in _ITEMS.items()

@@ -66,6 +66,10 @@ class AccessKey:
         if not usable:
             raise ValueError(f"the secret of the access key {self.id!r} is not base64")
 
+    def connection_string(self, endpoint: str) -> str:
+        """The connection string of an endpoint; the endpoint comes first, without a slash."""
+        return f"Endpoint={endpoint};Id={self.id};Secret={self.secret}"
+
 
 #: The key of an emulator that was given none: known to everybody, so fit for this machine only.
 DEFAULT_ACCESS_KEY: Final = AccessKey(

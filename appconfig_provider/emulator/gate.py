@@ -8,7 +8,8 @@ Every answer carries a Sync-Token that grows with each mutation, and the request
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
@@ -19,8 +20,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
+from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.auth import (
-    AccessKey,
     SignedRequest,
     Unauthenticated,
     authenticate,
@@ -31,7 +32,7 @@ from appconfig_provider.emulator.model import MAX_ITEM_BYTES
 from appconfig_provider.emulator.settings_api import too_large
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.sync_tokens import sync_token
-from appconfig_provider.emulator.tokens import Tokens
+from appconfig_provider.emulator.tokens import STORE_AUDIENCES, Tokens
 from appconfig_provider.emulator.versions import VersionError, negotiate
 from appconfig_provider.emulator.wire import (
     Answer,
@@ -48,20 +49,23 @@ Handler = Callable[[Store, Call], Answer]
 _READS: Final = frozenset({"GET", "HEAD"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who sent a request; a signature covers the hash of the body, nothing else does."""
+
+    writes: bool
+    signed: bool = False
+
+
 class Gate:
     """What stands between the network and the handlers."""
 
-    def __init__(
-        self,
-        store: Store,
-        access_keys: Sequence[AccessKey],
-        now: Callable[[], float],
-        tokens: Tokens | None,
-    ) -> None:
+    def __init__(self, store: Store, access: Access, now: Callable[[], float]) -> None:
         self._store = store
-        self._access_keys = access_keys
+        self._access = access
         self._now = now
-        self._tokens = tokens
+        told = access.tokens
+        self._tokens = None if told is None else Tokens(STORE_AUDIENCES, told, now)
         self.exception_handlers: dict[int | type[Exception], ExceptionHandler] = {
             HTTPException: self._not_routed,
             Exception: self._failed,
@@ -88,14 +92,14 @@ class Gate:
         query = parse_query(request.scope["query_string"])
         version = _version(request, query)
         try:
-            key = self._authenticate(request)
+            caller = self._authenticate(request)
             body = await read_body(request)
-            if key is not None:
+            if caller.signed:
                 check_body(body, request.headers)
         except Unauthenticated as error:
             offered = ("WWW-Authenticate", self._challenge(request, error))
             raise Refusal(Answer(401, headers=(offered,))) from None
-        if key is not None and key.read_only and request.method not in _READS:
+        if not caller.writes and request.method not in _READS:
             raise Refusal(Answer(403))
         return Call(
             method=request.method,
@@ -109,21 +113,27 @@ class Gate:
             origin=f"{request.scope['scheme']}://{request.headers.get('host', '')}",
         )
 
-    def _authenticate(self, request: Request) -> AccessKey | None:
-        """The access key a request was signed with; None when it came with a good token."""
+    def _authenticate(self, request: Request) -> _Caller:
+        anonymous = self._access.anonymous
+        if anonymous is not None and "authorization" not in request.headers:
+            return _Caller(writes=anonymous == "owner")
         if self._takes_tokens(request):
             given = request.headers.get("authorization", "")
             if self._tokens is not None and self._tokens.accept(given):
-                return None
+                return _Caller(writes=True)
         signed = SignedRequest(request.method, _target(request), request.headers)
-        return authenticate(signed, self._access_keys, self._now())
+        key = authenticate(signed, self._access.access_keys, self._now())
+        return _Caller(writes=not key.read_only, signed=True)
 
     def _challenge(self, request: Request, error: Unauthenticated) -> str:
-        if not self._takes_tokens(request):
-            return error.challenge
-        given = request.headers.get("authorization", "").lower()
-        failed = "Authorization token failed validation" if given.startswith("bearer") else None
-        return f"{error.challenge}, {challenge('Bearer', failed)}"
+        offered = [error.challenge]
+        if self._takes_tokens(request):
+            given = request.headers.get("authorization", "").lower()
+            failed = "Authorization token failed validation" if given.startswith("bearer") else None
+            offered.append(challenge("Bearer", failed))
+        if self._access.anonymous is not None:
+            offered.append("Anonymous")
+        return ", ".join(offered)
 
     def _takes_tokens(self, request: Request) -> bool:
         # A token that travels in the clear is everybody's.

@@ -17,6 +17,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
+from ipaddress import ip_address
 from types import TracebackType
 
 import uvicorn
@@ -61,6 +62,8 @@ class Server:
         self.port: int = self._listener.getsockname()[1]
         scheme = "http" if certificate is None else "https"
         self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        #: Whether nobody but this machine reaches it.
+        self.is_loopback = ip_address(self._listener.getsockname()[0].partition("%")[0]).is_loopback
         self._uvicorn = _Uvicorn(app, certificate, (host, self.port))
         self._switching = threading.Lock()
         self._failure: BaseException | None = None

@@ -6,19 +6,18 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from starlette.types import ASGIApp
 
+from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.app import create_app
-from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
 from appconfig_provider.emulator.control import PATH, Control
 from appconfig_provider.emulator.seeds import read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
 from appconfig_provider.emulator.tls import Certificate, local_certificate
-from appconfig_provider.emulator.tokens import STORE_AUDIENCES, Tokens
 
 _POLL_SECONDS = 0.5
 
@@ -31,11 +30,6 @@ class ServeError(Exception):
         self.exit_code = exit_code
 
 
-def connection_string(endpoint: str, access_key: AccessKey) -> str:
-    """The connection string of an endpoint; the endpoint comes first and ends without a slash."""
-    return f"Endpoint={endpoint};Id={access_key.id};Secret={access_key.secret}"
-
-
 def serve(  # noqa: PLR0913 - the options of a command line
     *,
     host: str = "127.0.0.1",
@@ -43,9 +37,8 @@ def serve(  # noqa: PLR0913 - the options of a command line
     data: str | os.PathLike[str] | None = None,
     seed: str | os.PathLike[str] | None = None,
     page_size: int = 100,
-    access_key: AccessKey = DEFAULT_ACCESS_KEY,
+    access: Access | None = None,
     tls: bool = False,
-    tokens: Collection[str] = (),
     control: bool = False,
     replicas: int = 0,
     say: Callable[[str], object] = print,
@@ -53,20 +46,21 @@ def serve(  # noqa: PLR0913 - the options of a command line
     """Serve a store until Ctrl-C; ``say`` gets the connection strings and lines about it.
 
     ``data`` names the file that keeps the settings; without it they are gone at the end. ``seed``
-    is read into the store at every start: what it names is set, everything else stays. With ``tls``
-    it speaks https with a certificate of its own, and takes bearer tokens: JWTs for an audience of
-    the service, signed or not, and the texts in ``tokens``. ``control`` lets anybody set faults at
+    is read into the store at every start: what it names is set, everything else stays. ``access``
+    tells who is let in; without it that is the holder of the default access key. With ``tls`` it
+    speaks https with a certificate of its own. ``control`` lets anybody set faults at
     ``/_control``. ``replicas`` is how many more endpoints the same store has, on the ports after
     the first one, or on free ones when ``port`` is 0.
 
     Raises:
-        ServeError: a bad seed file, page size or number (exit code 2), a data file that cannot be
-            used, a port that is taken or TLS that cannot be had (exit code 1).
+        ServeError: a bad seed file, page size or number, or an anonymous owner on an address that
+            other machines reach (exit code 2); a data file that cannot be used, a port that is
+            taken or TLS that cannot be had (exit code 1).
     """
+    allowed = access or Access()
 
     def make_app(store: Store, *, now: Callable[[], float]) -> ASGIApp:
-        accepted = Tokens(STORE_AUDIENCES, tokens, now)
-        return create_app(store, (access_key,), page_size=page_size, now=now, tokens=accepted)
+        return create_app(store, allowed, page_size=page_size, now=now)
 
     try:
         drafts = () if seed is None else read_seed(seed)
@@ -86,9 +80,10 @@ def serve(  # noqa: PLR0913 - the options of a command line
                 stack.enter_context(_listening(app, host, number, certificate))
                 for app, number in zip(apps, ports, strict=True)
             ]
+            _check_anonymous(allowed, servers[0])
             for each, server in zip(controls, servers, strict=False):
                 each.server, each.endpoints = server, controls
-            for line in _introduction(servers, access_key, store.size):
+            for line in _introduction(servers, allowed, store.size):
                 say(line)
             if certificate is not None:
                 say(f"Trust the CA certificate {certificate.ca_file}")
@@ -116,9 +111,18 @@ def _listening(app: ASGIApp, host: str, port: int, certificate: Certificate | No
         raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}{hint}", 1) from error
 
 
-def _introduction(servers: Sequence[Server], access_key: AccessKey, settings: int) -> Iterator[str]:
+def _check_anonymous(access: Access, server: Server) -> None:
+    owner = access.anonymous == "owner" and not access.anonymous_anywhere
+    if owner and not server.is_loopback:
+        raise ValueError(
+            "with --anonymous owner everybody who reaches this address may write; listen on"
+            " 127.0.0.1, or add --anonymous-anywhere if that is wanted"
+        )
+
+
+def _introduction(servers: Sequence[Server], access: Access, settings: int) -> Iterator[str]:
     for server in servers:
-        yield connection_string(server.endpoint, access_key)
+        yield access.access_keys[0].connection_string(server.endpoint)
     first, *others = servers
     also = f" and {_count(len(others), 'replica')}" if others else ""
     yield f"Serving {_count(settings, 'setting')} on {first.endpoint}{also}. Stop with Ctrl-C."

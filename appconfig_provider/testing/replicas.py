@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from appconfig_provider.emulator import AccessKey, Store
+from appconfig_provider.emulator import Access, Store
 from appconfig_provider.emulator.events import Events
 from appconfig_provider.emulator.lagging import MakeApp, Memory
 from appconfig_provider.emulator.scripting import Behind, Script
@@ -22,7 +22,7 @@ class Backing:
 
     store: Store
     make_app: MakeApp
-    access_keys: Sequence[AccessKey]
+    access: Access
     now: Callable[[], float]
     tls: bool
 
@@ -36,7 +36,7 @@ class Replica(ScriptedServer):
 
     def __init__(self, backing: Backing, port: int = 0) -> None:
         script = Script()
-        self._access_keys = backing.access_keys
+        self._access_key = backing.access.access_keys[0]
         self._memory = Memory(backing.store, backing.make_app, script)
         super().__init__(backing.make_app(backing.store), script, port, tls=backing.tls)
         self.endpoint = self._server.endpoint
@@ -45,8 +45,7 @@ class Replica(ScriptedServer):
     @property
     def connection_string(self) -> str:
         """The connection string with the first access key."""
-        key = self._access_keys[0]
-        return f"Endpoint={self.endpoint};Id={key.id};Secret={key.secret}"
+        return self._access_key.connection_string(self.endpoint)
 
     def remember(self) -> None:
         """Keep the present state for answers with ``Scripted(stale=True)``."""

@@ -12,8 +12,10 @@ from starlette.types import ASGIApp
 
 from appconfig_provider.emulator import (
     DEFAULT_ACCESS_KEY,
+    Access,
     AccessKey,
     Draft,
+    Role,
     Setting,
     Store,
     create_app,
@@ -24,7 +26,7 @@ from appconfig_provider.emulator.snapshot_model import (
     SnapshotDraft,
     SnapshotFilter,
 )
-from appconfig_provider.emulator.tokens import STORE_AUDIENCES, VAULT_AUDIENCES, Tokens
+from appconfig_provider.emulator.tokens import VAULT_AUDIENCES, Tokens
 from appconfig_provider.emulator.vault import Secrets, create_vault
 from appconfig_provider.testing.clock import Clock
 from appconfig_provider.testing.replicas import Backing, Replica
@@ -42,6 +44,8 @@ class Emulator(Replica):
 
     With ``tls`` the endpoint is https, ``ca_file`` is what a client has to trust, and bearer tokens
     are accepted: JWTs for an audience of the service, signed or not, and every text in ``tokens``.
+    With ``anonymous`` a request without an ``Authorization`` header is accepted, too: that of an
+    ``"owner"`` may read and write, that of a ``"reader"`` may read.
 
     ``replicas`` is how many more endpoints the store has, each on a free port; this object is the
     first endpoint, and the attribute ``replicas`` has the others.
@@ -51,7 +55,7 @@ class Emulator(Replica):
         OSError: the port cannot be had.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may ask for
         self,
         *,
         page_size: int = 100,
@@ -59,6 +63,7 @@ class Emulator(Replica):
         clock: Clock | None = None,
         access_keys: Sequence[AccessKey] = (DEFAULT_ACCESS_KEY,),
         tls: bool = False,
+        anonymous: Role | None = None,
         replicas: int = 0,
     ) -> None:
         if replicas < 0:
@@ -66,12 +71,12 @@ class Emulator(Replica):
         now = time.time if clock is None else clock.time
         self.tokens: set[str] = set()
         self._store = Store(now=now)
-        accepted = Tokens(STORE_AUDIENCES, self.tokens, now)
+        access = Access(tuple(access_keys), self.tokens, anonymous)
 
         def make_app(store: Store) -> ASGIApp:
-            return create_app(store, access_keys, page_size=page_size, now=now, tokens=accepted)
+            return create_app(store, access, page_size=page_size, now=now)
 
-        backing = Backing(self._store, make_app, access_keys, now, tls)
+        backing = Backing(self._store, make_app, access, now, tls)
         with ExitStack() as undo:
             undo.callback(self._store.close)
             super().__init__(backing, port)

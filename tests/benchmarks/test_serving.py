@@ -75,7 +75,7 @@ def twins() -> Iterator[Twins]:
     store.load([*drafts, Draft(key="sentinel", value="0"), Draft(key="a key/of words", value="1")])
     answers = Answers(store)
     with (
-        Server(create_app(store, [DEFAULT_ACCESS_KEY], page_size=PAGE_SIZE)) as emulator,
+        Server(create_app(store, page_size=PAGE_SIZE)) as emulator,
         _serving(Service(answers)) as port,
     ):
         yield Twins(answers, emulator.port, port)

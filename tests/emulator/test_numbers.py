@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from appconfig_provider.emulator import DEFAULT_ACCESS_KEY, Draft, Server, Store, create_app
+from appconfig_provider.emulator import Draft, Server, Store, create_app
 from appconfig_provider.emulator.snapshot_model import SnapshotDraft, SnapshotFilter
 
 from .raw import Raw
@@ -78,7 +78,7 @@ def serve() -> None:
             store.load(Draft(draft.key, value=f"past {past}") for draft in drafts())
         store.load(drafts())
         store.snapshots.create(SnapshotDraft("s", (SnapshotFilter("key/000*"),)))
-        with Server(create_app(store, (DEFAULT_ACCESS_KEY,))) as server:
+        with Server(create_app(store)) as server:
             print(server.endpoint, flush=True)
             while not server.wait(1):
                 pass

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from appconfig_provider.emulator.__main__ import main
+from appconfig_provider.emulator.command import main
 from appconfig_provider.emulator.seeds import SeedError, read_seed
 
 from .raw import Raw, Signer
@@ -75,9 +75,22 @@ def test_serves_until_interrupted(tmp_path: Path) -> None:
         assert stop(process)[0] == 0
 
 
-def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
+def test_anonymous_owner_on_every_address() -> None:
+    """With the second switch an anonymous owner is served on an address of a network."""
+    options = ("--host", "0.0.0.0", "--anonymous", "owner", "--anonymous-anywhere")
+    with running(*options) as (_, parts):
+        port = parts["Endpoint"].rpartition(":")[2]
+        with Raw(f"http://127.0.0.1:{port}") as raw:
+            headers = {"host": raw.host, "content-type": "application/json"}
+            assert raw.send_unsigned("PUT", "/kv/k", headers, b"{}").status == 200
+
+
+def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[object, str]:
     """The exit code and the error line of a start that fails."""
-    code = main(options)
+    try:
+        code: object = main(options)
+    except SystemExit as ended:
+        code = ended.code
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
@@ -97,11 +110,15 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "code", "text"),
     [
         (("--seed", "nothing.json"), 2, "nothing.json"),
-        (("--page-size", "0"), 2, "at least one item"),
+        (("--page-size", "0"), 2, "--page-size: '0' is not a whole number, at least 1"),
         (("--access-key-secret", "%"), 2, "not base64"),
         (("--data", "missing/store.db"), 1, "missing/store.db"),
         (("--host", "256.1.1.1"), 1, "256.1.1.1"),
-        (("--port", "70000"), 2, "port"),
+        (("--port", "70000"), 2, "--port"),
+        (("--port", "http"), 2, "--port"),
+        (("--colour",), 2, "--colour"),
+        (("--tok", "x"), 2, "--tok"),
+        (("--replicas", "-1"), 2, "--replicas"),
     ],
 )
 def test_bad_options(

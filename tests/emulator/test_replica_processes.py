@@ -12,12 +12,12 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from appconfig_provider.emulator import DEFAULT_ACCESS_KEY, Draft, Server, Store, create_app
-from appconfig_provider.emulator.__main__ import main
+from appconfig_provider.emulator import Draft, Server, Store, create_app
+from appconfig_provider.emulator.command import main
 from appconfig_provider.emulator.control import Control
 
 from .raw import JSON, Raw, Reply
-from .test_process import COMMAND, running, stop
+from .test_process import COMMAND, run, running, stop
 
 needs_ctrl_c = pytest.mark.skipif(
     sys.platform == "win32", reason="Ctrl-C cannot be sent to one process"
@@ -56,7 +56,7 @@ def endpoints(data: Store) -> Iterator[Sequence[str]]:
     with ExitStack() as stack:
         for each in controls:
             stack.callback(each.close)
-            app = each.around(data, lambda store: create_app(store, (DEFAULT_ACCESS_KEY,)))
+            app = each.around(data, create_app)
             each.server = stack.enter_context(Server(app))
             each.endpoints = controls
         yield [each.server.endpoint for each in controls if each.server is not None]
@@ -175,7 +175,7 @@ def test_refused_faults(endpoints: Sequence[str], content: object, name: str) ->
 def test_an_endpoint_that_cannot_go_down(data: Store) -> None:
     """An application whose server is not known refuses to be taken down."""
     with closing(Control()) as alone:
-        app = alone.around(data, lambda store: create_app(store, (DEFAULT_ACCESS_KEY,)))
+        app = alone.around(data, create_app)
         with Server(app) as server:
             assert control(server.endpoint, "PUT", {"down": 1}).json["name"] == "down"
             assert control(server.endpoint, "DELETE").status == 200
@@ -265,8 +265,6 @@ def test_impossible_replicas(
     capsys: pytest.CaptureFixture[str], options: Sequence[str], text: str
 ) -> None:
     """A number of replicas that cannot be is one line on stderr and exit code 2."""
-    assert main(list(options)) == 2
-    captured = capsys.readouterr()
-    assert text in captured.err
-    assert captured.err.count("\n") == 1
-    assert captured.out == ""
+    code, line = run(capsys, *options)
+    assert code == 2
+    assert text in line

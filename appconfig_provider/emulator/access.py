@@ -1,0 +1,39 @@
+"""Who is let in, and what he may do: one value, from the command line to the check of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
+
+#: What somebody without credentials may do: read and write, or read.
+Role: TypeAlias = Literal["owner", "reader"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let in.
+
+    ``access_keys`` sign requests; the first one stands in the connection string. ``tokens`` are
+    texts that are accepted as bearer tokens over TLS, beside the JWTs for an audience of the
+    service; None accepts no bearer token at all. ``anonymous`` is what a request without an
+    ``Authorization`` header may do; None refuses it. ``anonymous_anywhere`` allows an anonymous
+    owner on an address that other machines reach.
+
+    Raises:
+        ValueError: there is no access key, or no such role.
+    """
+
+    access_keys: Sequence[AccessKey] = (DEFAULT_ACCESS_KEY,)
+    tokens: Collection[str] | None = None
+    anonymous: Role | None = None
+    anonymous_anywhere: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.access_keys:
+            raise ValueError("a store needs an access key for its connection string")
+        if self.anonymous not in (None, *ROLES):
+            raise ValueError(f"'anonymous' is {' or '.join(ROLES)}, not {self.anonymous!r}")

@@ -1,0 +1,166 @@
+"""The command line of the emulator, whichever command it stands behind.
+
+``python -m appconfig_provider.emulator`` and ``appconfig emulator`` both give their arguments to
+:func:`main`, so that they take the same options and end with the same exit codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NoReturn
+
+from appconfig_provider.emulator.access import ROLES, Access
+from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
+
+_MAX_PORT = 65_535
+
+
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "python -m appconfig_provider.emulator"
+) -> int:
+    """Run the command and return its exit code.
+
+    Raises:
+        SystemExit: after ``--help``, and with code 2 for arguments that the parser refuses.
+    """
+    options = _parser(prog).parse_args(arguments)
+    try:
+        from appconfig_provider.emulator import ServeError, serve
+    except ImportError as error:  # it names the extra to install
+        return _failed(error, 1)
+    try:
+        serve(
+            host=options.host,
+            port=options.port,
+            data=options.data,
+            seed=options.seed,
+            page_size=options.page_size,
+            access=_access(options),
+            tls=options.tls,
+            control=options.control,
+            replicas=options.replicas,
+            say=partial(print, flush=True),
+        )
+    except KeyboardInterrupt:
+        return 0
+    except ServeError as error:
+        return _failed(error, error.exit_code)
+    except ValueError as error:
+        return _failed(error, 2)
+    return 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return code
+
+
+def _access(options: argparse.Namespace) -> Access:
+    return Access(
+        access_keys=(AccessKey(options.access_key_id, options.access_key_secret),),
+        tokens=options.token,
+        anonymous=options.anonymous,
+        anonymous_anywhere=options.anonymous_anywhere,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; --help tells the options\n")
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=prog,
+        usage="%(prog)s [options]",
+        description="Run an App Configuration store on this machine until Ctrl-C. The first line"
+        " it prints is its connection string; those of replicas follow.",
+        allow_abbrev=False,
+    )
+    _add_place(parser)
+    _add_content(parser)
+    _add_access(parser)
+    _add_trouble(parser)
+    return parser
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    place = parser.add_argument_group("where it listens")
+    place.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    place.add_argument(
+        "--port",
+        type=_number(0, _MAX_PORT),
+        default=8483,
+        help="port to listen on; 0 takes a free one (%(default)s)",
+    )
+    place.add_argument("--tls", action="store_true", help="https, with a certificate it makes")
+
+
+def _add_content(parser: argparse.ArgumentParser) -> None:
+    content = parser.add_argument_group("what it holds")
+    content.add_argument(
+        "--data", metavar="FILE", help="keep the settings in this file; else they go with the end"
+    )
+    content.add_argument(
+        "--seed",
+        metavar="FILE.json",
+        help="set what this file holds, at every start: what 'appconfig list --json' prints, or a"
+        " plain object of keys and values",
+    )
+    content.add_argument(
+        "--page-size", type=_number(1), default=100, help="items on a page (%(default)s)"
+    )
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    access = parser.add_argument_group("who is let in")
+    access.add_argument("--access-key-id", default=DEFAULT_ACCESS_KEY.id, metavar="ID")
+    access.add_argument("--access-key-secret", default=DEFAULT_ACCESS_KEY.secret, metavar="BASE64")
+    access.add_argument(
+        "--token", action="append", default=[], help="a bearer token to accept (with --tls)"
+    )
+    access.add_argument(
+        "--anonymous",
+        choices=ROLES,
+        help="accept requests without an Authorization header: an owner may write, a reader not",
+    )
+    access.add_argument(
+        "--anonymous-anywhere",
+        action="store_true",
+        help="allow --anonymous owner on an address that other machines reach",
+    )
+
+
+def _add_trouble(parser: argparse.ArgumentParser) -> None:
+    trouble = parser.add_argument_group("for tests")
+    trouble.add_argument(
+        "--replicas",
+        type=_number(0),
+        default=0,
+        metavar="N",
+        help="more endpoints of the same store, on the next ports (%(default)s)",
+    )
+    trouble.add_argument(
+        "--control", action="store_true", help="let anybody set faults at /_control"
+    )
+
+
+def _number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """What reads a whole number in a range."""
+    allowed = f"at least {least}" if most is None else f"{least} to {most}"
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {allowed}")
+        return number
+
+    return read

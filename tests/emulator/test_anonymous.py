@@ -1,0 +1,107 @@
+"""Requests without credentials: off by default, and what each role may do."""
+
+from __future__ import annotations
+
+import pytest
+
+from appconfig_provider.emulator import Access, Role
+from appconfig_provider.emulator.command import main
+from appconfig_provider.testing import Emulator
+
+from .raw import JSON, Raw, Signer
+
+READS = [("GET", "/kv"), ("HEAD", "/kv"), ("GET", "/kv/k"), ("GET", "/keys"), ("GET", "/revisions")]
+WRITES = [
+    ("PUT", "/kv/k", b'{"value":"w"}'),
+    ("DELETE", "/kv/k", b""),
+    ("PUT", "/locks/k", b""),
+    ("DELETE", "/locks/k", b""),
+    ("PUT", "/snapshots/s?api-version=2023-11-01", b'{"filters":[{"key":"*"}]}'),
+    ("PATCH", "/snapshots/s?api-version=2023-11-01", b'{"status":"archived"}'),
+]
+
+
+def ask(store: Emulator, method: str, target: str, body: bytes = b"") -> int:
+    """The status of a request without credentials."""
+    with Raw(store.endpoint) as raw:
+        headers = {"host": raw.host, **JSON}
+        return raw.send_unsigned(method, target, headers, body).status
+
+
+@pytest.mark.parametrize(("method", "target"), READS)
+def test_off_by_default(store: Emulator, method: str, target: str) -> None:
+    """Without the switch a request without credentials is a 401 that does not offer this way."""
+    with Raw(store.endpoint) as raw:
+        reply = raw.send_unsigned(method, target, {"host": raw.host})
+    assert (reply.status, reply.headers["www-authenticate"]) == (401, "HMAC-SHA256")
+
+
+@pytest.mark.parametrize("role", ["owner", "reader"])
+def test_reads(role: Role) -> None:
+    """Either role reads without credentials, at every endpoint of the store."""
+    with Emulator(anonymous=role, replicas=1) as store:
+        store.set("k", "v")
+        for method, target in READS:
+            assert ask(store, method, target) == 200
+        with Raw(store.replicas[0].endpoint) as raw:
+            assert raw.send_unsigned("GET", "/kv/k", {"host": raw.host}).json["value"] == "v"
+
+
+@pytest.mark.parametrize(("method", "target", "body"), WRITES)
+def test_writes(method: str, target: str, body: bytes) -> None:
+    """An owner writes without credentials; a reader gets 403, as with a read-only access key."""
+    with Emulator(anonymous="reader") as store:
+        store.set("k", "v")
+        assert ask(store, method, target, body) == 403
+        kept = store.get("k")
+        assert kept is not None
+        assert (kept.value, kept.locked) == ("v", False)
+    with Emulator(anonymous="owner") as store:
+        store.set("k", "v")
+        if method == "PATCH":
+            store.create_snapshot("s", [("*", None)])
+        assert ask(store, method, target, body) in (200, 201)
+
+
+@pytest.mark.parametrize(
+    ("signer", "reason"),
+    [(Signer(secret="b3RoZXI="), "Invalid Signature"), (Signer(id="other"), "Invalid Credential")],
+)
+def test_wrong_signature(signer: Signer, reason: str) -> None:
+    """Who tries a signature needs a right one; the challenge then offers to ask without any."""
+    with Emulator(anonymous="owner") as store, Raw(store.endpoint) as raw:
+        reply = raw.send("GET", "/kv", signer=signer)
+        assert reply.status == 401
+        told = f'HMAC-SHA256 error="invalid_token", error_description="{reason}", Anonymous'
+        assert reply.headers["www-authenticate"] == told
+        assert raw.send("PUT", "/kv/k", JSON, b"{}", signer=signer).status == 401
+
+
+@pytest.mark.parametrize("given", ["", "Bearer abc", "Basic abc", "HMAC-SHA256", "Anonymous"])
+def test_any_authorization_header_is_judged(given: str) -> None:
+    """An ``Authorization`` header of any kind is not the same as none."""
+    with Emulator(anonymous="owner") as store, Raw(store.endpoint) as raw:
+        headers = {"host": raw.host, "authorization": given}
+        assert raw.send_unsigned("GET", "/kv", headers).status == 401
+
+
+def test_signatures_still_count() -> None:
+    """A signed request may write where the anonymous ones may only read."""
+    with Emulator(anonymous="reader") as store, Raw(store.endpoint) as raw:
+        assert raw.put("/kv/k", {"value": "v"}).status == 200
+
+
+def test_roles() -> None:
+    """There are two roles; another word is a ValueError that names them."""
+    with pytest.raises(ValueError, match="owner or reader, not 'admin'"):
+        Access(anonymous="admin")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_owner_on_any_address(capsys: pytest.CaptureFixture[str], host: str) -> None:
+    """An anonymous owner on an address of a network needs a second switch, which is named."""
+    assert main(["--host", host, "--port", "0", "--anonymous", "owner"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "--anonymous-anywhere" in captured.err
