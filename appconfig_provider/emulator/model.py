@@ -61,7 +61,7 @@ class Draft:
             check_name(f"tags.{name}", name, empty_allowed=False)
             check_name(f"tags.{name}", value or "")
         if size_of(self) > MAX_ITEM_BYTES:
-            raise DraftTooLarge(f"the setting is larger than {MAX_ITEM_BYTES} bytes")
+            raise DraftTooLarge(f"the setting {self.key!r} is larger than {MAX_ITEM_BYTES} bytes")
 
 
 @dataclass(frozen=True, slots=True)

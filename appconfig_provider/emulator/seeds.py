@@ -1,35 +1,63 @@
 """Reading a seed file: settings as the portal and ``az appconfig kv export`` write them.
 
 Two forms are read: the KVSet profile ``{"items": [{"key": ..., "value": ...}]}``, and for quick
-starts a plain object of keys and texts.
+starts a plain object of keys and values. In both a value that is no text is stored as JSON, with
+its content type; ``null`` is a setting without a value. The JSON value null is the text ``"null"``
+with a content type of JSON, which the KVSet profile can say. What stands twice is an error.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from appconfig_provider.emulator.json_values import InvalidValue, stored_form
 from appconfig_provider.emulator.model import Draft, DraftTooLarge, InvalidDraft
+from appconfig_provider.emulator.store import Store
 
-_TEXTS = ("label", "value", "content_type", "description")
-_KNOWN = frozenset({"key", "tags", "etag", "locked", "last_modified", *_TEXTS})
+_TEXTS = ("label", "content_type", "description")
+_KNOWN = frozenset({"key", "value", "tags", "etag", "locked", "last_modified", *_TEXTS})
+_MAX_DIGITS = 4_000
 
 
 class SeedError(ValueError):
     """A seed file that cannot be read; the message names the file and the item."""
 
 
-def read_seed(path: str | os.PathLike[str]) -> Sequence[Draft]:
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A setting of a seed file; ``locked`` is None where the file does not say."""
+
+    draft: Draft
+    locked: bool | None = None
+
+
+def plant(store: Store, seed: Iterable[Seeded]) -> None:
+    """Write a seed into a store, locked settings too; lock and unlock what the file says so of."""
+    seed = tuple(seed)
+    with store.exclusive():
+        store.load(each.draft for each in seed)
+        for each in seed:
+            if each.locked is not None:
+                store.lock(each.draft.key, each.draft.label, locked=each.locked)
+
+
+def read_seed(path: str | os.PathLike[str]) -> tuple[Seeded, ...]:
     """The settings in a seed file.
 
     Raises:
-        SeedError: the file is missing, is not JSON or holds something that is not a setting.
+        SeedError: the file is missing, is not JSON, holds something that is not a setting or names
+            something twice.
     """
     try:
-        return tuple(_drafts(json.loads(Path(path).read_text(encoding="utf-8-sig"))))
+        text = Path(path).read_text(encoding="utf-8-sig")
+        content = json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+        return tuple(_once(_settings(content)))
     except OSError as error:
         raise SeedError(f"{os.fspath(path)}: {error.strerror}") from error
     except RecursionError:
@@ -38,19 +66,49 @@ def read_seed(path: str | os.PathLike[str]) -> Sequence[Draft]:
         raise SeedError(f"{os.fspath(path)}: {error}") from error
 
 
-def _drafts(content: Any) -> Iterator[Draft]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise SeedError(f"the name {twice!r} stands twice in one object")
+    return content
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise SeedError(f"the integer {text[:20]}... has too many digits")
+    return int(text)
+
+
+def _once(seed: Iterable[Seeded]) -> Iterator[Seeded]:
+    met = set()
+    for each in seed:
+        named = each.draft.key, each.draft.label
+        if named in met:
+            raise SeedError(f"the key {named[0]!r} with the label {named[1]!r} stands there twice")
+        met.add(named)
+        yield each
+
+
+def _settings(content: Any) -> Iterator[Seeded]:
     if not isinstance(content, dict):
         raise SeedError("expected a JSON object")
     items = content.get("items")
-    if isinstance(items, list):
-        for number, item in enumerate(items, 1):
-            yield _draft(item, f"item {number}")
-    else:
+    if not isinstance(items, list):
         for key, value in content.items():
-            yield _draft({"key": key, "value": value}, "the plain object")
+            yield _setting({"key": key, "value": value}, "the plain object")
+        return
+    beside = next((name for name in content if name != "items"), None)
+    if beside is not None:
+        raise SeedError(
+            f"a list of 'items' holds all settings, and {beside!r} stands beside it; a setting "
+            "with the key 'items' is an item, too"
+        )
+    for number, item in enumerate(items, 1):
+        yield _setting(item, f"item {number}")
 
 
-def _draft(item: Any, place: str) -> Draft:
+def _setting(item: Any, place: str) -> Seeded:
     if not isinstance(item, dict):
         raise SeedError(f"{place}: expected a JSON object")
     key = item.get("key")
@@ -58,20 +116,21 @@ def _draft(item: Any, place: str) -> Draft:
     unknown = sorted(set(item) - _KNOWN)
     if unknown:
         raise SeedError(f"{where}: unknown field {unknown[0]!r}")
-    tags = item.get("tags") or {}
+    tags, locked = item.get("tags") or {}, item.get("locked")
     if not isinstance(key, str) or not _is_tags(tags):
         raise SeedError(f"{where}: 'key' must be a text and 'tags' an object of texts")
+    if not isinstance(locked, bool | None):
+        raise SeedError(f"{where}: 'locked' must be true or false")
     texts = {name: item.get(name) for name in _TEXTS}
     for name, text in texts.items():
-        if text is not None and not isinstance(text, str):
+        if not isinstance(text, str | None):
             raise SeedError(f"{where}: {name!r} must be a text or null")
     try:
-        return Draft(key=key, tags=tags, **texts)
-    except (InvalidDraft, DraftTooLarge) as error:
+        value, texts["content_type"] = stored_form(item.get("value"), texts["content_type"])
+        return Seeded(Draft(key=key, value=value, tags=tags, **texts), locked)
+    except (InvalidValue, InvalidDraft, DraftTooLarge) as error:
         raise SeedError(f"{where}: {error}") from error
 
 
 def _is_tags(tags: Any) -> TypeGuard[Mapping[str, str | None]]:
-    return isinstance(tags, dict) and all(
-        isinstance(tag, (str, type(None))) for tag in tags.values()
-    )
+    return isinstance(tags, dict) and all(isinstance(tag, str | None) for tag in tags.values())

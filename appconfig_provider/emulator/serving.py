@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.app import create_app
 from appconfig_provider.emulator.control import PATH, Control
-from appconfig_provider.emulator.seeds import read_seed
+from appconfig_provider.emulator.seeds import plant, read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
 from appconfig_provider.emulator.tls import Certificate, local_certificate
@@ -63,7 +63,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
         return create_app(store, allowed, page_size=page_size, now=now)
 
     try:
-        drafts = () if seed is None else read_seed(seed)
+        seeded = () if seed is None else read_seed(seed)
         ports = _ports(port, replicas)
         certificate = local_certificate(host) if tls else None
         controls = [Control() for _ in ports] if control else []
@@ -71,7 +71,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
             for each in controls:
                 stack.callback(each.close)
             store = Store(data, now=controls[0].now if controls else time.time)
-            stack.enter_context(contextlib.closing(store)).load(drafts)
+            plant(stack.enter_context(contextlib.closing(store)), seeded)
             if controls:
                 apps = [each.around(store, partial(make_app, now=each.now)) for each in controls]
             else:

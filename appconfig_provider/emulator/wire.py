@@ -8,7 +8,6 @@ framework. Percent-encoding is undone exactly once, and only bytes that are UTF-
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,11 +15,11 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from appconfig_provider.emulator.filters import FilterError, NameFilter, parse_name_filter
+from appconfig_provider.emulator.json_values import is_json
 from appconfig_provider.emulator.model import Setting
 from appconfig_provider.emulator.versions import DESCRIPTIONS
 
 _ERRORS = "https://azconfig.io/errors/"
-_JSON = re.compile(r"application/(?:.+\+)?json")
 _PROBLEM = "application/problem+json; charset=utf-8"
 _FIELDS: Mapping[str, Callable[[Setting], object]] = {
     "etag": lambda setting: setting.etag,
@@ -197,8 +196,7 @@ def parse_object(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     Raises:
         Refusal: 415, the body claims to be something else; 400, it is missing or no JSON object.
     """
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not _JSON.fullmatch(media_type):
+    if not is_json(headers.get("content-type")):
         raise Refusal(Answer(415))
     try:
         content = json.loads(body)

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from appconfig_provider.emulator.command import main
-from appconfig_provider.emulator.seeds import SeedError, read_seed
 
 from .raw import Raw, Signer
 
@@ -134,48 +133,6 @@ def test_bad_options(
     found, line = run(capsys, "--port", "0", *options)
     assert found == code
     assert text in line
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("{", "Expecting"),
-        ("[]", "expected a JSON object"),
-        ('{"items":[1]}', "item 1: expected a JSON object"),
-        ('{"items":[{"key":"a","value":"v"},{"value":"v"}]}', "item 2"),
-        ('{"items":[{"key":"a","value":1}]}', "'value' must be a text"),
-        ('{"items":[{"key":"a","tags":["x"]}]}', "'tags' an object"),
-        ('{"items":[{"key":"a","colour":"x"}]}', "unknown field 'colour'"),
-        ('{"items":[{"key":"a%"}]}', "item 1 (key 'a%'): key"),
-        ('{"a":1}', "(key 'a'): 'value' must be a text"),
-        ('{"items":[{"key":"a","value":"' + "x" * 11_000 + '"}]}', "larger than"),
-        ("[" * 100_000, "nested too deeply"),
-        ("\udcff", "decode"),
-    ],
-)
-def test_bad_seeds(tmp_path: Path, content: str, text: str) -> None:
-    """A bad seed file is an error in one line that names the file and the item."""
-    path = tmp_path / "seed.json"
-    path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(SeedError) as caught:
-        read_seed(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert text in message
-    assert "\n" not in message
-
-
-def test_seed_forms(tmp_path: Path) -> None:
-    """The KVSet profile and a plain object of keys and texts are both read."""
-    path = tmp_path / "seed.json"
-    item = {"key": "k", "value": "v", "label": "l", "content_type": "c", "tags": {"t": "1"}}
-    path.write_text(json.dumps({"items": [item, {"key": "m", "label": "", "tags": None}]}))
-    full, bare = read_seed(path)
-    found = (full.key, full.value, full.label, full.content_type, full.tags)
-    assert found == ("k", "v", "l", "c", {"t": "1"})
-    assert (bare.value, bare.label, bare.tags) == (None, None, {})
-    path.write_text('\ufeff{"a": "1", "items": "2"}', encoding="utf-8")
-    assert {draft.key: draft.value for draft in read_seed(path)} == {"a": "1", "items": "2"}
 
 
 def test_importing_is_light() -> None:
