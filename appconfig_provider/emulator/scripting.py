@@ -102,14 +102,15 @@ class Script:
     ``before`` and ``after`` are called around an answer, ``responders`` may give it; ``trouble``
     collects what callbacks, or the application, raised. ``remembered`` is the application over an
     older state, for answers that are asked to be stale. ``behind`` tells of each read which
-    application over an older state answers it, None being the present one. ``delay`` seconds pass
-    before each answer. ``recording`` keeps a record of each request.
+    application over an older state answers it, None being the present one; the last of them counts.
+    The sum of ``delays``, in seconds, passes before each answer. ``recording`` keeps a record of
+    each request.
     """
 
     def __init__(self, *, recording: bool = True) -> None:
         self.remembered: ASGIApp | None = None
-        self.behind: Behind | None = None
-        self.delay = 0.0
+        self.behind: list[Behind] = []
+        self.delays: list[float] = []
         self._recording = recording
         self.before: list[Hook[object]] = []
         self.after: list[Hook[object]] = []
@@ -163,7 +164,7 @@ class Script:
         scope: Scope,
         receive: Receive,
     ) -> list[Message]:
-        delay = self.delay + (0.0 if answer is None else answer.delay)
+        delay = sum(self.delays, 0.0 if answer is None else answer.delay)
         if delay:
             await asyncio.sleep(delay)
         if answer is None or answer.status is None:
@@ -181,7 +182,7 @@ class Script:
         if record.method not in ("GET", "HEAD"):
             return app
         if not stale:
-            return (self.behind and self.behind(record)) or app
+            return (self.behind and self.behind[-1](record)) or app
         if self.remembered is None:
             raise LookupError("there is no older state; call remember() before a stale answer")
         return self.remembered

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from appconfig_provider.emulator import Access, Store
 from appconfig_provider.emulator.events import Events
 from appconfig_provider.emulator.lagging import MakeApp, Memory
-from appconfig_provider.emulator.scripting import Behind, Script
-from appconfig_provider.testing.scripted import ScriptedServer
+from appconfig_provider.emulator.scripting import Script
+from appconfig_provider.testing.scripted import Fault, ScriptedServer
 
 Schema: TypeAlias = Literal["eventgrid", "cloudevents"]
 
@@ -25,6 +24,13 @@ class Backing:
     access: Access
     now: Callable[[], float]
     tls: bool
+
+
+class StoreOptions(TypedDict):
+    """Keywords of ``load()``."""
+
+    connection_string: str
+    verify: bool | str
 
 
 class Replica(ScriptedServer):
@@ -47,21 +53,30 @@ class Replica(ScriptedServer):
         """The connection string with the first access key."""
         return self._access_key.connection_string(self.endpoint)
 
+    @property
+    def load_options(self) -> StoreOptions:
+        """The keywords by which ``load()`` reaches this endpoint: ``load(**store.load_options)``.
+
+        ``verify`` is the CA file of this process once one of its servers speaks TLS, so that it
+        holds for a vault as well; those of a :class:`Vault` go with them.
+        """
+        verify = True if self._authority is None else self._authority
+        return {"connection_string": self.connection_string, "verify": verify}
+
     def remember(self) -> None:
         """Keep the present state for answers with ``Scripted(stale=True)``."""
         self._memory.remember()
 
-    @contextmanager
-    def freeze(self) -> Iterator[None]:
-        """Answer every read from the present state until the block ends; writes go through."""
-        with self._behind(self._memory.remember()):
-            yield
+    def freeze(self) -> Fault:
+        """Answer every read from the present state until :meth:`up`; writes go through.
 
-    @contextmanager
-    def lag(self) -> Iterator[None]:
+        As a ``with`` block it is frozen until the block ends. The last one that is begun counts.
+        """
+        return self._fault(self._script.behind, self._memory.remember())
+
+    def lag(self) -> Fault:
         """The same, but a read whose ``Sync-Token`` tells of a later write is up to date."""
-        with self._behind(self._memory.remember_until_seen()):
-            yield
+        return self._fault(self._script.behind, self._memory.remember_until_seen())
 
     def event(
         self, key: str, label: str | None = None, schema: Schema = "eventgrid"
@@ -89,11 +104,3 @@ class Replica(ScriptedServer):
         """Drop every connection, stop answering and forget everything."""
         super().close()
         self._memory.close()
-
-    @contextmanager
-    def _behind(self, behind: Behind) -> Iterator[None]:
-        before, self._script.behind = self._script.behind, behind
-        try:
-            yield
-        finally:
-            self._script.behind = before

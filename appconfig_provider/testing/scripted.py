@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
+from typing import ClassVar, TypeVar
 
 from starlette.types import ASGIApp
 from typing_extensions import Self
@@ -12,6 +12,37 @@ from typing_extensions import Self
 from appconfig_provider.emulator import Server
 from appconfig_provider.emulator.scripting import Hook, RequestRecord, Script, Scripted
 from appconfig_provider.emulator.tls import local_certificate
+
+T = TypeVar("T")
+
+
+class Fault:
+    """Something that goes wrong at an endpoint, from the moment when this is made.
+
+    It is over after :meth:`end`, and after ``up()`` of its endpoint. A ``with`` block of it is left
+    alone by ``up()``, and is over at its end.
+    """
+
+    def __init__(self, end: Callable[[], object]) -> None:
+        self._end = end
+        self.is_block = False
+
+    def end(self) -> None:
+        """Let it go right again; does nothing the second time."""
+        end, self._end = self._end, _nothing
+        end()
+
+    def __enter__(self) -> Fault:
+        self.is_block = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end()
 
 
 class ScriptedServer:
@@ -21,11 +52,17 @@ class ScriptedServer:
     500, and the ``with`` block raise its exception at the end.
     """
 
+    _authority: ClassVar[str | None] = None
+    """What signed the certificates of this process, once one was needed."""
+
     def __init__(self, app: ASGIApp, script: Script, port: int, *, tls: bool) -> None:
         certificate = local_certificate() if tls else None
         self._script = script
+        self._faults: list[Fault] = []
         self._server = Server(script.around(app), port=port, certificate=certificate)
         self.ca_file = None if certificate is None else certificate.ca_file
+        if certificate is not None:
+            ScriptedServer._authority = certificate.ca_file
 
     @property
     def requests(self) -> list[RequestRecord]:
@@ -60,42 +97,57 @@ class ScriptedServer:
             raise TypeError("respond() takes a function: lambda request: Scripted(status=503)")
         return Hook(self._script.responders, callback)
 
-    def down(self) -> None:
-        """Drop every connection and refuse new ones until :meth:`up`, like a host that is gone.
+    def down(self) -> Fault:
+        """Drop every connection and refuse new ones, like a host that is gone, until :meth:`up`.
 
-        The port is given to nobody who asks for any free one. Does nothing when it is down already.
+        As a ``with`` block it is down until the block ends. The port is given to nobody who asks
+        for any free one. Does nothing when it is down already.
 
         Raises:
-            RuntimeError: the server does not run; this is for inside the ``with`` block.
+            RuntimeError: the server does not run; this is for inside its ``with`` block.
         """
         self._server.down()
+        return Fault(self._server.up)
 
-    def up(self) -> None:
-        """Answer again, at the same endpoint; does nothing when it is not down.
+    def slow(self, seconds: float) -> Fault:
+        """Give every answer so many seconds later, until :meth:`up`.
 
-        Raises:
-            RuntimeError: the server does not run.
-            OSError: somebody else serves on the port now.
-        """
-        self._server.up()
-
-    @contextmanager
-    def slow(self, seconds: float) -> Iterator[None]:
-        """Give every answer so many seconds later until the block ends.
-
-        The request is looked at when they have passed; neither other requests nor the end wait.
+        As a ``with`` block it is slow until the block ends. Several add up. The request is looked
+        at when the seconds have passed; neither other requests nor the end wait.
 
         Raises:
             ValueError: the number is negative.
         """
         if not seconds >= 0:
             raise ValueError("an answer does not come before its request")
-        before = self._script.delay
-        self._script.delay += seconds
-        try:
-            yield
-        finally:
-            self._script.delay = before
+        return self._fault(self._script.delays, seconds)
+
+    def up(self) -> None:
+        """Answer again, at the same endpoint and at once; does nothing when nothing is wrong.
+
+        It ends :meth:`down` and every other fault of this endpoint that is no ``with`` block.
+        Scripted answers stay.
+
+        Raises:
+            RuntimeError: the server does not run.
+            OSError: somebody else serves on the port now.
+        """
+        self._server.up()
+        plain = [fault for fault in self._faults if not fault.is_block]
+        for fault in plain:
+            fault.end()
+
+    def _fault(self, causes: list[T], cause: T) -> Fault:
+        """A fault for as long as its cause is among those of its kind."""
+
+        def end() -> None:
+            causes.remove(cause)
+            self._faults.remove(fault)
+
+        causes.append(cause)
+        fault = Fault(end)
+        self._faults.append(fault)
+        return fault
 
     def start(self) -> None:
         """Begin to answer."""
@@ -124,3 +176,7 @@ class ScriptedServer:
         """Raise what a callback raised first, if one did."""
         if self._script.trouble:
             raise self._script.trouble[0]
+
+
+def _nothing() -> None:
+    """Do nothing."""

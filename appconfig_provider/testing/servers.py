@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from starlette.types import ASGIApp
 
@@ -20,6 +20,7 @@ from appconfig_provider.emulator import (
     Store,
     create_app,
 )
+from appconfig_provider.emulator.json_values import InvalidValue, JsonValue, stored_form
 from appconfig_provider.emulator.scripting import Script
 from appconfig_provider.emulator.snapshot_model import (
     Snapshot,
@@ -29,6 +30,7 @@ from appconfig_provider.emulator.snapshot_model import (
 from appconfig_provider.emulator.tokens import VAULT_AUDIENCES, Tokens
 from appconfig_provider.emulator.vault import Secrets, create_vault
 from appconfig_provider.testing.clock import Clock
+from appconfig_provider.testing.credentials import StaticCredential
 from appconfig_provider.testing.replicas import Backing, Replica
 from appconfig_provider.testing.scripted import ScriptedServer
 
@@ -107,30 +109,37 @@ class Emulator(Replica):
     def set(
         self,
         key: str,
-        value: str | None,
+        value: JsonValue,
         label: str | None = None,
         content_type: str | None = None,
         tags: Mapping[str, str | None] | None = None,
     ) -> Setting:
         """Write a setting and return it as stored.
 
+        A number, a boolean, a list or an object becomes JSON text, with the content type
+        ``application/json`` where none is given; a text stays as it is. ``None`` is no value,
+        ``JSON_NULL`` the null of JSON.
+
         Raises:
-            ValueError: the service would refuse it.
+            ValueError: the service would refuse it, JSON has no such value, or the content type is
+                not one of JSON.
         """
-        return self._store.put(Draft(key, label, value, content_type, tags or {}))
+        return self._store.put(_draft(key, value, label, content_type, tags))
 
     def set_many(
-        self, settings: Mapping[str, str | None] | Iterable[Draft | tuple[str, str | None]]
+        self, settings: Mapping[str, JsonValue] | Iterable[Draft | tuple[str, JsonValue]]
     ) -> int:
         """Write many settings at once, locked or not, and count the changes.
 
-        Takes a mapping of keys to values, or an iterable of such pairs and of drafts.
+        Takes a mapping of keys to values, or an iterable of such pairs and of drafts. Values are
+        those of :meth:`set`; a draft has a text.
+
+        Raises:
+            ValueError: the service would refuse one, or JSON has no such value; none is written.
         """
         if isinstance(settings, Mapping):
-            settings = cast("Mapping[str, str | None]", settings).items()
-        drafts = (
-            item if isinstance(item, Draft) else Draft(item[0], value=item[1]) for item in settings
-        )
+            settings = cast("Mapping[str, JsonValue]", settings).items()
+        drafts = (item if isinstance(item, Draft) else _draft(*item) for item in settings)
         return self._store.load(drafts)
 
     def set_secret(self, key: str, uri: str, label: str | None = None) -> Setting:
@@ -174,6 +183,12 @@ class Emulator(Replica):
         return self._store.snapshots.set_status(name, "archived" if archived else "ready")
 
 
+class VaultOptions(TypedDict):
+    """Keywords of ``load()``."""
+
+    keyvault_client_configs: Mapping[str, Mapping[str, Any]]
+
+
 class Vault(ScriptedServer):
     """A Key Vault in memory on a free port of this machine, for the length of a ``with`` block.
 
@@ -191,6 +206,15 @@ class Vault(ScriptedServer):
         app = create_vault(self._secrets, accepted, lambda: self.url)
         super().__init__(app, Script(), port, tls=True)
         self.url = f"https://localhost:{self._server.port}"
+
+    @property
+    def load_options(self) -> VaultOptions:
+        """The keywords by which ``load()`` reads secrets of this vault, beside those of the store.
+
+        They are for ``load(**store.load_options, **vault.load_options)``. With a store that is not
+        of this process, give ``verify=vault.ca_file``, too.
+        """
+        return {"keyvault_client_configs": {self.url: {"credential": StaticCredential()}}}
 
     def set(self, name: str, value: str, *, enabled: bool = True) -> str:
         """Add a version of a secret, the current one from now on, and return the version.
@@ -215,6 +239,20 @@ class Vault(ScriptedServer):
     def id(self, name: str, version: str = "") -> str:
         """The id of a secret, as a Key Vault reference names it."""
         return f"{self.url}/secrets/{name}" + (f"/{version}" if version else "")
+
+
+def _draft(
+    key: str,
+    value: JsonValue,
+    label: str | None = None,
+    content_type: str | None = None,
+    tags: Mapping[str, str | None] | None = None,
+) -> Draft:
+    try:
+        text, kind = stored_form(value, content_type)
+    except InvalidValue as error:
+        raise InvalidValue(f"the setting {key!r}: {error}") from None
+    return Draft(key, label, text, kind, tags or {})
 
 
 def _filter(item: Mapping[str, Any] | tuple[str, str | None]) -> SnapshotFilter:

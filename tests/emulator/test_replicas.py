@@ -23,7 +23,15 @@ from azure.appconfiguration import AzureAppConfigurationClient, ConfigurationSet
 
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.emulator.sync_tokens import seen_mutations, sync_token
-from appconfig_provider.testing import Emulator, FakeClock, Replica, RequestRecord, Scripted
+from appconfig_provider.testing import (
+    Emulator,
+    FakeClock,
+    Fault,
+    Replica,
+    RequestRecord,
+    Scripted,
+    Vault,
+)
 
 from .raw import Raw, Signer
 
@@ -461,6 +469,77 @@ def test_slow(store: Emulator) -> None:
         assert read(store.replicas[1]) == "old"
     assert read(replica) == "old"
     assert [record.status for record in replica.requests] == [200, 200, 503, 200]
+
+
+@pytest.mark.parametrize("name", ["down", "slow", "freeze", "lag"])
+def test_faults_act_at_once_until_up(store: Emulator, name: str) -> None:
+    """Called as they are, faults begin at once and end with `up()`, wherever they were begun."""
+    for endpoint in (store, store.replicas[0]):
+        store.set("k", "old")
+        began = begin_fault(endpoint, name)
+        store.set("k", "new")
+        assert goes_wrong(endpoint, name)
+        endpoint.up()
+        assert not goes_wrong(endpoint, name)
+        began.end()
+        assert not goes_wrong(endpoint, name)
+
+
+@pytest.mark.parametrize("name", ["down", "slow", "freeze", "lag"])
+def test_a_fault_can_be_ended_by_itself(store: Emulator, name: str) -> None:
+    """Each fault is ended alone by what its call returned; a second time nothing happens."""
+    store.slow(0.0)
+    fault = begin_fault(store, name)
+    store.set("k", "new")
+    assert goes_wrong(store, name)
+    fault.end()
+    fault.end()
+    assert not goes_wrong(store, name)
+
+
+@pytest.mark.parametrize("name", ["slow", "freeze", "lag"])
+def test_up_leaves_the_faults_of_blocks(store: Emulator, name: str) -> None:
+    """What is begun as a block lasts to its end, also when the endpoint comes up inside."""
+    with begin_fault(store, name):
+        store.set("k", "new")
+        store.down()
+        store.up()
+        assert goes_wrong(store, name)
+    assert not goes_wrong(store, name)
+
+
+def test_down_as_a_block(store: Emulator) -> None:
+    """An endpoint that is down for a block is up at its end."""
+    with store.down():
+        assert refused(store)
+    assert read(store) == "old"
+
+
+def test_a_vault_has_the_same_faults() -> None:
+    """A vault is slow or down by the same calls."""
+    with Vault() as vault:
+        vault.down()
+        vault.up()
+        vault.slow(0.1)
+        trusted = ssl.create_default_context(cafile=vault.ca_file)
+        with httpx.Client(verify=trusted, trust_env=False, base_url=vault.url) as client:
+            begin = time.perf_counter()
+            client.get("/secrets/s")
+            assert time.perf_counter() - begin > 0.09
+
+
+def begin_fault(endpoint: Replica, name: str) -> Fault:
+    """Begin a fault of a kind; slow is a tenth of a second."""
+    return endpoint.slow(0.1) if name == "slow" else getattr(endpoint, name)()
+
+
+def goes_wrong(endpoint: Replica, name: str) -> bool:
+    """Whether a fault of a kind is seen, by a client that expects the new value soon."""
+    if name == "down":
+        return refused(endpoint)
+    begin = time.perf_counter()
+    value = read(endpoint)
+    return time.perf_counter() - begin > 0.09 if name == "slow" else value == "old"
 
 
 def test_slow_answers_tell_of_their_own_moment(store: Emulator) -> None:
