@@ -9,8 +9,8 @@ A data file belongs to one process: it is locked for as long as the database is 
 mutations and the last moment are kept in the file, so that both only grow, over restarts too.
 
 Every write of a setting leaves a revision; triggers see to it, so that no writer can forget. A
-revision tells when it began (``modified``) and up to which moment it is what a traveller in time
-sees (``until``, NULL for what still holds). So at any moment there is at most one of a name, and
+revision tells when it began (``modified``) and from which moment on it did not hold any more
+(``until``, NULL for what still holds). So at any moment there is at most one of a name, and
 the past is read like the present, with two comparisons more and nothing to look up.
 """
 
@@ -90,7 +90,7 @@ CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN
     {_REVISE}
 END;
 CREATE TRIGGER setting_deleted AFTER DELETE ON settings BEGIN
-    UPDATE revisions SET until = (SELECT modified - 1 FROM counter)
+    UPDATE revisions SET until = (SELECT modified FROM counter)
     WHERE number = {_LAST_OF.format("old")};
 END;
 """,
@@ -123,6 +123,7 @@ class Database:
     ) -> None:
         self._lock = threading.RLock()
         self.now = now
+        self._told = 0
         self._connection = _open(":memory:" if path is None else os.fspath(path))
 
     def close(self) -> None:
@@ -168,8 +169,8 @@ class Database:
         return mutations, modified
 
     def next_moment(self) -> int:
-        """Microseconds since 1970, always later than the last mutation."""
-        return max(self.microseconds(), self.counter()[1] + 1)
+        """Microseconds since 1970, later than any mutation and any present that was told."""
+        return max(self.microseconds(), self.counter()[1] + 1, self._told + 1)
 
     def count(self, mutations: int, modified: int) -> None:
         """Remember that there were so many mutations more, the last one at a moment."""
@@ -183,8 +184,12 @@ class Database:
         return int(self.now() * 1_000_000)
 
     def present(self) -> int:
-        """The moment that is now; never before the last mutation, wherever the clock stands."""
-        return max(self.microseconds(), self.counter()[1])
+        """The moment that is now: what was written is not later, and what will be written is.
+
+        So who reads twice as of this moment reads the same, also while the clock stands still.
+        """
+        self._told = max(self._told, self.microseconds(), self.counter()[1])
+        return self._told
 
     def forget(self) -> None:
         """Drop the revisions that ceased to hold before the history begins."""

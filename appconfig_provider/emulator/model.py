@@ -66,7 +66,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A stored setting; ``last_modified`` is in UTC, with microseconds; ``tags`` is read-only."""
+    """A stored setting; ``tags`` is read-only.
+
+    ``last_modified`` is in UTC, with microseconds; over HTTP it is told in whole seconds.
+    """
 
     key: str
     label: str | None

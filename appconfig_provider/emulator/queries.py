@@ -69,17 +69,17 @@ class Source(NamedTuple):
 def settings_at(moment: int | None) -> Source:
     """The settings as they were at a moment, in microseconds since 1970; None is now.
 
-    At the moment of a write there is still what was there before, at that of a deletion nothing.
+    What was written in that very moment counts, and what was deleted in it does not.
     """
     if moment is None:
         return Source("settings", Condition("1"))
-    held = Condition("modified < ? AND (until IS NULL OR until >= ?)", (moment, moment))
+    held = Condition("modified <= ? AND (until IS NULL OR until > ?)", (moment, moment))
     return Source("revisions INDEXED BY revisions_by_name", held)
 
 
 def revisions_at(moment: int | None) -> Source:
     """The revisions that there were at a moment, in microseconds since 1970; None is now."""
-    where = Condition("1") if moment is None else Condition("modified < ?", (moment,))
+    where = Condition("1") if moment is None else Condition("modified <= ?", (moment,))
     return Source("revisions INDEXED BY revisions_by_name", where)
 
 

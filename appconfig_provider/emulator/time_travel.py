@@ -1,5 +1,9 @@
 """Time travel: which moment a request asks about, and how its answer says so.
 
+The service dates by whole seconds. A date therefore stands for its whole second, and shows what
+the last write in that second left: ``last_modified`` of a revision, sent back, shows that revision.
+Inside, moments have microseconds.
+
 ``Accept-Datetime`` comes as every client writes dates. A date that cannot be read is no date, and
 one in the future asks for what is now. Any other is told back as ``Memento-Datetime``, with a link
 to the present. That link is left out where a client would take it for the next page: there is one
@@ -19,6 +23,7 @@ from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.wire import Answer, Call
 
 _EPOCH = moment_from(0)
+_SECOND = 1_000_000
 _ISO = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"(?:\.(?P<fraction>[0-9]{1,9}))?)? ?(?P<offset>Z|[+-][0-9]{2}:?[0-9]{2}(?::[0-9]{2})?)?",
@@ -45,12 +50,19 @@ def parse_moment(text: str) -> int | None:
 def asked_moment(store: Store, call: Call) -> int | None:
     """The moment a request asks about, in microseconds since 1970; None is now.
 
-    A page after the first is of the moment of the first one, unless the request says otherwise.
+    It is the end of a second, or the present in a second that is not over. A page after the first
+    is of the moment of the first one, unless the request names another second.
     """
-    moment = parse_moment(call.headers.get("accept-datetime", ""))
-    if moment is None and not call.key:
-        moment = decode_moment(call.query.first("after"))
-    return None if moment is None or moment > store.present else moment
+    asked = parse_moment(call.headers.get("accept-datetime", ""))
+    began = None if call.key else decode_moment(call.query.first("after"))
+    if asked is None:
+        asked = began
+    if asked is None or asked > store.present:
+        return None
+    second = asked // _SECOND
+    if began is not None and began // _SECOND == second:
+        return began
+    return min((second + 1) * _SECOND - 1, store.present)
 
 
 def tell_moment(call: Call, moment: int | None, answer: Answer) -> Answer:

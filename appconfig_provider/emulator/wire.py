@@ -30,7 +30,7 @@ _FIELDS: Mapping[str, Callable[[Setting], object]] = {
     "tags": lambda setting: dict(setting.tags),
     "description": lambda setting: setting.description,
     "locked": lambda setting: setting.locked,
-    "last_modified": lambda setting: setting.last_modified.isoformat(timespec="microseconds"),
+    "last_modified": lambda setting: setting.last_modified.isoformat(timespec="seconds"),
 }
 _UNDESCRIBED = tuple(name for name in _FIELDS if name != "description")
 

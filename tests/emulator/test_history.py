@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,16 @@ def revisions(raw: Raw, query: str = "") -> list[tuple[str, str | None, str | No
     return [(item["key"], item["label"], item["value"]) for item in found]
 
 
-def test_lock_and_unlock(store: Emulator, raw: Raw) -> None:
+def test_lock_and_unlock(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     """A lock gives the setting a new ETag and moment; locking again changes nothing."""
     before = store.set("a/b", "v", "l")
+    clock.advance(1)
     locked = raw.send("PUT", "/locks/a%2Fb?label=l", {"content-length": "0"})
     assert (locked.status, locked.json["locked"], locked.json["value"]) == (200, True, "v")
     assert locked.headers["etag"] == f'"{locked.json["etag"]}"'
     assert locked.json["etag"] != before.etag
-    assert locked.json["last_modified"] > before.last_modified.isoformat()
+    told = before.last_modified + timedelta(seconds=1)
+    assert locked.json["last_modified"] == told.isoformat()
     assert raw.send("PUT", "/locks/a%2Fb?label=l").json == locked.json
     unlocked = raw.send("DELETE", "/locks/a%2Fb?label=l")
     assert (unlocked.status, unlocked.json["locked"]) == (200, False)
@@ -246,9 +249,9 @@ def test_files_of_the_second_version(tmp_path: Path) -> None:
     with closing(Store(path, now=lambda: 1.0)) as store:
         values = {
             moment: [setting.value for setting in store.at(moment).page(Selection(), None, -1)]
-            for moment in (100, 101, 200, 201, 300, 301)
+            for moment in (99, 100, 199, 200, 299, 300)
         }
-        assert values == {100: [], 101: [], 200: [], 201: ["1"], 300: ["1"], 301: ["2"]}
+        assert values == {99: [], 100: [], 199: [], 200: ["1"], 299: ["1"], 300: ["2"]}
         etags = [revision.setting.etag for revision in store.revisions(Selection(), None, -1)]
         assert etags == ["e1", "e3", "e2"]
         store.delete("k")

@@ -73,9 +73,11 @@ def drafts() -> list[Draft]:
 
 def serve() -> None:
     """Serve until killed."""
-    with closing(Store()) as store:
-        for past in range(3):
-            store.load(Draft(draft.key, value=f"past {past}") for draft in drafts())
+    past = [time.time() - 60]
+    with closing(Store(now=lambda: past[0])) as store:
+        for number in range(3):
+            store.load(Draft(draft.key, value=f"past {number}") for draft in drafts())
+            past[0] += 20
         store.load(drafts())
         store.snapshots.create(SnapshotDraft("s", (SnapshotFilter("key/000*"),)))
         with Server(create_app(store)) as server:
@@ -97,8 +99,8 @@ def rate(served: Served, requests: int) -> float:
 def past_rate(served: Served, rounds: int) -> float:
     """Pages of a hundred, of all settings as they first were, per second of the server's CPU."""
     with Raw(served.endpoint) as raw:
-        second = raw.get("/revisions?key=key%2F00000").json["items"][2]
-        moment = {"accept_datetime": second["last_modified"]}
+        *_, first = raw.get("/revisions?key=key%2F00000").json["items"]
+        moment = {"accept_datetime": first["last_modified"]}
         begin, served_pages = served.cpu, 0
         for _ in range(rounds):
             page = raw.get("/kv", **moment)

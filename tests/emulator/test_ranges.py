@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 import pytest
 
-from appconfig_provider.testing import Emulator
+from appconfig_provider.testing import Emulator, FakeClock
 
 from .raw import Raw, Reply
 
@@ -120,11 +122,13 @@ def test_conditions_on_parts(store: Emulator, raw: Raw) -> None:
     assert raw.get("/revisions", range="items=0-1", if_none_match=etag).status == 206
 
 
-def test_parts_of_the_past(store: Emulator, raw: Raw) -> None:
+def test_parts_of_the_past(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     """A part of the history of a moment counts what there was then, and tells the moment."""
     fill(store)
-    moment = store.set("k", "7").last_modified
-    reply = raw.get("/revisions", range="items=5-9", accept_datetime=str(moment))
+    moment = formatdate(clock.time(), usegmt=True)
+    clock.advance(5)
+    store.set("k", "7")
+    reply = raw.get("/revisions", range="items=5-9", accept_datetime=moment)
     assert (reply.status, values(reply)) == (206, ["1", "0"])
     assert reply.headers["content-range"] == "items 5-6/7"
     assert "memento-datetime" in reply.headers

@@ -27,7 +27,7 @@ def test_shape(raw: Raw) -> None:
         "tags": {"t": None},
         "description": "d",
         "locked": False,
-        "last_modified": moment.isoformat(timespec="microseconds"),
+        "last_modified": moment.isoformat(timespec="seconds"),
     }
     assert item["last_modified"].endswith("+00:00")
     kind = "application/vnd.microsoft.appconfig.kv+json; charset=utf-8"

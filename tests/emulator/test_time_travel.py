@@ -1,4 +1,4 @@
-"""Time travel: the state of a store at a moment."""
+"""Time travel: the state of a store at the end of a second, and inside it at any moment."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appconfig_provider.emulator import Draft, Setting
+from appconfig_provider.emulator.queries import Selection
 from appconfig_provider.testing import Emulator, FakeClock
 
 from .raw import Raw, Reply
@@ -43,7 +44,7 @@ def items(raw: Raw, target: str, moment: datetime, name: str = "value") -> list[
 
 
 def test_a_setting_as_it_was(clock: FakeClock, store: Emulator, raw: Raw) -> None:
-    """Before its first write a setting is not there, then it is what was last written before."""
+    """Before the second of its first write a setting is not there, then it is what was written."""
     begin = now(clock)
     first = store.set("a/b", "1", "l", "c", {"t": "x"})
     clock.advance(10)
@@ -54,14 +55,8 @@ def test_a_setting_as_it_was(clock: FakeClock, store: Emulator, raw: Raw) -> Non
         reply = get(raw, target, begin + timedelta(seconds=seconds))
         return reply.json["value"] if reply.status == 200 else None
 
-    assert [value(seconds) for seconds in (-5, 0, 0.000001, 10, 10.000001, 20)] == [
-        None,
-        None,
-        "1",
-        "1",
-        "2",
-        "2",
-    ]
+    found = [value(seconds) for seconds in (-5, -0.000001, 0, 0.999999, 9.999999, 10, 20)]
+    assert found == [None, None, "1", "1", "1", "2", "2"]
     assert value(15, "/kv/a%2Fb") is None
     reply = get(raw, "/kv/a%2Fb?label=l", begin + timedelta(seconds=5))
     assert reply.headers["etag"] == f'"{first.etag}"'
@@ -70,7 +65,7 @@ def test_a_setting_as_it_was(clock: FakeClock, store: Emulator, raw: Raw) -> Non
 
 
 def test_deletions(clock: FakeClock, store: Emulator, raw: Raw) -> None:
-    """From the moment it was deleted on a setting is absent, until it is written again."""
+    """From the second it was deleted in a setting is absent, until it is written again."""
     begin = now(clock)
     store.set("k", "1")
     clock.advance(10)
@@ -80,19 +75,78 @@ def test_deletions(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     clock.advance(10)
     found = {
         seconds: items(raw, "/kv", begin + timedelta(seconds=seconds))
-        for seconds in (5, 9.999999, 10, 15, 20, 21)
+        for seconds in (5, 9.999999, 10, 15, 19.999999, 20, 21)
     }
-    assert found == {5: ["1"], 9.999999: ["1"], 10: [], 15: [], 20: [], 21: ["2"]}
+    assert found == {5: ["1"], 9.999999: ["1"], 10: [], 15: [], 19.999999: [], 20: ["2"], 21: ["2"]}
     assert get(raw, "/kv/k", begin + timedelta(seconds=15)).status == 404
 
 
 def test_a_deletion_takes_effect_at_once(clock: FakeClock, store: Emulator, raw: Raw) -> None:
-    """A setting deleted in the moment of its writing is not there in that moment, nor later."""
+    """A setting deleted in the second of its writing is not there in that second, nor later."""
     store.set("k", "1")
     store.delete("k")
     last = store.set("other", "1").last_modified
     for moment in (last, last - MICROSECOND, now(clock)):
-        assert get(raw, "/kv", moment).json["items"] == []
+        assert get(raw, "/kv", moment).keys == ["other"]
+
+
+def dates(second: str) -> list[str]:
+    """What clients may send of a `last_modified` that they were told."""
+    moment = datetime.fromisoformat(second)
+    east = moment.astimezone(timezone(timedelta(hours=2)))
+    return [
+        second,
+        second.replace("+00:00", "Z"),
+        second.replace("+00:00", ".000Z"),
+        str(moment),
+        str(moment.replace(tzinfo=None)),
+        str(moment.replace(microsecond=654_321)),
+        str(east),
+        format_datetime(moment, usegmt=True),
+    ]
+
+
+def test_a_revision_is_shown_by_its_own_date(clock: FakeClock, store: Emulator, raw: Raw) -> None:
+    """`Accept-Datetime` of a revision's own `last_modified` shows that very revision."""
+    clock.advance(0.7)
+    for value in ("1", "2", "3"):
+        store.set("k", value)
+        clock.advance(1.2)
+    history = raw.get("/revisions?key=k").json["items"]
+    assert [item["value"] for item in history] == ["3", "2", "1"]
+    for place, revision in enumerate(history):
+        for text in dates(revision["last_modified"]):
+            one = raw.get("/kv/k", accept_datetime=text)
+            assert (one.status, one.json) == (200, revision)
+            head = raw.send("HEAD", "/kv/k", {"accept-datetime": text})
+            assert (head.status, head.headers["etag"]) == (200, f'"{revision["etag"]}"')
+            for target in ("/kv", "/kv?key=k&label=%00"):
+                assert raw.get(target, accept_datetime=text).json["items"] == [revision]
+            listed = raw.get("/revisions", accept_datetime=text).json["items"]
+            assert listed == history[place:]
+            for path in ("/keys", "/labels"):
+                assert len(raw.get(path, accept_datetime=text).json["items"]) == 1
+
+
+def test_the_wire_dates_by_whole_seconds(clock: FakeClock, store: Emulator, raw: Raw) -> None:
+    """JSON, `Last-Modified` and `Memento-Datetime` tell the same second; the store knows more."""
+    clock.advance(0.7)
+    kept = store.set("k", "v").last_modified
+    second = kept.replace(microsecond=0)
+    assert kept != second
+    store.create_snapshot("s", [("k", None)])
+    store.archive_snapshot("s")
+    replies = [raw.get("/kv/k", accept_datetime=str(kept)), raw.get("/kv/k")]
+    for reply in replies:
+        assert reply.json["last_modified"] == second.isoformat()
+        assert reply.headers["last-modified"] == format_datetime(second, usegmt=True)
+    assert replies[0].headers["memento-datetime"] == format_datetime(second, usegmt=True)
+    for path in ("/kv", "/revisions", "/kv?snapshot=s"):
+        (item,) = raw.get(path).json["items"]
+        assert item["last_modified"] == second.isoformat()
+    snapshot = raw.get("/snapshots/s").json
+    assert snapshot["created"] == second.isoformat()
+    assert datetime.fromisoformat(snapshot["expires"]).microsecond == 0
 
 
 def test_locks(clock: FakeClock, store: Emulator, raw: Raw) -> None:
@@ -110,25 +164,44 @@ def test_locks(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     assert [reply["etag"] for reply in replies] == etags
 
 
-def test_the_present_is_never_before_the_last_write(
-    clock: FakeClock, store: Emulator, raw: Raw
-) -> None:
-    """With a clock that stands still every write still has its moment, and its past."""
-    moments = [store.set("k", str(number)).last_modified for number in range(4)]
+def test_the_newest_of_a_second_is_shown(clock: FakeClock, store: Emulator, raw: Raw) -> None:
+    """Of several writes in one second its traveller sees the newest; the others are history."""
+    moments = [store.set("k", str(number)).last_modified for number in range(3)]
+    assert moments == sorted(set(moments))
     assert moments[-1] > now(clock)
-    for number, moment in enumerate(moments):
-        reply = get(raw, "/kv", moment)
-        assert [item["value"] for item in reply.json["items"]] == [str(number - 1)][: number or 0]
-        assert "memento-datetime" in reply.headers
-    assert "memento-datetime" not in get(raw, "/kv", moments[-1] + MICROSECOND).headers
+    clock.advance(5)
+    for moment in moments:
+        assert items(raw, "/kv", moment) == ["2"]
+        assert items(raw, "/revisions", moment) == ["2", "1", "0"]
+    exact = [store._store.at(int(moment.timestamp() * 1_000_000)).get("k") for moment in moments]
+    assert [setting.value for setting in exact if setting] == ["0", "1", "2"]
+
+
+def test_a_second_that_is_not_over(clock: FakeClock, store: Emulator, raw: Raw) -> None:
+    """Of the running second what is there so far is shown, and its pages stay at that."""
+    for number in range(5):
+        store.set(f"k{number}", "old", f"l{number}")
+    moment = store.set("k0", "old", "l0").last_modified
+    links = {
+        path: get(raw, path, moment).json["@nextLink"]
+        for path in ("/kv", "/keys", "/labels", "/revisions")
+    }
+    store.set("k3", "new", "l3")
+    store.set("k6", "new", "l6")
+    assert items(raw, "/kv", moment) == ["old"] * 3 + ["new", "old", "new"]
+    for link in links.values():
+        second = get(raw, link, moment)
+        assert len(second.json["items"]) == 2
+        assert "new" not in second.body.decode()
+        assert raw.get(link).json == second.json
 
 
 def test_pages_are_the_same_then_as_now(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     """What has not changed has the same items and ETag in the past; conditions hold there."""
     store.set_many({f"k{number}": str(number) for number in range(7)})
     store.set("k0", "new")
-    clock.advance(10)
     moment = now(clock)
+    clock.advance(10)
     for path in ("/kv?key=k*", "/revisions"):
         present = [raw.get(path)]
         while "@nextLink" in present[-1].json:
@@ -145,8 +218,8 @@ def test_pages_are_the_same_then_as_now(clock: FakeClock, store: Emulator, raw: 
         assert get(raw, path, moment, if_none_match=etag).status == 304
         assert raw.get(path, if_none_match=etag).status == 200
         assert get(raw, path, moment, if_match='"other"').status == 412
-        clock.advance(10)
         moment = now(clock)
+        clock.advance(10)
 
 
 @pytest.mark.parametrize("path", ["/kv", "/keys", "/labels", "/revisions"])
@@ -154,8 +227,8 @@ def test_pages_stay_at_their_moment(clock: FakeClock, store: Emulator, raw: Raw,
     """The next link leads on in the past, for clients that tell the moment only once."""
     drafts = [Draft(f"k{number}", f"l{number}", "old") for number in range(5)]
     store.set_many(drafts)
-    clock.advance(10)
     moment = now(clock)
+    clock.advance(10)
     store.set_many(Draft(draft.key, draft.label, "new") for draft in drafts)
     store.set("k9", "new", "l9")
     link = get(raw, path, moment).json["@nextLink"]
@@ -189,8 +262,8 @@ def test_settings_are_judged_by_what_they_were(clock: FakeClock, store: Emulator
 def test_filters_and_fields(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     """Filters on keys and labels, ``$select`` and API versions are as for the present."""
     store.set_many(Draft(key, label, key) for key in ("a", "ab", "b") for label in (None, "l", "m"))
-    clock.advance(10)
     moment = now(clock)
+    clock.advance(10)
     store.set_many(Draft(key, "l", "new") for key in ("a", "ab", "b", "c"))
     found = {
         query: [*zip(items(raw, query, moment), items(raw, query, moment, "label"), strict=True)]
@@ -224,11 +297,11 @@ def test_names(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     assert items(raw, "/labels", then, "name") == [None, "gone"]
     assert items(raw, "/labels", later, "name") == [None, "new"]
     assert items(raw, "/labels?name=g*", then, "name") == ["gone"]
-    assert items(raw, "/keys", begin, "name") == []
+    assert items(raw, "/keys", begin - timedelta(seconds=1), "name") == []
 
 
 def test_history_as_it_was(clock: FakeClock, store: Emulator, raw: Raw) -> None:
-    """The revisions of a moment are those that were made before it, of deleted settings too."""
+    """The revisions of a moment are those that were made until then, of deleted settings too."""
     begin = now(clock)
     store.set("k", "1")
     store.set("gone", "1")
@@ -238,9 +311,9 @@ def test_history_as_it_was(clock: FakeClock, store: Emulator, raw: Raw) -> None:
         store.set("k", value)
         clock.advance(10)
     found = {
-        s: items(raw, "/revisions?key=k", begin + timedelta(seconds=s)) for s in (0, 5, 15, 25)
+        s: items(raw, "/revisions?key=k", begin + timedelta(seconds=s)) for s in (-1, 0, 15, 25)
     }
-    assert found == {0: [], 5: ["1"], 15: ["2", "1"], 25: ["3", "2", "1"]}
+    assert found == {-1: [], 0: ["1"], 15: ["2", "1"], 25: ["3", "2", "1"]}
     assert items(raw, "/revisions", begin + timedelta(seconds=25), "key") == ["gone", *"kkk"]
 
 
@@ -273,19 +346,19 @@ class Model:
         self.events.append((max(clock, last + MICROSECOND), name, None))
 
     def settings(self, at: datetime) -> list[Setting]:
-        """What was last written before a moment, and not deleted up to it."""
+        """What was last written up to a moment, and not deleted."""
         state: dict[tuple[str, str], Setting] = {}
         for moment, name, setting in self.events:
             if setting is None and moment <= at:
                 del state[name]
-            if setting is not None and moment < at:
+            if setting is not None and moment <= at:
                 state[name] = setting
         return [state[name] for name in sorted(state)]
 
     def revisions(self, at: datetime) -> list[Setting]:
-        """Everything that was written before a moment, by name, the newest first."""
+        """Everything that was written up to a moment, by name, the newest first."""
         events = sorted(enumerate(self.events), key=lambda event: (event[1][1], -event[0]))
-        return [setting for _, (moment, _, setting) in events if setting and moment < at]
+        return [setting for _, (moment, _, setting) in events if setting and moment <= at]
 
 
 NAMES = st.tuples(st.sampled_from("ab"), st.sampled_from([None, "l"]))
@@ -322,24 +395,45 @@ def etags(raw: Raw, target: str, moment: datetime) -> list[str | None]:
     return items(raw, target, moment, "etag")
 
 
+def microseconds(moment: datetime) -> int:
+    """A moment as the store counts it."""
+    return (moment - datetime.fromtimestamp(0, timezone.utc)) // MICROSECOND
+
+
+def assert_shown(raw: Raw, moment: datetime, model: Model) -> None:
+    """The second of a moment is told as it was at its end."""
+    end = moment.replace(microsecond=999_999)
+    expected = model.settings(end)
+    assert etags(raw, "/kv", moment) == [setting.etag for setting in expected]
+    assert etags(raw, "/kv?tags=t%3D1", moment) == [
+        setting.etag for setting in expected if setting.tags == {"t": "1"}
+    ]
+    assert items(raw, "/labels", moment, "name") == sorted(
+        {setting.label for setting in expected}, key=lambda label: label or ""
+    )
+    assert items(raw, "/keys", moment, "name") == sorted({s.key for s in expected})
+    assert etags(raw, "/revisions", moment) == [s.etag for s in model.revisions(end)]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(ACTIONS, min_size=3, max_size=14))
 def test_any_history(history: list[Action]) -> None:
-    """After any writes, deletions and locks every moment shows what there was then."""
+    """After any writes, deletions and locks every second shows what its end left.
+
+    Inside, the store shows every microsecond as it was.
+    """
     clock = FakeClock(float(int(time.time())))
     begin = now(clock)
     with Emulator(page_size=2, clock=clock) as store, Raw(store.endpoint) as raw:
         model = play(store, clock, history)
         clock.advance(1)
-        marks = {begin, now(clock), *(moment for moment, _, _ in model.events)}
-        for moment in sorted(marks | {mark + MICROSECOND for mark in marks if mark < now(clock)}):
+        marks = {begin - MICROSECOND, begin, *(moment for moment, _, _ in model.events)}
+        for moment in sorted({mark.replace(microsecond=0) for mark in marks} | {now(clock)}):
+            assert_shown(raw, moment, model)
+        for moment in sorted(marks | {mark + MICROSECOND for mark in marks}):
+            readings = store._store.at(microseconds(moment))
             expected = model.settings(moment)
-            assert etags(raw, "/kv", moment) == [setting.etag for setting in expected]
-            assert etags(raw, "/kv?tags=t%3D1", moment) == [
-                setting.etag for setting in expected if setting.tags == {"t": "1"}
-            ]
-            assert items(raw, "/labels", moment, "name") == sorted(
-                {setting.label for setting in expected}, key=lambda label: label or ""
-            )
-            assert items(raw, "/keys", moment, "name") == sorted({s.key for s in expected})
-            assert etags(raw, "/revisions", moment) == [s.etag for s in model.revisions(moment)]
+            assert readings.page(Selection(), None, -1) == expected
+            for key, label in {name for _, name, _ in model.events}:
+                wanted = [s for s in expected if (s.key, s.label or "") == (key, label)]
+                assert readings.get(key, label or None) == (wanted[0] if wanted else None)
