@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all prefork check bench clean
+.PHONY: demo test test-all prefork clients check bench clean
 
 .venv/runs: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -28,6 +28,12 @@ test: .venv/develops  ## the whole test suite, with branch coverage
 	@touch $@
 
 prefork: .venv/serves  ## the servers that tests/prefork runs (uWSGI is compiled); without it they skip
+
+.venv/tests-of-clients: .venv/develops
+	$(BIN)/python -m tests.contract.suites.archives
+	@touch $@
+
+clients: .venv/tests-of-clients  ## the official clients' own tests; without them what runs them skips
 
 .venv/tries: .venv/runs
 	$(BIN)/python -m pip install --quiet --group versions

@@ -1,0 +1,1 @@
+"""The official Python clients' own tests, run against the emulator."""
