@@ -21,7 +21,8 @@ class Access:
     texts that are accepted as bearer tokens over TLS, beside the JWTs for an audience of the
     service; None accepts no bearer token at all. ``anonymous`` is what a request without an
     ``Authorization`` header may do; None refuses it. ``anonymous_anywhere`` allows an anonymous
-    owner on an address that other machines reach.
+    owner on an address that other machines reach. ``hosts`` are names that requests may use for
+    the store, beside those of loopback and IP addresses.
 
     Raises:
         ValueError: there is no access key, or no such role.
@@ -31,6 +32,7 @@ class Access:
     tokens: Collection[str] | None = None
     anonymous: Role | None = None
     anonymous_anywhere: bool = False
+    hosts: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.access_keys:

@@ -64,6 +64,7 @@ def _access(options: argparse.Namespace) -> Access:
         tokens=options.token,
         anonymous=options.anonymous,
         anonymous_anywhere=options.anonymous_anywhere,
+        hosts=options.allow_host,
     )
 
 
@@ -133,6 +134,14 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         "--anonymous-anywhere",
         action="store_true",
         help="allow --anonymous owner on an address that other machines reach",
+    )
+
+    access.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name that requests may use, beside localhost, IP addresses and --host",
     )
 
 

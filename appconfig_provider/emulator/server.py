@@ -24,6 +24,9 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from appconfig_provider.emulator.access import Access
+from appconfig_provider.emulator.front import fronted
+from appconfig_provider.emulator.hosts import Hosts, is_name
 from appconfig_provider.emulator.tls import Certificate
 
 _IDLE_SECONDS = 120
@@ -37,12 +40,13 @@ class Server:
     """An ASGI application on a port of this machine, served by a daemon thread.
 
     ``port`` 0 takes a free one; the port is known as soon as the server is made. With a certificate
-    it speaks TLS and nothing else. Installs no signal handlers. Usable as a context manager;
+    it speaks TLS and nothing else. Requests are served that name loopback, an IP address, ``host``
+    or one of the hosts of ``access``. Installs no signal handlers. Usable as a context manager;
     :meth:`close` drops every connection.
 
     Raises:
         OSError: the host and port cannot be had.
-        ValueError: there is no such port.
+        ValueError: there is no such port, or no such host name.
     """
 
     def __init__(
@@ -52,7 +56,10 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         certificate: Certificate | None = None,
+        access: Access | None = None,
     ) -> None:
+        names = (host,) if is_name(host) else ()
+        fronted_app = fronted(app, Hosts((*names, *(access.hosts if access else ()))))
         self._listener = _bind(host, port)
         try:
             self._listener.listen(_BACKLOG)
@@ -64,7 +71,7 @@ class Server:
         self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
         #: Whether nobody but this machine reaches it.
         self.is_loopback = ip_address(self._listener.getsockname()[0].partition("%")[0]).is_loopback
-        self._uvicorn = _Uvicorn(app, certificate, (host, self.port))
+        self._uvicorn = _Uvicorn(fronted_app, certificate, (host, self.port))
         self._switching = threading.Lock()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(

@@ -77,7 +77,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
             else:
                 apps = [make_app(store, now=time.time)] * len(ports)
             servers = [
-                stack.enter_context(_listening(app, host, number, certificate))
+                stack.enter_context(_listening(app, (host, number), certificate, allowed))
                 for app, number in zip(apps, ports, strict=True)
             ]
             _check_anonymous(allowed, servers[0])
@@ -102,9 +102,12 @@ def _ports(first: int, replicas: int) -> list[int]:
     return [first + number if first else 0 for number in range(replicas + 1)]
 
 
-def _listening(app: ASGIApp, host: str, port: int, certificate: Certificate | None) -> Server:
+def _listening(
+    app: ASGIApp, address: tuple[str, int], certificate: Certificate | None, access: Access
+) -> Server:
+    host, port = address
     try:
-        return Server(app, host=host, port=port, certificate=certificate)
+        return Server(app, host=host, port=port, certificate=certificate, access=access)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         hint = "; another emulator? --port 0 takes a free one" if taken else ""

@@ -44,7 +44,8 @@ class Replica(ScriptedServer):
         script = Script()
         self._access_key = backing.access.access_keys[0]
         self._memory = Memory(backing.store, backing.make_app, script)
-        super().__init__(backing.make_app(backing.store), script, port, tls=backing.tls)
+        app = backing.make_app(backing.store)
+        super().__init__(app, script, port, tls=backing.tls, access=backing.access)
         self.endpoint = self._server.endpoint
         self._events = Events(backing.store, self.endpoint, backing.now)
 

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 from starlette.types import ASGIApp
 from typing_extensions import Self
 
-from appconfig_provider.emulator import Server
+from appconfig_provider.emulator import Access, Server
 from appconfig_provider.emulator.scripting import Hook, RequestRecord, Script, Scripted
 from appconfig_provider.emulator.tls import local_certificate
 
@@ -55,11 +55,13 @@ class ScriptedServer:
     _authority: ClassVar[str | None] = None
     """What signed the certificates of this process, once one was needed."""
 
-    def __init__(self, app: ASGIApp, script: Script, port: int, *, tls: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, script: Script, port: int, *, tls: bool, access: Access
+    ) -> None:
         certificate = local_certificate() if tls else None
         self._script = script
         self._faults: list[Fault] = []
-        self._server = Server(script.around(app), port=port, certificate=certificate)
+        self._server = Server(script.around(app), port=port, certificate=certificate, access=access)
         self.ca_file = None if certificate is None else certificate.ca_file
         if certificate is not None:
             ScriptedServer._authority = certificate.ca_file

@@ -47,7 +47,8 @@ class Emulator(Replica):
     With ``tls`` the endpoint is https, ``ca_file`` is what a client has to trust, and bearer tokens
     are accepted: JWTs for an audience of the service, signed or not, and every text in ``tokens``.
     With ``anonymous`` a request without an ``Authorization`` header is accepted, too: that of an
-    ``"owner"`` may read and write, that of a ``"reader"`` may read.
+    ``"owner"`` may read and write, that of a ``"reader"`` may read. ``hosts`` are names that
+    clients may use for it, beside ``localhost`` and IP addresses; any other is a 403.
 
     ``replicas`` is how many more endpoints the store has, each on a free port; this object is the
     first endpoint, and the attribute ``replicas`` has the others.
@@ -66,6 +67,7 @@ class Emulator(Replica):
         access_keys: Sequence[AccessKey] = (DEFAULT_ACCESS_KEY,),
         tls: bool = False,
         anonymous: Role | None = None,
+        hosts: Sequence[str] = (),
         replicas: int = 0,
     ) -> None:
         if replicas < 0:
@@ -73,7 +75,7 @@ class Emulator(Replica):
         now = time.time if clock is None else clock.time
         self.tokens: set[str] = set()
         self._store = Store(now=now)
-        access = Access(tuple(access_keys), self.tokens, anonymous)
+        access = Access(tuple(access_keys), self.tokens, anonymous, hosts=tuple(hosts))
 
         def make_app(store: Store) -> ASGIApp:
             return create_app(store, access, page_size=page_size, now=now)
@@ -194,17 +196,20 @@ class Vault(ScriptedServer):
 
     It speaks TLS only; ``ca_file`` is what a client has to trust, and ``url`` what it calls the
     vault. Accepted are JWTs for the vault's audience, signed or not, and every text in ``tokens``.
+    ``hosts`` are names that clients may use for it, as for :class:`Emulator`.
     """
 
     ca_file: str
 
-    def __init__(self, *, port: int = 0, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, port: int = 0, clock: Clock | None = None, hosts: Sequence[str] = ()
+    ) -> None:
         now = time.time if clock is None else clock.time
         self.tokens: set[str] = set()
         self._secrets = Secrets(now)
         accepted = Tokens(VAULT_AUDIENCES, self.tokens, now)
         app = create_vault(self._secrets, accepted, lambda: self.url)
-        super().__init__(app, Script(), port, tls=True)
+        super().__init__(app, Script(), port, tls=True, access=Access(hosts=tuple(hosts)))
         self.url = f"https://localhost:{self._server.port}"
 
     @property

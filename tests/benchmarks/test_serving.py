@@ -179,7 +179,7 @@ def test_requests_that_come_in_pieces_are_answered_once_whole() -> None:
     """A head that arrives in two pieces is one request, and two heads at once are two."""
     store = Store()
     store.load([Draft(key="sentinel", value="0")])
-    head = b"GET /kv/sentinel?api-version=1.0 HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"GET /kv/sentinel?api-version=1.0 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with (
         _serving(Service(Answers(store))) as port,
         socket.create_connection(("127.0.0.1", port), timeout=10) as client,

@@ -193,7 +193,7 @@ def test_kept_connections_are_dropped(store: Emulator) -> None:
         for _ in range(10):
             host, _, port = replica.endpoint.removeprefix("http://").rpartition(":")
             kept.append(stack.enter_context(socket.create_connection((host, int(port)), 10)))
-            kept[-1].sendall(b"GET /kv HTTP/1.1\r\nhost: x\r\n\r\n")
+            kept[-1].sendall(b"GET /kv HTTP/1.1\r\nhost: localhost\r\n\r\n")
             assert kept[-1].recv(10_000).startswith(b"HTTP/1.1 401")
         replica.down()
         assert {_rest(each) for each in kept} == {b""}

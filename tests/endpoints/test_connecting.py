@@ -111,6 +111,13 @@ def dead_addresses(port: int, count: int) -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def store() -> Iterator[Emulator]:
+    """Give a store that may be asked by a name of its own."""
+    with Emulator(hosts=["store.example"]) as emulator:
+        yield emulator
+
+
+@pytest.fixture
 def many_addresses(
     store: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[str, list[str]]]:

@@ -10,6 +10,7 @@ import pytest
 from appconfig_provider.errors import AzureError, StartupTimeout
 from appconfig_provider.testing import Scripted
 from tests.support.contoso import (
+    CLOUDS,
     EAST,
     FIRST_REPLICAS,
     LOOK_UP,
@@ -353,9 +354,6 @@ def test_odd_spellings_of_a_replica_are_one_replica(load: Loader) -> None:
         scene.dns.answers[FIRST_REPLICAS] = srv(EAST.upper())
         assert told(scene, load) == {MAIN, EAST}
         assert sorted(wanted) == sorted([MAIN, EAST, "a.b.azconfig.io", "a_b.azconfig.io"])
-
-
-CLOUDS = ["azconfig.io", "azconfig.azure.us", "azconfig.azure.cn", "appconfig.azure.com"]
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -19,6 +19,11 @@ from tests.support.proxy import Proxy, connect_proxy
 MAIN = "contoso.azconfig.io"
 EAST = "contoso-east.azconfig.io"
 WEST = "contoso-west.azconfig.io"
+CLOUDS = ["azconfig.io", "azconfig.azure.us", "azconfig.azure.cn", "appconfig.azure.com"]
+HOSTS = [
+    f"{name}.{cloud}" for cloud in CLOUDS for name in ("contoso", "contoso-east", "contoso-west")
+]
+"""Every name that the endpoints are asked by."""
 ORIGIN = f"_origin._tcp.{MAIN}"
 FIRST_REPLICAS = f"_alt0._tcp.{MAIN}"
 LOOK_UP = [ORIGIN, FIRST_REPLICAS, f"_alt1._tcp.{MAIN}"]
@@ -71,7 +76,7 @@ def contoso() -> Iterator[Contoso]:
     # Some hours early, because the tokens of a credential last for one real hour.
     with (
         FakeClock(time.time() - 12 * 3600) as clock,
-        Emulator(clock=clock, tls=True, replicas=2) as store,
+        Emulator(clock=clock, tls=True, replicas=2, hosts=HOSTS) as store,
         dns_server() as dns,
         connect_proxy() as proxy,
     ):
