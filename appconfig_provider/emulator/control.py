@@ -23,9 +23,9 @@ from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from appconfig_provider.emulator.answers import response
 from appconfig_provider.emulator.gate import read_body
 from appconfig_provider.emulator.lagging import MakeApp, Memory
 from appconfig_provider.emulator.scripting import Behind, Hook, RequestRecord, Script, Scripted
@@ -137,8 +137,7 @@ class Control:
                 answer = await control._answer(Request(scope, receive), self)
             except Refusal as refusal:
                 answer = refusal.answer
-            response = Response(answer.body, answer.status, dict(answer.headers))
-            await response(scope, receive, send)
+            await response(answer)(scope, receive, send)
 
         return controlled
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from appconfig_provider.emulator.answers import response
 from appconfig_provider.emulator.hosts import Hosts
-from appconfig_provider.emulator.wire import Answer, problem
+from appconfig_provider.emulator.wire import problem
 
 # 403, where 421 would be more precise: clients give up on it at once and tell what it says, while
 # they take 421 for trouble that passes and ask for minutes.
@@ -33,7 +33,7 @@ def fronted(app: ASGIApp, hosts: Hosts) -> ASGIApp:
         if refused is None:
             await app(scope, receive, send)
         else:
-            await _response(refused)(scope, receive, send)
+            await response(refused)(scope, receive, send)
 
     return front
 
@@ -50,7 +50,3 @@ def _authorities(scope: Scope) -> Iterator[bytes]:
     if not target.startswith(b"/") and target != b"*":  # a whole address, as a proxy gets it
         _, separator, rest = target.partition(b"://")
         yield (rest if separator else target).partition(b"/")[0]
-
-
-def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers))

@@ -21,12 +21,13 @@ from ipaddress import ip_address
 from types import TracebackType
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp
 
 from appconfig_provider.emulator.access import Access
+from appconfig_provider.emulator.endings import ended_well
 from appconfig_provider.emulator.front import fronted
 from appconfig_provider.emulator.hosts import Hosts, is_name
+from appconfig_provider.emulator.protocol import protocol
 from appconfig_provider.emulator.tls import Certificate
 
 _IDLE_SECONDS = 120
@@ -71,7 +72,7 @@ class Server:
         self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
         #: Whether nobody but this machine reaches it.
         self.is_loopback = ip_address(self._listener.getsockname()[0].partition("%")[0]).is_loopback
-        self._uvicorn = _Uvicorn(fronted_app, certificate, (host, self.port))
+        self._uvicorn = _Uvicorn(ended_well(fronted_app), certificate, (host, self.port))
         self._switching = threading.Lock()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(
@@ -155,9 +156,9 @@ class _Uvicorn(uvicorn.Server):
         self, app: ASGIApp, certificate: Certificate | None, address: tuple[str, int]
     ) -> None:
         config = uvicorn.Config(
-            _ended_quietly(app),
+            app,
             loop="asyncio",
-            http=self._protocol(),
+            http=protocol(lambda: self._refusing),
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -270,30 +271,6 @@ class _Uvicorn(uvicorn.Server):
             await asyncio.sleep(0)
         for listener in self.servers:
             listener.close()
-
-    def _protocol(self) -> type[H11Protocol]:
-        server = self
-
-        class Protocol(H11Protocol):
-            """Tells the application its connection, for those who want it dropped."""
-
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                self.app_state = {**self.app_state, "transport": transport}
-                super().connection_made(transport)  # type: ignore[arg-type]
-                if server._refusing:  # it was on its way when the listener was closed
-                    self.transport.abort()
-
-        return Protocol
-
-
-def _ended_quietly(app: ASGIApp) -> ASGIApp:
-    """The same application, whose cancelled requests end without a traceback in the log."""
-
-    async def ended_quietly(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await app(scope, receive, send)
-
-    return ended_quietly
 
 
 def _bind(host: str, port: int) -> socket.socket:
