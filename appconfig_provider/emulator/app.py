@@ -71,7 +71,8 @@ def create_app(
     """The emulator as an ASGI application over a store.
 
     ``access`` tells who is let in; without it that is the holder of the default access key.
-    ``now`` gives seconds since 1970; requests dated more than 15 minutes off are refused.
+    ``now`` gives seconds since 1970; requests dated more than 15 minutes off are refused. Its
+    ``state.common_headers`` gives the headers that every answer to a request has.
 
     Raises:
         ValueError: the page size is not positive.
@@ -88,4 +89,5 @@ def create_app(
     routes.append(gate.route("/operations", {"GET": read_operation}))
     app = Starlette(routes=routes, exception_handlers=gate.exception_handlers)
     app.router.redirect_slashes = False
+    app.state.common_headers = gate.common_headers
     return app

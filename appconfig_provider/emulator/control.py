@@ -18,7 +18,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appconfig_provider.emulator.answers import response
+from appconfig_provider.emulator.faults import Faults
 from appconfig_provider.emulator.gate import read_body
 from appconfig_provider.emulator.lagging import MakeApp, Memory
 from appconfig_provider.emulator.scripting import Behind, Hook, RequestRecord, Script, Scripted
@@ -36,66 +37,11 @@ from appconfig_provider.emulator.wire import (
     Refusal,
     invalid_argument,
     parse_object,
-    problem,
     to_json,
 )
 
 PATH: Final = "/_control"
 _ROUTE: Final = re.compile(rf"{PATH}(?:/([0-9]{{1,4}}))?")
-_STATUSES: Final = range(400, 600)
-
-
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """What goes wrong; as JSON, these are the members that can be set.
-
-    ``status`` is an answer of 400 to 599, ``retry_after`` its header in seconds. ``delay`` and
-    ``drip`` are in seconds, ``cut_after`` is in bytes, as in :class:`Scripted`. ``stale`` answers
-    reads from the state at the moment it was set; so does ``lag``, but a request with a newer sync
-    token gets the present state. ``skew`` moves the endpoint's clock by seconds. Only targets that
-    begin with ``path`` are met, and only the first ``times`` of them. For ``down`` seconds after it
-    was set the endpoint drops and refuses every connection, whatever was asked there.
-
-    Raises:
-        ValueError: a member has a value outside its range; the message begins with its name.
-    """
-
-    status: int | None = None
-    retry_after: float | None = None
-    delay: float = 0.0
-    cut_after: int | None = None
-    drip: float = 0.0
-    stale: bool = False
-    lag: bool = False
-    down: float = 0.0
-    skew: float = 0.0
-    path: str = "/"
-    times: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.status is not None and self.status not in _STATUSES:
-            raise ValueError("status: an error has 400 to 599")
-        for name in ("stale", "lag"):
-            if getattr(self, name) and self.status is not None:
-                raise ValueError(f"{name}: an answer with a status of its own has no state")
-        if self.stale and self.lag:
-            raise ValueError("lag: a stale endpoint gives nobody the present state")
-        for name in ("retry_after", "delay", "cut_after", "drip", "times", "down"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise ValueError(f"{name}: it is not negative")
-
-    def script(self, *, stale: bool) -> Scripted:
-        """The answer of a request that is met; ``stale`` when it comes from the older state."""
-        timing = (self.delay, self.cut_after, self.drip)
-        if self.status is None:
-            return Scripted(None, {}, b"", *timing, stale=stale)
-        kind = "too-many-requests" if self.status == 429 else "server-error"
-        answer = problem(self.status, kind, "A fault that was asked for").answer
-        headers = dict(answer.headers)
-        if self.retry_after is not None:
-            headers["Retry-After"] = f"{self.retry_after:g}"
-        return Scripted(self.status, headers, answer.body, *timing)
 
 
 class Control:
@@ -197,8 +143,13 @@ class Control:
             over = faults.times is not None and self._met >= faults.times
             if over or not record.target.startswith(faults.path):
                 return None
+            read = record.method in ("GET", "HEAD")
+            older = read and behind is not None and behind(record) is not None
+            answer = faults.script(stale=older)
+            if answer == Scripted():
+                return None  # nothing goes wrong with this request
             self._met += 1
-        return faults.script(stale=behind is not None and behind(record) is not None)
+        return answer
 
 
 def _read(content: Mapping[str, Any]) -> Faults:

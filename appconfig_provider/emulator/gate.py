@@ -110,7 +110,7 @@ class Gate:
             body=body,
             key=_key(request, prefix),
             target=_target(request).decode("latin-1"),
-            origin=f"{request.scope['scheme']}://{request.headers.get('host', '')}",
+            origin=_origin(request),
         )
 
     def _authenticate(self, request: Request) -> _Caller:
@@ -150,19 +150,28 @@ class Gate:
         return Response(answer.body, answer.status, dict(answer.headers))
 
     def _response(self, request: Request, answer: Answer) -> Response:
-        request_id = str(uuid.uuid4())
-        sent = request.headers
         response = Response(answer.body, answer.status)
-        for name, value in answer.headers:
+        for name, value in (*answer.headers, *self.common_headers(request.headers).items()):
             response.headers[name] = value
-        response.headers["Date"] = formatdate(self._now(), usegmt=True)
-        response.headers["Sync-Token"] = sync_token(self._store.mutations)
-        response.headers["x-ms-request-id"] = request_id
-        correlation_id = sent.get("x-ms-correlation-request-id", request_id)
-        response.headers["x-ms-correlation-request-id"] = correlation_id
-        if "x-ms-return-client-request-id" in sent and "x-ms-client-request-id" in sent:
-            response.headers["x-ms-client-request-id"] = sent["x-ms-client-request-id"]
         return response
+
+    def common_headers(self, sent: Mapping[str, str]) -> dict[str, str]:
+        """The headers of every answer to a request that came with some headers."""
+        request_id = str(uuid.uuid4())
+        headers = {
+            "Date": formatdate(self._now(), usegmt=True),
+            "Sync-Token": sync_token(self._store.mutations),
+            "x-ms-request-id": request_id,
+            "x-ms-correlation-request-id": sent.get("x-ms-correlation-request-id", request_id),
+        }
+        if "x-ms-return-client-request-id" in sent and "x-ms-client-request-id" in sent:
+            headers["x-ms-client-request-id"] = sent["x-ms-client-request-id"]
+        return headers
+
+
+def _origin(request: Request) -> str:
+    """The address that a client knows the store by."""
+    return f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
 def _version(request: Request, query: Query) -> str:

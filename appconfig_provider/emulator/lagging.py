@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from appconfig_provider.emulator.scripting import Behind, RequestRecord, Script
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.sync_tokens import seen_mutations
 
-MakeApp: TypeAlias = Callable[[Store], ASGIApp]
+MakeApp: TypeAlias = Callable[[Store], Starlette]
 
 
 class Memory:
@@ -36,7 +36,7 @@ class Memory:
         copy = self._store.copy()
         older, known = self._keep(copy), copy.mutations
 
-        def behind(record: RequestRecord) -> ASGIApp | None:
+        def behind(record: RequestRecord) -> Starlette | None:
             seen = seen_mutations(record.headers.get("sync-token", ""))
             return None if seen > known else older
 
@@ -48,7 +48,7 @@ class Memory:
             copy.close()
         self._copies.clear()
 
-    def _keep(self, copy: Store) -> ASGIApp:
+    def _keep(self, copy: Store) -> Starlette:
         self._copies.append(copy)
         self._script.remembered = older = self._make_app(copy)
         return older

@@ -18,6 +18,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 T = TypeVar("T")
@@ -43,7 +44,9 @@ class RequestRecord:
 class Scripted:
     """An answer made up by a test.
 
-    ``status`` None lets the store answer after all, only later or in a bad way. ``delay`` is in
+    ``status`` None lets the store answer after all, only later or in a bad way. An answer with a
+    status has the headers that all answers have, such as ``Date`` and ``Sync-Token``, unless
+    ``headers`` has them; None leaves one out. ``delay`` is in
     seconds; it holds up no other request and not the end of the emulator, so a long one is a silent
     server. ``cut_after`` drops the connection after so many bytes of the body, and ``drip`` sends
     the body byte by byte with a pause of so many seconds after each. ``stale`` answers a read
@@ -54,7 +57,7 @@ class Scripted:
     """
 
     status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
     body: bytes | str = b""
     delay: float = 0.0
     cut_after: int | None = None
@@ -93,7 +96,7 @@ class Hook(Generic[T]):
         self.remove()
 
 
-Behind: TypeAlias = "Callable[[RequestRecord], ASGIApp | None]"
+Behind: TypeAlias = "Callable[[RequestRecord], Starlette | None]"
 
 
 class Script:
@@ -108,7 +111,7 @@ class Script:
     """
 
     def __init__(self, *, recording: bool = True) -> None:
-        self.remembered: ASGIApp | None = None
+        self.remembered: Starlette | None = None
         self.behind: list[Behind] = []
         self.delays: list[float] = []
         self._recording = recording
@@ -135,8 +138,11 @@ class Script:
         with self._lock:
             self._records.clear()
 
-    def around(self, app: ASGIApp) -> ASGIApp:
-        """The application as the test wants it."""
+    def around(self, app: Starlette) -> ASGIApp:
+        """The application as the test wants it.
+
+        Its ``state.common_headers`` gives the headers of any answer to a request's headers.
+        """
 
         async def scripted(scope: Scope, receive: Receive, send: Send) -> None:
             record = self._arrived(scope)
@@ -147,7 +153,7 @@ class Script:
             except Exception as error:
                 self.trouble.append(error)
                 broken = Scripted(500, body=f"the emulator or a callback raised {error!r}")
-                messages = _messages(broken)
+                messages = _messages(broken, app.state.common_headers(record.headers))
             if fault is None or (fault.cut_after is None and not fault.drip):
                 for message in messages:
                     await send(message)
@@ -158,7 +164,7 @@ class Script:
 
     async def _answer(
         self,
-        app: ASGIApp,
+        app: Starlette,
         record: RequestRecord,
         answer: Scripted | None,
         scope: Scope,
@@ -167,17 +173,17 @@ class Script:
         delay = sum(self.delays, 0.0 if answer is None else answer.delay)
         if delay:
             await asyncio.sleep(delay)
+        source = self._source(app, record, stale=answer is not None and answer.stale)
         if answer is None or answer.status is None:
-            source = self._source(app, record, stale=answer is not None and answer.stale)
             messages = await _collect(source, scope, receive)
         else:
-            messages = _messages(answer)
+            messages = _messages(answer, source.state.common_headers(record.headers))
         record = self._answered(record, messages[0]["status"])
         for after in tuple(self.after):
             await self._call(after, record)
         return messages
 
-    def _source(self, app: ASGIApp, record: RequestRecord, *, stale: bool) -> ASGIApp:
+    def _source(self, app: Starlette, record: RequestRecord, *, stale: bool) -> Starlette:
         """The application that answers: writes always reach the present state."""
         if record.method not in ("GET", "HEAD"):
             return app
@@ -265,14 +271,16 @@ async def _cut(transport: asyncio.Transport, receive: Receive) -> None:
         pass
 
 
-def _messages(answer: Scripted) -> list[Message]:
+def _messages(answer: Scripted, common: Mapping[str, str]) -> list[Message]:
     body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+    length = {} if answer.status in (204, 304) else {"content-length": str(len(body))}
+    given = {name.lower(): value for name, value in answer.headers.items()}
+    named = {**length, **{name.lower(): value for name, value in common.items()}, **given}
     headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in answer.headers.items()
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in named.items()
+        if value is not None
     ]
-    if answer.status not in (204, 304) and b"content-length" not in dict(headers):
-        headers.append((b"content-length", str(len(body)).encode()))
     return [
         {"type": "http.response.start", "status": answer.status, "headers": headers},
         {"type": "http.response.body", "body": body},

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from appconfig_provider.emulator.access import Access
@@ -59,7 +60,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
     """
     allowed = access or Access()
 
-    def make_app(store: Store, *, now: Callable[[], float]) -> ASGIApp:
+    def make_app(store: Store, *, now: Callable[[], float]) -> Starlette:
         return create_app(store, allowed, page_size=page_size, now=now)
 
     try:

@@ -51,10 +51,11 @@ from appconfig_provider.emulator.wire import (
     read_object,
     read_tags,
     read_text,
+    retry_after,
     to_json,
 )
 
-_SOON = ("retry-after-ms", "1")
+_SOON = tuple(retry_after(0.001).items())
 
 
 def list_snapshots(store: Store, call: Call, page_size: int) -> Answer:
@@ -95,7 +96,7 @@ def create_snapshot(store: Store, call: Call) -> Answer:
     answer = _answer(call, pending)
     named = f"snapshot={quote(call.key, safe='')}&api-version={call.version}"
     operation = ("Operation-Location", f"{call.origin}/operations?{named}")
-    return replace(answer, status=201, headers=(*answer.headers, operation, _SOON))
+    return replace(answer, status=201, headers=(*answer.headers, operation, *_SOON))
 
 
 def change_snapshot(store: Store, call: Call) -> Answer:

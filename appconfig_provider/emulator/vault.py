@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Final
+from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -48,11 +50,13 @@ class Secret:
 class Secrets:
     """The secrets of one vault, in memory; names are told apart without regard to case.
 
+    ``now`` gives seconds since 1970.
+
     Every method may be called from any thread.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+        self.now = now
         self._lock = threading.Lock()
         self._versions: dict[str, list[Secret]] = {}
 
@@ -68,7 +72,7 @@ class Secrets:
             raise ValueError(f"a secret's name has 1 to 127 letters, digits and '-', not {name!r}")
         if len(value.encode()) > _MAX_VALUE:
             raise ValueError(f"the secret {name!r} is larger than {_MAX_VALUE} bytes")
-        now = int(self._now())
+        now = int(self.now())
         secret = Secret(name, secrets.token_hex(16), value, content_type, enabled, now, now)
         with self._lock:
             self._versions.setdefault(name.lower(), []).append(secret)
@@ -82,7 +86,7 @@ class Secrets:
         """
         with self._lock:
             versions = self._versions[name.lower()]
-            versions[-1] = replace(versions[-1], enabled=enabled, updated=int(self._now()))
+            versions[-1] = replace(versions[-1], enabled=enabled, updated=int(self.now()))
 
     def get(self, name: str, version: str = "") -> Secret | None:
         """A version of a secret, the current one when none is named."""
@@ -101,7 +105,7 @@ class Secrets:
 def create_vault(stored: Secrets, tokens: Tokens, base_url: Callable[[], str]) -> Starlette:
     """The vault as an ASGI application; ``base_url`` is what the ids of secrets begin with."""
 
-    async def read(request: Request) -> Response:
+    def answer(request: Request) -> Response:
         authorization = request.headers.get("authorization", "")
         if not tokens.accept(authorization):
             return _unauthorized(told_one=bool(authorization))
@@ -117,14 +121,27 @@ def create_vault(stored: Secrets, tokens: Tokens, base_url: Callable[[], str]) -
             return _error(403, "Forbidden", f"The secret {name} is disabled.", "SecretDisabled")
         return JSONResponse(_represent(secret, base_url()))
 
-    async def refuse(_request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return _error(status, "NotFound" if status == 404 else "BadRequest", "Not served here.")
+    def common_headers(_sent: Mapping[str, str]) -> dict[str, str]:
+        return {"Date": formatdate(stored.now(), usegmt=True), "x-ms-request-id": str(uuid4())}
 
-    return Starlette(
+    async def read(request: Request) -> Response:
+        response = answer(request)
+        response.headers.update(common_headers(request.headers))
+        return response
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        code = "NotFound" if status == 404 else "BadRequest"
+        response = _error(status, code, "Not served here.")
+        response.headers.update(common_headers(request.headers))
+        return response
+
+    app = Starlette(
         routes=[Route("/secrets/{path:path}", read, methods=["GET"])],
         exception_handlers={HTTPException: refuse},
     )
+    app.state.common_headers = common_headers
+    return app
 
 
 def _represent(secret: Secret, base_url: str) -> dict[str, object]:

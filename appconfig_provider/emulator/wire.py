@@ -8,6 +8,7 @@ framework. Percent-encoding is undone exactly once, and only bytes that are UTF-
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -135,11 +136,25 @@ def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
     return replace(answer, headers=(*answer.headers, *headers.items()))
 
 
-def problem(status: int, kind: str, title: str, name: str = "", detail: str = "") -> Refusal:
-    """An error with a problem document; ``name`` is the parameter to blame, if there is one."""
+def problem(
+    status: int, kind: str, title: str, name: str = "", detail: str = "", policy: str = ""
+) -> Refusal:
+    """An error with a problem document.
+
+    ``name`` is the parameter to blame, ``policy`` the quota that is used up, if there is one.
+    """
     named = {"name": name} if name else {}
-    document = {"type": _ERRORS + kind, "title": title, **named, "detail": detail, "status": status}
+    said = {"policy": policy} if policy else {"detail": detail}
+    document = {"type": _ERRORS + kind, "title": title, **named, **said, "status": status}
     return Refusal(Answer(status, to_json(document).encode(), (("Content-Type", _PROBLEM),)))
+
+
+def retry_after(seconds: float) -> dict[str, str]:
+    """The headers that tell when to ask again: whole seconds, and milliseconds for who knows."""
+    return {
+        "retry-after-ms": str(math.ceil(seconds * 1000)),
+        "Retry-After": str(math.ceil(seconds)),
+    }
 
 
 def invalid_argument(name: str, detail: str = "") -> Refusal:

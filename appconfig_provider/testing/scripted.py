@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import ClassVar, TypeVar
 
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 from typing_extensions import Self
 
 from appconfig_provider.emulator import Access, Server
@@ -56,7 +56,7 @@ class ScriptedServer:
     """What signed the certificates of this process, once one was needed."""
 
     def __init__(
-        self, app: ASGIApp, script: Script, port: int, *, tls: bool, access: Access
+        self, app: Starlette, script: Script, port: int, *, tls: bool, access: Access
     ) -> None:
         certificate = local_certificate() if tls else None
         self._script = script

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypedDict, cast
 
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from appconfig_provider.emulator import (
     DEFAULT_ACCESS_KEY,
@@ -77,7 +77,7 @@ class Emulator(Replica):
         self._store = Store(now=now)
         access = Access(tuple(access_keys), self.tokens, anonymous, hosts=tuple(hosts))
 
-        def make_app(store: Store) -> ASGIApp:
+        def make_app(store: Store) -> Starlette:
             return create_app(store, access, page_size=page_size, now=now)
 
         backing = Backing(self._store, make_app, access, now, tls)

@@ -59,6 +59,91 @@ def test_throttling(raw: Raw) -> None:
     assert (shown["met"], shown["times"], shown["status"]) == (2, 2, 429)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "whole", "milliseconds"),
+    [
+        (3, "3", "3000"),
+        (0.2, "1", "200"),
+        (1.5, "2", "1500"),
+        (0, "0", "0"),
+        (1e9, "1" + "0" * 9, "1" + "0" * 12),
+    ],
+)
+def test_retry_after(raw: Raw, seconds: float, whole: str, milliseconds: str) -> None:
+    """Retry-After has whole seconds, rounded up, and retry-after-ms stands beside it."""
+    control(raw, "PUT", {"status": 503, "retry_after": seconds})
+    headers = raw.get("/kv").headers
+    assert (headers["retry-after"], headers["retry-after-ms"]) == (whole, milliseconds)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid-argument"),
+        (401, None),
+        (403, None),
+        (404, None),
+        (409, "invalid-state"),
+        (412, None),
+        (429, "too-many-requests"),
+        (500, "server-error"),
+        (503, None),
+        (504, None),
+    ],
+)
+def test_bodies_of_faults(raw: Raw, status: int, kind: str | None) -> None:
+    """A fault has the body that the service gives with its status, and the common headers."""
+    control(raw, "PUT", {"status": status})
+    reply = raw.get("/kv")
+    assert {"date", "sync-token", "x-ms-request-id"} <= set(reply.headers)
+    assert ("www-authenticate" in reply.headers) == (status == 401)
+    if kind is None:
+        assert (reply.body, "content-type" in reply.headers) == (b"", False)
+    else:
+        assert reply.headers["content-type"] == "application/problem+json; charset=utf-8"
+        assert reply.json["type"] == f"https://azconfig.io/errors/{kind}"
+        assert reply.json["status"] == status
+
+
+def test_throttling_in_the_words_of_the_service(raw: Raw) -> None:
+    """A request too many is told the quota that is used up; a 401 is told the schemes."""
+    control(raw, "PUT", {"status": 429})
+    assert raw.get("/kv").json == {
+        "type": "https://azconfig.io/errors/too-many-requests",
+        "title": "Resource utilization has surpassed the assigned quota",
+        "policy": "Total Requests",
+        "status": 429,
+    }
+    control(raw, "PUT", {"status": 401})
+    offered = raw.get("/kv").headers["www-authenticate"]
+    assert offered.startswith('HMAC-SHA256 error="invalid_token", error_description="')
+    assert offered.endswith(", Bearer")
+
+
+@pytest.mark.parametrize("content", [{}, {"skew": 1}, {"retry_after": 3}, {"path": "/kv"}])
+def test_only_faults_are_counted(raw: Raw, content: dict[str, object]) -> None:
+    """A request with which nothing goes wrong is none that a fault met, nor one of its times."""
+    control(raw, "PUT", {**content, "times": 1})
+    for _ in range(3):
+        assert raw.get("/kv").status == 200
+    assert control(raw).json["met"] == 0
+
+
+def test_stale_answers_are_counted(raw: Raw) -> None:
+    """Reads from the older state are met; writes, and who has seen a newer state, are not."""
+    control(raw, "PUT", {"stale": True})
+    assert raw.put("/kv/k", {"value": "new"}).status == 200
+    assert control(raw).json["met"] == 0
+    raw.get("/kv/k")
+    assert control(raw).json["met"] == 1
+    control(raw, "PUT", {"lag": True})
+    token = raw.put("/kv/k", {"value": "newer"}).headers["sync-token"].partition(";")[0]
+    assert raw.get("/kv/k", sync_token=token).json["value"] == "newer"
+    assert control(raw).json["met"] == 0
+    assert raw.get("/kv/k").json["value"] == "new"
+    assert control(raw).json["met"] == 1
+
+
 def test_reset(raw: Raw) -> None:
     """DELETE ends every fault."""
     control(raw, "PUT", {"status": 503})
@@ -113,6 +198,7 @@ def test_skew(raw: Raw) -> None:
         ({"delay": float("nan")}, "delay"),
         ({"cut_after": 1.5}, "cut_after"),
         ({"times": -1}, "times"),
+        ({"retry_after": 1e300}, "retry_after"),
         ({"stale": 1}, "stale"),
         ({"path": 1}, "path"),
         ([], "body"),

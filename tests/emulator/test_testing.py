@@ -7,6 +7,7 @@ import http.client
 import logging
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -105,6 +106,58 @@ def test_scripted_answers(store: Emulator, raw: Raw) -> None:
     script.remove()
     script.remove()
     assert raw.get("/kv").status == 200
+
+
+COMMON = ("date", "sync-token", "x-ms-request-id", "x-ms-correlation-request-id")
+IDS = {
+    "x-ms-client-request-id": "c",
+    "x-ms-return-client-request-id": "true",
+    "x-ms-correlation-request-id": "r",
+}
+
+
+def scripted(answer: Scripted, _record: RequestRecord) -> Scripted:
+    """The same answer to every request."""
+    return answer
+
+
+def test_scripted_answers_have_the_headers_of_all(store: Emulator, raw: Raw) -> None:
+    """An answer made up by a test has date, sync token and ids, as those of the store have."""
+    store.set("k", "v")
+    real = raw.send("GET", "/kv", IDS)
+    for answer in map(Scripted, (200, 304, 429, 503)):
+        with store.respond(partial(scripted, answer)):
+            reply = raw.send("GET", "/kv", IDS)
+        assert set(COMMON) <= set(reply.headers)
+        for name in ("sync-token", "x-ms-client-request-id", "x-ms-correlation-request-id"):
+            assert reply.headers[name] == real.headers[name]
+        assert reply.headers["x-ms-request-id"] != real.headers["x-ms-request-id"]
+    with store.respond(lambda record: Scripted(503)):
+        assert "x-ms-client-request-id" not in raw.get("/kv").headers
+
+
+def test_scripted_headers_win(store: Emulator, raw: Raw) -> None:
+    """What a test sets is sent as it is, once, and None leaves a header out."""
+    own = {"Date": "yesterday", "sync-token": None, "Content-Length": "0"}
+    with store.respond(lambda record: Scripted(503, own)):
+        headers = raw.get("/kv").headers
+    assert (headers["date"], headers["content-length"]) == ("yesterday", "0")
+    assert "sync-token" not in headers
+
+
+def test_scripted_answers_live_by_the_clock() -> None:
+    """The date of an answer made up by a test is that of the emulator's clock."""
+    with Emulator(clock=FakeClock(1_000_000_000.0)) as store, Raw(store.endpoint) as raw:
+        store.respond(lambda record: Scripted(503))
+        assert raw.get("/kv").headers["date"] == "Sun, 09 Sep 2001 01:46:40 GMT"
+
+
+def test_an_endpoint_that_lags_scripts_its_own_sync_token(store: Emulator, raw: Raw) -> None:
+    """A made-up answer of an endpoint that is behind tells of no write that it does not know."""
+    token = raw.get("/kv").headers["sync-token"]
+    with store.lag(), store.respond(lambda record: Scripted(503)):
+        store.set("k", "v")
+        assert raw.get("/kv").headers["sync-token"] == token
 
 
 @pytest.mark.parametrize("status", [200, 204, 304, 503])
