@@ -118,8 +118,8 @@ class Gate:
         if anonymous is not None and "authorization" not in request.headers:
             return _Caller(writes=anonymous == "owner")
         if self._takes_tokens(request):
-            given = request.headers.get("authorization", "")
-            if self._tokens is not None and self._tokens.accept(given):
+            given, host = (request.headers.get(name, "") for name in ("authorization", "host"))
+            if self._tokens is not None and self._tokens.accept(given, host):
                 return _Caller(writes=True)
         signed = SignedRequest(request.method, _target(request), request.headers)
         key = authenticate(signed, self._access.access_keys, self._now())

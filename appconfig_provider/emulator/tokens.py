@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ VAULT_AUDIENCES: Final = (
     "https://vault.usgovcloudapi.net",
     "https://vault.azure.cn",
 )
+_PORT: Final = re.compile(r":[0-9]*\Z")
 
 
 class Tokens:
@@ -37,18 +39,24 @@ class Tokens:
         self._told = told
         self._now = now
 
-    def accept(self, authorization: str) -> bool:
-        """Whether an Authorization header carries a good token."""
+    def accept(self, authorization: str, host: str = "") -> bool:
+        """Whether an Authorization header carries a good token.
+
+        ``host`` is what the client calls the server; this address is an audience, too, with and
+        without its port.
+        """
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
             return False
-        return token in self._told or self._holds(_claims(token))
+        names = {host, _PORT.sub("", host)} - {""}
+        own = {_plain(f"https://{name}") for name in names}
+        return token in self._told or self._holds(_claims(token), self._audiences | own)
 
-    def _holds(self, claims: dict[str, Any]) -> bool:
+    def _holds(self, claims: dict[str, Any], accepted: Collection[str]) -> bool:
         given = claims.get("aud")
         audiences = given if isinstance(given, list) else [given]
-        if not any(isinstance(name, str) and _plain(name) in self._audiences for name in audiences):
+        if not any(isinstance(name, str) and _plain(name) in accepted for name in audiences):
             return False
         return _number(claims, "nbf", 0) <= self._now() < _number(claims, "exp", float("inf"))
 

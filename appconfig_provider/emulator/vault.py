@@ -107,7 +107,7 @@ def create_vault(stored: Secrets, tokens: Tokens, base_url: Callable[[], str]) -
 
     def answer(request: Request) -> Response:
         authorization = request.headers.get("authorization", "")
-        if not tokens.accept(authorization):
+        if not tokens.accept(authorization, request.headers.get("host", "")):
             return _unauthorized(told_one=bool(authorization))
         name, _, version = request.path_params["path"].strip("/").partition("/")
         if not request.query_params.get("api-version"):

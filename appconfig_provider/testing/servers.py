@@ -45,7 +45,9 @@ class Emulator(Replica):
     asks for a certain port, to come back where an earlier emulator was.
 
     With ``tls`` the endpoint is https, ``ca_file`` is what a client has to trust, and bearer tokens
-    are accepted: JWTs for an audience of the service, signed or not, and every text in ``tokens``.
+    are accepted: JWTs for an audience of the service or for the store's own address, signed or not,
+    and every text in ``tokens``.
+
     With ``anonymous`` a request without an ``Authorization`` header is accepted, too: that of an
     ``"owner"`` may read and write, that of a ``"reader"`` may read. ``hosts`` are names that
     clients may use for it, beside ``localhost`` and IP addresses; any other is a 403.
@@ -195,7 +197,8 @@ class Vault(ScriptedServer):
     """A Key Vault in memory on a free port of this machine, for the length of a ``with`` block.
 
     It speaks TLS only; ``ca_file`` is what a client has to trust, and ``url`` what it calls the
-    vault. Accepted are JWTs for the vault's audience, signed or not, and every text in ``tokens``.
+    vault. Accepted are JWTs for the vault's audience or its own address, signed or not, and every
+    text in ``tokens``.
     ``hosts`` are names that clients may use for it, as for :class:`Emulator`.
     """
 

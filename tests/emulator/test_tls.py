@@ -77,6 +77,39 @@ def test_audiences(audience: str) -> None:
     assert Tokens(STORE_AUDIENCES, (), time.time).accept(f"Bearer {unsigned_token(audience)}")
 
 
+@pytest.mark.parametrize("ending", ["", "/"])
+@pytest.mark.parametrize("kind", [Emulator, Vault])
+def test_the_own_address_is_an_audience(kind: type[Emulator | Vault], ending: str) -> None:
+    """A token for the very store or vault is accepted, with and without port; not another's."""
+    server = Vault() if kind is Vault else Emulator(tls=True)
+    target = "/secrets/s?api-version=7.4" if kind is Vault else "/kv"
+    with server:
+        port = port_of(server)
+        found = {
+            host: answer(server, target, f"https://{host}{ending}")
+            for host in (f"localhost:{port}", "localhost", f"LOCALHOST:{port}")
+        }
+        assert set(found.values()) <= {200, 404}
+        for audience in (f"http://localhost:{port}", "https://localhost:1", "https://", "https:"):
+            assert answer(server, target, audience) == 401
+
+
+def port_of(server: Emulator | Vault) -> str:
+    """The port that a store or a vault listens on."""
+    address = server.url if isinstance(server, Vault) else server.endpoint
+    return address.rpartition(":")[2]
+
+
+def answer(server: Emulator | Vault, target: str, audience: str) -> int:
+    """The status of a request to localhost with a token for an audience."""
+    trusted = ssl.create_default_context(cafile=server.ca_file)
+    with httpx.Client(verify=trusted, trust_env=False) as client:
+        headers = {"authorization": f"Bearer {unsigned_token(audience)}"}
+        return client.get(
+            f"https://localhost:{port_of(server)}{target}", headers=headers
+        ).status_code
+
+
 @pytest.mark.parametrize(
     "token",
     [
