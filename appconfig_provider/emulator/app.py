@@ -31,6 +31,7 @@ from appconfig_provider.emulator.snapshots_api import (
     read_snapshot,
 )
 from appconfig_provider.emulator.store import Store
+from appconfig_provider.emulator.versions import SNAPSHOTS
 
 _LISTS = {
     "/kv": list_settings,
@@ -81,13 +82,19 @@ def create_app(
         raise ValueError("a page has at least one item")
     gate = Gate(store, access or Access(), now)
     routes = [
-        gate.route(f"{prefix}{{key:appconfig_key}}", handlers, prefix)
+        gate.route(f"{prefix}{{key:appconfig_key}}", handlers, prefix, _since(prefix))
         for prefix, handlers in _ITEMS.items()
     ]
     for path, handler in _LISTS.items():
-        routes.append(gate.route(path, {"GET": partial(handler, page_size=page_size)}))
-    routes.append(gate.route("/operations", {"GET": read_operation}))
+        listed = {"GET": partial(handler, page_size=page_size)}
+        routes.append(gate.route(path, listed, since=_since(path)))
+    routes.append(gate.route("/operations", {"GET": read_operation}, since=SNAPSHOTS))
     app = Starlette(routes=routes, exception_handlers=gate.exception_handlers)
     app.router.redirect_slashes = False
     app.state.common_headers = gate.common_headers
     return app
+
+
+def _since(path: str) -> str:
+    """The first API version that has a path."""
+    return SNAPSHOTS if path.startswith("/snapshots") else ""

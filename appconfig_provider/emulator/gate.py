@@ -41,6 +41,7 @@ from appconfig_provider.emulator.wire import (
     Refusal,
     decode,
     invalid_argument,
+    invalid_version,
     parse_query,
     problem,
 )
@@ -71,16 +72,19 @@ class Gate:
             Exception: self._failed,
         }
 
-    def route(self, path: str, handlers: Mapping[str, Handler], prefix: str = "") -> Route:
+    def route(
+        self, path: str, handlers: Mapping[str, Handler], prefix: str = "", since: str = ""
+    ) -> Route:
         """A route that gives each method to its handler, and HEAD to that of GET.
 
-        ``prefix`` is what comes before the key in the path.
+        ``prefix`` is what comes before the key in the path, ``since`` the first API version that
+        has the route.
         """
         by_method = {"HEAD": handlers["GET"], **handlers} if "GET" in handlers else handlers
 
         async def endpoint(request: Request) -> Response:
             try:
-                call = await self._admit(request, prefix)
+                call = await self._admit(request, prefix, since)
                 answer = by_method[request.method](self._store, call)
             except Refusal as refusal:
                 answer = refusal.answer
@@ -88,9 +92,9 @@ class Gate:
 
         return Route(path, endpoint, methods=list(by_method))
 
-    async def _admit(self, request: Request, prefix: str) -> Call:
+    async def _admit(self, request: Request, prefix: str, since: str) -> Call:
         query = parse_query(request.scope["query_string"])
-        version = _version(request, query)
+        version = _version(request, query, since)
         try:
             caller = self._authenticate(request)
             body = await read_body(request)
@@ -174,13 +178,12 @@ def _origin(request: Request) -> str:
     return f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
-def _version(request: Request, query: Query) -> str:
+def _version(request: Request, query: Query, since: str) -> str:
     try:
-        return negotiate(query.all("api-version"))
+        return negotiate(query.all("api-version"), since)
     except VersionError as error:
-        where = _target(request).decode("ascii", "replace")
-        detail = f"The request {where} names the version '{error.given}'."
-        raise problem(400, "invalid-argument", error.title, "api-version", detail) from None
+        target = _target(request).decode("ascii", "replace")
+        raise invalid_version(error.title, error.given, target) from None
 
 
 def _key(request: Request, prefix: str) -> str:

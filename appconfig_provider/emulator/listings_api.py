@@ -25,7 +25,7 @@ from appconfig_provider.emulator.ranges import (
 from appconfig_provider.emulator.readings import Readings
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.time_travel import asked_moment, tell_moment
-from appconfig_provider.emulator.versions import PAGE_ETAGS, TAG_FILTERS
+from appconfig_provider.emulator.versions import PAGE_ETAGS, SNAPSHOTS, TAG_FILTERS
 from appconfig_provider.emulator.wire import (
     Answer,
     Call,
@@ -33,6 +33,7 @@ from appconfig_provider.emulator.wire import (
     choose,
     invalid_argument,
     invalid_filter,
+    invalid_version,
     name_filter,
     represent,
     selected_fields,
@@ -45,6 +46,8 @@ def list_settings(store: Store, call: Call, page_size: int) -> Answer:
     """Answer GET and HEAD of ``/kv``: one page of settings, or 304 or 412 by its ETag."""
     snapshot = call.query.first("snapshot")
     if snapshot is not None:
+        if call.version < SNAPSHOTS:
+            raise invalid_version("Unsupported API version", call.version, call.target)
         return _list_snapshot(store, call, snapshot, page_size)
     moment = asked_moment(store, call)
     settings = store.at(moment).page(_selection(call), _after(call), page_size)

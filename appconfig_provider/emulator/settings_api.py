@@ -89,7 +89,7 @@ def _locks_told(call: Call) -> Iterator[None]:
         yield
     except SettingLocked:
         title = f"Modifing key '{call.key}' is not allowed"  # the service's spelling
-        detail = "The setting is locked. Unlock it to change it."
+        detail = "The key is read-only. To allow modification unlock it first."
         raise problem(409, "key-locked", title, call.key, detail) from None
 
 

@@ -111,7 +111,9 @@ def change_snapshot(store: Store, call: Call) -> Answer:
         try:
             changed = store.snapshots.set_status(call.key, status)
         except SnapshotFailed:
-            detail = "A snapshot that failed stays so."
+            detail = (
+                "The target resource is not in a valid state to perform the requested operation."
+            )
             title = "Target resource state invalid."
             raise problem(409, "invalid-state", title, detail=detail) from None
     return Answer(404) if changed is None else _answer(call, changed)
@@ -220,6 +222,7 @@ def _headers(call: Call, snapshot: Snapshot) -> Mapping[str, str]:
     items = f"/kv?snapshot={quote(snapshot.name, safe='')}&api-version={call.version}"
     return {
         "ETag": f'"{snapshot.etag}"',
-        "Last-Modified": format_datetime(snapshot.last_modified, usegmt=True),
+        # Its content never changes; to archive it is no change of it.
+        "Last-Modified": format_datetime(snapshot.created, usegmt=True),
         "Link": f'<{items}>; rel="items"',
     }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
+SNAPSHOTS: Final = "2022-11-01-preview"
 PAGE_ETAGS: Final = "2023-10-01"
 TAG_FILTERS: Final = "2023-11-01"
 ITEM_TAG_FILTERS: Final = "2024-09-01"
@@ -18,7 +19,7 @@ LATEST: Final = DESCRIPTIONS
 _EARLIER = frozenset(
     {
         "1.0",
-        "2022-11-01-preview",
+        SNAPSHOTS,
         PAGE_ETAGS,
         TAG_FILTERS,
         ITEM_TAG_FILTERS,
@@ -38,10 +39,11 @@ class VersionError(ValueError):
         self.given = given
 
 
-def negotiate(given: Sequence[str]) -> str:
+def negotiate(given: Sequence[str], since: str = "") -> str:
     """The version to serve a request with; the latest when none is named.
 
-    A date later than the latest version is served like the latest.
+    A date later than the latest version is served like the latest. ``since`` is the version that
+    began to know what is asked for.
 
     Raises:
         VersionError: several different versions, one that is not served, or no version at all.
@@ -52,9 +54,10 @@ def negotiate(given: Sequence[str]) -> str:
     if len(named) > 1:
         raise VersionError("Ambiguous API version", ", ".join(sorted(named)))
     version = named.pop()
-    if version in _EARLIER or (_is_dated(version) and version >= LATEST):
+    known = version in _EARLIER or _is_dated(version)
+    if (version in _EARLIER or (known and version >= LATEST)) and version >= since:
         return version
-    title = "Unsupported API version" if _is_dated(version) else "Invalid API version"
+    title = "Unsupported API version" if known else "Invalid API version"
     raise VersionError(title, version)
 
 

@@ -162,6 +162,12 @@ def invalid_argument(name: str, detail: str = "") -> Refusal:
     return problem(400, "invalid-argument", f"Invalid request parameter '{name}'", name, detail)
 
 
+def invalid_version(title: str, version: str, target: str) -> Refusal:
+    """The 400 for an API version that does not serve a request target."""
+    detail = f"The request {target} names the version '{version}'."
+    return problem(400, "invalid-argument", title, "api-version", detail)
+
+
 def invalid_filter(error: FilterError) -> Refusal:
     """The 400 for a filter outside the grammar."""
     return invalid_argument(error.name, error.detail)
@@ -209,8 +215,10 @@ def parse_object(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Read a JSON object from a body.
 
     Raises:
-        Refusal: 415, the body claims to be something else; 400, it is missing or no JSON object.
+        Refusal: 400, it is missing or no JSON object; 415, it claims to be something else.
     """
+    if not body:
+        raise invalid_argument("body", "The request has no body.")
     if not is_json(headers.get("content-type")):
         raise Refusal(Answer(415))
     try:
