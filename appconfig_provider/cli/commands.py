@@ -142,7 +142,12 @@ def get(key: str, label: str | None, connection_string: str | None, ca_file: str
     default="*",
     help=r"A label, a,b or a prefix such as dev*; \0 is no label (all).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the tags.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, with everything but the dates; a seed for an emulator.",
+)
 @_store_option
 def list_settings(
     key: str,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from appconfig_provider._drive.clock import clock_in_force
 from appconfig_provider._drive.sync import SyncDriver
 from appconfig_provider._engine.failover import PATIENCE
-from appconfig_provider._plan import Response, Steps, plan
+from appconfig_provider._plan import Plan, Response, Steps, plan
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, exchange, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.requests import delete_request, key_target, list_target, put_request
+from appconfig_provider._rest.requests import (
+    API_VERSION,
+    delete_request,
+    key_target,
+    list_target,
+    put_request,
+)
 from appconfig_provider._rest.responses import read_page
 from appconfig_provider._rest.signing import access_key_signer
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
@@ -32,9 +38,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NEWEST = "2026-04-01"
+"""The API version that knows descriptions; Microsoft's own emulator refuses it."""
+
 WRITES = 5
 """How often a write is tried that others get in before."""
 
+_KEPT = ("content_type", "tags", "description")
 _WRITTEN_OR_OVERTAKEN = frozenset({200, 412})
 
 
@@ -47,6 +57,8 @@ class Item:
     value: str | None = field(repr=False)
     content_type: str | None
     tags: Mapping[str, str | None]
+    description: str | None = field(repr=False)
+    locked: bool
     etag: str = field(repr=False)
 
     def exported(self) -> Mapping[str, object]:
@@ -82,20 +94,32 @@ class RemoteStore:
 
     def get(self, key: str, label: str | None) -> Item | None:
         """Return a setting, or None when the store has none of this key and label."""
-        return self._driver.run(_fetch(self._session(), WatchKey(key, label or NO_LABEL)))
+        wanted = WatchKey(key, label or NO_LABEL)
+        return self._run(lambda version: _fetch(self._session(), wanted, version))
 
     def put(
         self, key: str, label: str | None, value: str, content_type: str | None = None
     ) -> Item | None:
-        """Write a value and return what was there before; tags stay, as does a type not given."""
+        """Write a value and return what was there before; what is not given stays."""
+        written = WatchKey(key, label or NO_LABEL)
         content = {"value": value}
         if content_type is not None:
             content["content_type"] = content_type
-        return self._driver.run(_write(self._session(), WatchKey(key, label or NO_LABEL), content))
+        return self._run(lambda version: _write(self._session(), written, content, version))
 
     def select(self, selector: SettingSelector) -> tuple[Item, ...]:
         """Return the settings of every page."""
-        return self._driver.run(_list(self._session(), list_target(selector)))
+        first = list_target(selector)
+        return self._run(lambda version: _list(self._session(), _at(version, first)))
+
+    def _run(self, job: Callable[[str], Plan[T]]) -> T:
+        """Do a job at the newest API version, or at an older one where the store refuses that."""
+        try:
+            return self._driver.run(job(NEWEST))
+        except RequestFailed as failure:
+            if failure.status != 400:
+                raise
+        return self._driver.run(job(API_VERSION))
 
     def _session(self) -> Session:
         (store,) = self._options.stores
@@ -125,9 +149,14 @@ class RemoteStore:
         self._driver.close()
 
 
+def _at(version: str, target: str) -> str:
+    """Return a target with another API version."""
+    return target.replace(f"api-version={API_VERSION}", f"api-version={version}", 1)
+
+
 @plan
-def _fetch(session: Session, wanted: WatchKey) -> Steps[Item | None]:
-    target = key_target(wanted)
+def _fetch(session: Session, wanted: WatchKey, version: str) -> Steps[Item | None]:
+    target = _at(version, key_target(wanted))
     response = yield from read(session, target, None, READ_OR_ABSENT)
     if response.status == 404:
         return None
@@ -135,14 +164,17 @@ def _fetch(session: Session, wanted: WatchKey) -> Steps[Item | None]:
 
 
 @plan
-def _write(session: Session, written: WatchKey, content: Mapping[str, str]) -> Steps[Item | None]:
+def _write(
+    session: Session, written: WatchKey, content: Mapping[str, str], version: str
+) -> Steps[Item | None]:
     """Write over exactly what was read; start again when somebody else was faster."""
     for _ in range(WRITES):
-        before = yield from _fetch(session, written)
-        kept = {} if before is None else {"content_type": before.content_type, "tags": before.tags}
+        before = yield from _fetch(session, written, version)
+        kept = {} if before is None else {name: getattr(before, name) for name in _KEPT}
         request = put_request(
             session.origin, written, {**kept, **content}, None if before is None else before.etag
         )
+        request = replace(request, target=_at(version, request.target))
         answer = yield from exchange(session, request, _WRITTEN_OR_OVERTAKEN)
         if answer.status == 200:
             return before
@@ -177,9 +209,13 @@ def _page(response: Response, target: str) -> tuple[tuple[Item, ...], str | None
     return items, read_page(response, target).next
 
 
-def _item(entry: Mapping[str, str | None]) -> Item:
-    texts = {name: entry.get(name) for name in ("label", "value", "content_type")}
+def _item(entry: Mapping[str, Any]) -> Item:
+    texts: dict[str, Any] = {
+        name: entry.get(name) for name in ("label", "value", "content_type", "description")
+    }
     if not all(isinstance(text, str | None) for text in texts.values()):
         raise TypeError("a setting consists of texts")
     tags: Any = entry.get("tags") or {}
-    return Item(key=str(entry["key"]), etag=str(entry["etag"]), tags=dict(tags), **texts)
+    locked = entry.get("locked") in (True, "true")  # some documents show a text
+    named = {"key": str(entry["key"]), "etag": str(entry["etag"])}
+    return Item(**named, tags=dict(tags), locked=locked, **texts)

@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from appconfig_provider.cli.commands import VARIABLES
-from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from appconfig_provider.emulator import Draft, Store
+from appconfig_provider.emulator.seeds import plant, read_seed
+from appconfig_provider.testing import JSON_NULL, Emulator, RequestRecord, Scripted
 
 from .conftest import Run
 
@@ -139,7 +144,50 @@ def test_list_as_json(run: Run, store: Emulator) -> None:
         "value": None,
         "content_type": None,
         "tags": {"a": "b", "c": None},
+        "description": None,
+        "locked": False,
     }
+
+
+def test_a_listing_is_a_seed(run: Run, store: Emulator, tmp_path: Path) -> None:
+    """What `list --json` prints makes the same store again: values, tags, descriptions, locks."""
+    described = Draft("d", "l", "v", "text/plain", {"t": None, "u": "x"}, "What it is for")
+    store.set_many(
+        [described, ("n", 5), ("o", {"a": [1, None]}), ("none", None), ("null", JSON_NULL)]
+    )
+    store.lock("d", "l")
+    store.lock("n")
+    printed = run("list", "--json").stdout
+    assert [item["locked"] for item in json.loads(printed)["items"]] == [True, True, *[False] * 3]
+    path = tmp_path / "seed.json"
+    path.write_text(printed, encoding="utf-8")
+    with closing(Store()) as copy:
+        plant(copy, read_seed(path))
+        for key, label in (("d", "l"), ("n", None), ("o", None), ("none", None), ("null", None)):
+            kept, found = store.get(key, label), copy.get(key, label)
+            assert kept is not None
+            assert found is not None
+            assert replace(found, etag=kept.etag, last_modified=kept.last_modified) == kept
+
+
+def test_a_description_stays(run: Run, store: Emulator) -> None:
+    """Writing a value keeps the description."""
+    store.set_many([Draft("k", value="old", description="What it is for")])
+    run("set", "k", "new")
+    written = store.get("k")
+    assert written is not None
+    assert (written.value, written.description) == ("new", "What it is for")
+
+
+def test_a_store_of_an_older_api_version(run: Run, store: Emulator) -> None:
+    """A store that refuses the newest API version is asked in an older one."""
+    problem = '{"title":"Unsupported API version","name":"api-version","status":400}'
+    store.respond(
+        lambda request: Scripted(400, body=problem) if "=2026-04-01" in request.target else None
+    )
+    assert run("set", "k", "v").exit_code == 0
+    assert run("get", "k").stdout == "v\n"
+    assert json.loads(run("list", "--json").stdout)["items"][0]["value"] == "v"
 
 
 @pytest.mark.parametrize(
