@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
@@ -30,10 +30,13 @@ from appconfig_provider.emulator.snapshots_api import (
     read_operation,
     read_snapshot,
 )
+from appconfig_provider.emulator.steps import Steps
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.versions import SNAPSHOTS
+from appconfig_provider.emulator.wire import Answer, Call
 
-_LISTS = {
+_Listing: TypeAlias = Callable[[Store, Call, int], Answer | Steps[Answer]]
+_LISTS: Mapping[str, _Listing] = {
     "/kv": list_settings,
     "/keys": list_keys,
     "/labels": list_labels,
@@ -86,7 +89,7 @@ def create_app(
         for prefix, handlers in _ITEMS.items()
     ]
     for path, handler in _LISTS.items():
-        listed = {"GET": partial(handler, page_size=page_size)}
+        listed = {"GET": _paged(handler, page_size)}
         routes.append(gate.route(path, listed, since=_since(path)))
     routes.append(gate.route("/operations", {"GET": read_operation}, since=SNAPSHOTS))
     app = Starlette(routes=routes, exception_handlers=gate.exception_handlers)
@@ -98,3 +101,8 @@ def create_app(
 def _since(path: str) -> str:
     """The first API version that has a path."""
     return SNAPSHOTS if path.startswith("/snapshots") else ""
+
+
+def _paged(listing: _Listing, page_size: int) -> Handler:
+    """The handler that answers with pages of so many items."""
+    return lambda store, call: listing(store, call, page_size)

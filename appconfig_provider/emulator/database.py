@@ -8,10 +8,10 @@ holds :meth:`Database.exclusive` over both.
 A data file belongs to one process: it is locked for as long as the database is open. The counter of
 mutations and the last moment are kept in the file, so that both only grow, over restarts too.
 
-Every write of a setting leaves a revision; triggers see to it, so that no writer can forget. A
-revision tells when it began (``modified``) and from which moment on it did not hold any more
-(``until``, NULL for what still holds). So at any moment there is at most one of a name, and
-the past is read like the present, with two comparisons more and nothing to look up.
+Every write of a setting leaves a revision; triggers see to it, so that no writer can forget. No two
+writes have the same moment (``modified``), so it numbers the revisions too. A revision also tells
+from which moment on it did not hold any more (``until``, NULL for what still holds). So at any
+moment there is at most one of a name, and the past is read like the present.
 """
 
 # ruff: noqa: S608 - only fixed words become SQL; every text is a bound parameter
@@ -24,7 +24,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from types import MappingProxyType
@@ -33,76 +33,60 @@ from typing import Any, TypeAlias
 from appconfig_provider.emulator.model import Setting
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_FIELDS = (
-    "key TEXT NOT NULL, label TEXT NOT NULL, value TEXT, content_type TEXT, tags TEXT NOT NULL,"
-    " description TEXT, etag TEXT NOT NULL, modified INTEGER NOT NULL"
-)
 #: The columns that make a setting, in the order :func:`setting_from` reads them.
 COLUMNS = "key, label, value, content_type, tags, description, etag, modified, locked"
 _NEW_COLUMNS = ", ".join(f"new.{column}" for column in COLUMNS.split(", "))
 _REVISE = f"INSERT INTO revisions ({COLUMNS}) VALUES ({_NEW_COLUMNS});"
-_LAST_OF = "(SELECT max(number) FROM revisions WHERE key = {0}.key AND label = {0}.label)"
-# Each step leads from one version of the schema to the next; a new file takes all of them.
-_STEPS = (
-    f"""
-CREATE TABLE settings ({_FIELDS}, PRIMARY KEY (key, label)) WITHOUT ROWID;
+_LAST_OF = "(SELECT max(modified) FROM revisions WHERE key = {0}.key AND label = {0}.label)"
+_NAME = "key TEXT NOT NULL, label TEXT NOT NULL"
+# What may be long comes last: SQLite reads a row up to the last column that it needs.
+_REST = (
+    "etag TEXT NOT NULL, locked INTEGER NOT NULL, tags TEXT NOT NULL, content_type TEXT,"
+    " description TEXT, value TEXT"
+)
+_SCHEMA = f"""
+CREATE TABLE settings (
+    {_NAME}, modified INTEGER NOT NULL, {_REST}, PRIMARY KEY (key, label)
+) WITHOUT ROWID;
 CREATE INDEX settings_by_label ON settings (label, key);
 CREATE TABLE counter (mutations INTEGER NOT NULL, modified INTEGER NOT NULL);
 INSERT INTO counter VALUES (0, 0);
-""",
-    f"""
-ALTER TABLE settings ADD COLUMN locked INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE revisions (
-    number INTEGER PRIMARY KEY, {_FIELDS}, locked INTEGER NOT NULL
-);
-CREATE INDEX revisions_by_name ON revisions (key, label, number);
-CREATE INDEX revisions_by_moment ON revisions (modified);
-INSERT INTO revisions ({COLUMNS}) SELECT {COLUMNS} FROM settings ORDER BY modified;
+CREATE TABLE revisions (modified INTEGER PRIMARY KEY, until INTEGER, {_NAME}, {_REST});
+CREATE INDEX revisions_by_name ON revisions (key, label, modified, until);
+CREATE INDEX revisions_by_end ON revisions (until) WHERE until IS NOT NULL;
 CREATE TRIGGER setting_made AFTER INSERT ON settings BEGIN {_REVISE} END;
-CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN {_REVISE} END;
+CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN
+    UPDATE revisions SET until = new.modified WHERE modified = {_LAST_OF.format("new")};
+    {_REVISE}
+END;
+CREATE TRIGGER setting_deleted AFTER DELETE ON settings BEGIN
+    UPDATE revisions SET until = (SELECT modified FROM counter)
+    WHERE modified = {_LAST_OF.format("old")};
+END;
 CREATE TABLE snapshots (
     name TEXT PRIMARY KEY, etag TEXT NOT NULL, status TEXT NOT NULL, content TEXT NOT NULL,
     created INTEGER NOT NULL, modified INTEGER NOT NULL, expires INTEGER,
     size INTEGER NOT NULL, items INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX snapshots_by_end ON snapshots (expires) WHERE expires IS NOT NULL;
 CREATE TABLE snapshot_settings (
     snapshot TEXT NOT NULL REFERENCES snapshots (name) ON DELETE CASCADE,
-    {_FIELDS}, locked INTEGER NOT NULL, PRIMARY KEY (snapshot, key, label)
+    {_NAME}, modified INTEGER NOT NULL, {_REST}, PRIMARY KEY (snapshot, key, label)
 ) WITHOUT ROWID;
-""",
-    # Earlier files do not tell when a setting was deleted: it is gone right after its last write.
-    f"""
-DROP INDEX revisions_by_name;
-DROP INDEX revisions_by_moment;
-ALTER TABLE revisions ADD COLUMN until INTEGER;
-CREATE INDEX revisions_by_name ON revisions (key, label, number, modified, until);
-UPDATE revisions SET until = coalesce(
-    (SELECT modified FROM revisions AS later
-     WHERE later.key = revisions.key AND later.label = revisions.label
-       AND later.number > revisions.number ORDER BY later.number LIMIT 1),
-    CASE WHEN EXISTS (SELECT 1 FROM settings
-                      WHERE key = revisions.key AND label = revisions.label)
-         THEN NULL ELSE modified END);
-CREATE INDEX revisions_by_end ON revisions (until) WHERE until IS NOT NULL;
-DROP TRIGGER setting_changed;
-CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN
-    UPDATE revisions SET until = new.modified WHERE number = {_LAST_OF.format("new")};
-    {_REVISE}
-END;
-CREATE TRIGGER setting_deleted AFTER DELETE ON settings BEGIN
-    UPDATE revisions SET until = (SELECT modified FROM counter)
-    WHERE number = {_LAST_OF.format("old")};
-END;
-""",
-)
-#: How many tables, indexes and triggers a file of each version has.
-_OBJECTS = {0: 0, 1: 3, 2: 10, 3: 11}
+"""
+#: What marks a file as one of ours ("ACfg"), and the schema that it has.
+_APPLICATION, _VERSION = 0x41436667, 1
 #: How long a revision is kept after it ceased to hold.
 HISTORY_SECONDS = 30 * 24 * 3600
+#: At most so many revisions are forgotten with one write, so that none takes long.
+_FORGOTTEN_AT_ONCE = 100
 
 SettingRow: TypeAlias = tuple[
     str, str, str | None, str | None, str, str | None, str, int, int
 ]  # fmt: skip
+
+
+_IN_USE = "it is locked by another process, maybe an emulator; stop that one, or name another file"
 
 
 class StoreError(Exception):
@@ -138,6 +122,11 @@ class Database:
             self._connection.backup(copied._connection)
         return copied
 
+    @property
+    def undisturbed(self) -> AbstractContextManager[object]:
+        """Let no other thread read or write until the block ends."""
+        return self._lock
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Let nobody else read or write until the block ends; undo its writes if it raises."""
@@ -148,10 +137,11 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk may have ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         """Run one statement and return its rows."""
@@ -191,15 +181,27 @@ class Database:
         self._told = max(self._told, self.microseconds(), self.counter()[1])
         return self._told
 
+    def oldest(self) -> int:
+        """The moment at which the history begins; what ceased to hold before is forgotten."""
+        return self.microseconds() - HISTORY_SECONDS * 1_000_000
+
     def forget(self) -> None:
-        """Drop the revisions that ceased to hold before the history begins."""
-        oldest = self.microseconds() - HISTORY_SECONDS * 1_000_000
-        self.rows("DELETE FROM revisions WHERE until < ?", (oldest,))
+        """Make room: drop some revisions that ceased to hold before the history begins."""
+        self.rows(
+            "DELETE FROM revisions WHERE modified IN"
+            " (SELECT modified FROM revisions WHERE until < ? ORDER BY until LIMIT ?)",
+            (self.oldest(), _FORGOTTEN_AT_ONCE),
+        )
 
 
 def moment_from(microseconds: int) -> datetime:
     """The moment that a column of microseconds since 1970 stands for."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds_of(moment: datetime) -> int:
+    """What a column holds for a moment, which has a time zone."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 # A row that was read once is read again by every listing; most of a page's cost is in here.
@@ -230,29 +232,29 @@ def _open(path: str) -> sqlite3.Connection:
             _prepare(connection)
             undo.pop_all()
     except (sqlite3.Error, StoreError) as error:
-        raise StoreError(f"cannot use the data file {path}: {error}") from error
-    connection.create_function("has_tags", 2, _has_tags, deterministic=True)
+        reason = _IN_USE if str(error) == "database is locked" else error
+        raise StoreError(f"cannot use the data file {path}: {reason}") from error
     return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Take the file for this process, and make the tables that it lacks."""
+    """Take the file for this process, and make the tables of a new one."""
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("BEGIN EXCLUSIVE")
     connection.execute("COMMIT")
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (objects,) = connection.execute(
-        "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-    ).fetchone()
-    if _OBJECTS.get(version) != objects:
-        raise StoreError("it was not written by this version of the emulator")
-    for number, step in enumerate(_STEPS[version:], version + 1):
-        connection.executescript(f"BEGIN;{step}PRAGMA user_version = {number};COMMIT;")
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (application, version, objects) == (0, 0, 0):
+        marks = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_VERSION};"
+        connection.executescript(f"BEGIN;{_SCHEMA}{marks}COMMIT;")
+    elif application != _APPLICATION:
+        raise StoreError("it was not written by the emulator; name another file")
+    elif version != _VERSION:
+        raise StoreError(
+            f"it has the schema {version}, and this version of the emulator reads {_VERSION};"
+            " start with the version that wrote it, or name a new file"
+        )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-
-
-def _has_tags(text: str, wanted: str) -> bool:
-    tags: dict[str, str | None] = json.loads(text)
-    return all(name in tags and tags[name] == value for name, value in json.loads(wanted))

@@ -30,6 +30,7 @@ from appconfig_provider.emulator.auth import (
 )
 from appconfig_provider.emulator.model import MAX_ITEM_BYTES
 from appconfig_provider.emulator.settings_api import too_large
+from appconfig_provider.emulator.steps import Steps, in_turns
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.sync_tokens import sync_token
 from appconfig_provider.emulator.tokens import STORE_AUDIENCES, Tokens
@@ -46,7 +47,7 @@ from appconfig_provider.emulator.wire import (
     problem,
 )
 
-Handler = Callable[[Store, Call], Answer]
+Handler = Callable[[Store, Call], Answer | Steps[Answer]]
 _READS: Final = frozenset({"GET", "HEAD"})
 
 
@@ -86,6 +87,8 @@ class Gate:
             try:
                 call = await self._admit(request, prefix, since)
                 answer = by_method[request.method](self._store, call)
+                if not isinstance(answer, Answer):
+                    answer = await in_turns(answer)
             except Refusal as refusal:
                 answer = refusal.answer
             return self._response(request, answer)

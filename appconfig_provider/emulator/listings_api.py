@@ -23,6 +23,7 @@ from appconfig_provider.emulator.ranges import (
     unsatisfiable,
 )
 from appconfig_provider.emulator.readings import Readings
+from appconfig_provider.emulator.steps import Steps
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.time_travel import asked_moment, tell_moment
 from appconfig_provider.emulator.versions import PAGE_ETAGS, SNAPSHOTS, TAG_FILTERS
@@ -42,7 +43,7 @@ from appconfig_provider.emulator.wire import (
 )
 
 
-def list_settings(store: Store, call: Call, page_size: int) -> Answer:
+def list_settings(store: Store, call: Call, page_size: int) -> Steps[Answer]:
     """Answer GET and HEAD of ``/kv``: one page of settings, or 304 or 412 by its ETag."""
     snapshot = call.query.first("snapshot")
     if snapshot is not None:
@@ -50,36 +51,34 @@ def list_settings(store: Store, call: Call, page_size: int) -> Answer:
             raise invalid_version("Unsupported API version", call.version, call.target)
         return _list_snapshot(store, call, snapshot, page_size)
     moment = asked_moment(store, call)
-    settings = store.at(moment).page(_selection(call), _after(call), page_size)
+    settings = yield from store.at(moment).walks.page(_selection(call), _after(call), page_size)
     return tell_moment(call, moment, _settings(call, settings, moment, page_size))
 
 
-def list_revisions(store: Store, call: Call, page_size: int) -> Answer:
+def list_revisions(store: Store, call: Call, page_size: int) -> Steps[Answer]:
     """Answer GET and HEAD of ``/revisions``: a page or a range of all that was written."""
     moment = asked_moment(store, call)
-    readings = store.at(moment)
     wanted = parse_range(call)
     if wanted is None:
-        answer = _history(readings, call, page_size)
+        answer = yield from _history(store.at(moment), call, page_size)
     else:
-        with store.exclusive():
-            answer = _part_of_history(readings, call, wanted, page_size)
+        answer = yield from _part_of_history(store.at(moment), call, wanted, page_size)
     return tell_moment(call, moment, answer)
 
 
-def list_keys(store: Store, call: Call, page_size: int) -> Answer:
+def list_keys(store: Store, call: Call, page_size: int) -> Steps[Answer]:
     """Answer GET and HEAD of ``/keys``: one page of distinct keys."""
     moment = asked_moment(store, call)
     wanted = name_filter(call, "name", "key")
-    names = store.at(moment).keys(wanted, _after_name(call), page_size)
+    names = yield from store.at(moment).walks.keys(wanted, _after_name(call), page_size)
     return tell_moment(call, moment, _names(call, "keyset", names, moment, page_size))
 
 
-def list_labels(store: Store, call: Call, page_size: int) -> Answer:
+def list_labels(store: Store, call: Call, page_size: int) -> Steps[Answer]:
     """Answer GET and HEAD of ``/labels``: one page of distinct labels, "no label" first."""
     moment = asked_moment(store, call)
     wanted = name_filter(call, "name", "label")
-    names = store.at(moment).labels(wanted, _after_name(call), page_size)
+    names = yield from store.at(moment).walks.labels(wanted, _after_name(call), page_size)
     return tell_moment(call, moment, _names(call, "labelset", names, moment, page_size))
 
 
@@ -99,29 +98,33 @@ def _settings(
     return _page(call, settings, following(positions, page_size), moment)
 
 
-def _history(readings: Readings, call: Call, page_size: int) -> Answer:
-    revisions = readings.revisions(_selection(call), _after(call), page_size)
-    settings = [revision.setting for revision in revisions]
+def _history(readings: Readings, call: Call, page_size: int) -> Steps[Answer]:
+    position = _after(call)
+    before = None if position is None else position.revision
+    numbers = yield from readings.walks.revisions(_selection(call), before, page_size)
+    revisions = readings.revisions_of(numbers)
     positions = [
         Position(setting.key, setting.label or "", number) for number, setting in revisions
     ]
+    settings = [revision.setting for revision in revisions]
     answer = _page(call, settings, following(positions, page_size), readings.moment)
     return with_headers(answer, ACCEPT_RANGES) if answer.status == 200 else answer
 
 
-def _part_of_history(readings: Readings, call: Call, wanted: Range, page_size: int) -> Answer:
+def _part_of_history(
+    readings: Readings, call: Call, wanted: Range, page_size: int
+) -> Steps[Answer]:
     """What a range asks for, at most a page of it; ``after`` says nothing about a range."""
-    selection = _selection(call)
-    total = readings.count_revisions(selection)
-    if wanted.first >= total:
-        raise unsatisfiable(total)
-    size = min(wanted.size, page_size)
-    revisions = readings.revisions(selection, None, size, skip=wanted.first)
-    answer = _page(call, [revision.setting for revision in revisions], None, None)
+    numbers = yield from readings.walks.revisions(_selection(call), None, -1)
+    if wanted.first >= len(numbers):
+        raise unsatisfiable(len(numbers))
+    part = numbers[wanted.first :][: min(wanted.size, page_size)]
+    settings = [revision.setting for revision in readings.revisions_of(part)]
+    answer = _page(call, settings, None, None)
     if answer.status != 200:
         return answer
-    last = wanted.first + len(revisions) - 1
-    told = {"Content-Range": f"items {wanted.first}-{last}/{total}"}
+    last = wanted.first + len(part) - 1
+    told = {"Content-Range": f"items {wanted.first}-{last}/{len(numbers)}"}
     return replace(with_headers(answer, {**ACCEPT_RANGES, **told}), status=206)
 
 

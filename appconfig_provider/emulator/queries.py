@@ -1,19 +1,18 @@
-"""Filters and positions as SQL conditions.
+"""Filters and positions as SQL conditions, and the orders in which tables are read.
 
 Every text travels as a bound parameter; only the fixed words of this module become SQL. The label
 column holds ``''`` for "no label", so that plain binary order puts it first.
 
-A listing goes on *after a position*, by comparing ``(key, label)`` with the last pair that was
-handed out: the cost of a page does not grow with its number. When a prefix filter is on, the lower
-end of the range is the larger of prefix and position, or every page would begin at the prefix.
+A table is read along a :class:`Walk`, from one place in its order to another. So the cost of a page
+does not grow with its number, and a walk can be cut into windows of so many rows each.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from appconfig_provider.emulator.filters import (
     Anything,
@@ -22,6 +21,9 @@ from appconfig_provider.emulator.filters import (
     StartsWith,
     TagFilter,
 )
+
+#: A place in the order of a walk: a name with the moment of a revision, or such a moment alone.
+Place: TypeAlias = tuple[str | int | bytes, ...]
 
 _LAST_CHARACTER = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
@@ -47,7 +49,10 @@ class Condition(NamedTuple):
     """A piece of a WHERE clause with the values for its question marks."""
 
     sql: str
-    values: tuple[str | int, ...] = ()
+    values: Place = ()
+
+
+ANY_ROW = Condition("1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,78 +64,121 @@ class Selection:
     tags: tuple[TagFilter, ...] = ()
 
 
-class Source(NamedTuple):
-    """A table to read settings from, and the condition for those rows of it that count."""
+class Walk(NamedTuple):
+    """A table in an order that has no ties, that of an index, and the part of it to be read.
+
+    ``first`` and ``last`` are where it begins and ends. SQLite takes one bound of each kind to
+    find its way in an index, so a place on the way is told instead of them, not beside them.
+    """
 
     table: str
-    where: Condition
+    order: tuple[str, ...]
+    where: Condition = ANY_ROW
+    first: Condition = ANY_ROW
+    last: Condition = ANY_ROW
+    newest_first: bool = False
+
+    @property
+    def columns(self) -> str:
+        """The order as a list of columns."""
+        return ", ".join(self.order)
+
+    @property
+    def ordering(self) -> str:
+        """What follows ORDER BY."""
+        direction = " DESC" if self.newest_first else ""
+        return ", ".join(column + direction for column in self.order)
+
+    def between(self, begin: Place | None, end: Place | None = None) -> Condition:
+        """The condition for rows after one place and up to another; None is the whole way."""
+        after, up_to = ("<", ">=") if self.newest_first else (">", "<=")
+        low = self.first if begin is None else self._compare(after, begin)
+        high = self.last if end is None else self._compare(up_to, end)
+        return all_of((self.where, low, high))
+
+    def _compare(self, sign: str, place: Place) -> Condition:
+        size = len(self.order)
+        marks = ", ".join("?" * size)
+        return Condition(f"({self.columns}) {sign} ({marks})", place[:size])
 
 
-def settings_at(moment: int | None) -> Source:
-    """The settings as they were at a moment, in microseconds since 1970; None is now.
+def settings_walk(selection: Selection) -> Walk:
+    """The settings that there are, by name; those of one label by its index."""
+    table, one_label = "settings", ANY_ROW
+    if isinstance(selection.label, OneOf) and len(selection.label.names) == 1:
+        table = "settings INDEXED BY settings_by_label"
+        one_label = all_of(_names("label", selection.label))
+    return _by_name(table, ("key", "label"), selection.key, one_label)
+
+
+def past_walk(selection: Selection) -> Walk:
+    """The revisions of some keys, by name and moment."""
+    order = ("key", "label", "modified")
+    return _by_name("revisions INDEXED BY revisions_by_name", order, selection.key, ANY_ROW)
+
+
+def _by_name(table: str, order: tuple[str, ...], keys: NameFilter, where: Condition) -> Walk:
+    if isinstance(keys, StartsWith):
+        first, *last = _range("key", keys.prefix)
+        return Walk(table, order, where, first, all_of(last))
+    return Walk(table, order, all_of((where, *_names("key", keys))))
+
+
+def history_walk() -> Walk:
+    """All revisions, the newest first."""
+    return Walk("revisions NOT INDEXED", ("modified",), newest_first=True)
+
+
+def held_at(moment: int, oldest: int) -> Condition:
+    """The condition for revisions that held at a moment, as far as the history goes back.
 
     What was written in that very moment counts, and what was deleted in it does not.
     """
-    if moment is None:
-        return Source("settings", Condition("1"))
-    held = Condition("modified <= ? AND (until IS NULL OR until > ?)", (moment, moment))
-    return Source("revisions INDEXED BY revisions_by_name", held)
+    return all_of((Condition("+modified <= ?", (moment,)), known(max(moment + 1, oldest))))
 
 
-def revisions_at(moment: int | None) -> Source:
-    """The revisions that there were at a moment, in microseconds since 1970; None is now."""
-    where = Condition("1") if moment is None else Condition("modified <= ?", (moment,))
-    return Source("revisions INDEXED BY revisions_by_name", where)
+def known(oldest: int) -> Condition:
+    """The condition for revisions that still held at a moment."""
+    return Condition("(until IS NULL OR until >= ?)", (oldest,))
 
 
-def settings_where(selection: Selection, after: Position | None) -> Condition:
-    """The condition for settings of a selection that come after a position."""
-    conditions = [
-        *_names("key", selection.key, after.key if after else ""),
-        *_names("label", selection.label, ""),
-    ]
-    if after is not None:
-        conditions.append(Condition("(key, label) > (?, ?)", (after.key, after.label)))
-    return all_of([*conditions, *_tags(selection)])
+def selected(selection: Selection) -> Condition:
+    """The condition for settings or revisions of a selection, whatever their keys.
+
+    The sign before a column keeps SQLite from taking an index for it instead of a walk's own.
+    """
+    return all_of([*_names("+label", selection.label), *_tags(selection)])
 
 
-def revisions_where(selection: Selection, after: Position | None) -> Condition:
-    """The condition for revisions of a selection after a position; newer ones come first."""
-    conditions = [
-        *_names("key", selection.key, after.key if after else ""),
-        *_names("label", selection.label, ""),
-    ]
-    if after is not None:
-        pair = (after.key, after.label)
-        older = Condition(
-            "((key, label) > (?, ?) OR (key, label) = (?, ?) AND number < ?)",
-            (*pair, *pair, after.revision or 0),
-        )
-        conditions.append(older)
-    return all_of([*conditions, *_tags(selection)])
+def names_where(column: str, wanted: NameFilter, after: str | None = None) -> Condition:
+    """The condition for names of a column that come after a name."""
+    later = () if after is None else (Condition(f"{column} > ?", (after,)),)
+    return all_of((*_names(column, wanted), *later))
 
 
-def names_where(column: str, wanted: NameFilter, after: str | None) -> Condition:
-    """The condition for distinct names of a column that come after a name."""
-    conditions = list(_names(column, wanted, after or ""))
-    if after is not None:
-        conditions.append(Condition(f"{column} > ?", (after,)))
-    return all_of(conditions)
+def as_json(tags: Mapping[str, str | None]) -> str:
+    """Tags as the store keeps them; see :func:`_tags` for what hangs on it."""
+    return json.dumps(tags, ensure_ascii=False, sort_keys=True)
 
 
-def _tags(selection: Selection) -> Sequence[Condition]:
-    if not selection.tags:
-        return ()
-    wanted = json.dumps([[tag.name, tag.value] for tag in selection.tags])
-    return (Condition("has_tags(tags, ?)", (wanted,)),)
+def _tags(selection: Selection) -> Iterator[Condition]:
+    """One condition for each tag: its member is in the JSON text, first or after another one.
+
+    Inside a text of JSON every quotation mark has a backslash before it. So neither ``{"`` nor
+    ``, "`` can be part of a name or a value, and SQLite need not read the JSON.
+    """
+    for tag in selection.tags:
+        member = as_json({tag.name: tag.value})[1:-1]
+        first, later = f"{{{member}", f", {member}"
+        yield Condition("(instr(tags, ?) OR instr(tags, ?))", (first, later))
 
 
-def _names(column: str, wanted: NameFilter, at_least: str) -> Sequence[Condition]:
+def _names(column: str, wanted: NameFilter) -> Sequence[Condition]:
     match wanted:
         case Anything():
             return ()
         case StartsWith(prefix):
-            return _range(column, prefix, max(prefix, at_least))
+            return _range(column, prefix)
         case OneOf(names):
             stored = tuple(_stored(column, name) for name in names)
             found = tuple(name for name in stored if name is not None)
@@ -140,12 +188,12 @@ def _names(column: str, wanted: NameFilter, at_least: str) -> Sequence[Condition
 def _stored(column: str, name: str | None) -> str | None:
     """The text a column holds for a name, or None when it can never hold it."""
     if name is None:
-        return "" if column == "label" else None
+        return "" if column.endswith("label") else None
     return name or None
 
 
-def _range(column: str, prefix: str, low: str) -> Sequence[Condition]:
-    start = Condition(f"{column} >= ?", (low,))
+def _range(column: str, prefix: str) -> Sequence[Condition]:
+    start = Condition(f"{column} >= ?", (prefix,))
     end = _successor(prefix)
     return (start,) if end is None else (start, Condition(f"{column} < ?", (end,)))
 

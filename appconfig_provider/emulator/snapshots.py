@@ -2,7 +2,7 @@
 
 A snapshot is built at once, so nobody ever sees one that is being provisioned. One that would be
 larger than the service allows is stored as *failed*, without settings. An archived snapshot is gone
-when its time is over; the next one who asks for any snapshot sweeps it away.
+when its time is over; what is left of it is swept away when others are made.
 """
 
 # ruff: noqa: S608 - only fixed words become SQL; every text is a bound parameter
@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from appconfig_provider.emulator.database import COLUMNS, Database, moment_from, setting_from
+from appconfig_provider.emulator.database import (
+    COLUMNS,
+    Database,
+    microseconds_of,
+    moment_from,
+    setting_from,
+)
 from appconfig_provider.emulator.filters import NameFilter
 from appconfig_provider.emulator.model import Setting, size_of
-from appconfig_provider.emulator.queries import (
-    Position,
-    Selection,
-    names_where,
-    settings_where,
-)
+from appconfig_provider.emulator.queries import Position, names_where
 from appconfig_provider.emulator.snapshot_model import (
     ARCHIVED,
     FAILED,
@@ -31,8 +32,14 @@ from appconfig_provider.emulator.snapshot_model import (
     SnapshotDraft,
     SnapshotFilter,
 )
+from appconfig_provider.emulator.steps import Steps, at_once
+from appconfig_provider.emulator.walks import WINDOW, Walks
 
 MAX_SNAPSHOT_BYTES = 1024 * 1024
+#: What a small setting counts for in the size of a snapshot.
+MIN_ITEM_BYTES = 500
+_MAX_ITEMS = MAX_SNAPSHOT_BYTES // MIN_ITEM_BYTES
+_IS_KEPT = "(expires IS NULL OR expires > ?)"
 _COLUMNS = "name, etag, status, content, created, modified, expires, size, items"
 
 
@@ -45,11 +52,10 @@ class SnapshotFailed(ValueError):
 
 
 class Snapshots:
-    """The snapshots of one store, ordered by name; ``read`` gives the settings of a selection."""
+    """The snapshots of one store, ordered by name."""
 
-    def __init__(self, database: Database, read: Callable[[Selection], Iterable[Setting]]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._read = read
 
     def create(self, draft: SnapshotDraft) -> Snapshot:
         """Take a snapshot of the settings as they are now.
@@ -57,36 +63,42 @@ class Snapshots:
         Raises:
             SnapshotExists: the name is taken.
         """
+        return at_once(self.creation(draft))
+
+    def creation(self, draft: SnapshotDraft) -> Steps[Snapshot]:
+        """The steps of :meth:`create`; what is written meanwhile is not taken."""
+        self._check_free(draft.name)
+        sizes = yield from self._choose(draft)
+        fits = sum(sizes.values()) <= MAX_SNAPSHOT_BYTES
         with self._database.exclusive():
-            if self.get(draft.name) is not None:
-                raise SnapshotExists(f"there is a snapshot {draft.name!r} already")
-            settings = self._choose(draft)
-            size = sum(size_of(setting) for setting in settings)
-            fits = size <= MAX_SNAPSHOT_BYTES
-            self._write(draft, READY if fits else FAILED, (size, len(settings)) if fits else (0, 0))
+            self._check_free(draft.name)
             if fits:
-                self._keep(draft.name, settings)
+                self._write(draft, READY, (sum(sizes.values()), len(sizes)))
+                self._keep(draft.name, sizes)
+            else:
+                self._write(draft, FAILED, (0, 0))
             created = self.get(draft.name)
         assert created is not None  # noqa: S101 - it was written above
         return created
 
     def get(self, name: str) -> Snapshot | None:
         """The snapshot of exactly this name."""
-        self._sweep()
-        rows = self._database.rows(f"SELECT {_COLUMNS} FROM snapshots WHERE name = ?", (name,))
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM snapshots WHERE name = ? AND {_IS_KEPT}",
+            (name, self._database.microseconds()),
+        )
         return _snapshot(rows[0]) if rows else None
 
     def page(
         self, wanted: NameFilter, statuses: Sequence[str], after: str | None, size: int
     ) -> list[Snapshot]:
         """At most ``size`` snapshots in some states that come after a name."""
-        self._sweep()
         where, values = names_where("name", wanted, after)
         states = ", ".join("?" * len(statuses))
         rows = self._database.rows(
-            f"SELECT {_COLUMNS} FROM snapshots WHERE {where} AND status IN ({states})"
-            " ORDER BY name LIMIT ?",
-            (*values, *statuses, size),
+            f"SELECT {_COLUMNS} FROM snapshots"
+            f" WHERE {where} AND status IN ({states}) AND {_IS_KEPT} ORDER BY name LIMIT ?",
+            (*values, *statuses, self._database.microseconds(), size),
         )
         return [_snapshot(row) for row in rows]
 
@@ -115,26 +127,44 @@ class Snapshots:
 
     def settings(self, name: str, after: Position | None, size: int) -> list[Setting]:
         """At most ``size`` settings of a snapshot after a position; none when there is none."""
-        self._sweep()
-        where, values = settings_where(Selection(), after)
+        if self.get(name) is None:
+            return []
+        place = ("", "") if after is None else (after.key, after.label)
         sql = (
-            f"SELECT {COLUMNS} FROM snapshot_settings WHERE snapshot = ? AND {where}"
-            " ORDER BY key, label LIMIT ?"
+            f"SELECT {COLUMNS} FROM snapshot_settings"
+            " WHERE snapshot = ? AND (key, label) > (?, ?) ORDER BY key, label LIMIT ?"
         )
-        return [setting_from(row) for row in self._database.rows(sql, (name, *values, size))]
+        return [setting_from(row) for row in self._database.rows(sql, (name, *place, size))]
 
-    def _choose(self, draft: SnapshotDraft) -> Sequence[Setting]:
-        """The settings a draft takes; of two that stand for one name a later filter's wins."""
-        chosen: dict[tuple[str, ...], Setting] = {}
+    def _check_free(self, name: str) -> None:
+        if self.get(name) is not None:
+            raise SnapshotExists(f"there is a snapshot {name!r} already")
+
+    def _choose(self, draft: SnapshotDraft) -> Steps[dict[Setting, int]]:
+        """The settings a draft takes, with their sizes; too many when they are too large anyway.
+
+        Of two that stand for one name a later filter's wins.
+        """
+        walks = Walks(self._database)
+        chosen: dict[tuple[str, ...], tuple[Setting, int]] = {}
         for selection in draft.selections:
-            for setting in self._read(selection):
-                chosen[draft.identity(setting)] = setting
-        return tuple(chosen.values())
+            after: Position | None = None
+            while len(chosen) <= _MAX_ITEMS:
+                page = yield from walks.page(selection, after, WINDOW)
+                for setting in page:
+                    size = max(size_of(setting), MIN_ITEM_BYTES)
+                    chosen[draft.identity(setting)] = setting, size
+                if len(page) < WINDOW:
+                    break
+                after = Position(page[-1].key, page[-1].label or "")
+                yield
+        return dict(chosen.values())
 
     def _write(self, draft: SnapshotDraft, status: str, extent: tuple[int, int]) -> None:
         moment = self._database.next_moment()
         content = asdict(draft)
         name = content.pop("name")
+        self._sweep(name)
         self._database.rows(
             f"INSERT INTO snapshots ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)",
             (name, secrets.token_urlsafe(16), status, json.dumps(content), moment, moment, *extent),
@@ -144,13 +174,17 @@ class Snapshots:
     def _keep(self, name: str, settings: Iterable[Setting]) -> None:
         self._database.run_many(
             f"INSERT INTO snapshot_settings (snapshot, {COLUMNS})"
-            f" SELECT ?, {COLUMNS} FROM settings WHERE key = ? AND label = ?",
-            ((name, setting.key, setting.label or "") for setting in settings),
+            f" SELECT ?, {COLUMNS} FROM revisions WHERE modified = ?",
+            ((name, microseconds_of(setting.last_modified)) for setting in settings),
         )
 
-    def _sweep(self) -> None:
+    def _sweep(self, name: str) -> None:
+        """Drop a snapshot of this name that is gone, and one other: no write takes long."""
+        now = self._database.microseconds()
         self._database.rows(
-            "DELETE FROM snapshots WHERE expires <= ?", (self._database.microseconds(),)
+            "DELETE FROM snapshots WHERE expires <= ? AND (name = ? OR name ="
+            " (SELECT name FROM snapshots WHERE expires <= ? ORDER BY expires LIMIT 1))",
+            (now, name, now),
         )
 
 

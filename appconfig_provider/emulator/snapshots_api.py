@@ -36,6 +36,7 @@ from appconfig_provider.emulator.snapshot_model import (
     SnapshotFilter,
 )
 from appconfig_provider.emulator.snapshots import SnapshotExists, SnapshotFailed
+from appconfig_provider.emulator.steps import Steps
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.versions import DESCRIPTIONS, TAG_FILTERS
 from appconfig_provider.emulator.wire import (
@@ -84,10 +85,10 @@ def read_snapshot(store: Store, call: Call) -> Answer:
     return _answer(call, snapshot)
 
 
-def create_snapshot(store: Store, call: Call) -> Answer:
+def create_snapshot(store: Store, call: Call) -> Steps[Answer]:
     """Answer PUT: 201 with the snapshot to be and its operation, or 409 when the name is taken."""
     try:
-        snapshot = store.snapshots.create(_draft(call))
+        snapshot = yield from store.snapshots.creation(_draft(call))
     except InvalidDraft as error:
         raise invalid_argument(error.field, error.reason) from None
     except SnapshotExists:

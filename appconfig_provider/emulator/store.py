@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -18,6 +17,7 @@ from appconfig_provider.emulator.database import (
     StoreError,
 )
 from appconfig_provider.emulator.model import Draft, Setting, SettingLocked
+from appconfig_provider.emulator.queries import as_json
 from appconfig_provider.emulator.readings import Readings, Revision
 from appconfig_provider.emulator.snapshots import Snapshots
 
@@ -53,7 +53,7 @@ class Store(Readings):
 
     def _use(self, database: Database) -> None:
         super().__init__(database)
-        self.snapshots = Snapshots(database, lambda selection: self.page(selection, None, -1))
+        self.snapshots = Snapshots(database)
 
     def close(self) -> None:
         """Close the data file; the store cannot be used afterwards."""
@@ -159,7 +159,7 @@ def _row(draft: Draft, modified: int) -> SettingRow:
         draft.label or "",
         draft.value,
         draft.content_type,
-        json.dumps(draft.tags, ensure_ascii=False, sort_keys=True),
+        as_json(draft.tags),
         draft.description,
         secrets.token_urlsafe(16),
         modified,

@@ -17,12 +17,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 
-from appconfig_provider.emulator.database import moment_from
+from appconfig_provider.emulator.database import microseconds_of, moment_from
 from appconfig_provider.emulator.paging import decode_moment
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.wire import Answer, Call
 
-_EPOCH = moment_from(0)
 _SECOND = 1_000_000
 _ISO = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
@@ -44,7 +43,7 @@ def parse_moment(text: str) -> int | None:
         moment = moment.astimezone(timezone.utc)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return microseconds_of(moment)
 
 
 def asked_moment(store: Store, call: Call) -> int | None:

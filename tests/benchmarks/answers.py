@@ -20,6 +20,7 @@ from http import HTTPStatus
 from appconfig_provider.emulator.listings_api import list_settings
 from appconfig_provider.emulator.model import Draft
 from appconfig_provider.emulator.settings_api import read_setting
+from appconfig_provider.emulator.steps import at_once
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.sync_tokens import sync_token
 from appconfig_provider.emulator.versions import negotiate
@@ -82,7 +83,7 @@ class Answers:
             origin="",
         )
         if path == "/kv":
-            return list_settings(self._store, call, PAGE_SIZE)
+            return at_once(list_settings(self._store, call, PAGE_SIZE))
         return read_setting(self._store, call)
 
     def _bytes_of(self, answer: Answer) -> bytes:

@@ -219,7 +219,7 @@ def test_revisions(store: Emulator, js: Named) -> None:
         return [(item["key"], item["value"], item["isReadOnly"]) for item in revisions]
 
     history = [("k", "3", True)] + [("k", str(number), False) for number in (3, 2, 1, 0)]
-    assert found() == [*history, ("x", "1", False)]
+    assert found() == [("x", "1", False), *history]
     assert found(keyFilter="k*", labelFilter="\0") == history
     assert found(tagsFilter=["n=1"]) == [("k", "1", False)]
 

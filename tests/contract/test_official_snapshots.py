@@ -181,7 +181,7 @@ def test_revisions(play: Play) -> None:
             return [(item.key, item.value, item.read_only) for item in revisions]
 
         history = [("k", "3", True)] + [("k", str(number), False) for number in (3, 2, 1, 0)]
-        assert await found() == [*history, ("x", "1", False)]
+        assert await found() == [("x", "1", False), *history]
         assert await found(key_filter="k*", label_filter="\0") == history
         assert await found(tags_filter=["n=1"]) == [("k", "1", False)]
         (only,) = await peer.every("list_revisions", key_filter="x", fields=["key"])

@@ -20,6 +20,7 @@ from appconfig_provider.emulator.filters import (
     parse_tag_filters,
 )
 from appconfig_provider.emulator.queries import Position, Selection
+from appconfig_provider.emulator.steps import at_once
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,8 @@ def test_filters_select_what_the_grammar_says(text: str) -> None:
         wanted = parse_name_filter(text, "label")
         found = store.page(Selection(label=wanted), None, 100)
         assert {setting.label for setting in found} == expected
-        assert {name or None for name in store.labels(wanted, None, 100)} == expected
+        listed: list[str] = at_once(store.walks.labels(wanted, None, 100))
+        assert {name or None for name in listed} == expected
 
 
 @given(FILTERS, st.integers(1, 4))

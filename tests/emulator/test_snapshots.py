@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from appconfig_provider.emulator import Draft
+from appconfig_provider.emulator.filters import Anything
+from appconfig_provider.emulator.snapshot_model import STATUSES
 from appconfig_provider.emulator.snapshots import MAX_SNAPSHOT_BYTES
 from appconfig_provider.testing import Emulator, FakeClock
 
@@ -52,7 +54,7 @@ def test_creation(store: Emulator, raw: Raw) -> None:
         "status": "ready",
         "filters": [{"key": "a*", "label": None, "tags": []}],
     }
-    assert (stored.json["size"], stored.json["items_count"]) == (2, 1)
+    assert (stored.json["size"], stored.json["items_count"]) == (500, 1)
     assert (stored.json["composition_type"], stored.json["retention_period"]) == ("key", 2_592_000)
     assert (stored.json["tags"], stored.json["description"]) == ({"t": "1"}, "d")
     assert "expires" not in stored.json
@@ -263,6 +265,36 @@ def test_too_large(store: Emulator, raw: Raw) -> None:
     assert items(raw, "s") == []
     reply = patch(raw, "s", "archived")
     assert (reply.status, reply.json["type"]) == (409, "https://azconfig.io/errors/invalid-state")
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, "ready"), (1, "failed")])
+def test_many_small_settings(store: Emulator, raw: Raw, more: int, status: str) -> None:
+    """A small setting counts as 500 bytes, and the size is that of what the snapshot holds."""
+    count = MAX_SNAPSHOT_BYTES // 500 + more
+    store.set_many(Draft(f"k{number:05}", value="v") for number in range(count))
+    both = {**ALL, "filters": [{"key": "k*"}, {"key": "k0*"}]}
+    assert raw.put("/snapshots/s", both).status == 201
+    snapshot = raw.get("/snapshots/s").json
+    held = (count, count * 500) if status == "ready" else (0, 0)
+    assert (snapshot["status"], snapshot["items_count"], snapshot["size"]) == (status, *held)
+
+
+def test_a_name_is_free_again() -> None:
+    """The name of a snapshot whose time is over can be taken; its settings are not mixed in."""
+    clock = FakeClock()
+    with Emulator(clock=clock) as store:
+        for name in ("r", "s", "t"):
+            store.set("a", name)
+            store.create_snapshot(name, [("*", None)])
+            store.archive_snapshot(name)
+        clock.advance(91 * 24 * 3600)
+        store.delete("a")
+        store.set("b", "new")
+        store.create_snapshot("s", [("*", None)])
+        found = store._store.snapshots
+        assert [each.key for each in found.settings("s", None, -1)] == ["b"]
+        assert found.settings("t", None, -1) == []
+        assert [each.name for each in found.page(Anything(), STATUSES, None, 9)] == ["s"]
 
 
 def test_every_change_is_a_mutation(store: Emulator, raw: Raw) -> None:

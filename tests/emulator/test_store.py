@@ -76,18 +76,31 @@ def test_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"notes\.txt"):
         Store(text)
     assert text.read_text().startswith("not a database")
-    for name, statement in {
-        "later.db": "PRAGMA user_version = 99",
-        "foreign.db": "CREATE TABLE theirs (name)",
-    }.items():
+    for name, statement, reason in (
+        ("foreign.db", "CREATE TABLE theirs (name)", "not written by the emulator; name another"),
+        ("another.db", "PRAGMA user_version = 1", "not written by the emulator; name another"),
+    ):
         with closing(sqlite3.connect(tmp_path / name)) as connection:
             connection.execute(statement)
         before = (tmp_path / name).read_bytes()
-        with pytest.raises(StoreError, match="not written by this version"):
+        with pytest.raises(StoreError, match=f"{name}: it was {reason}"):
             Store(tmp_path / name)
         assert (tmp_path / name).read_bytes() == before
     with pytest.raises(StoreError, match="missing"):
         Store(tmp_path / "missing" / "store.db")
+
+
+def test_files_of_another_schema(tmp_path: Path) -> None:
+    """A file with another schema is left as it is; the error names it and what to do."""
+    path = tmp_path / "store.db"
+    with closing(Store(path)) as store:
+        store.put(Draft("k"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"store\.db: it has the schema 99.* name a new file"):
+        Store(path)
+    assert path.read_bytes() == before
 
 
 def test_exclusive_undoes() -> None:

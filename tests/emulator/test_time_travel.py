@@ -237,7 +237,11 @@ def test_pages_stay_at_their_moment(clock: FakeClock, store: Emulator, raw: Raw,
     assert len(second.json["items"]) == 2
     assert "new" not in str(second.json)
     assert second.headers["memento-datetime"] == format_datetime(moment, usegmt=True)
-    assert get(raw, link, now(clock) + timedelta(days=1)).json != second.json
+    present = get(raw, link, now(clock) + timedelta(days=1))
+    if path == "/revisions":  # they were what they are
+        assert present.json["items"] == second.json["items"]
+    else:
+        assert present.json != second.json
 
 
 def test_settings_are_judged_by_what_they_were(clock: FakeClock, store: Emulator, raw: Raw) -> None:
@@ -314,7 +318,7 @@ def test_history_as_it_was(clock: FakeClock, store: Emulator, raw: Raw) -> None:
         s: items(raw, "/revisions?key=k", begin + timedelta(seconds=s)) for s in (-1, 0, 15, 25)
     }
     assert found == {-1: [], 0: ["1"], 15: ["2", "1"], 25: ["3", "2", "1"]}
-    assert items(raw, "/revisions", begin + timedelta(seconds=25), "key") == ["gone", *"kkk"]
+    assert items(raw, "/revisions", begin + timedelta(seconds=25), "key") == ["k", "k", "gone", "k"]
 
 
 def test_snapshots_do_not_travel(clock: FakeClock, store: Emulator, raw: Raw) -> None:
@@ -356,9 +360,8 @@ class Model:
         return [state[name] for name in sorted(state)]
 
     def revisions(self, at: datetime) -> list[Setting]:
-        """Everything that was written up to a moment, by name, the newest first."""
-        events = sorted(enumerate(self.events), key=lambda event: (event[1][1], -event[0]))
-        return [setting for _, (moment, _, setting) in events if setting and moment <= at]
+        """Everything that was written up to a moment, the newest first."""
+        return [s for moment, _, s in reversed(self.events) if s and moment <= at]
 
 
 NAMES = st.tuples(st.sampled_from("ab"), st.sampled_from([None, "l"]))

@@ -1,0 +1,43 @@
+"""Work in small steps, so that one long request keeps nobody else waiting.
+
+A job is a generator that yields between its steps and returns what it found. A step takes a
+millisecond or two at most. Who has a thread for himself does the steps at once; the server does
+other requests' work in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Generator
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[None, None, T]
+
+#: Seconds of work before others get their turn.
+_TURN = 0.001
+
+
+def at_once(steps: Steps[T]) -> T:
+    """Do a job and return what it found."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
+async def in_turns(steps: Steps[T]) -> T:
+    """Do a job and return what it found; other tasks of the loop run in between."""
+    end = time.perf_counter() + _TURN
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        if time.perf_counter() >= end:
+            await asyncio.sleep(0)
+            end = time.perf_counter() + _TURN
