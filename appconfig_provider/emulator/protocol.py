@@ -1,4 +1,4 @@
-"""The HTTP protocol of a connection, as uvicorn and h11 speak it, with two things set right."""
+"""The HTTP protocol of a connection, as uvicorn and h11 speak it, with some things set right."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ class _Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._lingering:
             super().data_received(data)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: an offer of HTTP/2 or WebSocket is declined by the answer."""
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the problem document says more
         """Answer, if nothing was answered yet, and read on for a while before closing.

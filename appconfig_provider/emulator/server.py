@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -30,6 +31,7 @@ from appconfig_provider.emulator.hosts import Hosts, is_name
 from appconfig_provider.emulator.protocol import protocol
 from appconfig_provider.emulator.tls import Certificate
 
+_log = logging.getLogger("appconfig_provider.emulator")
 _IDLE_SECONDS = 120
 _MAX_PORT = 65_535
 _BACKLOG = 256
@@ -180,6 +182,15 @@ class _Uvicorn(uvicorn.Server):
         self._switching = asyncio.Lock()
         self._held: socket.socket | None = None
         self._return: asyncio.Task[None] | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until :meth:`stop`; what uvicorn tells at INFO is nobody's news here."""
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup(sockets)
+        _log.debug("Serving on %s, port %d", *self._address)
+        await self.main_loop()
+        await self.shutdown(sockets)
 
     def stop(self) -> None:
         """End the server; may be called from any thread."""
