@@ -22,10 +22,11 @@ class Access:
     service; None accepts no bearer token at all. ``anonymous`` is what a request without an
     ``Authorization`` header may do; None refuses it. ``anonymous_anywhere`` allows an anonymous
     owner on an address that other machines reach. ``hosts`` are names that requests may use for
-    the store, beside those of loopback and IP addresses.
+    the store, beside those of loopback and IP addresses. ``origins`` are those of other web pages
+    that may ask, such as ``http://localhost:3000``.
 
     Raises:
-        ValueError: there is no access key, or no such role.
+        ValueError: there is no access key, two have the same id, or there is no such role.
     """
 
     access_keys: Sequence[AccessKey] = (DEFAULT_ACCESS_KEY,)
@@ -33,9 +34,13 @@ class Access:
     anonymous: Role | None = None
     anonymous_anywhere: bool = False
     hosts: Sequence[str] = ()
+    origins: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.access_keys:
             raise ValueError("a store needs an access key for its connection string")
+        ids = [key.id for key in self.access_keys]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two access keys have the same id")
         if self.anonymous not in (None, *ROLES):
             raise ValueError(f"'anonymous' is {' or '.join(ROLES)}, not {self.anonymous!r}")

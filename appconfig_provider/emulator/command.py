@@ -60,11 +60,15 @@ def _failed(error: Exception, code: int) -> int:
 
 def _access(options: argparse.Namespace) -> Access:
     return Access(
-        access_keys=(AccessKey(options.access_key_id, options.access_key_secret),),
+        access_keys=(
+            AccessKey(options.access_key_id, options.access_key_secret),
+            *(_read_only(text) for text in options.read_only_key),
+        ),
         tokens=options.token,
         anonymous=options.anonymous,
         anonymous_anywhere=options.anonymous_anywhere,
         hosts=options.allow_host,
+        origins=options.cors,
     )
 
 
@@ -73,6 +77,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; --help tells the options\n")
+
+
+def _read_only(text: str) -> AccessKey:
+    name, separator, secret = text.partition("=")
+    if not separator:
+        raise ValueError("--read-only-key is given as ID=SECRET, with the secret in base64")
+    return AccessKey(name, secret, read_only=True)
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
@@ -123,6 +134,13 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
     access.add_argument("--access-key-id", default=DEFAULT_ACCESS_KEY.id, metavar="ID")
     access.add_argument("--access-key-secret", default=DEFAULT_ACCESS_KEY.secret, metavar="BASE64")
     access.add_argument(
+        "--read-only-key",
+        action="append",
+        default=[],
+        metavar="ID=BASE64",
+        help="an access key that may only read; its connection string is printed, too",
+    )
+    access.add_argument(
         "--token", action="append", default=[], help="a bearer token to accept (with --tls)"
     )
     access.add_argument(
@@ -142,6 +160,13 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="a host name that requests may use, beside localhost, IP addresses and --host",
+    )
+    access.add_argument(
+        "--cors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let the web pages of an origin in, such as http://localhost:3000",
     )
 
 

@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appconfig_provider.emulator.answers import response
 from appconfig_provider.emulator.faults import Faults
+from appconfig_provider.emulator.front import CONTROL_PATH
 from appconfig_provider.emulator.gate import read_body
 from appconfig_provider.emulator.lagging import MakeApp, Memory
 from appconfig_provider.emulator.scripting import Behind, Hook, RequestRecord, Script, Scripted
@@ -40,8 +41,7 @@ from appconfig_provider.emulator.wire import (
     to_json,
 )
 
-PATH: Final = "/_control"
-_ROUTE: Final = re.compile(rf"{PATH}(?:/([0-9]{{1,4}}))?")
+_ROUTE: Final = re.compile(rf"{CONTROL_PATH}(?:/([0-9]{{1,4}}))?")
 
 
 class Control:

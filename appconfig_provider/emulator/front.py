@@ -1,6 +1,7 @@
 """What a request meets first, whatever is served behind it: a store, its faults, or a vault.
 
-Nothing else runs for a request that is refused here.
+Nothing else runs for a request that is refused here. ``/_health`` is answered here, too: it tells
+that the server runs, and is for scripts that wait for its start.
 """
 
 from __future__ import annotations
@@ -12,8 +13,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appconfig_provider.emulator.answers import response
 from appconfig_provider.emulator.hosts import Hosts
-from appconfig_provider.emulator.wire import problem
+from appconfig_provider.emulator.origins import NO_ORIGINS, Origins, shared
+from appconfig_provider.emulator.wire import Answer, problem
 
+#: Where faults are set; web pages of other origins have no business there.
+CONTROL_PATH: Final = "/_control"
+_HEALTH_PATH: Final = "/_health"
+_HEALTHY: Final = Answer(
+    200,
+    b'{"status":"ok"}',
+    (("Content-Type", "application/json"), ("Cache-Control", "no-store")),
+)
+_HEALTH_IS_READ: Final = Answer(405, headers=(("Allow", "GET, HEAD"),))
 # 403, where 421 would be more precise: clients give up on it at once and tell what it says, while
 # they take 421 for trouble that passes and ask for minutes.
 _HOST_REFUSED: Final = problem(
@@ -23,19 +34,39 @@ _HOST_REFUSED: Final = problem(
     detail="Served are localhost, IP addresses and the names that the emulator was started with:"
     " --allow-host NAME adds one.",
 ).answer
+_ORIGIN_REFUSED: Final = problem(
+    403,
+    "origin-not-allowed",
+    "A web page of another origin sent this request",
+    detail=f"--cors ORIGIN lets the pages of an origin in, though never at {CONTROL_PATH}.",
+).answer
 
 
-def fronted(app: ASGIApp, hosts: Hosts) -> ASGIApp:
+def fronted(app: ASGIApp, hosts: Hosts, origins: Origins) -> ASGIApp:
     """The application for requests that may reach it; the others are answered here."""
+    readable = shared(_beside_health(app), origins)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        refused = None if _names_a_host(scope, hosts) else _HOST_REFUSED
-        if refused is None:
-            await app(scope, receive, send)
+        controls = scope["path"].startswith(CONTROL_PATH)
+        if not _names_a_host(scope, hosts):
+            await response(_HOST_REFUSED)(scope, receive, send)
+        elif not (NO_ORIGINS if controls else origins).let_in(scope, links=not controls):
+            await response(_ORIGIN_REFUSED)(scope, receive, send)
         else:
-            await response(refused)(scope, receive, send)
+            await (app if controls else readable)(scope, receive, send)
 
     return front
+
+
+def _beside_health(app: ASGIApp) -> ASGIApp:
+    async def beside(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != _HEALTH_PATH:
+            await app(scope, receive, send)
+            return
+        answer = _HEALTHY if scope["method"] in ("GET", "HEAD") else _HEALTH_IS_READ
+        await response(answer)(scope, receive, send)
+
+    return beside
 
 
 def _names_a_host(scope: Scope, hosts: Hosts) -> bool:

@@ -28,6 +28,7 @@ from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.endings import ended_well
 from appconfig_provider.emulator.front import fronted
 from appconfig_provider.emulator.hosts import Hosts, is_name
+from appconfig_provider.emulator.origins import Origins
 from appconfig_provider.emulator.protocol import protocol
 from appconfig_provider.emulator.tls import Certificate
 
@@ -44,12 +45,12 @@ class Server:
 
     ``port`` 0 takes a free one; the port is known as soon as the server is made. With a certificate
     it speaks TLS and nothing else. Requests are served that name loopback, an IP address, ``host``
-    or one of the hosts of ``access``. Installs no signal handlers. Usable as a context manager;
-    :meth:`close` drops every connection.
+    or one of the hosts of ``access``, and of web pages those of its origins. Installs no signal
+    handlers. Usable as a context manager; :meth:`close` drops every connection.
 
     Raises:
         OSError: the host and port cannot be had.
-        ValueError: there is no such port, or no such host name.
+        ValueError: there is no such port, or a host name or an origin is none.
     """
 
     def __init__(
@@ -61,8 +62,9 @@ class Server:
         certificate: Certificate | None = None,
         access: Access | None = None,
     ) -> None:
-        names = (host,) if is_name(host) else ()
-        fronted_app = fronted(app, Hosts((*names, *(access.hosts if access else ()))))
+        allowed = access or Access()
+        hosts = Hosts((host, *allowed.hosts) if is_name(host) else allowed.hosts)
+        front = fronted(app, hosts, Origins(allowed.origins))
         self._listener = _bind(host, port)
         try:
             self._listener.listen(_BACKLOG)
@@ -74,7 +76,7 @@ class Server:
         self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
         #: Whether nobody but this machine reaches it.
         self.is_loopback = ip_address(self._listener.getsockname()[0].partition("%")[0]).is_loopback
-        self._uvicorn = _Uvicorn(ended_well(fronted_app), certificate, (host, self.port))
+        self._uvicorn = _Uvicorn(ended_well(front), certificate, (host, self.port))
         self._switching = threading.Lock()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 
 from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.app import create_app
-from appconfig_provider.emulator.control import PATH, Control
+from appconfig_provider.emulator.control import Control
+from appconfig_provider.emulator.front import CONTROL_PATH
 from appconfig_provider.emulator.seeds import plant, read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
@@ -89,7 +90,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
             if certificate is not None:
                 say(f"Trust the CA certificate {certificate.ca_file}")
             for server in servers[: len(controls)]:
-                say(f"Set faults at {server.endpoint}{PATH}")
+                say(f"Set faults at {server.endpoint}{CONTROL_PATH}")
             _wait(servers[0])
     except ValueError as error:
         raise ServeError(str(error), 2) from error
@@ -130,6 +131,9 @@ def _introduction(servers: Sequence[Server], access: Access, settings: int) -> I
     first, *others = servers
     also = f" and {_count(len(others), 'replica')}" if others else ""
     yield f"Serving {_count(settings, 'setting')} on {first.endpoint}{also}. Stop with Ctrl-C."
+    for key in (key for key in access.access_keys if key.read_only):
+        for server in servers:
+            yield f"Read only: {key.connection_string(server.endpoint)}"
 
 
 def _wait(server: Server) -> None:

@@ -50,7 +50,8 @@ class Emulator(Replica):
 
     With ``anonymous`` a request without an ``Authorization`` header is accepted, too: that of an
     ``"owner"`` may read and write, that of a ``"reader"`` may read. ``hosts`` are names that
-    clients may use for it, beside ``localhost`` and IP addresses; any other is a 403.
+    clients may use for it, beside ``localhost`` and IP addresses; any other is a 403. ``origins``
+    are those of web pages that may ask, such as ``http://localhost:3000``.
 
     ``replicas`` is how many more endpoints the store has, each on a free port; this object is the
     first endpoint, and the attribute ``replicas`` has the others.
@@ -70,6 +71,7 @@ class Emulator(Replica):
         tls: bool = False,
         anonymous: Role | None = None,
         hosts: Sequence[str] = (),
+        origins: Sequence[str] = (),
         replicas: int = 0,
     ) -> None:
         if replicas < 0:
@@ -77,7 +79,9 @@ class Emulator(Replica):
         now = time.time if clock is None else clock.time
         self.tokens: set[str] = set()
         self._store = Store(now=now)
-        access = Access(tuple(access_keys), self.tokens, anonymous, hosts=tuple(hosts))
+        access = Access(
+            tuple(access_keys), self.tokens, anonymous, hosts=tuple(hosts), origins=tuple(origins)
+        )
 
         def make_app(store: Store) -> Starlette:
             return create_app(store, access, page_size=page_size, now=now)

@@ -74,6 +74,22 @@ def test_serves_until_interrupted(tmp_path: Path) -> None:
         assert stop(process)[0] == 0
 
 
+def test_read_only_keys() -> None:
+    """A read-only key is printed as a connection string of its own, and may read."""
+    key = ("--read-only-key", "guest=Z3Vlc3Q=")
+    with running(*key, "--replicas", "1") as (process, parts):
+        assert process.stdout is not None
+        shown = [parts["hint"], process.stdout.readline(), process.stdout.readline()]
+        assert shown[0].startswith("Endpoint=")  # that of the replica
+        assert shown[1].startswith("Serving ")
+        told = f"Read only: Endpoint={parts['Endpoint']};Id=guest;Secret=Z3Vlc3Q=\n"
+        assert shown[2] == told
+        with Raw(parts["Endpoint"]) as raw:
+            signer = Signer(id="guest", secret="Z3Vlc3Q=")
+            assert raw.send("GET", "/kv", signer=signer).status == 200
+            assert raw.send("DELETE", "/kv/k", signer=signer).status == 403
+
+
 def test_anonymous_owner_on_every_address() -> None:
     """With the second switch an anonymous owner is served on an address of a network."""
     options = ("--host", "0.0.0.0", "--anonymous", "owner", "--anonymous-anywhere")
@@ -111,6 +127,9 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         (("--seed", "nothing.json"), 2, "nothing.json"),
         (("--page-size", "0"), 2, "--page-size: '0' is not a whole number, at least 1"),
         (("--access-key-secret", "%"), 2, "not base64"),
+        (("--read-only-key", "guest"), 2, "ID=SECRET"),
+        (("--read-only-key", "guest=%"), 2, "not base64"),
+        (("--read-only-key", "local-emulator=YQ=="), 2, "the same id"),
         (("--data", "missing/store.db"), 1, "missing/store.db"),
         (("--host", "256.1.1.1"), 1, "256.1.1.1"),
         (("--port", "70000"), 2, "--port"),
