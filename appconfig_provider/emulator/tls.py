@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-_HERE = ("localhost", "127.0.0.1", "::1")
+VAULT_DOMAIN = "vault.localhost"
+"""Where vaults with a name are; the certificate of this machine is theirs, too."""
+_HERE = ("localhost", "127.0.0.1", "::1", f"*.{VAULT_DOMAIN}")
 _VALID = timedelta(days=365)
 _lock = threading.Lock()
 _made: dict[tuple[str, ...], Certificate] = {}

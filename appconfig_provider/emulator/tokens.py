@@ -39,17 +39,16 @@ class Tokens:
         self._told = told
         self._now = now
 
-    def accept(self, authorization: str, host: str = "") -> bool:
+    def accept(self, authorization: str, *hosts: str) -> bool:
         """Whether an Authorization header carries a good token.
 
-        ``host`` is what the client calls the server; this address is an audience, too, with and
-        without its port.
+        The ``hosts``, as requests name them, are audiences, too, with and without their ports.
         """
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
             return False
-        names = {host, _PORT.sub("", host)} - {""}
+        names = {name for host in hosts for name in (host, _PORT.sub("", host)) if name}
         own = {_plain(f"https://{name}") for name in names}
         return token in self._told or self._holds(_claims(token), self._audiences | own)
 

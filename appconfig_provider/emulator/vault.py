@@ -21,12 +21,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from appconfig_provider.emulator.tokens import Tokens
+from appconfig_provider.emulator.tokens import VAULT_AUDIENCES, Tokens
 
 _NAME: Final = re.compile("[0-9a-zA-Z-]{1,127}")
-_CHALLENGE: Final = (
-    'Bearer authorization="https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000"'
-    ', resource="https://vault.azure.net"'
+_AUTHORITY: Final = "https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000"
+_LABEL: Final = "[0-9A-Za-z_-]{1,63}"
+_IN_DOMAIN: Final = re.compile(
+    rf"{_LABEL}\.((?:{_LABEL}\.){{1,5}}[A-Za-z][0-9A-Za-z-]{{0,62}})(:[0-9]{{1,5}})?"
 )
 _MAX_VALUE: Final = 25_600
 
@@ -106,9 +107,10 @@ def create_vault(stored: Secrets, tokens: Tokens, base_url: Callable[[], str]) -
     """The vault as an ASGI application; ``base_url`` is what the ids of secrets begin with."""
 
     def answer(request: Request) -> Response:
-        authorization = request.headers.get("authorization", "")
-        if not tokens.accept(authorization, request.headers.get("host", "")):
-            return _unauthorized(told_one=bool(authorization))
+        authorization, host = (request.headers.get(name, "") for name in ("authorization", "host"))
+        domain, port = _domain(host)
+        if not tokens.accept(authorization, host, domain + port):
+            return _unauthorized(domain, port, told_one=bool(authorization))
         name, _, version = request.path_params["path"].strip("/").partition("/")
         if not request.query_params.get("api-version"):
             return _error(400, "BadParameter", "The parameter api-version is missing.")
@@ -161,11 +163,25 @@ def _represent(secret: Secret, base_url: str) -> dict[str, object]:
     }
 
 
-def _unauthorized(*, told_one: bool) -> Response:
+def _domain(host: str) -> tuple[str, str]:
+    """The domain that a host is in, and its port; empty for a host that is in none."""
+    match = _IN_DOMAIN.fullmatch(host)
+    return ("", "") if match is None else (match[1], match[2] or "")
+
+
+def _unauthorized(domain: str, port: str, *, told_one: bool) -> Response:
     reason = "The token is not for this vault." if told_one else "The request has no token."
     response = _error(401, "Unauthorized", reason)
     failed = ', error="invalid_token", error_description="The token does not hold"'
-    response.headers["WWW-Authenticate"] = _CHALLENGE + (failed if told_one else "")
+    # Clients refuse a vault that is not in the domain of its challenge. Those for Python and Go
+    # compare it with host and port, but read the scope; the others read the resource.
+    asked = (
+        f'resource="https://{domain}", scope="https://{domain}{port}/.default"'
+        if domain
+        else f'resource="{VAULT_AUDIENCES[0]}"'
+    )
+    challenge = f'Bearer authorization="{_AUTHORITY}", {asked}'
+    response.headers["WWW-Authenticate"] = challenge + (failed if told_one else "")
     return response
 
 

@@ -26,7 +26,8 @@ from appconfig_provider.testing.clock import Clock, FakeClock
 from appconfig_provider.testing.credentials import AsyncStaticCredential, StaticCredential
 from appconfig_provider.testing.replicas import Replica
 from appconfig_provider.testing.scripted import Fault
-from appconfig_provider.testing.servers import Emulator, Vault
+from appconfig_provider.testing.servers import Emulator
+from appconfig_provider.testing.vaults import Vault
 
 __all__ = [
     "JSON_NULL",

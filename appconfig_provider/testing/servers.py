@@ -1,4 +1,4 @@
-"""The emulated store and vault, for the length of a ``with`` block."""
+"""The emulated store, for the length of a ``with`` block."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from starlette.applications import Starlette
 
@@ -21,18 +21,13 @@ from appconfig_provider.emulator import (
     create_app,
 )
 from appconfig_provider.emulator.json_values import InvalidValue, JsonValue, stored_form
-from appconfig_provider.emulator.scripting import Script
 from appconfig_provider.emulator.snapshot_model import (
     Snapshot,
     SnapshotDraft,
     SnapshotFilter,
 )
-from appconfig_provider.emulator.tokens import VAULT_AUDIENCES, Tokens
-from appconfig_provider.emulator.vault import Secrets, create_vault
 from appconfig_provider.testing.clock import Clock
-from appconfig_provider.testing.credentials import StaticCredential
 from appconfig_provider.testing.replicas import Backing, Replica
-from appconfig_provider.testing.scripted import ScriptedServer
 
 _REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 
@@ -189,68 +184,6 @@ class Emulator(Replica):
     def archive_snapshot(self, name: str, *, archived: bool = True) -> Snapshot | None:
         """Archive or recover a snapshot and return it, or None when there is none."""
         return self._store.snapshots.set_status(name, "archived" if archived else "ready")
-
-
-class VaultOptions(TypedDict):
-    """Keywords of ``load()``."""
-
-    keyvault_client_configs: Mapping[str, Mapping[str, Any]]
-
-
-class Vault(ScriptedServer):
-    """A Key Vault in memory on a free port of this machine, for the length of a ``with`` block.
-
-    It speaks TLS only; ``ca_file`` is what a client has to trust, and ``url`` what it calls the
-    vault. Accepted are JWTs for the vault's audience or its own address, signed or not, and every
-    text in ``tokens``.
-    ``hosts`` are names that clients may use for it, as for :class:`Emulator`.
-    """
-
-    ca_file: str
-
-    def __init__(
-        self, *, port: int = 0, clock: Clock | None = None, hosts: Sequence[str] = ()
-    ) -> None:
-        now = time.time if clock is None else clock.time
-        self.tokens: set[str] = set()
-        self._secrets = Secrets(now)
-        accepted = Tokens(VAULT_AUDIENCES, self.tokens, now)
-        app = create_vault(self._secrets, accepted, lambda: self.url)
-        super().__init__(app, Script(), port, tls=True, access=Access(hosts=tuple(hosts)))
-        self.url = f"https://localhost:{self._server.port}"
-
-    @property
-    def load_options(self) -> VaultOptions:
-        """The keywords by which ``load()`` reads secrets of this vault, beside those of the store.
-
-        They are for ``load(**store.load_options, **vault.load_options)``. With a store that is not
-        of this process, give ``verify=vault.ca_file``, too.
-        """
-        return {"keyvault_client_configs": {self.url: {"credential": StaticCredential()}}}
-
-    def set(self, name: str, value: str, *, enabled: bool = True) -> str:
-        """Add a version of a secret, the current one from now on, and return the version.
-
-        Raises:
-            ValueError: the service would refuse the name or the value.
-        """
-        return self._secrets.set(name, value, enabled=enabled).version
-
-    def delete(self, name: str) -> bool:
-        """Remove a secret with all its versions and tell whether there was one."""
-        return self._secrets.delete(name)
-
-    def enable(self, name: str, *, enabled: bool) -> None:
-        """Enable or disable the current version of a secret.
-
-        Raises:
-            KeyError: there is no such secret.
-        """
-        self._secrets.enable(name, enabled=enabled)
-
-    def id(self, name: str, version: str = "") -> str:
-        """The id of a secret, as a Key Vault reference names it."""
-        return f"{self.url}/secrets/{name}" + (f"/{version}" if version else "")
 
 
 def _draft(

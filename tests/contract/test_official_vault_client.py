@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,8 +17,10 @@ from azure.core.exceptions import (
 from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 
+from appconfig_provider import load
 from appconfig_provider.testing import (
     AsyncStaticCredential,
+    Emulator,
     Scripted,
     StaticCredential,
     Vault,
@@ -108,3 +111,51 @@ def test_wrong_token(play: Callable[..., list[str]]) -> None:
         assert (await read("s")).value == "v"
 
     play(script, "opaque")
+
+
+@pytest.fixture
+def names_under_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resolve names under localhost to this machine, which not every system does."""
+    resolve = socket.getaddrinfo
+
+    def resolved(host: Any, *arguments: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        here = isinstance(name, str) and name.endswith(".localhost")
+        return resolve("localhost" if here else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+
+
+@pytest.mark.usefixtures("names_under_localhost")
+def test_a_vault_with_a_name() -> None:
+    """A vault that has a name is read by clients that compare its host with its challenge."""
+    with Vault("my-vault") as vault:
+        vault.set("s", "v")
+        credential = StaticCredential()
+        client = SecretClient(vault.url, credential, connection_verify=vault.ca_file, retry_total=0)
+        assert client.get_secret("s").value == "v"
+        client.close()
+        port = vault.url.rpartition(":")[2]
+        assert credential.scopes == [f"https://vault.localhost:{port}/.default"]
+
+
+@pytest.mark.usefixtures("names_under_localhost")
+def test_our_provider_reads_a_vault_with_a_name() -> None:
+    """The provider gives such a vault a token for the domain that it is in."""
+    with Vault("my-vault") as vault, Emulator() as store:
+        vault.set("s", "v")
+        store.set_secret("secret", vault.id("s"))
+        with load(**store.load_options, **vault.load_options) as config:
+            assert config["secret"] == "v"
+
+
+def test_a_vault_without_a_name() -> None:
+    """One without a name is refused by a client that compares its host with its challenge."""
+    with Vault() as vault:
+        vault.set("s", "v")
+        client = SecretClient(
+            vault.url, StaticCredential(), connection_verify=vault.ca_file, retry_total=0
+        )
+        with pytest.raises(ValueError, match="does not match the requested domain"):
+            client.get_secret("s")
+        client.close()

@@ -119,3 +119,36 @@ def test_any_path(vault: Vault, client: httpx.Client, name: str, version: str, a
     vault.set("s", "v")
     path = quote(f"/secrets/{name}/{version}", safe="/")
     assert client.get(path, params={"api-version": api}).status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("localhost:9", 'resource="https://vault.azure.net"'),
+        ("127.0.0.1:9", 'resource="https://vault.azure.net"'),
+        ("[::1]:9", 'resource="https://vault.azure.net"'),
+        ("db.localhost:9", 'resource="https://vault.azure.net"'),
+        (
+            "db.vault.localhost:9",
+            'resource="https://vault.localhost", scope="https://vault.localhost:9/.default"',
+        ),
+        (
+            "a.b.vault.test",
+            'resource="https://b.vault.test", scope="https://b.vault.test/.default"',
+        ),
+    ],
+)
+def test_domain_of_the_challenge(host: str, asked: str) -> None:
+    """The challenge names the domain that the vault is in, where it is called by such a name."""
+    with Vault(hosts=["a.b.vault.test"]) as vault:
+        trusted = ssl.create_default_context(cafile=vault.ca_file)
+        with httpx.Client(base_url=vault.url, verify=trusted, trust_env=False) as client:
+            reply = client.get(f"/secrets/s{VERSION}", headers={"host": host})
+    assert reply.headers["www-authenticate"].endswith(f", {asked}")
+
+
+@pytest.mark.parametrize("name", ["", "ab", "a" * 25, "-ab", "ab-", "a.b", "a_b", "über", "a b"])
+def test_names_of_vaults(name: str) -> None:
+    """A vault's name is what Azure takes for one."""
+    with pytest.raises(ValueError, match="3 to 24"):
+        Vault(name)

@@ -5,6 +5,7 @@
 //
 //   ["connect", "a", "Endpoint=http://...;Id=...;Secret=..."]
 //   ["call", "a", "getConfigurationSetting", {"key": "k"}, {"acceptDateTime": {"date": "2030-01-01"}}]
+//   ["vault", "c", "https://...", "/path/of/ca.pem", {"disableChallengeResourceVerification": true}]
 //   ["load", "b", "Endpoint=...", {"refreshOptions": {"enabled": true}}]
 //   ["call", "b", "get", "k"]
 //   ["methods", "a"]
@@ -14,19 +15,41 @@
 // "advance" moves the provider's clock by.
 
 import { webcrypto } from "node:crypto";
+import dns from "node:dns";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 import { AppConfigurationClient } from "@azure/app-configuration";
 import { load } from "@azure/app-configuration-provider";
+import { SecretClient } from "@azure/keyvault-secrets";
 
 globalThis.crypto ??= webcrypto; // node 18, which Debian 12 has, keeps it in a module
 
 const plain = { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } };
 const named = new Map();
 
+// Names under localhost are this machine, which not every system knows.
+const lookup = dns.lookup;
+dns.lookup = (name, ...rest) => lookup(name.endsWith(".localhost") ? "localhost" : name, ...rest);
+
+// A token that nobody signed, for the audience of the scope.
+const credential = {
+  async getToken(scopes) {
+    const claims = { aud: [scopes].flat()[0].replace("/.default", "") };
+    const parts = [{ alg: "none" }, claims].map((part) => JSON.stringify(part));
+    const token = parts.map((part) => Buffer.from(part).toString("base64url")).join(".") + ".";
+    return { token, expiresOnTimestamp: Date.now() + 3_600_000 };
+  },
+};
+
 const operations = {
   connect(name, connectionString) {
     named.set(name, new AppConfigurationClient(connectionString, plain));
+  },
+
+  vault(name, url, caFile, options) {
+    const tlsOptions = { ca: readFileSync(caFile) };
+    named.set(name, new SecretClient(url, credential, { ...plain, ...options, tlsOptions }));
   },
 
   async load(name, connectionString, options) {
