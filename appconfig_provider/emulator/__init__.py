@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from appconfig_provider.emulator.server import Server
     from appconfig_provider.emulator.serving import ServeError, serve
     from appconfig_provider.emulator.store import Store
+    from appconfig_provider.emulator.tls import Certificate, local_certificate
 
 __all__ = [
     "DEFAULT_ACCESS_KEY",
     "Access",
     "AccessKey",
+    "Certificate",
     "Draft",
     "Role",
     "ServeError",
@@ -30,6 +32,7 @@ __all__ = [
     "Setting",
     "Store",
     "create_app",
+    "local_certificate",
     "serve",
 ]
 
@@ -37,6 +40,7 @@ _HOMES = {
     "DEFAULT_ACCESS_KEY": "auth",
     "Access": "access",
     "AccessKey": "auth",
+    "Certificate": "tls",
     "Draft": "model",
     "Role": "access",
     "ServeError": "serving",
@@ -44,6 +48,7 @@ _HOMES = {
     "Setting": "model",
     "Store": "store",
     "create_app": "app",
+    "local_certificate": "tls",
     "serve": "serving",
 }
 

@@ -14,6 +14,12 @@ from typing import NoReturn
 
 from appconfig_provider.emulator.access import ROLES, Access
 from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
+from appconfig_provider.emulator.tls import (
+    Certificate,
+    kept_certificate,
+    local_certificate,
+    own_certificate,
+)
 
 _MAX_PORT = 65_535
 
@@ -39,7 +45,7 @@ def main(
             seed=options.seed,
             page_size=options.page_size,
             access=_access(options),
-            tls=options.tls,
+            certificate=_certificate(options),
             control=options.control,
             replicas=options.replicas,
             say=partial(print, flush=True),
@@ -50,12 +56,30 @@ def main(
         return _failed(error, error.exit_code)
     except ValueError as error:
         return _failed(error, 2)
+    except OSError as error:
+        return _failed(error, 1)
     return 0
 
 
 def _failed(error: Exception, code: int) -> int:
     sys.stderr.write(f"error: {error}\n")
     return code
+
+
+def _certificate(options: argparse.Namespace) -> Certificate | None:
+    """What the server shows; None without any option of TLS."""
+    names = (options.host, *options.allow_host)
+    if options.certificate is not None or options.private_key is not None:
+        if options.certificate is None or options.private_key is None or options.ca_file:
+            raise ValueError("--certificate and --private-key go together, without --ca-file")
+        return own_certificate(options.certificate, options.private_key)
+    try:
+        if options.ca_file is not None:
+            return kept_certificate(options.ca_file, *names)
+        return local_certificate(*names) if options.tls else None
+    except ModuleNotFoundError as error:
+        needed = 'install it with pip install "appconfig-provider[emulator]"'
+        raise OSError(f"a certificate needs {error.name}: {needed}") from error
 
 
 def _access(options: argparse.Namespace) -> Access:
@@ -111,6 +135,13 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
         help="port to listen on; 0 takes a free one (%(default)s)",
     )
     place.add_argument("--tls", action="store_true", help="https, with a certificate it makes")
+    place.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help="https; the CA of the certificate is kept in this file, and made when there is none",
+    )
+    place.add_argument("--certificate", metavar="FILE", help="https, with a certificate of yours")
+    place.add_argument("--private-key", metavar="FILE", help="the private key of --certificate")
 
 
 def _add_content(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +190,8 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a host name that requests may use, beside localhost, IP addresses and --host",
+        help="a host that requests may name, beside localhost, IP addresses and --host; the"
+        " certificate holds for it, too",
     )
     access.add_argument(
         "--cors",

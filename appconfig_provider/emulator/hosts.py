@@ -25,12 +25,14 @@ _AUTHORITY: Final = re.compile(r"(?:\[([0-9a-f:.]{2,45})\]|([0-9a-z._-]{1,254}))
 class Hosts:
     """The hosts that are served: those of this machine, IP addresses, and the names given.
 
+    Addresses among the names change nothing.
+
     Raises:
         ValueError: a name is not the name of a host.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names = frozenset(_checked(name) for name in names)
+        self._names = frozenset(_checked(each) for each in names if not _is_any_address(each))
 
     def serve(self, authority: bytes) -> bool:
         """Whether ``host`` or ``host:port``, as requests name it, is served."""
@@ -51,6 +53,10 @@ def is_name(host: str) -> bool:
 
 def _is_loopback(host: str) -> bool:
     return host == "localhost" or (host.endswith(".localhost") and bool(_NAME.fullmatch(host)))
+
+
+def _is_any_address(host: str) -> bool:
+    return _is_address(host, IPv4Address) or _is_address(host, IPv6Address)
 
 
 def _is_address(host: str, kind: type[IPv4Address | IPv6Address]) -> bool:

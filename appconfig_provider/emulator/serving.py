@@ -19,7 +19,7 @@ from appconfig_provider.emulator.front import CONTROL_PATH
 from appconfig_provider.emulator.seeds import plant, read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
-from appconfig_provider.emulator.tls import Certificate, local_certificate
+from appconfig_provider.emulator.tls import Certificate, LocalCertificate
 
 _POLL_SECONDS = 0.5
 
@@ -40,7 +40,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
     seed: str | os.PathLike[str] | None = None,
     page_size: int = 100,
     access: Access | None = None,
-    tls: bool = False,
+    certificate: Certificate | None = None,
     control: bool = False,
     replicas: int = 0,
     say: Callable[[str], object] = print,
@@ -49,15 +49,15 @@ def serve(  # noqa: PLR0913 - the options of a command line
 
     ``data`` names the file that keeps the settings; without it they are gone at the end. ``seed``
     is read into the store at every start: what it names is set, everything else stays. ``access``
-    tells who is let in; without it that is the holder of the default access key. With ``tls`` it
-    speaks https with a certificate of its own. ``control`` lets anybody set faults at
-    ``/_control``. ``replicas`` is how many more endpoints the same store has, on the ports after
-    the first one, or on free ones when ``port`` is 0.
+    tells who is let in; without it that is the holder of the default access key. With a
+    ``certificate``, such as :func:`local_certificate` gives, it speaks https. ``control`` lets
+    anybody set faults at ``/_control``. ``replicas`` is how many more endpoints the same store has,
+    on the ports after the first one, or on free ones when ``port`` is 0.
 
     Raises:
         ServeError: a bad seed file, page size or number, or an anonymous owner on an address that
-            other machines reach (exit code 2); a data file that cannot be used, a port that is
-            taken or TLS that cannot be had (exit code 1).
+            other machines reach (exit code 2); a data file that cannot be used or a port that is
+            taken (exit code 1).
     """
     allowed = access or Access()
 
@@ -67,7 +67,6 @@ def serve(  # noqa: PLR0913 - the options of a command line
     try:
         seeded = () if seed is None else read_seed(seed)
         ports = _ports(port, replicas)
-        certificate = local_certificate(host) if tls else None
         controls = [Control() for _ in ports] if control else []
         with contextlib.ExitStack() as stack:
             for each in controls:
@@ -87,8 +86,8 @@ def serve(  # noqa: PLR0913 - the options of a command line
                 each.server, each.endpoints = server, controls
             for line in _introduction(servers, allowed, store.size):
                 say(line)
-            if certificate is not None:
-                say(f"Trust the CA certificate {certificate.ca_file}")
+            for line in _to_trust(certificate):
+                say(line)
             for server in servers[: len(controls)]:
                 say(f"Set faults at {server.endpoint}{CONTROL_PATH}")
             _wait(servers[0])
@@ -134,6 +133,14 @@ def _introduction(servers: Sequence[Server], access: Access, settings: int) -> I
     for key in (key for key in access.access_keys if key.read_only):
         for server in servers:
             yield f"Read only: {key.connection_string(server.endpoint)}"
+
+
+def _to_trust(certificate: Certificate | None) -> Iterator[str]:
+    if not isinstance(certificate, LocalCertificate):
+        return
+    yield f"Trust the CA certificate {certificate.ca_file}"
+    if certificate.ca_key_file is not None:
+        yield f"Keep its private key secret: {certificate.ca_key_file}"
 
 
 def _wait(server: Server) -> None:

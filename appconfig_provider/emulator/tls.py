@@ -1,7 +1,8 @@
-"""A certificate for this machine, made at its first use and thrown away when the process ends.
+"""The certificate that a server shows, and what a client has to trust for it.
 
-It is signed by an authority of its own, so a client trusts it by one CA file, and strict checkers
-find what they look for. The private key of the authority is never written down.
+One is made for the names of this machine at its first use and thrown away when the process ends;
+then the private key of its authority is never written down. The authority can be kept in a file
+instead, for clients that trust it once. Or the certificate is the user's own.
 """
 
 from __future__ import annotations
@@ -9,149 +10,152 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import ssl
 import tempfile
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from appconfig_provider.emulator.authority import Authority, make_authority, read_authority
 
 VAULT_DOMAIN = "vault.localhost"
 """Where vaults with a name are; the certificate of this machine is theirs, too."""
 _HERE = ("localhost", "127.0.0.1", "::1", f"*.{VAULT_DOMAIN}")
-_VALID = timedelta(days=365)
+_MAX_PEM = 1_000_000
 _lock = threading.Lock()
-_made: dict[tuple[str, ...], Certificate] = {}
+_made: dict[tuple[str, ...], LocalCertificate] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Files in PEM: what a client trusts, what a server shows, and its private key."""
+    """Files in PEM: what a server shows, and its private key."""
 
-    ca_file: str
     chain_file: str
     key_file: str
 
 
-def local_certificate(host: str = "localhost") -> Certificate:
-    """The certificate of this process for a host, and always for this machine's own names."""
-    names = _HERE if host in _HERE else (*_HERE, host)
+@dataclass(frozen=True, slots=True)
+class LocalCertificate(Certificate):
+    """A certificate signed by an authority of the emulator; clients trust ``ca_file``.
+
+    ``ca_key_file`` has the private key of the authority, when it is kept.
+    """
+
+    ca_file: str
+    ca_key_file: str | None = None
+
+
+def local_certificate(*hosts: str) -> LocalCertificate:
+    """The certificate of this process for some hosts, and always for this machine's own names."""
+    names = _names(hosts)
     with _lock:
         if names not in _made:
-            folder = Path(tempfile.mkdtemp(prefix="appconfig-emulator-"))
-            atexit.register(_remove, folder, os.getpid())
-            _made[names] = _make(folder, names)
+            authority, folder = make_authority(), _temporary_folder()
+            ca_file = folder / "ca.pem"
+            ca_file.write_bytes(authority.pem)
+            shown = _issue(authority, names, folder)
+            _made[names] = LocalCertificate(shown.chain_file, shown.key_file, str(ca_file))
         return _made[names]
+
+
+def kept_certificate(ca_file: str | os.PathLike[str], *hosts: str) -> LocalCertificate:
+    """A certificate for some hosts, signed by an authority that is kept in a file.
+
+    When there is no such file the authority is made. Its private key lies beside it, in a file of
+    the same name with ``.key`` at the end that only its owner can read.
+
+    Raises:
+        ValueError: one of both files is not there or is none that was made here.
+        OSError: a file cannot be read or written.
+    """
+    place = Path(ca_file)
+    key_place = place.with_name(f"{place.name}.key")
+    if not place.exists() and not key_place.exists():
+        _keep(make_authority(), place, key_place)
+    authority = _kept(place, key_place)
+    shown = _issue(authority, _names(hosts), _temporary_folder())
+    return LocalCertificate(shown.chain_file, shown.key_file, str(place), str(key_place))
+
+
+def own_certificate(
+    chain_file: str | os.PathLike[str], key_file: str | os.PathLike[str]
+) -> Certificate:
+    """A certificate of the user's own: with its chain, and the private key without a password.
+
+    Raises:
+        ValueError: no server can show them.
+    """
+    files = os.fspath(chain_file), os.fspath(key_file)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files, password=lambda: b"")
+    except ssl.SSLError as error:
+        reason = (error.reason or "they are not PEM, or the key has a password").lower()
+        reason = reason.replace("_", " ")
+    except OSError as error:
+        reason = error.strerror or "they cannot be read"
+    else:
+        return Certificate(*files)
+    raise ValueError(f"no certificate and private key: {files[0]} and {files[1]}: {reason}")
+
+
+def _names(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    return (*_HERE, *dict.fromkeys(host for host in hosts if host and host not in _HERE))
+
+
+def _keep(authority: Authority, place: Path, key_place: Path) -> None:
+    _write_private(key_place, authority.key_pem)
+    try:
+        with place.open("xb") as file:
+            file.write(authority.pem)
+    except BaseException:
+        key_place.unlink()
+        raise
+
+
+def _kept(place: Path, key_place: Path) -> Authority:
+    for present, absent in ((place, key_place), (key_place, place)):
+        if not absent.exists():
+            raise ValueError(
+                f"{present} is there without {absent}, and both make a CA of the emulator: name"
+                " another file, or remove it to have a new CA made"
+            )
+    try:
+        return read_authority(_read(place), _read(key_place))
+    except ValueError as error:
+        raise ValueError(
+            f"{place} and {key_place}: {error}; name another file, or remove both to have a new CA"
+            " made"
+        ) from error
+
+
+def _read(place: Path) -> bytes:
+    with place.open("rb") as file:
+        content = file.read(_MAX_PEM + 1)
+    if len(content) > _MAX_PEM:
+        raise ValueError("they are too large")
+    return content
+
+
+def _issue(authority: Authority, names: tuple[str, ...], folder: Path) -> Certificate:
+    chain, key = authority.issue(names)
+    chain_file, key_file = folder / "chain.pem", folder / "key.pem"
+    chain_file.write_bytes(chain)
+    _write_private(key_file, key)
+    return Certificate(str(chain_file), str(key_file))
+
+
+def _write_private(place: Path, content: bytes) -> None:
+    """Make a file that only its owner can read."""
+    with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="appconfig-emulator-"))
+    atexit.register(_remove, folder, os.getpid())
+    return folder
 
 
 def _remove(folder: Path, owner: int) -> None:
     if os.getpid() == owner:  # a forked child leaves its parent's files alone
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make(folder: Path, names: tuple[str, ...]) -> Certificate:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = _authority(ca_key)
-    leaf = _leaf(key, authority, ca_key, names)
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    contents = {
-        "ca.pem": authority.public_bytes(pem),
-        "chain.pem": leaf.public_bytes(pem),
-        "key.pem": secret,
-    }
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    return Certificate(*(str(folder / name) for name in contents))
-
-
-def _authority(key: EllipticCurvePrivateKey) -> x509.Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-
-    name = _name("appconfig-provider emulator")
-    builder = _builder(key, name, name)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage(signs=True), critical=True)
-    return builder.sign(key, hashes.SHA256())
-
-
-def _leaf(
-    key: EllipticCurvePrivateKey,
-    authority: x509.Certificate,
-    ca_key: EllipticCurvePrivateKey,
-    names: tuple[str, ...],
-) -> x509.Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
-    builder = _builder(key, _name("localhost"), authority.subject)
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
-    for extension, critical in (
-        (x509.SubjectAlternativeName([_general(name) for name in names]), False),
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (_usage(signs=False), True),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
-        (identifier, False),
-    ):
-        builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(ca_key, hashes.SHA256())
-
-
-def _builder(
-    key: EllipticCurvePrivateKey, subject: x509.Name, issuer: x509.Name
-) -> x509.CertificateBuilder:
-    from cryptography import x509
-
-    now = datetime.now(timezone.utc)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + _VALID)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    from cryptography import x509
-
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _name(text: str) -> x509.Name:
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _general(name: str) -> x509.GeneralName:
-    from cryptography import x509
-
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
