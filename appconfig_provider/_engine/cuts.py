@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.layering import Pages
+from appconfig_provider._settings.records import Page, Setting, columns_of
 
 MOST_WASTE = 1.25
 SLACK = 2

@@ -14,7 +14,7 @@ from appconfig_provider._engine.rotation import Reads, Secrets
 from appconfig_provider._engine.secrets import Resolved, resolve
 from appconfig_provider._plan import Invoke, Sleep, Steps, ask, plan
 from appconfig_provider._rest.failures import OutOfTime
-from appconfig_provider._rest.responses import Setting, parse_moment
+from appconfig_provider._rest.responses import parse_moment
 from appconfig_provider._rest.tracing import Usage, usage_of
 from appconfig_provider._settings.flags import Flag, read_flags, to_value
 from appconfig_provider._settings.layering import (
@@ -30,6 +30,7 @@ from appconfig_provider._settings.layering import (
     trim,
     vault_references,
 )
+from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.sources import Sources
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
 from appconfig_provider.options import Options

@@ -14,14 +14,9 @@ from appconfig_provider._plan import Headers, Plan, Steps, plan, together
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.requests import list_target, snapshot_list_target, snapshot_target
-from appconfig_provider._rest.responses import (
-    Malformed,
-    Page,
-    Setting,
-    read_object,
-    read_page,
-)
+from appconfig_provider._rest.responses import Malformed, read_object, read_page
 from appconfig_provider._settings.layering import Pages
+from appconfig_provider._settings.records import Page, Setting
 from appconfig_provider._settings.references import UnusableSnapshot
 from appconfig_provider.models import FLAG_PREFIX, SettingSelector
 

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from appconfig_provider._engine.fleet import Fleet
 from appconfig_provider._engine.state import State
-from appconfig_provider._rest.decoding import Undecodable, decode
 from appconfig_provider._rest.sync_tokens import (
     LONGEST_TOKENS,
     SyncToken,
     newest_tokens,
     read_sync_tokens,
 )
+from appconfig_provider.decoding import Undecodable, decode
 
 Event: TypeAlias = "str | bytes | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
 

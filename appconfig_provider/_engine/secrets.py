@@ -16,8 +16,8 @@ from appconfig_provider._engine.context import Context, Secret
 from appconfig_provider._engine.rotation import Reads, Secrets, is_wanted, put_off, spared
 from appconfig_provider._engine.vault import read_secrets
 from appconfig_provider._plan import Steps, plan
-from appconfig_provider._rest.responses import Setting
 from appconfig_provider._settings.layering import Problem, problem
+from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference, secret_of
 from appconfig_provider.vaults import SecretIdentifier
 

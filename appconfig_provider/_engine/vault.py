@@ -26,8 +26,9 @@ from appconfig_provider._plan import (
 from appconfig_provider._rest.exchange import Session, exchange
 from appconfig_provider._rest.failures import Kind, RequestFailed, refused
 from appconfig_provider._rest.requests import secret_target
-from appconfig_provider._rest.responses import Malformed, Setting, read_object
+from appconfig_provider._rest.responses import Malformed, read_object
 from appconfig_provider._rest.signing import token_signer
+from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.callbacks import is_coroutine_function
 from appconfig_provider.texts import Hidden

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from appconfig_provider._rest.decoding import Undecodable, decode
+from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.texts import printable
 from appconfig_provider.trouble import MAX_MESSAGE, EngineError
 

@@ -3,94 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from itertools import chain, repeat
-from typing import Any, NamedTuple, TypeVar
+from itertools import chain
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from appconfig_provider._plan import Response
-from appconfig_provider._rest.decoding import Undecodable, decode
+from appconfig_provider._settings.records import Columns, Details, Page, column
+from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.models import FLAG_PREFIX
-
-T = TypeVar("T")
-
-
-class Details(NamedTuple):
-    """What only feature flags and mappers ask for."""
-
-    etag: str | None
-    last_modified: str | None
-    locked: bool
-
-
-class Setting(NamedTuple):
-    """What is kept of a setting; a store may hold a hundred thousand."""
-
-    key: str
-    label: str | None
-    value: str | None
-    content_type: str | None
-    tags: Mapping[str, str | None] | None = None
-    details: Details | None = None
-
-    def __repr__(self) -> str:
-        """Show which setting it is, never its value."""
-        return f"Setting({self.key!r}, {self.label!r})"
-
-
-class Columns(NamedTuple):
-    """The settings of a page, field by field, which takes a fifth of the memory of objects.
-
-    A field that no setting of the page has is an empty column; keys and values are always there.
-    """
-
-    keys: tuple[str, ...] = ()
-    values: tuple[str | None, ...] = ()
-    labels: tuple[str | None, ...] = ()
-    content_types: tuple[str | None, ...] = ()
-    tags: tuple[Mapping[str, str | None] | None, ...] = ()
-    details: tuple[Details | None, ...] = ()
-
-    def __repr__(self) -> str:
-        """Show how many settings there are, never their values."""
-        return f"<Columns of {len(self.keys)}>"
-
-
-def columns_of(settings: Sequence[Setting]) -> Columns:
-    """Return settings as columns."""
-    return Columns(
-        tuple([one.key for one in settings]),
-        tuple([one.value for one in settings]),
-        _column([one.label for one in settings]),
-        _column([one.content_type for one in settings]),
-        _column([one.tags for one in settings]),
-        _column([one.details for one in settings]),
-    )
-
-
-def _column(fields: list[T | None]) -> tuple[T | None, ...]:
-    return () if fields.count(None) == len(fields) else tuple(fields)
-
-
-class Page(NamedTuple):
-    """One page of a listing. Equal `etag`s of the same `target` mean an equal page."""
-
-    target: str
-    etag: str | None
-    columns: Columns
-    next: str | None
-    """The target of the page after it."""
-    size: int = 0
-    """How many settings the page was answered with, some of which may count elsewhere."""
-
-    @property
-    def settings(self) -> Iterator[Setting]:
-        """The settings, each made when it is its turn."""
-        keys, values, *rest = self.columns
-        labels, *others = (column or repeat(None) for column in rest)
-        return map(Setting._make, zip(keys, labels, values, *others, strict=False))
 
 
 class Malformed(ValueError):
@@ -137,15 +59,15 @@ def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
         tuple(values),
         _shared(labels),
         _shared(types),
-        _column([one or None for one in tags]),
-        _column(details),
+        column([one or None for one in tags]),
+        column(details),
     )
 
 
 def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
     """Return a column of texts of which the same few stand in thousands of settings."""
     held: dict[str | None, str | None] = {}
-    return _column([held.setdefault(text, text) for text in fields])
+    return column([held.setdefault(text, text) for text in fields])
 
 
 _TEXT = frozenset({str, type(None)})

@@ -6,8 +6,8 @@ import re
 from enum import Enum
 from functools import lru_cache
 
-from appconfig_provider._rest.decoding import Undecodable, decode
-from appconfig_provider._rest.responses import Setting
+from appconfig_provider._settings.records import Setting
+from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
 from appconfig_provider.snapshot import read_only
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
-from appconfig_provider._rest.decoding import decode
-from appconfig_provider._rest.responses import Setting
 from appconfig_provider._settings.content import Kind, kind_of_setting
 from appconfig_provider._settings.layering import Pages, Problem, problem
+from appconfig_provider._settings.records import Setting
+from appconfig_provider.decoding import decode
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
 from appconfig_provider.snapshot import filter_list, read_only
 

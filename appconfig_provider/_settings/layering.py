@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
-from appconfig_provider._rest.decoding import Undecodable
-from appconfig_provider._rest.responses import Page, Setting
 from appconfig_provider._settings.content import Kind, kind_of, kind_of_setting, parse_json
+from appconfig_provider._settings.records import Page, Setting
 from appconfig_provider._settings.references import snapshot_of
+from appconfig_provider.decoding import Undecodable
 from appconfig_provider.models import JsonValue
 
 Pages = tuple[Page, ...]

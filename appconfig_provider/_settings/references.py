@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from appconfig_provider._rest.decoding import Undecodable, decode
-from appconfig_provider._rest.responses import Setting
+from appconfig_provider._settings.records import Setting
+from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.texts import printable, quoted, sendable
 from appconfig_provider.trouble import EngineError
 from appconfig_provider.vaults import SecretIdentifier, parse_secret_id

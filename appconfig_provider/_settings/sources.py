@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from appconfig_provider._rest.responses import Page, Setting, columns_of
 from appconfig_provider._settings.content import Kind, kind_of_setting
 from appconfig_provider._settings.layering import Pages, in_order, trim
+from appconfig_provider._settings.records import Page, Setting, columns_of
 from appconfig_provider._settings.references import UnresolvedReference, secret_of, snapshot_of
 from appconfig_provider.models import Explanation, SettingSelector
 from appconfig_provider.vaults import is_address

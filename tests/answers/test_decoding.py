@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from appconfig_provider._rest.decoding import (
+from appconfig_provider.decoding import (
     MAX_DEPTH,
     MAX_DIGITS,
     Undecodable,

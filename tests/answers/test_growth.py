@@ -19,17 +19,11 @@ from appconfig_provider._engine.fleet import in_domain
 from appconfig_provider._plan import Response
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import refused
-from appconfig_provider._rest.responses import (
-    Page,
-    Setting,
-    columns_of,
-    parse_moment,
-    read_page,
-    retry_after,
-)
+from appconfig_provider._rest.responses import parse_moment, read_page, retry_after
 from appconfig_provider._settings import layering
 from appconfig_provider._settings.content import kind_of, parse_json
 from appconfig_provider._settings.flags import read_flags
+from appconfig_provider._settings.records import Page, Setting, columns_of
 from appconfig_provider._settings.references import UnresolvedReference, secret_of
 from appconfig_provider.models import key_matcher
 from appconfig_provider.snapshot import same

@@ -15,9 +15,9 @@ from appconfig_provider._engine.push import Notice, read_events, wish_of
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Response
 from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider._rest.responses import Details, Page, Setting, columns_of
 from appconfig_provider._settings.content import parse_json
 from appconfig_provider._settings.flags import read_flags
+from appconfig_provider._settings.records import Details, Page, Setting, columns_of
 from appconfig_provider._settings.references import (
     BrokenReference,
     UnresolvedReference,

@@ -10,11 +10,7 @@ import pytest
 
 from appconfig_provider._plan import Response
 from appconfig_provider._rest.responses import (
-    Columns,
-    Details,
     Malformed,
-    Page,
-    Setting,
     etag_of,
     next_link,
     parse_moment,
@@ -23,6 +19,7 @@ from appconfig_provider._rest.responses import (
     read_sentinel,
     retry_after,
 )
+from appconfig_provider._settings.records import Columns, Details, Page, Setting
 
 FLAG = ".appconfig.featureflag/b"
 HOST = {

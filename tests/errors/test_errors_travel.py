@@ -11,7 +11,7 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.responses import Setting
+from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import (
     AzureError,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from appconfig_provider._engine.cuts import Recut, overgrown, with_texts_of
-from appconfig_provider._rest.responses import Page, Setting, columns_of
+from appconfig_provider._settings.records import Page, Setting, columns_of
 
 
 def page(

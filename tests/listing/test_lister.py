@@ -14,7 +14,7 @@ from appconfig_provider._engine.pages import Lister, Selections, moved
 from appconfig_provider._plan import Plan, Request, Response, Schedule, Send
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider._rest.responses import Page, Setting, columns_of
+from appconfig_provider._settings.records import Page, Setting, columns_of
 from appconfig_provider._settings.references import UnusableSnapshot
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import ScriptedDriver, page, setting, status

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider._rest.responses import Details, Page, Setting, columns_of
 from appconfig_provider._settings.layering import Pages, entries, in_order, layer
+from appconfig_provider._settings.records import Details, Page, Setting, columns_of
 from appconfig_provider.options import Options
 from tests.property.strategies import KEYS, PREFIXES
 

@@ -23,7 +23,7 @@ from appconfig_provider._engine.rotation import (
 from appconfig_provider._engine.secrets import Resolved, resolve
 from appconfig_provider._plan import AcquireToken, Effect, Invoke, Request, Response, Schedule, Send
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.responses import Setting
+from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import HttpResponseError
 from appconfig_provider.options import Options

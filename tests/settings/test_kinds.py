@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from appconfig_provider._rest.decoding import Undecodable
-from appconfig_provider._rest.responses import Setting
 from appconfig_provider._settings.content import Kind, kind_of, kind_of_setting, parse_json
+from appconfig_provider._settings.records import Setting
+from appconfig_provider.decoding import Undecodable
 from appconfig_provider.models import FLAG_PREFIX
 
 FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from appconfig_provider._rest.responses import Setting
+from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import (
     BrokenReference,
     UnresolvedReference,
