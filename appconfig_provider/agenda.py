@@ -150,7 +150,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         return self._here().poller
 
     def _new_poller(self) -> PollerT | None:
-        return self._make_poller() if self._context.options.polls else None
+        return self._make_poller() if self._context.options.refresh.polls else None
 
     def _limit(self, context: Context) -> float:
         """Return the seconds that a refresh may take; functions of the user count, too."""
@@ -181,7 +181,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         if self._inbox:
             return self._monotonic()
         ahead = self._due - self._monotonic()
-        spread = min(max(ahead, 0.0), self._context.options.interval) * JITTER
+        spread = min(max(ahead, 0.0), self._context.options.refresh.interval) * JITTER
         return self._due + spread * self._context.random()
 
     # From here on everything is done by the owner of the flag. It may be broken off anywhere, and
@@ -238,14 +238,14 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         why = self._why_idle(due)
         if why not in self._told:
             self._told.add(why)
-            wanted = why == UNWATCHED and self._context.options.refresh_enabled is False
+            wanted = why == UNWATCHED and self._context.options.refresh.switched_off
             logger.log(logging.INFO if wanted else logging.WARNING, why)
 
     def _grace(self, process: ProcessRecord[DriverT, PollerT]) -> float:
         """Return the seconds by which callers of `refresh()` let the poller come first."""
         if process.poller is None:
             return 0.0
-        return self._context.options.interval * JITTER + LATE
+        return self._context.options.refresh.interval * JITTER + LATE
 
     def _take_up(
         self, *, process: ProcessRecord[DriverT, PollerT], context: Context, force: bool

@@ -16,7 +16,7 @@ from appconfig_provider.face import LiveConfiguration
 from appconfig_provider.flight import Owner
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
 from appconfig_provider.options import Options
-from appconfig_provider.preparation import make_context, options_of
+from appconfig_provider.preparation import make_context, network_of, options_of
 from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError, public
@@ -85,7 +85,7 @@ async def load(
     Raises:
         As `appconfig_provider.load`.
     """
-    options = options_of(locals())  # the fields of Options are the keywords above
+    options = options_of(locals())  # the fields of Keywords are the keywords above
     del connection_string, headers, proxy, replicas  # error trackers show the locals of frames
     if isinstance(options, Exception):
         raise options
@@ -97,7 +97,7 @@ async def load(
     clock = clock_in_force()
     own = _default_credential(options) if credential is None else None
     context = make_context(options, clock, credential if own is None else own)
-    driver = aio.AsyncDriver(options, clock, own)
+    driver = aio.AsyncDriver(network_of(options), clock, own)
     try:
         state = await driver.run(start(context))
     except BaseException as error:
@@ -120,7 +120,7 @@ def _loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
-    if options.stores[0].access_key is not None:
+    if options.store.endpoints[0].access_key is not None:
         return None
     from azure.identity.aio import DefaultAzureCredential
 

@@ -11,7 +11,7 @@ import binascii
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from appconfig_provider.models import (
@@ -23,6 +23,9 @@ from appconfig_provider.models import (
     WatchKey,
 )
 from appconfig_provider.texts import argument, holds_secret, sendable
+
+if TYPE_CHECKING:
+    import ssl
 
 Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
 RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
@@ -247,7 +250,7 @@ def proxy(given: str | None) -> str | None:
     return address
 
 
-def verify(given: object) -> object:
+def verify(given: bool | str | ssl.SSLContext | None) -> bool | str | ssl.SSLContext:
     """Return how certificates are checked: True, False, a CA file that exists, a TLS context."""
     if given is None:
         return True
@@ -293,7 +296,7 @@ def count(name: str, given: int | None, default: int) -> int:
     return given
 
 
-def flag(name: str, given: bool | None, default: bool) -> bool:
+def flag(name: str, given: bool | None, *, default: bool) -> bool:
     """Return a switch; only True and False are switches."""
     if given is None:
         return default

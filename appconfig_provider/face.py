@@ -56,7 +56,7 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
         log_problems(state, None)
         log_shared_names(context.options, state, self._shared)
         log_what_waits(context.options, state)
-        if context.options.polls and self._process.poller is None:
+        if context.options.refresh.polls and self._process.poller is None:
             logger.warning(
                 "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
                 "--enable-threads. Until then a call of refresh() does what is due"
@@ -69,7 +69,7 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
     def __repr__(self) -> str:
         snapshot = self._state.snapshot
         return (
-            f"<{type(self).__name__} {self._context.options.stores[0].url} "
+            f"<{type(self).__name__} {self._context.options.store.endpoints[0].url} "
             f"version={snapshot.version} keys={len(snapshot)}>"
         )
 
@@ -179,7 +179,7 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
             ValueError: it is no event.
         """
         notices, code = read_events(event)
-        delay = self._context.random() * self._context.options.longest_push_delay
+        delay = self._context.random() * self._context.options.refresh.push_delay
         wish = wish_of(notices, self._state.fleet, self._monotonic() + delay)
         if wish is None:
             logger.debug("event about another store ignored")

@@ -13,7 +13,7 @@ from appconfig_provider._engine.context import Context
 from appconfig_provider._rest.tracing import read_environment
 from appconfig_provider._version import __version__
 from appconfig_provider.callbacks import is_coroutine_function
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords, Options
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import drop_frames, name_of
 from appconfig_provider.vaults import asynchronous
@@ -21,6 +21,8 @@ from appconfig_provider.vaults import asynchronous
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+
+    from appconfig_provider._drive.network import Network
 
 Credential: TypeAlias = "TokenCredential | AsyncTokenCredential | None"
 
@@ -32,7 +34,7 @@ def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
     locals of frames, and those of the checks are keys and passwords as they were given.
     """
     try:
-        return Options(**given)
+        return Keywords(**given).checked()
     except (TypeError, ValueError) as error:
         drop_frames(error)
         return error
@@ -42,21 +44,31 @@ def make_context(options: Options, clock: Clock, credential: Credential) -> Cont
     """Return what plans are given instead of the world."""
     version = ".".join(map(str, sys.version_info[:3]))
     agent = f"appconfig-provider/{__version__} Python/{version}"
-    if options.user_agent:
-        agent = f"{options.user_agent} {agent}"
-    own = {name for name, _ in options.extra_headers}
+    if options.network.user_agent:
+        agent = f"{options.network.user_agent} {agent}"
+    own = {name for name, _ in options.network.headers}
     usual = (("user-agent", agent), ("accept", "*/*"))
     kept = tuple((name, value) for name, value in usual if name not in own)
     environment = read_environment(os.environ, _feature_management(options))
     if "correlation-context" in own:
         environment = replace(environment, enabled=False)
-    headers = kept + options.extra_headers
+    headers = kept + options.network.headers
     return Context(options, credential, clock, random.random, headers, environment)
+
+
+def network_of(options: Options) -> Network:
+    """Return how the options want the store reached."""
+    # Imported here: it takes longer to import than all of this package.
+    from appconfig_provider._drive.network import Network
+
+    given = options.network
+    keepalive = max(4 * options.refresh.interval, 60.0)
+    return Network(given.connect_timeout, given.read_timeout, keepalive, given.proxy, given.tls)
 
 
 def _feature_management(options: Options) -> str:
     """Return the version of the library that will read the flags, for the tracing header."""
-    if options.flag_selectors is None:
+    if options.selection.flags is None:
         return ""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -68,13 +80,13 @@ def _feature_management(options: Options) -> str:
 
 def refuse_coroutines(options: Options) -> None:
     """Say at once what of the options only `aio` can await."""
-    callbacks = (*options.success_callbacks, *options.error_callbacks)
+    callbacks = (*options.callbacks.success, *options.callbacks.error)
     functions = [callback.function for callback in callbacks]
-    functions += [one for one in (options.configuration_mapper, options.validate) if one]
+    functions += [one for one in (options.selection.mapper, options.selection.validate) if one]
     for function in functions:
         refuse_coroutine(function)
-    own = getattr(options.credential, "get_token", None)
-    if is_coroutine_function(own) or asynchronous(options.vaults) is not None:
+    own = getattr(options.store.credential, "get_token", None)
+    if is_coroutine_function(own) or asynchronous(options.secrets.vaults) is not None:
         raise TypeError(
             "a credential or secret_resolver is asynchronous; use appconfig_provider.aio.load, or "
             "the credential of the same name in azure.identity"

@@ -17,6 +17,7 @@ from appconfig_provider.models import ConfigurationSetting, Polling, SettingSele
 from appconfig_provider.options import Options
 from appconfig_provider.preparation import (
     make_context,
+    network_of,
     options_of,
     refuse_coroutine,
     refuse_coroutines,
@@ -139,7 +140,7 @@ def load(
         KeyVaultReferenceError: a secret could not be read.
         SnapshotNotFoundError: a selector or reference names a snapshot that is not there.
     """
-    options = options_of(locals())  # the fields of Options are the keywords above
+    options = options_of(locals())  # the fields of Keywords are the keywords above
     del connection_string, headers, proxy, replicas  # error trackers show the locals of frames
     if isinstance(options, Exception):
         raise options
@@ -151,7 +152,7 @@ def load(
     clock = clock_in_force()
     own = _default_credential(options) if credential is None else None
     context = make_context(options, clock, credential if own is None else own)
-    driver = sync.SyncDriver(options, clock, own)
+    driver = sync.SyncDriver(network_of(options), clock, own)
     try:
         state = driver.run(start(context))
     except BaseException as error:
@@ -164,7 +165,7 @@ def load(
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
-    if options.stores[0].access_key is not None:
+    if options.store.endpoints[0].access_key is not None:
         return None
     from azure.identity import DefaultAzureCredential
 

@@ -61,10 +61,10 @@ def _calls(
 ) -> Iterator[tuple[Callback, object]]:
     """Yield whom to tell what; decided at each one's turn, since a callback may cancel another."""
     if outcome.error is not None:
-        for callback in options.error_callbacks:
+        for callback in options.callbacks.error:
             yield callback, outcome.error
     if outcome.changes is not None:
-        for callback in options.success_callbacks:
+        for callback in options.callbacks.success:
             yield callback, outcome.changes
         for subscription in subscriptions:
             concerning = subscription.news(outcome.changes)
@@ -102,7 +102,7 @@ def log_what_vanished(options: Options, state: State, before: State) -> None:
         _log_empty_selectors(options, state, before)
     if state.sentinels is before.sentinels:
         return
-    watched = zip(options.watch, state.sentinels, before.sentinels, strict=True)
+    watched = zip(options.refresh.watch, state.sentinels, before.sentinels, strict=True)
     for key, now, then in watched:
         if now.etag is None and then.etag is not None:
             _warn_of_missing(key, "is no longer in the store")
@@ -140,11 +140,11 @@ def _empty_ones(selected: _Selected) -> set[int]:
 
 def _selected(options: Options, state: State) -> _Selected:
     """Return what each selector is for, and the pages that it gave."""
-    flags = zip(options.flag_selectors or (), state.content.flags or (), strict=False)
+    flags = zip(options.selection.flags or (), state.content.flags or (), strict=False)
     return [
         *(
             ("selector", one, pages)
-            for one, pages in zip(options.selectors, state.content.settings, strict=False)
+            for one, pages in zip(options.selection.settings, state.content.settings, strict=False)
         ),
         *(("feature flag selector", one, pages) for one, pages in flags),
     ]
@@ -174,12 +174,12 @@ def log_shared_names(options: Options, state: State, known: set[str]) -> None:
 
     `known` are the keys of which it was told; it grows.
     """
-    if not options.prefixes or not logger.isEnabledFor(logging.INFO):
+    if not options.selection.prefixes or not logger.isEnabledFor(logging.INFO):
         return
     content = state.content
     originals: dict[str, dict[str, None]] = {}
     for setting in in_order(content.settings, content.references):
-        held = originals.setdefault(trim(setting.key, options.prefixes), {})
+        held = originals.setdefault(trim(setting.key, options.selection.prefixes), {})
         held.pop(setting.key, None)
         held[setting.key] = None
     shared = [
@@ -202,14 +202,14 @@ def log_shared_names(options: Options, state: State, known: set[str]) -> None:
 
 def log_what_waits(options: Options, state: State) -> None:
     """Warn of what will never happen, or only when somebody creates a key: often a typing error."""
-    for key, sentinel in zip(options.watch, state.sentinels, strict=True):
+    for key, sentinel in zip(options.refresh.watch, state.sentinels, strict=True):
         if sentinel.etag is None:
             _warn_of_missing(key, "is not in the store")
-    if options.feature_flag_refresh_enabled and not options.feature_flag_enabled:
+    if options.refresh.flags_not_loaded:
         logger.warning(
             "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
         )
-    if math.isinf(state.due) and (options.success_callbacks or options.error_callbacks):
+    if math.isinf(state.due) and (options.callbacks.success or options.callbacks.error):
         logger.warning(
             "on_refresh_success or on_refresh_error was given, but nothing is watched; "
             "pass refresh_on=[...] or refresh_enabled=True"

@@ -51,7 +51,6 @@ from appconfig_provider._plan import (
     VerifyConnections,
 )
 from appconfig_provider._rest.exchange import MAX_LANES
-from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import name_of
 
@@ -94,9 +93,8 @@ class _Done:
 class AsyncDriver:
     """Performs effects on the running loop. Under another loop it opens new connections."""
 
-    def __init__(self, options: Options, clock: Clock, own: DefaultAzureCredential | None) -> None:
-        self._options = options
-        self._network = Network.of(options)
+    def __init__(self, network: Network, clock: Clock, own: DefaultAzureCredential | None) -> None:
+        self._network = network.as_of_now()
         self._clock = clock
         self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
         close_at_the_end(self, partial(_close_homes, self._homes))
@@ -130,7 +128,7 @@ class AsyncDriver:
 
     def for_child(self) -> AsyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
-        child = AsyncDriver(self._options, self._clock, self._own)
+        child = AsyncDriver(self._network, self._clock, self._own)
         child._closed = self._closed
         return child
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from urllib.parse import urlsplit
@@ -13,7 +13,6 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 
 from appconfig_provider._rest.signing import host_of
-from appconfig_provider.options import Options
 from appconfig_provider.texts import printable
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -53,13 +52,9 @@ class Network:
     trusted: tuple[object, ...] = ()
     """The CA files as they were when this was made; with other ones, TLS begins anew."""
 
-    @classmethod
-    def of(cls, options: Options) -> Network:
-        """Return how the options want the stores reached."""
-        connect, read = options.timeouts
-        keepalive = max(4 * options.interval, 60.0)
-        trusted = _versions(options.tls)
-        return cls(connect, read, keepalive, options.proxy, options.tls, trusted)
+    def as_of_now(self) -> Network:
+        """Return the same with the CA files as they are now."""
+        return replace(self, trusted=_versions(self.verify))
 
     def proxy_for(self, origin: str) -> Proxy | None:
         """Return the proxy for an origin: the given one, else the environment's.

@@ -51,7 +51,6 @@ from appconfig_provider._plan import (
     VerifyConnections,
 )
 from appconfig_provider._rest.exchange import MAX_LANES
-from appconfig_provider.options import Options
 from appconfig_provider.protocols import Clock
 
 if TYPE_CHECKING:
@@ -70,9 +69,8 @@ _KINDS: ConnectionKinds[Http, Backend] = ConnectionKinds(
 class SyncDriver:
     """Performs effects with blocking calls; safe to use from one thread at a time."""
 
-    def __init__(self, options: Options, clock: Clock, own: DefaultAzureCredential | None) -> None:
-        self._options = options
-        self._network = Network.of(options)
+    def __init__(self, network: Network, clock: Clock, own: DefaultAzureCredential | None) -> None:
+        self._network = network.as_of_now()
         self._clock = clock
         self._connections: Connections[Http, Backend] = Connections()
         close_at_the_end(self, self._connections.close)
@@ -105,7 +103,7 @@ class SyncDriver:
 
     def for_child(self) -> SyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
-        child = SyncDriver(self._options, self._clock, self._own)
+        child = SyncDriver(self._network, self._clock, self._own)
         if self._connections.closed:
             child._connections.close()
         return child

@@ -80,7 +80,7 @@ def _token(
     if credential is None:
         raise AssertionError("every store has an access key, or there is a credential")
     claims = claims_of(refusal.challenge) if refusal is not None and refusal.challenge else None
-    scope = token_scope(store.url, context.options.audience)
+    scope = token_scope(store.url, context.options.network.audience)
     asked = AcquireToken(credential, scope, refused.text if refused else None, claims)
     try:
         token = yield from ask(asked)

@@ -32,20 +32,14 @@ class Allowance:
 
 def of_first_load(options: Options) -> Allowance:
     """Return what `load()` has, where it is more than one attempt per endpoint."""
-    seconds = options.load_budget
-    if options.startup_budget:
-        return Allowance(options.startup_budget, _keyword_of_startup(options) + "={:g} s")
-    return Allowance(seconds, "the default of startup_timeout ({:g} s)")
+    if options.startup.seconds:
+        return Allowance(options.startup.seconds, options.startup.keyword + "={:g} s")
+    return Allowance(options.load_budget, "the default of startup_timeout ({:g} s)")
 
 
 def name_of_startup(options: Options) -> str:
     """Return the keyword that says how long `load()` may take, and what it was given."""
-    return f"{_keyword_of_startup(options)}={options.startup_budget:g} s"
-
-
-def _keyword_of_startup(options: Options) -> str:
-    waits = options.polling.init_wait if options.polling else None
-    return "startup_timeout" if waits is None else "init_wait"
+    return f"{options.startup.keyword}={options.startup.seconds:g} s"
 
 
 def of_check(options: Options) -> Allowance:

@@ -54,11 +54,11 @@ def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
     """
     options = context.options
     reader: Lister | None = None
-    if due.flags or (due.settings and options.watch_pages):
+    if due.flags or (due.settings and options.refresh.watch_pages):
         # Here the check is the load: pages that changed come with the answer.
         turn.begin_reload()
         reader = yield from lister(turn.session, options, state.sentinels)
-    watch, held = (options.watch, state.sentinels) if due.settings else ((), ())
+    watch, held = (options.refresh.watch, state.sentinels) if due.settings else ((), ())
     listed = _Listed(state.content, settings=False, flags=False)
     sentinels = state.sentinels
     asked = read_sentinels(turn.session, watch, held)
@@ -95,7 +95,7 @@ def _reloaded(
 ) -> Steps[Found]:
     """Load what belongs to sentinels that moved."""
     # One moment for all: flags that were listed before it was chosen are asked again.
-    again = due.flags and options.pinned
+    again = due.flags and options.selection.pinned
     # Displaced answers may have spoilt what was loaded last: nothing of it is believed.
     last = Content() if turn.session.displaced else _loaded_last(state)
     known = replace(listed, settings=last.settings, references=last.references)
@@ -126,12 +126,12 @@ def _listings(reader: Lister, options: Options, due: Due, state: State) -> Steps
     """
     known, served = _loaded_last(state), state.content
     jobs: list[Plan[Selections | EngineError]] = []
-    pages = due.settings and options.watch_pages
-    flags = due.flags and options.flag_selectors is not None
+    pages = due.settings and options.refresh.watch_pages
+    flags = due.flags and options.selection.flags is not None
     if pages:
-        jobs.append(_usable(reader.settings(options.selectors, known.settings)))
+        jobs.append(_usable(reader.settings(options.selection.settings, known.settings)))
     if flags:
-        jobs.append(_usable(reader.flags(options.flag_selectors or (), known.flags or ())))
+        jobs.append(_usable(reader.flags(options.selection.flags or (), known.flags or ())))
     listed = list((yield from together(jobs)))
     settings = listed.pop(0) if pages else served.settings
     flag_pages = listed.pop(0) if flags else served.flags

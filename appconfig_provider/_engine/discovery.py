@@ -42,7 +42,9 @@ def discover(context: Context, fleet: Fleet, deadline: float) -> Steps[Fleet]:
     except Exception as error:  # whatever a resolver raises, the stores that are known remain
         logger.warning("replicas of the store could not be looked up: %s", printable(error))
         backoff = fleet.discovery.after_failure(
-            context.clock.monotonic(), interval=context.options.interval, jitter=context.random()
+            context.clock.monotonic(),
+            interval=context.options.refresh.interval,
+            jitter=context.random(),
         )
         return Fleet(fleet.endpoints, backoff, fleet.last)
     return fleet.naming(names, now + KEPT, context.random)

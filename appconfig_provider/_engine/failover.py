@@ -102,7 +102,7 @@ def first_answer(
     own code, bad content) is not the endpoint's fault and is raised.
     """
     now = math.inf if force else context.clock.monotonic()
-    queue = deque(fleet.in_turn(now, balanced=context.options.balances))
+    queue = deque(fleet.in_turn(now, balanced=context.options.store.balances))
     attempts = _Round(context, fleet, budget, usage, queue)
     while True:
         # The usual case, the first of them, is spared a plan.
@@ -112,7 +112,7 @@ def first_answer(
             return attempts.exhausted
         answer = yield from _attempt(attempts, candidate, job)
         if answer is not None:
-            balanced = context.options.balances
+            balanced = context.options.store.balances
             _tell_who_answered(fleet, answer.fleet.last, attempts.failures, balanced=balanced)
             return answer
 
@@ -168,7 +168,7 @@ def _attempt(
     try:
         result = yield from do_job(context, candidate.store, turn, job)
     except RequestFailed as failure:
-        if failure.status in FAILED and context.options.retries and not session.alone:
+        if failure.status in FAILED and context.options.network.retries and not session.alone:
             attempts.broken_off = candidate
         attempts.failures[url] = _in_words(failure, session, attempts.budget)
         longer = _longer(context, candidate.backoff, failure)
@@ -233,7 +233,7 @@ def _unasked(endpoint: Endpoint, budget: Budget) -> RequestFailed:
 def _longer(context: Context, backoff: Backoff, failure: RequestFailed) -> Backoff:
     return backoff.after_failure(
         context.clock.monotonic(),
-        interval=context.options.interval,
+        interval=context.options.refresh.interval,
         jitter=context.random(),
         at_least=failure.retry_after or 0.0,
     )
@@ -244,7 +244,7 @@ def _headers(attempts: _Round, candidate: Endpoint) -> Headers:
     context, usage = attempts.context, attempts.usage
     failover = any(url != candidate.store.url for url in attempts.failures)
     tags = (
-        *(("UsesKeyVault",) if context.options.vaults.configured else ()),
+        *(("UsesKeyVault",) if context.options.secrets.vaults.configured else ()),
         *(("Failover",) if failover else ()),
     )
     value = correlation_context(
@@ -252,7 +252,7 @@ def _headers(attempts: _Round, candidate: Endpoint) -> Headers:
         usage or Usage(),
         startup=usage is None,
         replicas=len(attempts.fleet.endpoints) - 1,
-        balanced=context.options.balances,
+        balanced=context.options.store.balances,
         tags=tags,
     )
     return (*context.headers, ("correlation-context", value)) if value else context.headers
@@ -267,7 +267,7 @@ def _session(attempts: _Round, endpoint: Endpoint) -> Session:
         headers=_headers(attempts, endpoint),
         deadline=-math.inf,
         patience=PATIENCE,
-        retries=context.options.retries,
+        retries=context.options.network.retries,
         clock=context.clock,
         random=context.random,
         alone=bool(attempts.retried) or not (attempts.queue or attempts.dns_is_due()),

@@ -116,8 +116,8 @@ class Fleet:
 
 def first_fleet(options: Options) -> Fleet:
     """Return the endpoints that were given."""
-    endpoints = tuple(Endpoint(store) for store in options.stores)
-    asks = options.discovers and trusted_domain(host_of_endpoint(endpoints[0]))
+    endpoints = tuple(Endpoint(store) for store in options.store.endpoints)
+    asks = options.store.discovers and trusted_domain(host_of_endpoint(endpoints[0]))
     return Fleet(endpoints, Backoff() if asks else Backoff(until=math.inf))
 
 

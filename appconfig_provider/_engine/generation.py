@@ -115,18 +115,18 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
         Exception: whatever the user's mapper, resolver or `validate` raised.
     """
     options = context.options
-    if options.configuration_mapper is None:
-        winners = Winners(entries(content.settings, content.references, options.prefixes))
+    if options.selection.mapper is None:
+        winners = Winners(entries(content.settings, content.references, options.selection.prefixes))
     else:
         winners = yield from _mapped(context, content, terms)
     references = vault_references(winners.entries)
     resolved = yield from resolve(context, references, held.secrets, terms.reads)
     generation = _assembled(context, content, winners, resolved, held, terms)
-    if options.validate is not None:
+    if options.selection.validate is not None:
         if context.clock.monotonic() >= terms.allowed.until:
             raise OutOfTime(f"validate was not called, because {terms.allowed.told}")
         try:
-            yield from ask(Invoke(options.validate, (generation.snapshot,)))
+            yield from ask(Invoke(options.selection.validate, (generation.snapshot,)))
         except Exception:
             terms.blame.told = "validate refused the new one, the old one stays"
             raise
@@ -143,7 +143,7 @@ def _assembled(
 ) -> Generation:
     """Put a generation together; on its own, so that no frame of `build` shows values."""
     options = context.options
-    flags, flag_problems = read_flags(content.flags or (), options.stores[0].url)
+    flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
     values, problems, decoded = _values(winners.entries, held.decoded, resolved)
     if content.flags is not None:
         values[FEATURE_MANAGEMENT] = read_only(
@@ -174,7 +174,11 @@ def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) 
 
 def _explain(options: Options, content: Content, made: Mapping[str, str], key: str) -> Explanation:
     sources = Sources(
-        options.selectors, content.settings, content.references, options.prefixes, made
+        options.selection.settings,
+        content.settings,
+        content.references,
+        options.selection.prefixes,
+        made,
     )
     if key != FEATURE_MANAGEMENT or content.flags is None:
         return sources.explain(key)
@@ -190,10 +194,10 @@ def _mapped(context: Context, content: Content, terms: Terms) -> Steps[Winners]:
 
     Every few milliseconds others may run, since all calls together would stop an event loop.
     """
-    mapper = context.options.configuration_mapper
+    mapper = context.options.selection.mapper
     if mapper is None:
         raise AssertionError("called only with a mapper")
-    prefixes = context.options.prefixes
+    prefixes = context.options.selection.prefixes
     winners = layer(in_order(content.settings, content.references), prefixes)
     mapped: dict[str, Setting] = {}
     made: dict[str, str] = {}

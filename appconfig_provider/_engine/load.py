@@ -50,15 +50,15 @@ class Loaded:
 @plan
 def lister(session: Session, options: Options, sentinels: tuple[Sentinel, ...]) -> Steps[Lister]:
     """Return who reads listings in a session, after these sentinels."""
-    moment = (yield from choose_moment(session, sentinels)) if options.pinned else LIVE
-    return Lister(session, detailed=options.configuration_mapper is not None, moment=moment)
+    moment = (yield from choose_moment(session, sentinels)) if options.selection.pinned else LIVE
+    return Lister(session, detailed=options.selection.mapper is not None, moment=moment)
 
 
 @plan
 def load(session: Session, options: Options) -> Steps[Loaded]:
     """Read sentinels, settings and flags, and the sentinels again."""
-    before = yield from read_sentinels(session, options.watch, None)
-    flags = options.flag_selectors is not None
+    before = yield from read_sentinels(session, options.refresh.watch, None)
+    flags = options.selection.flags is not None
     loaded = yield from load_after(session, options, before, Content(), flags=flags)
     if loaded.refused is not None:
         raise loaded.refused
@@ -85,7 +85,7 @@ def load_after(
         if refused is not None:
             yield from ask(VerifyConnections(session.origin))
             return Loaded(known, sentinels, refused)
-        before = yield from read_sentinels(session, options.watch, sentinels)
+        before = yield from read_sentinels(session, options.refresh.watch, sentinels)
         # By now an answer that was displaced has come, and waits where nobody asked for it.
         yield from ask(VerifyConnections(session.origin))
         if before == sentinels:
@@ -97,9 +97,9 @@ def load_after(
 def _read_content(
     reader: Lister, options: Options, known: Content, *, flags: bool
 ) -> Steps[tuple[Content, EngineError | None]]:
-    jobs: list[Plan[Selections]] = [reader.settings(options.selectors, known.settings)]
-    if flags and options.flag_selectors is not None:
-        jobs.append(reader.flags(options.flag_selectors, known.flags or ()))
+    jobs: list[Plan[Selections]] = [reader.settings(options.selection.settings, known.settings)]
+    if flags and options.selection.flags is not None:
+        jobs.append(reader.flags(options.selection.flags, known.flags or ()))
     settings, *rest = yield from together(jobs)
     return (
         yield from with_references(

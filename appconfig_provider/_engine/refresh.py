@@ -78,7 +78,7 @@ def _postponed(context: Context, state: State, due: Due) -> State:
     """Return the state after an attempt that failed by itself; a pushed event stays wanted."""
     later = context.clock.monotonic()
     following = state.rearmed(later, context.options, due)
-    soon = later + min(FIRST_BACKOFF, context.options.interval)
+    soon = later + min(FIRST_BACKOFF, context.options.refresh.interval)
     push, secrets = max(state.timers.push, soon), following.timers.secrets
     if due.secrets:
         secrets = max(state.timers.secrets, soon)
@@ -192,7 +192,7 @@ def _held(state: State) -> Held:
 def _terms(context: Context, state: State, found: Found, due: Due, budget: Budget) -> Terms:
     # What follows the load has what the load has left; secrets alone are a reload, too.
     budget.begin_reload(context.clock.monotonic())
-    policy = context.options.secret_policy or "keep_last"
+    policy = context.options.secrets.policy or "keep_last"
     reads = Reads(budget.allowed, policy, _reading(state, found, due))
     return Terms(state.snapshot.version + 1, reads)
 
@@ -280,7 +280,9 @@ def _rejected(context: Context, state: State, found: Found, error: Exception) ->
     )
     backoff = before.backoff if before is not None and again else Backoff()
     longer = backoff.after_failure(
-        context.clock.monotonic(), interval=context.options.interval, jitter=context.random()
+        context.clock.monotonic(),
+        interval=context.options.refresh.interval,
+        jitter=context.random(),
     )
     failed = _failed(state, error)
     rejected = Rejected(sentinels, content, longer, failed.state.attempt.error or error, only_flags)

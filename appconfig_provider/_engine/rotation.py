@@ -81,7 +81,7 @@ def put_off(
     """Return a secret that is owed after an attempt that failed, with its longer back-off."""
     longer = secret.backoff.after_failure(
         context.clock.monotonic(),
-        interval=context.options.interval,
+        interval=context.options.refresh.interval,
         jitter=jitter,
         at_least=(failure.retry_after if failure else None) or 0.0,
     )

@@ -58,7 +58,7 @@ def resolve(
     Raises:
         UnresolvedReference: a secret could not be read and the policy does not say what else.
     """
-    vaults = context.options.vaults
+    vaults = context.options.secrets.vaults
     lenient = vaults.resolver is not None and not vaults.credential and not vaults.credentials
     references = _identified(settings, lenient=lenient)
     if references.malformed and reads.policy != "omit":

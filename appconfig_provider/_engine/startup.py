@@ -68,7 +68,7 @@ def start(context: Context) -> Steps[State]:
     began = context.clock.monotonic()
     budget = Budget(began + options.load_budget, of_first_load(options))
     fleet = first_fleet(options)
-    if options.balances and began >= fleet.discovery.until:
+    if options.store.balances and began >= fleet.discovery.until:
         fleet = yield from discover(context, fleet, budget.until)
     for attempt in count(1):
         job = partial(_load, context)
@@ -97,7 +97,7 @@ def _load(context: Context, turn: Turn) -> Plan[Loaded]:
 def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> float | None:
     """Return the seconds until the next round, or None when no round fits into the budget."""
     elapsed = context.clock.monotonic() - began
-    left = context.options.startup_budget - elapsed
+    left = context.options.startup.seconds - elapsed
     wanted = min(failure.retry_after or 0.0 for failure in answer.failures)
     if left < SHORTEST or wanted >= left:
         return None
@@ -135,7 +135,7 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
 def _first_generation(context: Context, content: Content, allowed: Allowed) -> Steps[Generation]:
     """Build the first generation; a vault in passing trouble is asked again, the store is not."""
     options = context.options
-    policy = options.secret_policy or "raise"
+    policy = options.secrets.policy or "raise"
     read: Secrets = {}
     while True:
         reads = Reads(allowed, policy, Reading.OWED)
@@ -147,7 +147,7 @@ def _first_generation(context: Context, content: Content, allowed: Allowed) -> S
             if failure.out_of_time:
                 raise NotInTime("not loaded in time", (failure,)) from failure
             left = allowed.until - context.clock.monotonic()
-            if not failure.may_heal or left < SHORTEST or not options.startup_budget:
+            if not failure.may_heal or left < SHORTEST or not options.startup.seconds:
                 raise
             yield from ask(Sleep(min(_WINDOWS[0][1], left / 2)))
             read = {**read, **reads.asked.found}

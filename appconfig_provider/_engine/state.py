@@ -67,9 +67,9 @@ class Timers:
     def rearmed(self, now: float, options: Options, due: Due) -> Timers:
         """Return the timers with those of what was looked at started anew."""
         return Timers(
-            now + options.interval if due.settings else self.settings,
-            now + (options.flag_interval or math.inf) if due.flags else self.flags,
-            now + (options.secret_interval or math.inf) if due.secrets else self.secrets,
+            now + options.refresh.interval if due.settings else self.settings,
+            now + (options.refresh.flag_interval or math.inf) if due.flags else self.flags,
+            now + (options.secrets.interval or math.inf) if due.secrets else self.secrets,
             math.inf if due.store else self.push,
         )
 
@@ -189,9 +189,11 @@ class State:
 
 def first_timers(now: float, options: Options) -> Timers:
     """Return the timers of a provider that has just been loaded."""
-    watched = bool(options.watch) or options.watch_pages
+    watched = bool(options.refresh.watch) or options.refresh.watch_pages
     return Timers(
-        now + options.interval if watched else math.inf,
-        now + (options.flag_interval or math.inf),
-        now + (options.secret_interval or math.inf) if options.vaults.configured else math.inf,
+        now + options.refresh.interval if watched else math.inf,
+        now + (options.refresh.flag_interval or math.inf),
+        now + (options.secrets.interval or math.inf)
+        if options.secrets.vaults.configured
+        else math.inf,
     )

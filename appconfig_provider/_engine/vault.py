@@ -67,7 +67,7 @@ def read_secrets(
 
 def _shared_out(job: _Job) -> list[deque[Wanted]]:
     """Return the queue of each reader: several for one, and a single one for a plain resolver."""
-    vaults = job.context.options.vaults
+    vaults = job.context.options.secrets.vaults
     if not _blocks(vaults):
         return [job.queue] * min(CONCURRENCY, len(job.queue))
     alone = deque(one for one in job.queue if vaults.credential_for(one[0]) is None)
@@ -99,7 +99,7 @@ def _read_all(job: _Job, queue: deque[Wanted]) -> Steps[None]:
 
 @plan
 def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
-    vaults = job.context.options.vaults
+    vaults = job.context.options.secrets.vaults
     if job.context.clock.monotonic() >= job.allowed.until:
         raise _too_late(setting, secret, job.allowed)
     by_credential = vaults.credential_for(secret) is not None
@@ -146,7 +146,7 @@ def _unresolved(
 @plan
 def _open_vaults(job: _Job) -> Steps[None]:
     """Get a token for each vault, once; its own challenge says which one it wants."""
-    vaults = job.context.options.vaults
+    vaults = job.context.options.secrets.vaults
     first = {secret.vault: secret for secret, _ in reversed(job.queue)}
     asked = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
     yield from together([_open_vault(job, secret) for secret in asked])
@@ -157,7 +157,7 @@ def _open_vault(
     job: _Job, secret: SecretIdentifier, refused: Hidden | None = None, claims: str | None = None
 ) -> Steps[None]:
     """Get the token for a vault; `refused` is one that it has turned down."""
-    credential = job.context.options.vaults.credential_for(secret)
+    credential = job.context.options.secrets.vaults.credential_for(secret)
     if credential is None:
         raise AssertionError("only vaults with a credential are opened")
     try:
@@ -228,7 +228,7 @@ def _session(job: _Job, secret: SecretIdentifier) -> Session:
         headers=agent,
         deadline=job.allowed.until,
         patience=PATIENCE,
-        retries=context.options.retries,
+        retries=context.options.network.retries,
         clock=context.clock,
         random=context.random,
     )

@@ -29,8 +29,8 @@ from appconfig_provider._rest.requests import (
 from appconfig_provider._rest.responses import read_page
 from appconfig_provider._rest.signing import access_key_signer
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
-from appconfig_provider.options import Options
-from appconfig_provider.preparation import make_context
+from appconfig_provider.options import Keywords
+from appconfig_provider.preparation import make_context, network_of
 from appconfig_provider.texts import quoted
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ class RemoteStore:
     """
 
     def __init__(self, connection_string: str, ca_file: str | None = None) -> None:
-        self._options = Options(connection_string=connection_string, verify=ca_file)
+        self._options = Keywords(connection_string=connection_string, verify=ca_file).checked()
         self._clock = clock_in_force()
-        self._driver = SyncDriver(self._options, self._clock, None)
+        self._driver = SyncDriver(network_of(self._options), self._clock, None)
 
     @property
     def url(self) -> str:
         """The endpoint."""
-        return self._options.stores[0].url
+        return self._options.store.endpoints[0].url
 
     def delete(self, key: str, label: str | None) -> bool:
         """Delete a setting; tell whether there was one."""
@@ -122,7 +122,7 @@ class RemoteStore:
         return self._driver.run(job(API_VERSION))
 
     def _session(self) -> Session:
-        (store,) = self._options.stores
+        (store,) = self._options.store.endpoints
         if store.access_key is None:
             raise AssertionError("a connection string has an access key")
         context = make_context(self._options, self._clock, None)
@@ -132,7 +132,7 @@ class RemoteStore:
             headers=context.headers,
             deadline=self._clock.monotonic() + self._options.load_budget,
             patience=PATIENCE,
-            retries=self._options.retries,
+            retries=self._options.network.retries,
             clock=self._clock,
             random=context.random,
         )

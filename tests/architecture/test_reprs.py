@@ -20,7 +20,6 @@ HIDDEN = {
     "credentials",
     "decoded",
     "error",
-    "extra_headers",
     "headers",
     "proxy",
     "secret",

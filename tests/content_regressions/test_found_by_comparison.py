@@ -10,7 +10,7 @@ import pytest
 
 import appconfig_provider
 from appconfig_provider import SettingSelector
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, Vault
 from tests.content_regressions.scenes import (
     FLAG_PREFIX,
@@ -246,9 +246,9 @@ def test_a_rotation_that_heals_clears_the_error(
 def test_no_repr_holds_what_replicas_or_headers_hold(store: Emulator) -> None:
     """Connection strings among `replicas`, and headers, stay out of the reprs."""
     replica = "Endpoint=https://b.azconfig.io;Id=i;Secret=cGxhbnRlZA=="
-    options = Options(
+    options = Keywords(
         connection_string="Endpoint=https://a.azconfig.io;Id=i;Secret=eA==", replicas=[replica]
-    )
+    ).checked()
     assert "cGxhbnRlZA" not in repr(options)
     with appconfig_provider.load(
         connection_string=store.connection_string, headers={"X-Key": "planted"}

@@ -24,7 +24,7 @@ from appconfig_provider._plan import (
 from appconfig_provider._rest.exchange import Session, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.models import AccessKey, Store
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock, StaticCredential
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, status
 
@@ -78,7 +78,7 @@ def job(turn: Turn) -> Steps[int]:
 
 def run(driver: Driver, key: AccessKey | None = None) -> int:
     """Do the job at the endpoint."""
-    options = Options(connection_string=CONNECTION)
+    options = Keywords(connection_string=CONNECTION).checked()
     context = context_for(driver.clock, options)
     given: dict[str, Any] = {name: getattr(context, name) for name in context.__slots__}
     context = type(context)(**{**given, "credential": StaticCredential()})

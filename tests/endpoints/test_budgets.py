@@ -15,7 +15,7 @@ from appconfig_provider._engine.startup import NobodyAnswered, start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import StartupTimeout
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
 from tests.support.faces import Loader
 from tests.support.scripted import (
@@ -58,7 +58,7 @@ class Slow:
             "retry_total": 0,
             **keywords,
         }
-        self.options = Options(**given)
+        self.options = Keywords(**given).checked()
         self.context = context_for(self.clock, self.options)
         if in_background:
             self.context = replace(self.context, in_background=True)

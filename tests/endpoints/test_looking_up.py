@@ -10,7 +10,7 @@ from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.fleet import Backoff, Fleet, first_fleet, host_of_endpoint
 from appconfig_provider._engine.startup import NobodyAnswered, start
 from appconfig_provider._plan import Effect, Request, ResolveSrv, Response
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -54,7 +54,7 @@ def look_up(
 
     driver = Resolver(never, FakeClock(), names=names)
     driver.deadlines = []
-    options = Options(connection_string=CONNECTION, refresh_interval=10)
+    options = Keywords(connection_string=CONNECTION, refresh_interval=10).checked()
     context = context_for(driver.clock, options, random=1.0)
     began = driver.clock.monotonic()
     return driver.run(discover(context, first_fleet(options), deadline)), driver, began
@@ -153,7 +153,7 @@ def test_the_only_endpoint_is_asked_again_when_dns_names_nobody(
         return status(503, {"retry-after": wait} if wait else {})
 
     driver = ScriptedDriver(answer, FakeClock())
-    options = Options(connection_string=CONNECTION, startup_timeout=0)
+    options = Keywords(connection_string=CONNECTION, startup_timeout=0).checked()
     context = context_for(driver.clock, options)
     if pauses:
         assert driver.run(start(context)).snapshot["k"] == "v"
@@ -172,7 +172,7 @@ def test_dns_is_not_asked_once_the_time_is_used_up() -> None:
         return status(503)
 
     driver = ScriptedDriver(slow, FakeClock())
-    options = Options(connection_string=CONNECTION, startup_timeout=10, retry_total=0)
+    options = Keywords(connection_string=CONNECTION, startup_timeout=10, retry_total=0).checked()
     with pytest.raises(NobodyAnswered):
         driver.run(start(context_for(driver.clock, options)))
     assert driver.looked_up == []

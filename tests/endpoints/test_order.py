@@ -21,7 +21,7 @@ from appconfig_provider._engine.fleet import (  # type: ignore[attr-defined]  # 
     trusted_domain,
 )
 from appconfig_provider.models import AccessKey, Store
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 
 KEY = AccessKey("id", b"secret")
 
@@ -145,7 +145,9 @@ def test_replicas_come_in_an_order_that_chance_says() -> None:
 def test_dns_is_asked_where_it_can_know_replicas(endpoint: str, enabled: bool, asks: bool) -> None:
     """Never for a name outside the service's domains, and never when it is switched off."""
     connection = f"Endpoint={endpoint};Id=i;Secret=c2VjcmV0"
-    fleet = first_fleet(Options(connection_string=connection, replica_discovery_enabled=enabled))
+    fleet = first_fleet(
+        Keywords(connection_string=connection, replica_discovery_enabled=enabled).checked()
+    )
     assert fleet.discovery == (Backoff() if asks else Backoff(until=math.inf))
 
 

@@ -14,7 +14,7 @@ from appconfig_provider._engine.startup import NobodyAnswered, start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Request, Response
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, saying
 from tests.support.faces import Loader
@@ -185,11 +185,11 @@ class Single:
         self.driver.names = lambda name: tuple(
             hosts[:1] if name.startswith("_origin") else hosts[int(name[4]) + 1 :][:1]
         )
-        self.options = Options(
+        self.options = Keywords(
             connection_string=CONNECTION,
             refresh_on=["sentinel"],
             **more,  # type: ignore[arg-type]  # keywords come as they are
-        )
+        ).checked()
 
     def answer(self, request: Request) -> Response:
         """Answer as the store does."""

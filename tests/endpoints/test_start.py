@@ -18,7 +18,7 @@ from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock, StaticCredential
 from appconfig_provider.trouble import public
 from tests.support.scripted import (
@@ -48,7 +48,7 @@ def scene(
         "retry_total": 0,
         **keywords,
     }
-    context = context_for(driver.clock, Options(**given))
+    context = context_for(driver.clock, Keywords(**given).checked())
     driver.clock.advance(1000)  # no clock begins with the load
     return driver, lambda: driver.run(start(context))
 
@@ -108,7 +108,7 @@ def test_who_runs_into_a_deadline_is_told_which_time_was_used_up() -> None:
     assert budget.used_up(9.9) == "its share of the time of a check (5 s) was used up"
     assert budget.share(4.0, 2) == 6.0
     assert budget.share(4.0, 0) == 10.0
-    one_attempt = Options(connection_string=CONNECTION, startup_timeout=0)
+    one_attempt = Keywords(connection_string=CONNECTION, startup_timeout=0).checked()
     told = of_first_load(one_attempt)
     assert (told.seconds, told.told) == (100.0, "the default of startup_timeout (100 s)")
 
@@ -233,13 +233,13 @@ def vault_scene(
     driver = VaultDriver(lambda _: references("a", "b"), FakeClock())
     driver.healed_at = driver.clock.monotonic() + healed_after
     driver.refused_with, driver.read = refused_with, []
-    options = Options(
+    options = Keywords(
         connection_string=CONNECTION,
         replica_discovery_enabled=False,
         retry_total=0,
         keyvault_credential=StaticCredential("token"),
         **keywords,
-    )
+    ).checked()
     return driver, lambda: driver.run(start(context_for(driver.clock, options)))
 
 

@@ -63,7 +63,7 @@ def check_requests(deployment: Deployment, order: tuple[str, ...], expected: lis
     for request in requests:
         told = dict(request.headers)["correlation-context"].split(",")
         assert "ReplicaCount=2" in told
-        assert ("Features=LB" in told) is deployment.options.balances
+        assert ("Features=LB" in told) is deployment.options.store.balances
         assert ("Failover" in told) is (request.origin != order[0])
     assert all(sent == given for _, sent, given in deployment.echoes)
 
@@ -116,7 +116,7 @@ def test_a_refresh_is_done_by_the_first_endpoint_that_can(fault: str) -> None:
         began = deployment.clock.monotonic()
         outcome = deployment.refresh(before)
         state = outcome.state
-        order = AFTER_THE_FIRST if deployment.options.balances else ENDPOINTS
+        order = AFTER_THE_FIRST if deployment.options.store.balances else ENDPOINTS
         expected = counts(fault, group, moment, order)
         check_requests(deployment, order, expected)
         options, took = deployment.options, deployment.clock.monotonic() - began

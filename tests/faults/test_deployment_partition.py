@@ -67,7 +67,7 @@ def refresh_by_the_rules(deployment: Deployment, state: State, ledger: Ledger) -
     if began < state.due:
         assert asked == []
         return outcome.state
-    order = ledger.order(began, balanced=options.balances)
+    order = ledger.order(began, balanced=options.store.balances)
     answered = outcome.error is None
     assert asked == (order[: len(asked)] if answered else order)
     ledger.enter(deployment, asked, answered=answered)

@@ -17,7 +17,7 @@ from appconfig_provider._engine.fleet import first_fleet
 from appconfig_provider._plan import Effect, ResolveSrv, Response
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.errors import AzureError, StartupTimeout
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Scripted
 from tests.support.contoso import (
     EAST,
@@ -224,7 +224,7 @@ def test_dns_gets_five_seconds_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for budget in (100, 3):
         deadlines.clear()
         driver = Slow(answer, names=lambda _: ("one.azconfig.io",))
-        options = Options(connection_string=CONNECTION, startup_timeout=budget)
+        options = Keywords(connection_string=CONNECTION, startup_timeout=budget).checked()
         context = context_for(driver.clock, options)
         driver.run(discovery.discover(context, first_fleet(options), float(budget)))
         assert len(deadlines) > 1
@@ -255,7 +255,7 @@ def test_a_back_off_of_dns_begins_when_dns_has_failed() -> None:
         raise TimeoutError
 
     driver.names = slow
-    options = Options(connection_string=CONNECTION, refresh_interval=1, retry_total=0)
+    options = Keywords(connection_string=CONNECTION, refresh_interval=1, retry_total=0).checked()
     context = context_for(driver.clock, options)
     fleet = driver.run(discovery.discover(context, first_fleet(options), 100.0))
     assert fleet.discovery.until == driver.clock.monotonic() + 1

@@ -31,7 +31,7 @@ from appconfig_provider import aio, provider
 from appconfig_provider._engine.startup import start
 from appconfig_provider._plan import Plan, Request, Response
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -109,7 +109,7 @@ class Machine(RuleBasedStateMachine):
             "retry_total": 0,
             "validate": self.validate,
         }
-        context = context_for(self.clock, Options(**given))
+        context = context_for(self.clock, Keywords(**given).checked())
         object.__setattr__(context, "random", lambda: self.chance)
         self.driver = Driver(self.answer, self.clock)
         state = self.driver.run(start(context))

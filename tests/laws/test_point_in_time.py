@@ -14,7 +14,7 @@ import pytest
 from appconfig_provider._engine.startup import start
 from appconfig_provider._plan import Request, Response
 from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 from tests.support.faces import Loader
 from tests.support.scripted import (
@@ -194,7 +194,7 @@ def run(store: Scripted) -> ScriptedDriver:
         "retry_total": 0,
     }
     driver = ScriptedDriver(store, FakeClock())
-    options = Options(**given)  # type: ignore[arg-type]  # keywords come as they are
+    options = Keywords(**given).checked()  # type: ignore[arg-type]  # keywords come as they are
     driver.run(start(context_for(driver.clock, options)))
     return driver
 

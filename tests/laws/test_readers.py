@@ -11,7 +11,7 @@ from appconfig_provider import AzureAppConfigurationProvider
 from appconfig_provider._drive.sync import SyncDriver
 from appconfig_provider._engine.startup import start
 from appconfig_provider._plan import Request, Response
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting, single
 
@@ -43,7 +43,7 @@ def publisher() -> Publisher:
 @pytest.fixture
 def config(publisher: Publisher) -> AzureAppConfigurationProvider:
     """Give a provider over a driver without sockets, so that a thousand swaps take a second."""
-    options = Options(connection_string=CONNECTION, refresh_on=["sentinel"])
+    options = Keywords(connection_string=CONNECTION, refresh_on=["sentinel"]).checked()
     driver = ScriptedDriver(publisher, FakeClock())
     context = context_for(driver.clock, options)
     state = driver.run(start(context))

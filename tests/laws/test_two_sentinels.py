@@ -12,7 +12,7 @@ from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Request, Response
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -61,13 +61,13 @@ class Replicas:
         self._driver = ScriptedDriver(self._answer, self._clock)
         self._context = context_for(
             self._clock,
-            Options(
+            Keywords(
                 connection_string=CONNECTION,
                 replicas=[REPLICA],
                 replica_discovery_enabled=False,
                 refresh_on=["left", "right"],
                 refresh_interval=INTERVAL,
-            ),
+            ).checked(),
         )
         self.state: State = self._driver.run(start(self._context))
 

@@ -19,7 +19,7 @@ from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import NobodyAnswered, start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Request, Response
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -60,7 +60,7 @@ class Past:
         """When the sentinel was written, too; at every write, unless a test says otherwise."""
         self.clock = FakeClock(NOON + begin)
         self.driver = ScriptedDriver(self.answer, self.clock)
-        options = Options(
+        options = Keywords(
             connection_string=CONNECTION,
             selects=[SettingSelector(key_filter=key) for key in KEYS],
             refresh_on=watch,
@@ -68,7 +68,7 @@ class Past:
             consistency="point_in_time",
             replica_discovery_enabled=False,
             startup_timeout=startup_timeout,
-        )
+        ).checked()
         self.context = context_for(self.clock, options)
 
     def start(self) -> State:

@@ -20,7 +20,7 @@ from appconfig_provider._engine.fleet import (
 )
 from appconfig_provider._plan import Schedule, Steps, plan
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 
 NOW = st.floats(0, 1e6)
@@ -99,10 +99,10 @@ def test_a_back_off_counts_the_failures_since_the_last_success(
 
 def context_of(interval: float) -> Context:
     """Return the world of a plan: one store, a clock that stands still, no jitter."""
-    options = Options(
+    options = Keywords(
         connection_string="Endpoint=http://localhost:1;Id=i;Secret=c2VjcmV0",
         refresh_interval=interval,
-    )
+    ).checked()
     return Context(options, None, FakeClock(), lambda: 0.0, ())
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from appconfig_provider._settings.layering import Pages, entries, in_order, layer
 from appconfig_provider._settings.records import Details, Page, Setting, columns_of
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from tests.property.strategies import KEYS, PREFIXES
 
 NOWHERE = "Endpoint=http://localhost:1;Id=i;Secret=c2VjcmV0"
@@ -48,7 +48,11 @@ def test_entries_are_the_layered_settings(
     selections: list[Pages], one: Pages, given_prefixes: list[str]
 ) -> None:
     """In the same order each key has the setting that wins, or its text if it has no type."""
-    prefixes = Options(connection_string=NOWHERE, trim_prefixes=given_prefixes).prefixes
+    prefixes = (
+        Keywords(connection_string=NOWHERE, trim_prefixes=given_prefixes)
+        .checked()
+        .selection.prefixes
+    )
     references = {"one": one}
     layered = layer(in_order(selections, references), prefixes)
     found = entries(selections, references, prefixes)

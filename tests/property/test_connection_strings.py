@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from appconfig_provider.arguments import parse_connection_string
 from appconfig_provider.models import AccessKey, Store
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 
 NAMES = ("Endpoint", "Id", "Secret")
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+/=:."
@@ -122,6 +122,6 @@ def test_text_around_a_secret_is_never_repeated(before: str, after: str, secret:
 @given(HOSTS, IDS, SECRETS)
 def test_the_options_do_not_show_the_secret(host: str, name: str, secret: bytes) -> None:
     """Neither the secret nor its decoded bytes stand in the repr of what was parsed."""
-    shown = repr(Options(connection_string=joined(fields_of(host, name, secret))))
+    shown = repr(Keywords(connection_string=joined(fields_of(host, name, secret))).checked())
     assert encoded(secret) not in shown
     assert repr(secret) not in shown

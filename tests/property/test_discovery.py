@@ -17,7 +17,7 @@ from appconfig_provider._plan import Request, Response
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import token_scope
 from appconfig_provider.errors import StartupTimeout
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from tests.support.contoso import EAST, FIRST_REPLICAS, MAIN, ORIGIN, Contoso, contoso
 from tests.support.dns_server import Behaviour, noise, srv, too_long
 from tests.support.faces import FACES
@@ -45,7 +45,7 @@ def test_only_hosts_of_the_stores_domain_are_asked(
         raise RequestFailed(Kind.UNREACHABLE, request.origin, "gone")
 
     driver = ScriptedDriver(answer, names=lambda _: next(answers, ()))
-    options = Options(connection_string=CONNECTION, startup_timeout=0)
+    options = Keywords(connection_string=CONNECTION, startup_timeout=0).checked()
     with pytest.raises(Exception, match="no usable answer"):
         driver.run(start(context_for(driver.clock, options)))
     origins = [request.origin for request in driver.requests]

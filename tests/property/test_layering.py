@@ -11,7 +11,7 @@ from appconfig_provider import SettingSelector, load
 from appconfig_provider._settings.layering import convert, in_order, layer, trim
 from appconfig_provider._settings.records import Page, Setting, columns_of
 from appconfig_provider.models import FLAG_PREFIX
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator
 
 from .strategies import KEYS, PREFIXES, settings_of
@@ -22,7 +22,11 @@ FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 def prefixes_of(given_prefixes: list[str]) -> tuple[str, ...]:
     """Return prefixes as `load()` hands them to the layering."""
-    return Options(connection_string=NOWHERE, trim_prefixes=given_prefixes).prefixes
+    return (
+        Keywords(connection_string=NOWHERE, trim_prefixes=given_prefixes)
+        .checked()
+        .selection.prefixes
+    )
 
 
 def trimmed(key: str, prefixes: list[str]) -> str:
@@ -119,7 +123,7 @@ def test_selectors_apply_in_their_order_over_a_real_store(
 @given(SELECTORS)
 def test_an_equal_selector_counts_at_its_last_position(selectors: list[SettingSelector]) -> None:
     """Doubled selectors collapse to the last of them, so that the order they mean is kept."""
-    kept = Options(connection_string=NOWHERE, selects=selectors * 2).selectors
+    kept = Keywords(connection_string=NOWHERE, selects=selectors * 2).checked().selection.settings
     last = [one for place, one in enumerate(selectors) if one not in selectors[place + 1 :]]
     assert list(kept) == last
 

@@ -28,7 +28,7 @@ from appconfig_provider import aio, provider
 from appconfig_provider._engine.startup import start
 from appconfig_provider._plan import Plan, Request, Response
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -107,14 +107,14 @@ class Subject:
 
     def __init__(self, face: str) -> None:
         self.told: list[object] = []
-        options = Options(
+        options = Keywords(
             connection_string=CONNECTION,
             refresh_on=["sentinel"],
             retry_total=0,
             on_refresh_success=[self.told.append, self._reads],
             on_refresh_error=self.told.append,
             validate=lambda _: None,
-        )
+        ).checked()
         self.store = Store()
         context = context_for(self.store.clock, options)
         state = self.store.run(start(context))

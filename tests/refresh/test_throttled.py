@@ -13,7 +13,7 @@ from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Plan, Request, Response, Schedule, Send, Sleep, Ticket
 from appconfig_provider._rest.exchange import BACKGROUND_LANES, MAX_LANES
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -68,12 +68,12 @@ class Store:
         self.throttled: list[int] = []
         """At which request of a reload, counted from 1, it asks for patience."""
         self.asked = 0
-        options = Options(
+        options = Keywords(
             connection_string=CONNECTION,
             refresh_on=["sentinel"],
             replica_discovery_enabled=False,
             retry_total=10,
-        )
+        ).checked()
         self.context = context_for(self.clock, options)
 
     def answer(self, request: Request) -> Response:

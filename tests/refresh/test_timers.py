@@ -15,7 +15,7 @@ from appconfig_provider._engine.load import Content
 from appconfig_provider._engine.state import Due, State, Timers, first_timers
 from appconfig_provider._rest.tracing import Usage
 from appconfig_provider.models import Explanation, Store
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords, Options
 from appconfig_provider.snapshot import make_snapshot
 from tests.support.scripted import CONNECTION
 
@@ -151,7 +151,7 @@ def test_force_asks_for_all_that_is_watched_now(found: State, expected: Due) -> 
 def options(**keywords: Any) -> Options:
     """Return the options of `load()`."""
     given: dict[str, Any] = {"connection_string": CONNECTION, "refresh_interval": 30, **keywords}
-    return Options(**given)
+    return Keywords(**given).checked()
 
 
 FLAGS = {"feature_flag_enabled": True, "feature_flag_refresh_enabled": True}

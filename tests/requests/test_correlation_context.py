@@ -18,7 +18,7 @@ from appconfig_provider._rest.tracing import (
     read_environment,
     usage_of,
 )
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from tests.support.scripted import (
     CONNECTION,
     REPLICA,
@@ -164,7 +164,7 @@ def sent(**keywords: Any) -> list[str]:
         "refresh_enabled": True,
         **keywords,
     }
-    context = context_for(driver.clock, Options(**given))
+    context = context_for(driver.clock, Keywords(**given).checked())
     state = driver.run(start(context))
     driver.clock.advance(60)
     driver.run(refresh(context, state, force=True))

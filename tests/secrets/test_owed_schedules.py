@@ -16,7 +16,7 @@ from appconfig_provider._engine.refresh import refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Request, Response
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
@@ -54,7 +54,7 @@ class World:
 
     def __post_init__(self) -> None:
         watch: dict[str, Any] = {"sentinel": {"refresh_on": ["a"]}, "pages": {}}[self.watching]
-        options = Options(
+        options = Keywords(
             connection_string=CONNECTION,
             replica_discovery_enabled=False,
             selects=[SettingSelector(key_filter="*")],
@@ -64,7 +64,7 @@ class World:
             validate=self.validate,
             retry_total=0,
             **watch,
-        )
+        ).checked()
         self.driver = ScriptedDriver(self.answer)
         self.context = context_for(self.driver.clock, options)
         self.state = self.driver.run(start(self.context))

@@ -26,7 +26,7 @@ from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import HttpResponseError
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock, StaticCredential
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, status
 
@@ -99,7 +99,7 @@ def resolved(
 ) -> Resolved:
     """Resolve references with a credential, unless other keywords are given."""
     vaults = keywords or {"keyvault_credential": StaticCredential()}
-    options = Options(connection_string=CONNECTION, retry_total=0, **vaults)
+    options = Keywords(connection_string=CONNECTION, retry_total=0, **vaults).checked()
     context = context_for(driver.clock, options, random=1.0)
     reads = Reads(Allowed(driver.clock.monotonic() + 100, "the time"), policy, reading)
     return driver.run(resolve(context, settings, held or {}, reads))
@@ -181,7 +181,9 @@ def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
     """Of several readers with a refused token only the first asks for another."""
     driver = Driver()
     driver.refusing["Bearer t1"] = status(401)
-    options = Options(connection_string=CONNECTION, keyvault_credential=StaticCredential())
+    options = Keywords(
+        connection_string=CONNECTION, keyvault_credential=StaticCredential()
+    ).checked()
     reads = Reads(Allowed(driver.clock.monotonic() + 100, "the time"), "raise", Reading.OWED)
     plan = resolve(context_for(driver.clock, options), references("x", "y"), {}, reads)
     schedule = Schedule(plan)
@@ -388,7 +390,7 @@ async def coroutine_resolver(uri: str) -> str:
 def test_how_many_secrets_are_asked_for_at_once(keywords: dict[str, Any], most: int) -> None:
     """Sixteen, but a plain resolver need not be safe for several threads."""
     settings = {str(number): reference(f"secret {number}") for number in range(40)}
-    options = Options(connection_string=CONNECTION, **keywords)
+    options = Keywords(connection_string=CONNECTION, **keywords).checked()
     context = context_for(FakeClock(), options)
     reads = Reads(Allowed(math.inf, "the time"), "raise", Reading.OWED)
     schedule = Schedule(resolve(context, settings, {}, reads))
@@ -407,7 +409,7 @@ def test_how_many_secrets_are_asked_for_at_once(keywords: dict[str, Any], most: 
 def test_nothing_is_asked_once_the_time_is_used_up() -> None:
     """The failure says which time, and that nobody was asked."""
     driver = Driver()
-    options = Options(connection_string=CONNECTION, secret_resolver=str)
+    options = Keywords(connection_string=CONNECTION, secret_resolver=str).checked()
     now = driver.clock.monotonic()
     reads = Reads(Allowed(now, "the time of a reload (30 s)"), "raise", Reading.OWED)
     plan = resolve(context_for(driver.clock, options), references("x"), {}, reads)
@@ -464,7 +466,7 @@ def test_a_young_secret_that_a_changed_page_spared_is_owed_from_its_minute_on(
 def test_what_was_not_published_stays_owed() -> None:
     """Those that failed with why, those that were read and refused without; the rest is spared."""
     driver = Driver()
-    options = Options(connection_string=CONNECTION, secret_resolver=str)
+    options = Keywords(connection_string=CONNECTION, secret_resolver=str).checked()
     driver.clock.advance(100.0)
     now = driver.clock.monotonic()
     failure = UnresolvedReference(reference(url("b")), "the vault is down", url("b"))

@@ -15,7 +15,7 @@ from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.models import ConfigurationSetting, Explanation
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from appconfig_provider.trouble import EngineError, public
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting
@@ -51,7 +51,7 @@ class Store:
             "replica_discovery_enabled": False,
             **keywords,
         }
-        self.context = context_for(self.driver.clock, Options(**given))
+        self.context = context_for(self.driver.clock, Keywords(**given).checked())
 
     def answer(self, request: Request) -> Response:
         """Answer with all there is."""

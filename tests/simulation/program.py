@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from appconfig_provider.models import ConfigurationSetting, SettingSelector
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords, Options
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from tests.simulation.publishers import BAD
 from tests.simulation.scenario import LOAD_BUDGET, READ_TIMEOUT
@@ -37,7 +37,7 @@ class Program:
         scenario = self._stage.scenario
         first, others = scenario.endpoints[0], scenario.endpoints[1:]
         key, token = scenario.key_access, not scenario.key_access
-        return Options(
+        return Keywords(
             connection_string=f"Endpoint={first};{KEY}" if key else None,
             endpoint=first if token else None,
             credential=Credential() if token else None,
@@ -60,7 +60,7 @@ class Program:
             connect_timeout=READ_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retry_total=scenario.retries,
-        )
+        ).checked()
 
     def told(self, changes: ChangeSet) -> None:
         """Be the success callback that counts."""

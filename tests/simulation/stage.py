@@ -37,7 +37,7 @@ class Stage:
         self._forking = self._closing = False
         self._publisher = Publisher(self)
         options = Program(self).options()
-        self.context = Context(options, options.credential, self.world, self._jitter, ())
+        self.context = Context(options, options.store.credential, self.world, self._jitter, ())
         self.world.tell("scenario", "%s", self.scenario)
 
     def _jitter(self) -> float:

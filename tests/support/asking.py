@@ -17,7 +17,7 @@ from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Effect, Request, Response, Send, VerifyConnections
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -141,7 +141,7 @@ class Life:
             "replica_discovery_enabled": False,
             **self.keywords,
         }
-        self.context = context_for(self.world.clock, Options(**given))
+        self.context = context_for(self.world.clock, Keywords(**given).checked())
         self.state = self.world.run(start(self.context))
 
     def refresh(self, *moved: str, after: float = 1e4, force: bool = False) -> tuple[Outcome, str]:

@@ -18,7 +18,7 @@ from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -128,7 +128,7 @@ class Deployment:
     _given: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        options = Options(
+        options = Keywords(
             connection_string=CONNECTION,
             replicas=ENDPOINTS[1:],
             replica_discovery_enabled=False,
@@ -137,7 +137,7 @@ class Deployment:
             connect_timeout=TIMEOUT,
             read_timeout=TIMEOUT,
             **self.keywords,  # type: ignore[arg-type]  # keywords come as they are
-        )
+        ).checked()
         self.options = options
         self.context = context_for(self.clock, options, self.random)
         self.driver = _Driver(_never, self.clock)

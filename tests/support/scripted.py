@@ -96,7 +96,9 @@ class ScriptedDriver:
 
 def context_for(clock: FakeClock, options: Options, random: float = 0.0) -> Context:
     """Return a context whose chance is always the same."""
-    return Context(options, options.credential, clock, lambda: random, (("user-agent", "test"),))
+    return Context(
+        options, options.store.credential, clock, lambda: random, (("user-agent", "test"),)
+    )
 
 
 def page(items: Sequence[Mapping[str, object]], etag: str = "p1", status: int = 200) -> Response:

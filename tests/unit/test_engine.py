@@ -15,7 +15,7 @@ from appconfig_provider._engine.state import State
 from appconfig_provider._plan import Request, Response
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.errors import HttpResponseError, KeyVaultReferenceError, StartupTimeout
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -64,7 +64,7 @@ class Bench:
         self.clock = FakeClock()
         self.driver = ScriptedDriver(self.store, self.clock)
         given = {"connection_string": CONNECTION, "refresh_on": ["sentinel"], **keywords}
-        self.options = Options(**given)  # type: ignore[arg-type]  # keywords come as they are
+        self.options = Keywords(**given).checked()  # type: ignore[arg-type]  # keywords come as they are
         self.context = context_for(self.clock, self.options)
 
     def start(self) -> State:

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ import appconfig_provider.aio
 from appconfig_provider import Polling, SettingSelector, WatchKey, load
 from appconfig_provider._rest.requests import list_target
 from appconfig_provider.models import NO_LABEL, AccessKey
-from appconfig_provider.options import Options
+from appconfig_provider.options import Keywords, NetworkOptions, Options
 
 STORE = "Endpoint=http://127.0.0.1:1;Id=i;Secret=c2VjcmV0"
 REPLICA = "Endpoint=http://127.0.0.1:2;Id=r;Secret=cmVwbGljYQ=="
@@ -40,7 +41,7 @@ def options(**keywords: Any) -> Options:
     """Check keywords of `load()`, with a store to load from unless they name one."""
     if not keywords.keys() & WHICH_STORE:
         keywords["connection_string"] = STORE
-    return Options(**keywords)
+    return Keywords(**keywords).checked()
 
 
 def load_nowhere(**keywords: Any) -> None:
@@ -55,7 +56,7 @@ def load_nowhere(**keywords: Any) -> None:
 
 def test_a_connection_string_names_the_store_and_its_key() -> None:
     """The endpoint and the decoded access key come from the connection string."""
-    (store,) = options(connection_string=STORE).stores
+    (store,) = options(connection_string=STORE).store.endpoints
     assert store.url == "http://127.0.0.1:1"
     assert store.access_key == AccessKey("i", b"secret")
 
@@ -72,7 +73,7 @@ def test_a_connection_string_names_the_store_and_its_key() -> None:
 )
 def test_an_endpoint_has_one_form(written: str) -> None:
     """Case, a closing slash, blanks and the default port make no other endpoint."""
-    (store,) = options(endpoint=written, credential=Credential()).stores
+    (store,) = options(endpoint=written, credential=Credential()).store.endpoints
     assert store.url == HTTPS
     assert store.access_key is None
 
@@ -80,7 +81,7 @@ def test_an_endpoint_has_one_form(written: str) -> None:
 def test_an_endpoint_may_be_an_ipv6_address_with_a_port() -> None:
     """Brackets and ports that are not the default stay."""
     string = STORE.replace("127.0.0.1:1", "[::1]:8483")
-    assert options(connection_string=string).stores[0].url == "http://[::1]:8483"
+    assert options(connection_string=string).store.endpoints[0].url == "http://[::1]:8483"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_token_does_not_travel_over_plain_http() -> None:
 
 def test_replicas_follow_the_store_in_their_order() -> None:
     """Replicas are endpoints with the store's key, or connection strings with their own."""
-    stores = options(replicas=["http://127.0.0.1:3", REPLICA]).stores
+    stores = options(replicas=["http://127.0.0.1:3", REPLICA]).store.endpoints
     assert [store.url[-1] for store in stores] == ["1", "3", "2"]
     assert [store.access_key and store.access_key.id for store in stores] == ["i", "i", "r"]
 
@@ -273,28 +274,33 @@ def test_everything_after_the_credential_is_keyword_only() -> None:
 @pytest.mark.parametrize("keyword", [name for name in KEYWORDS if name not in WHICH_STORE])
 def test_none_is_the_default_of_every_keyword(keyword: str) -> None:
     """`None` written out reads like the keyword left out."""
-
-    def derived(checked: Options) -> dict[str, Any]:
-        names = set(vars(checked)) - set(KEYWORDS)
-        return {name: getattr(checked, name) for name in names}
-
-    assert derived(options(**{keyword: None})) == derived(options())
+    assert options(**{keyword: None}) == options()
 
 
 @pytest.mark.parametrize("keyword", WHICH_STORE)
 def test_none_for_a_part_of_the_store_is_as_if_left_out(keyword: str) -> None:
     """`endpoint=None` beside a connection string, and the other way round, is no conflict."""
     for named in ({"connection_string": STORE}, {"endpoint": HTTPS}):
-        assert options(**{keyword: None, **named}).stores == options(**named).stores
+        assert options(**{keyword: None, **named}) == options(**named)
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
     """Every key without label, nothing watched, 30 s, 100 s, 10 s and 10 s, two retries."""
     checked = options()
-    assert checked.selectors == (SettingSelector(key_filter="*", label_filter=NO_LABEL),)
-    assert (checked.prefixes, checked.watch, checked.extra_headers) == ((), (), ())
-    assert (checked.interval, checked.startup_budget) == (30.0, 100.0)
-    assert (checked.timeouts, checked.retries, checked.tls) == ((10.0, 10.0), 2, True)
+    assert checked.selection.settings == (SettingSelector(key_filter="*", label_filter=NO_LABEL),)
+    assert (checked.selection.prefixes, checked.refresh.watch) == ((), ())
+    assert checked.network.headers == ()
+    assert (checked.refresh.interval, checked.startup.seconds) == (30.0, 100.0)
+    assert checked.network == NetworkOptions(
+        connect_timeout=10.0,
+        read_timeout=10.0,
+        retries=2,
+        proxy=None,
+        tls=True,
+        audience=None,
+        user_agent=None,
+        headers=(),
+    )
 
 
 CONTAINERS: list[Callable[[list[Any]], Iterable[Any]]] = [
@@ -305,12 +311,12 @@ CONTAINERS: list[Callable[[list[Any]], Iterable[Any]]] = [
     lambda items: dict.fromkeys(items).keys(),
 ]
 ENTRIES: dict[str, tuple[str, list[Any]]] = {
-    "selects": ("selectors", [SettingSelector(key_filter=key) for key in "ab"]),
-    "trim_prefixes": ("prefixes", ["app/", "b/"]),
-    "refresh_on": ("watch", [WatchKey("a"), WatchKey("a", "prod")]),
-    "replicas": ("stores", [REPLICA, "http://127.0.0.1:3"]),
-    "on_refresh_success": ("success_callbacks", [print, repr]),
-    "on_refresh_error": ("error_callbacks", [print, repr]),
+    "selects": ("selection.settings", [SettingSelector(key_filter=key) for key in "ab"]),
+    "trim_prefixes": ("selection.prefixes", ["app/", "b/"]),
+    "refresh_on": ("refresh.watch", [WatchKey("a"), WatchKey("a", "prod")]),
+    "replicas": ("store.endpoints", [REPLICA, "http://127.0.0.1:3"]),
+    "on_refresh_success": ("callbacks.success", [print, repr]),
+    "on_refresh_error": ("callbacks.error", [print, repr]),
 }
 
 
@@ -321,15 +327,15 @@ def test_a_list_argument_may_be_any_iterable(
 ) -> None:
     """Lists, tuples, iterators, generators and views are read alike, once."""
     derived, entries = ENTRIES[keyword]
-    expected = getattr(options(**{keyword: entries}), derived)
+    expected = attrgetter(derived)(options(**{keyword: entries}))
     assert len(expected) == len(entries) + (keyword == "replicas")
-    assert getattr(options(**{keyword: make(entries)}), derived) == expected
+    assert attrgetter(derived)(options(**{keyword: make(entries)})) == expected
 
 
 def test_a_set_of_selectors_is_accepted() -> None:
     """Selectors are hashable and equal by value, so users put them into sets."""
     one, same_one = SettingSelector(key_filter="a"), SettingSelector(key_filter="a")
-    assert options(selects={one, same_one}).selectors == (one,)
+    assert options(selects={one, same_one}).selection.settings == (one,)
 
 
 @pytest.mark.parametrize(
@@ -345,8 +351,8 @@ def test_a_set_of_selectors_is_accepted() -> None:
 )
 def test_a_watched_key_may_be_written_in_three_ways(entry: Any, watched: WatchKey) -> None:
     """WatchKey, (key, label) and a bare key are the same; an empty label is none."""
-    assert options(refresh_on=[entry]).watch == (watched,)
-    assert options(refresh_on=[entry, watched]).watch == (watched,)
+    assert options(refresh_on=[entry]).refresh.watch == (watched,)
+    assert options(refresh_on=[entry, watched]).refresh.watch == (watched,)
 
 
 @pytest.mark.mended("one watched key had to be put in a list")
@@ -360,12 +366,12 @@ def test_a_watched_key_may_be_written_in_three_ways(entry: Any, watched: WatchKe
 )
 def test_one_watched_key_may_stand_by_itself(alone: Any, watched: WatchKey) -> None:
     """A single key or `WatchKey` needs no list; its letters and parts are not taken for keys."""
-    assert options(refresh_on=alone).watch == (watched,)
+    assert options(refresh_on=alone).refresh.watch == (watched,)
 
 
 def test_a_plain_tuple_of_two_texts_is_two_keys() -> None:
     """Only a `WatchKey` is a key with its label when it stands alone; a tuple is a list."""
-    assert options(refresh_on=("a", "b")).watch == (WatchKey("a"), WatchKey("b"))
+    assert options(refresh_on=("a", "b")).refresh.watch == (WatchKey("a"), WatchKey("b"))
 
 
 @pytest.mark.mended("an empty label filter was handed back as another text")
@@ -375,29 +381,31 @@ def test_an_empty_label_filter_is_handed_back_as_it_was_given() -> None:
     plain = SettingSelector(key_filter="*")
     assert empty.label_filter == ""
     assert {empty} == {plain}
-    assert options(selects=[empty, plain]).selectors == (plain,)
+    assert options(selects=[empty, plain]).selection.settings == (plain,)
     assert list_target(empty) == list_target(plain)
 
 
 @pytest.mark.parametrize("keyword", SECONDS)
 def test_seconds_may_be_whole_or_broken(keyword: str) -> None:
     """An int and a float mean the same number of seconds."""
-    assert options(**{keyword: 7}).timeouts == options(**{keyword: 7.0}).timeouts
-    assert options(**{keyword: 7}).interval == options(**{keyword: 7.0}).interval
-    assert options(**{keyword: 7}).startup_budget == options(**{keyword: 7.0}).startup_budget
+    whole, broken = options(**{keyword: 7}), options(**{keyword: 7.0})
+    assert whole.network == broken.network
+    assert whole.refresh.interval == broken.refresh.interval
+    assert whole.startup == broken.startup
 
 
 def test_the_least_values_are_accepted() -> None:
     """One second between checks, no start-up budget, no retry."""
     checked = options(refresh_interval=1, startup_timeout=0, retry_total=0)
-    assert (checked.interval, checked.startup_budget, checked.retries) == (1.0, 0.0, 0)
+    assert (checked.refresh.interval, checked.startup.seconds) == (1.0, 0.0)
+    assert checked.network.retries == 0
 
 
 def test_verify_takes_a_file_a_context_or_a_bool() -> None:
     """What `verify` may be is handed on as it is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for verify in (True, False, __file__, context):
-        assert options(verify=verify).tls is verify
+        assert options(verify=verify).network.tls is verify
 
 
 # What belongs to the caller
@@ -432,10 +440,10 @@ def test_what_the_caller_changes_later_does_not_matter() -> None:
     checked = options(**given)
     for value in given.values():
         value.clear()
-    assert checked.selectors == (SettingSelector(key_filter="a"),)
-    assert (checked.prefixes, checked.watch) == (("a",), (WatchKey("s"),))
-    assert checked.extra_headers == (("a", "b"),)
-    assert (len(checked.stores), len(checked.success_callbacks)) == (2, 1)
+    assert checked.selection.settings == (SettingSelector(key_filter="a"),)
+    assert (checked.selection.prefixes, checked.refresh.watch) == (("a",), (WatchKey("s"),))
+    assert checked.network.headers == (("a", "b"),)
+    assert (len(checked.store.endpoints), len(checked.callbacks.success)) == (2, 1)
 
 
 def test_checked_options_are_frozen_and_keep_secrets_to_themselves() -> None:
@@ -447,7 +455,7 @@ def test_checked_options_are_frozen_and_keep_secrets_to_themselves() -> None:
         proxy="http://user:hush-proxy@localhost",
     )
     with pytest.raises(FrozenInstanceError):
-        checked.interval = 1.0  # type: ignore[misc]
+        checked.refresh.interval = 1.0  # type: ignore[misc]
     for secret in ("c2VjcmV0", "b'secret'", "hush"):
         assert secret not in repr(checked)
 

@@ -7,10 +7,10 @@ from collections import deque
 
 from appconfig_provider._drive.clock import clock_in_force
 from appconfig_provider._drive.connections import Connections
+from appconfig_provider._drive.network import Network
 from appconfig_provider._drive.streams import Backend
 from appconfig_provider._drive.sync import SyncDriver
 from appconfig_provider._plan import Request, Send, ask, together
-from appconfig_provider.options import Options
 from appconfig_provider.testing import Emulator
 
 SENDERS = 16
@@ -35,7 +35,7 @@ class _SlowCounts(dict[int, int]):
 def test_requests_sent_side_by_side_are_all_counted(store: Emulator) -> None:
     """However many threads send at once, `requests_sent` counts each request."""
     clock = clock_in_force()
-    driver = SyncDriver(Options(connection_string=store.connection_string), clock, None)
+    driver = SyncDriver(Network(10.0, 10.0, 60.0, None, verify=True), clock, None)
     driver._counts = _SlowCounts()
     request = Request("GET", store.endpoint, "/kv?api-version=2023-11-01")
     send = Send(request, None, clock.monotonic() + 60)
