@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from appconfig_provider._engine.fleet import FREE, Backoff
 from appconfig_provider._plan import Headers
+from appconfig_provider._rest.backoff import FREE, Backoff
 from appconfig_provider._rest.exchange import MAX_LANES
 from appconfig_provider._rest.tracing import Environment
 from appconfig_provider.options import Options

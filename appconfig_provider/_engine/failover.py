@@ -23,8 +23,9 @@ from appconfig_provider._engine.access import Turn, do_job
 from appconfig_provider._engine.budgets import Budget
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
-from appconfig_provider._engine.fleet import FREE, Backoff, Endpoint, Fleet
+from appconfig_provider._engine.fleet import Endpoint, Fleet
 from appconfig_provider._plan import Headers, Plan, Sleep, Steps, ask, plan
+from appconfig_provider._rest.backoff import FREE, Backoff
 from appconfig_provider._rest.exchange import FAILED, Session, retry_pause
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.tracing import Usage, correlation_context

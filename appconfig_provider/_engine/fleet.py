@@ -12,40 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from appconfig_provider._rest.backoff import FREE, Backoff
 from appconfig_provider._rest.sync_tokens import SyncToken
 from appconfig_provider.models import Store
 from appconfig_provider.options import Options
 
-FIRST_BACKOFF = 30.0
-LONGEST_BACKOFF = 600.0
-
 MOST_DISCOVERED = 16
 """Names of DNS that are believed; each one more would shorten the time every endpoint gets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long something that failed is left alone: doubling, jittered, capped, reset by success.
-
-    The one implementation; it belongs to an endpoint, to DNS, or to a generation that was rejected.
-    """
-
-    failures: int = 0
-    until: float = -math.inf
-
-    def after_failure(
-        self, now: float, *, interval: float, jitter: float, at_least: float = 0.0
-    ) -> Backoff:
-        """Return the next, longer back-off; `jitter` is from 0 to 1, times are in seconds."""
-        failures = self.failures + 1
-        first = min(FIRST_BACKOFF, interval)
-        # The exponent is bounded because a float is: an outage may last for years.
-        pause = first * 2 ** min(failures - 1, 32) * (1 + jitter / 4)
-        return Backoff(failures, now + min(max(pause, at_least), LONGEST_BACKOFF))
-
-
-FREE = Backoff()
-"""The back-off of what did not fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +38,7 @@ class Fleet:
     """The endpoints of one store."""
 
     endpoints: tuple[Endpoint, ...]
-    discovery: Backoff = Backoff()
+    discovery: Backoff = FREE
     """When DNS may be asked for more; for ever closed where it has nothing to say."""
     last: str = ""
     """The endpoint that answered last."""

@@ -15,12 +15,12 @@ from appconfig_provider._engine.budgets import Budget, check_budget
 from appconfig_provider._engine.check import CONFIRMED, SAME, Found, check, same_pages
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
-from appconfig_provider._engine.fleet import FIRST_BACKOFF, Backoff
 from appconfig_provider._engine.generation import Generation, Held, Terms, build
 from appconfig_provider._engine.pages import moved
 from appconfig_provider._engine.rotation import Reading, Reads, anything_wanted, owing
 from appconfig_provider._engine.state import Attempt, Due, Rejected, State
 from appconfig_provider._plan import Plan, Steps, plan
+from appconfig_provider._rest.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._rest.failures import as_one
 from appconfig_provider.snapshot import ChangeSet, compare
 from appconfig_provider.trouble import public, told

@@ -18,6 +18,7 @@ from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.rotation import Reading, Reads, Secrets
 from appconfig_provider._engine.state import Attempt, State, first_timers
 from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
+from appconfig_provider._rest.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._rest.failures import OutOfTime, RequestFailed, as_one
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.trouble import EngineError, drop_frames, public
@@ -101,8 +102,10 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
     wanted = min(failure.retry_after or 0.0 for failure in answer.failures)
     if left < SHORTEST or wanted >= left:
         return None
-    late = min(30.0 * 2 ** min(attempt - 1, 32), 600.0)
-    window = next((pause for until, pause in _WINDOWS if elapsed < until), late)
+    window = next((pause for until, pause in _WINDOWS if elapsed < until), None)
+    if window is None:
+        late = Backoff(attempt - 1).after_failure(0.0, interval=FIRST_BACKOFF, jitter=0.0)
+        window = late.until
     # A short budget is not wasted on one long wait: half of what is left keeps time for a try.
     return max(wanted, min(window, left / 2))
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from appconfig_provider._engine.context import Instant, Secret
-from appconfig_provider._engine.fleet import Backoff, Fleet
+from appconfig_provider._engine.fleet import Fleet
 from appconfig_provider._engine.load import Content
+from appconfig_provider._rest.backoff import Backoff
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider._rest.tracing import Usage
 from appconfig_provider._settings.flags import Flag

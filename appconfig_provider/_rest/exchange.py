@@ -24,6 +24,7 @@ from appconfig_provider._plan import (
     ask,
     plan,
 )
+from appconfig_provider._rest.backoff import doubled
 from appconfig_provider._rest.failures import RequestFailed, refused
 from appconfig_provider._rest.responses import retry_after
 from appconfig_provider._rest.sync_tokens import (
@@ -175,4 +176,4 @@ def retry_pause(failure: RequestFailed, attempt: int, jitter: float) -> float:
     """Return the seconds before another attempt; `jitter` is from 0 to 1."""
     if failure.retry_after is not None:
         return failure.retry_after
-    return FIRST_PAUSE * 2.0**attempt * (1 + jitter / 4)
+    return doubled(FIRST_PAUSE, attempt + 1, jitter)

@@ -9,17 +9,17 @@ from itertools import count
 
 import pytest
 
-from appconfig_provider._engine.fleet import (  # type: ignore[attr-defined]  # SyncToken moved
+from appconfig_provider._engine.fleet import (
     MOST_DISCOVERED,
-    Backoff,
     Endpoint,
     Fleet,
-    SyncToken,
     first_fleet,
     host_of_endpoint,
     in_domain,
     trusted_domain,
 )
+from appconfig_provider._rest.backoff import Backoff
+from appconfig_provider._rest.sync_tokens import SyncToken
 from appconfig_provider.models import AccessKey, Store
 from appconfig_provider.options import Keywords
 

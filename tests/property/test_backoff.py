@@ -11,14 +11,9 @@ from appconfig_provider._engine.access import Turn
 from appconfig_provider._engine.budgets import Allowance, Budget
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
-from appconfig_provider._engine.fleet import (
-    FIRST_BACKOFF,
-    LONGEST_BACKOFF,
-    Backoff,
-    Fleet,
-    first_fleet,
-)
+from appconfig_provider._engine.fleet import Fleet, first_fleet
 from appconfig_provider._plan import Schedule, Steps, plan
+from appconfig_provider._rest.backoff import FIRST_BACKOFF, MAX_BACKOFF, Backoff
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
@@ -48,22 +43,22 @@ def test_a_back_off_is_never_early_and_never_past_the_cap(
     """The n-th wait is min(30 s, interval) · 2^(n-1), up to a quarter more, 600 s at most."""
     for place, waited in enumerate(pauses(jitters, interval, now)):
         wanted = min(FIRST_BACKOFF, interval) * 2**place
-        assert min(wanted, LONGEST_BACKOFF) - SLACK <= waited
-        assert waited <= min(wanted * 1.25, LONGEST_BACKOFF) + SLACK
+        assert min(wanted, MAX_BACKOFF) - SLACK <= waited
+        assert waited <= min(wanted * 1.25, MAX_BACKOFF) + SLACK
 
 
 @given(JITTERS, INTERVALS)
 def test_back_offs_grow_until_the_cap(jitters: list[float], interval: float) -> None:
     """Whatever chance says, each wait is longer than the one before, until it is the cap."""
     for before, after in pairwise(pauses(jitters, interval)):
-        assert after > before or before == after == LONGEST_BACKOFF
+        assert after > before or before == after == MAX_BACKOFF
 
 
 @given(INTERVALS, JITTER)
 def test_a_long_outage_stays_at_the_cap(interval: float, jitter: float) -> None:
     """Years of failures do not overflow: the wait stays 600 s."""
     backoff = Backoff(failures=10**6).after_failure(0.0, interval=interval, jitter=jitter)
-    assert backoff.until == LONGEST_BACKOFF
+    assert backoff.until == MAX_BACKOFF
 
 
 @given(JITTER, INTERVALS, ASKED, st.integers(0, 40))
@@ -74,7 +69,7 @@ def test_what_the_store_asks_for_is_waited_for_within_the_cap(
     begun = Backoff(failures)
     plain = begun.after_failure(0.0, interval=interval, jitter=jitter)
     told = begun.after_failure(0.0, interval=interval, jitter=jitter, at_least=asked)
-    assert told.until == min(max(plain.until, asked), LONGEST_BACKOFF)
+    assert told.until == min(max(plain.until, asked), MAX_BACKOFF)
 
 
 def test_a_fresh_back_off_is_over() -> None:

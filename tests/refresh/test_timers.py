@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from appconfig_provider._engine.context import Secret
-from appconfig_provider._engine.fleet import Backoff, Endpoint, Fleet
+from appconfig_provider._engine.fleet import Endpoint, Fleet
 from appconfig_provider._engine.load import Content
 from appconfig_provider._engine.state import Due, State, Timers, first_timers
+from appconfig_provider._rest.backoff import Backoff
 from appconfig_provider._rest.tracing import Usage
 from appconfig_provider.models import Explanation, Store
 from appconfig_provider.options import Keywords, Options

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from appconfig_provider._engine.context import Allowed, Secret
-from appconfig_provider._engine.fleet import Backoff
 from appconfig_provider._engine.rotation import (
     Asked,
     Reading,
@@ -22,6 +21,7 @@ from appconfig_provider._engine.rotation import (
 )
 from appconfig_provider._engine.secrets import Resolved, resolve
 from appconfig_provider._plan import AcquireToken, Effect, Invoke, Request, Response, Schedule, Send
+from appconfig_provider._rest.backoff import Backoff
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.simulation.run import Run
-from tests.simulation.scenario import FIRST_BACKOFF, LONGEST_BACKOFF, Scenario
+from tests.simulation.scenario import FIRST_BACKOFF, MAX_BACKOFF, Scenario
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Model:
         failures = self.backoffs.get(origin, (0, 0.0))[0] + 1
         first = min(FIRST_BACKOFF, self.scenario.interval)
         pause = first * 2 ** min(failures - 1, 32) * (1 + self.scenario.chance / 4)
-        pause = min(max(pause, run.wait.get(origin, 0.0)), LONGEST_BACKOFF)
+        pause = min(max(pause, run.wait.get(origin, 0.0)), MAX_BACKOFF)
         self.backoffs[origin] = (failures, run.last[origin] + pause)
 
     def forked(self, now: float) -> Model:

@@ -10,7 +10,7 @@ ENDPOINTS = tuple(f"https://{name}.azconfig.io" for name in ("one", "two", "thre
 READ_TIMEOUT = 3.0
 """Seconds; together with the equal connect timeout the time that a check may take."""
 LOAD_BUDGET = 20.0
-FIRST_BACKOFF, LONGEST_BACKOFF = 30.0, 600.0
+FIRST_BACKOFF, MAX_BACKOFF = 30.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tests.simulation.model import Model
 from tests.simulation.network import Network
 from tests.simulation.program import Program
 from tests.simulation.publishers import Publisher
-from tests.simulation.scenario import LONGEST_BACKOFF, draw
+from tests.simulation.scenario import MAX_BACKOFF, draw
 from tests.simulation.world import Mailbox, RuleBroken, World
 
 
@@ -153,7 +153,7 @@ class Stage:
     async def _settle(self, life: Life) -> None:
         """Refresh once, when any back-off is over: now what is served is what the store holds."""
         scenario, history = self.scenario, self.history
-        await self.world.pause(LONGEST_BACKOFF + scenario.push_delay + 10.0)
+        await self.world.pause(MAX_BACKOFF + scenario.push_delay + 10.0)
         await life.refresh()
         if life.closed:
             self.world.counts["settled closed"] += 1

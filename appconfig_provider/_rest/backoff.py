@@ -1,0 +1,44 @@
+"""How long something that failed is left alone: the one implementation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+FIRST_BACKOFF = 30.0
+MAX_BACKOFF = 600.0
+
+_MAX_DOUBLINGS = 32
+"""The exponent is bounded because a float is: an outage may last for years."""
+
+
+def doubled(first: float, failures: int, jitter: float) -> float:
+    """Return the pause after so many failures: doubled by each, and up to a quarter longer.
+
+    `first` is the pause after one failure, in seconds; `jitter` is from 0 to 1.
+    """
+    return first * 2.0 ** min(failures - 1, _MAX_DOUBLINGS) * (1 + jitter / 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The back-off of an endpoint, of DNS, of a secret, or of a generation that was rejected.
+
+    Doubling, jittered, capped, and reset by success.
+    """
+
+    failures: int = 0
+    until: float = -math.inf
+    """On the monotonic clock."""
+
+    def after_failure(
+        self, now: float, *, interval: float, jitter: float, at_least: float = 0.0
+    ) -> Backoff:
+        """Return the next, longer back-off; `jitter` is from 0 to 1, times are in seconds."""
+        failures = self.failures + 1
+        pause = doubled(min(FIRST_BACKOFF, interval), failures, jitter)
+        return Backoff(failures, now + min(max(pause, at_least), MAX_BACKOFF))
+
+
+FREE = Backoff()
+"""The back-off of what did not fail."""
