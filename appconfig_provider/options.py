@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from appconfig_provider import arguments
@@ -39,7 +40,17 @@ DEFAULT_INTERVAL = 30.0
 DEFAULT_STARTUP = 100.0
 DEFAULT_PUSH_DELAY = 30.0
 CONSISTENCIES = ("point_in_time",)
-SECRET_POLICIES = ("raise", "keep_last", "omit")
+
+
+class SecretPolicy(Enum):
+    """What becomes of a generation one of whose secrets cannot be read."""
+
+    RAISE = "raise"
+    """It is not published."""
+    KEEP_LAST = "keep_last"
+    """It is published with the last value of the secret."""
+    OMIT = "omit"
+    """It is published without the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +85,8 @@ class SecretOptions:
     """How Key Vault references are resolved."""
 
     vaults: Vaults = field(repr=False)
-    policy: str | None
-    """None leaves it to the moment: `raise` at start, `keep_last` afterwards."""
+    policy: SecretPolicy | None
+    """None means `raise` at start, `keep_last` afterwards."""
     interval: float | None
     """None when secrets are not rotated on their own."""
 
@@ -268,6 +279,9 @@ def _secrets(given: Keywords) -> SecretOptions:
     interval = given.secret_refresh_interval
     if interval is not None:
         interval = arguments.seconds("secret_refresh_interval", interval, 60.0, MIN_INTERVAL)
+    policy = arguments.choice(
+        "secret_policy", given.secret_policy, tuple(one.value for one in SecretPolicy)
+    )
     return SecretOptions(
         vaults=check_vaults(
             given.keyvault_credential,
@@ -275,7 +289,7 @@ def _secrets(given: Keywords) -> SecretOptions:
             given.secret_resolver,
             given.key_vault_options,
         ),
-        policy=arguments.choice("secret_policy", given.secret_policy, SECRET_POLICIES),
+        policy=None if policy is None else SecretPolicy(policy),
         interval=interval,
     )
 

@@ -67,4 +67,4 @@ class CurrentValues(Mapping[str, JsonValue]):
     @property
     def snapshot(self) -> ConfigurationSnapshot:
         """The current generation, for several reads that must agree and for `dict(...)`."""
-        return self._state.snapshot
+        return self._state.generation.snapshot

@@ -74,10 +74,12 @@ def _calls(
 
 def log_problems(state: State, before: State | None) -> None:
     """Warn once of each setting that could not be used as what it claims to be."""
-    known = before.problems if before else frozenset()
-    if state.problems is known:
+    known = before.generation.problems if before else frozenset()
+    if state.generation.problems is known:
         return
-    for problem in sorted(state.problems - known, key=lambda one: (one.key, one.label or "")):
+    for problem in sorted(
+        state.generation.problems - known, key=lambda one: (one.key, one.label or "")
+    ):
         key, label = quoted(problem.key), quoted(problem.label)
         logger.warning("setting %s (label %s) %s", key, label, printable(problem.told, MAX_MESSAGE))
 
@@ -89,7 +91,7 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
         "configuration version %d (loaded): %s and %s from %s; %s",
         snapshot.version,
         counted(len(snapshot), "key"),
-        counted(len(state.flags), "feature flag"),
+        counted(len(state.generation.flags), "feature flag"),
         state.attempt.endpoint,
         counted(requests, "request"),
     )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from traceback import walk_tb
-from typing import Any
+from typing import Any, NoReturn
 
 from appconfig_provider.texts import printable
 
@@ -28,6 +28,11 @@ MAX_FRAMES = 5
 _PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs 5 ms of every import
 _HANDLED = ("exc_type", "exc_value", "exc_traceback")
 _MARK = "_told_by_appconfig_provider"
+
+
+def assert_never(value: NoReturn) -> NoReturn:
+    """Say that a union has a case which nobody handles; a type checker says it before."""
+    raise AssertionError(f"{type(value).__name__} is handled nowhere")
 
 
 class EngineError(Exception):

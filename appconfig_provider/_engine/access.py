@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from appconfig_provider._engine.budgets import Budget
 from appconfig_provider._engine.context import Context
-from appconfig_provider._plan import AcquireToken, Plan, Steps, VerifyConnections, ask, plan
+from appconfig_provider._plan import AcquireToken, Plan, Signer, Steps, VerifyConnections, ask, plan
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
@@ -35,27 +35,49 @@ class Turn:
         self.session.deadline = self.budget.share(now, self.untried)
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What lets requests in at an endpoint."""
+
+    sign: Signer = field(repr=False)
+    token: Hidden | None = None
+    """None with an access key."""
+
+
 @plan
-def do_job(context: Context, store: Store, turn: Turn, job: Callable[[Turn], Plan[T]]) -> Steps[T]:
+def access_to(
+    context: Context,
+    store: Store,
+    refused: Access | None = None,
+    refusal: RequestFailed | None = None,
+) -> Steps[Access]:
+    """Return how requests to an endpoint are signed; not with what it has just refused."""
+    if store.access_key is not None:
+        return Access(access_key_signer(store.access_key))
+    token = yield from _token(context, store, refused.token if refused else None, refusal)
+    return Access(token_signer(token.text), token)
+
+
+@plan
+def do_job(
+    context: Context, store: Store, access: Access, turn: Turn, job: Callable[[Turn], Plan[T]]
+) -> Steps[T]:
     """Do the job at one endpoint; once more with a new token when the first one is refused."""
-    session, token = turn.session, None
+    session = turn.session
     refusal: RequestFailed | None = None
     while True:
-        if store.access_key is not None:
-            session.sign = access_key_signer(store.access_key)
-        else:
-            token = yield from _token(context, store, token, refusal)
-            session.sign = token_signer(token.text)
-        session.deadline = turn.budget.share(context.clock.monotonic(), turn.untried)
         try:
             return (yield from job(turn))
         except RequestFailed as failure:
             if not session.displaced and (yield from _displaced(session.origin, failure)):
                 session.displaced = True  # the driver uses new connections from now on
-                continue
-            if failure.status != 401 or token is None or refusal is not None:
+            elif failure.status != 401 or access.token is None or refusal is not None:
                 raise
-            refusal = failure
+            else:
+                refusal = failure
+                access = yield from access_to(context, store, access, refusal)
+                session.sign = access.sign
+        session.deadline = turn.budget.share(context.clock.monotonic(), turn.untried)
 
 
 @plan

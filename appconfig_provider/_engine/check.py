@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from appconfig_provider._engine.access import Turn
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.load import Content, lister, load_after, with_references
 from appconfig_provider._engine.pages import Lister, Selections, moved
-from appconfig_provider._engine.state import Due, Rejected, State
+from appconfig_provider._engine.state import Due, Reason, Rejected, State
 from appconfig_provider._engine.watch import read_sentinels
 from appconfig_provider._plan import Plan, Steps, VerifyConnections, ask, plan, together
 from appconfig_provider._rest.failures import RequestFailed
@@ -18,20 +19,35 @@ from appconfig_provider.trouble import EngineError
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the store said: content that moved and why it was loaded, or that it cannot be used."""
+class Unchanged:
+    """The store holds what is being served, though perhaps in other pages."""
+
+    content: Content
+    clears_rejection: bool = False
+    """True when something newer was rejected before and is gone now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The store holds something else, which was loaded."""
 
     content: Content
     sentinels: tuple[Sentinel, ...]
-    reason: str
-    refused: EngineError | None = None
+    """As they were before the content was read."""
+    reason: Reason
 
 
-SAME = "same"
-"""The reason of content that holds what is being served, though perhaps in other pages."""
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """The store holds something else, of which no generation can be made."""
 
-CONFIRMED = "confirmed"
-"""The same, where something newer was rejected before and is gone now."""
+    content: Content
+    sentinels: tuple[Sentinel, ...]
+    error: EngineError = field(repr=False)
+
+
+News: TypeAlias = "Changed | Unusable"
+Finding: TypeAlias = "Unchanged | Changed | Unusable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +62,7 @@ class _Listed:
 
 
 @plan
-def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Found]:
+def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> Steps[Finding]:
     """Ask everything that is due in one batch; return what was found.
 
     Pages are asked for by the ETags of what was loaded last, also when that was rejected. Whether
@@ -76,12 +92,12 @@ def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
             turn.begin_reload()
             return (yield from _reloaded(turn, options, due, state, listed.content, sentinels))
         if reader is None:
-            return Found(state.content, state.sentinels, SAME)
+            return Unchanged(state.content)
         return (yield from _moved(reader, state, listed, resting=resting))
     except RequestFailed:
         raise
     except EngineError as error:
-        return Found(listed.content, sentinels, "refused", refused=error)
+        return Unusable(listed.content, sentinels, error)
 
 
 @plan
@@ -92,7 +108,7 @@ def _reloaded(
     state: State,
     listed: Content,
     sentinels: tuple[Sentinel, ...],
-) -> Steps[Found]:
+) -> Steps[News]:
     """Load what belongs to sentinels that moved."""
     # One moment for all: flags that were listed before it was chosen are asked again.
     again = due.flags and options.selection.pinned
@@ -100,8 +116,9 @@ def _reloaded(
     last = Content() if turn.session.displaced else _loaded_last(state)
     known = replace(listed, settings=last.settings, references=last.references)
     loaded = yield from load_after(turn.session, options, sentinels, known, flags=again)
-    reason = "sentinel" if loaded.refused is None else "refused"
-    return Found(loaded.content, loaded.sentinels, reason, loaded.refused)
+    if loaded.refused is not None:
+        return Unusable(loaded.content, loaded.sentinels, loaded.refused)
+    return Changed(loaded.content, loaded.sentinels, Reason.SENTINEL)
 
 
 def _loaded_last(state: State) -> Content:
@@ -156,27 +173,28 @@ def _usable(listing: Plan[Selections]) -> Steps[Selections | EngineError]:
 
 
 @plan
-def _moved(reader: Lister, state: State, listed: _Listed, *, resting: bool) -> Steps[Found]:
+def _moved(reader: Lister, state: State, listed: _Listed, *, resting: bool) -> Steps[Finding]:
     """Return what the listed pages changed, if anything."""
     served, content, rejected = state.content, listed.content, state.rejected
     if listed.refused is not None:
-        return Found(content, state.sentinels, "refused", listed.refused)
+        return Unusable(content, state.sentinels, listed.refused)
     settings = moved(served.settings, content.settings)
     flags = moved(served.flags or (), content.flags or ())
     if not settings and not flags:
         gone = rejected is not None and _gone(rejected, served, listed)
-        return Found(content, state.sentinels, CONFIRMED if gone else SAME)
+        return Unchanged(content, clears_rejection=gone)
     if rejected is not None and resting:
         bad_settings = not settings or content.settings == rejected.content.settings
         if bad_settings and (not flags or content.flags == rejected.content.flags):
-            return Found(served, state.sentinels, SAME)
+            return Unchanged(served)
     refused: EngineError | None = None
     if settings:
         known = replace(content, references=_loaded_last(state).references)
         content, refused = yield from with_references(reader, known)
     yield from ask(VerifyConnections(reader.session.origin))
-    reason = "refused" if refused is not None else "page" if settings else "flag"
-    return Found(content, state.sentinels, reason, refused)
+    if refused is not None:
+        return Unusable(content, state.sentinels, refused)
+    return Changed(content, state.sentinels, Reason.PAGE if settings else Reason.FLAG)
 
 
 def _gone(rejected: Rejected, served: Content, listed: _Listed) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from appconfig_provider._engine.access import Turn, do_job
+from appconfig_provider._engine.access import Access, Turn, access_to, do_job
 from appconfig_provider._engine.budgets import Budget
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
@@ -163,22 +163,35 @@ def _attempt(
 ) -> Steps[Answered[T] | None]:
     """Try the job at one endpoint; None when it failed."""
     context, url = attempts.context, candidate.store.url
-    session = _session(attempts, candidate)
-    turn = Turn(session, attempts.budget, len(attempts.queue))
     attempts.broken_off = None
+    session: Session | None = None
     try:
-        result = yield from do_job(context, candidate.store, turn, job)
+        access = yield from access_to(context, candidate.store)
+        session = _session(attempts, candidate, access)
+        turn = Turn(session, attempts.budget, len(attempts.queue))
+        result = yield from do_job(context, candidate.store, access, turn, job)
     except RequestFailed as failure:
-        if failure.status in FAILED and context.options.network.retries and not session.alone:
-            attempts.broken_off = candidate
-        attempts.failures[url] = _in_words(failure, session, attempts.budget)
-        longer = _longer(context, candidate.backoff, failure)
-        # What an endpoint said before it failed was said all the same.
-        failed = replace(candidate, backoff=longer, tokens=session.tokens)
-        attempts.fleet = attempts.fleet.having(failed)
+        _note_failure(attempts, candidate, session, failure)
         return None
     fleet = attempts.fleet.having(_after(candidate, session), last=url)
     return Answered(result, fleet)
+
+
+def _note_failure(
+    attempts: _Round, candidate: Endpoint, session: Session | None, failure: RequestFailed
+) -> None:
+    """Remember that an attempt failed; there is no session where no token was to be had."""
+    context, url = attempts.context, candidate.store.url
+    tokens = candidate.tokens
+    if session is not None:
+        if failure.status in FAILED and context.options.network.retries and not session.alone:
+            attempts.broken_off = candidate
+        # What an endpoint said before it failed was said all the same.
+        tokens = session.tokens
+        failure = _in_words(failure, session, attempts.budget)
+    attempts.failures[url] = failure
+    longer = _longer(context, candidate.backoff, failure)
+    attempts.fleet = attempts.fleet.having(replace(candidate, backoff=longer, tokens=tokens))
 
 
 def _in_words(failure: RequestFailed, session: Session, budget: Budget) -> RequestFailed:
@@ -259,14 +272,14 @@ def _headers(attempts: _Round, candidate: Endpoint) -> Headers:
     return (*context.headers, ("correlation-context", value)) if value else context.headers
 
 
-def _session(attempts: _Round, endpoint: Endpoint) -> Session:
-    """Return the session of a turn, which has yet to be told how to sign and until when."""
-    context = attempts.context
+def _session(attempts: _Round, endpoint: Endpoint, access: Access) -> Session:
+    """Return the session of an attempt that begins now."""
+    context, now = attempts.context, attempts.context.clock.monotonic()
     return Session(
         origin=endpoint.store.url,
-        sign=None,
+        sign=access.sign,
         headers=_headers(attempts, endpoint),
-        deadline=-math.inf,
+        deadline=attempts.budget.share(now, len(attempts.queue)),
         patience=PATIENCE,
         retries=context.options.network.retries,
         clock=context.clock,

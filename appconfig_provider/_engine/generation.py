@@ -53,7 +53,7 @@ class WrongMapper(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Previous:
     """What an earlier generation had to work for, and the next may use again."""
 
     secrets: Secrets = field(default_factory=dict)
@@ -93,8 +93,8 @@ class Blame:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """Under which terms a generation is built."""
+class Limits:
+    """Within which limits a generation is built."""
 
     version: int
     reads: Reads
@@ -107,7 +107,9 @@ class Terms:
 
 
 @plan
-def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps[Generation]:
+def build(
+    context: Context, content: Content, previous: Previous, limits: Limits
+) -> Steps[Generation]:
     """Turn content into a generation.
 
     Raises:
@@ -118,17 +120,17 @@ def build(context: Context, content: Content, held: Held, terms: Terms) -> Steps
     if options.selection.mapper is None:
         winners = Winners(entries(content.settings, content.references, options.selection.prefixes))
     else:
-        winners = yield from _mapped(context, content, terms)
+        winners = yield from _mapped(context, content, limits)
     references = vault_references(winners.entries)
-    resolved = yield from resolve(context, references, held.secrets, terms.reads)
-    generation = _assembled(context, content, winners, resolved, held, terms)
+    resolved = yield from resolve(context, references, previous.secrets, limits.reads)
+    generation = _assembled(context, content, winners, resolved, previous, limits)
     if options.selection.validate is not None:
-        if context.clock.monotonic() >= terms.allowed.until:
-            raise OutOfTime(f"validate was not called, because {terms.allowed.told}")
+        if context.clock.monotonic() >= limits.allowed.until:
+            raise OutOfTime(f"validate was not called, because {limits.allowed.told}")
         try:
             yield from ask(Invoke(options.selection.validate, (generation.snapshot,)))
         except Exception:
-            terms.blame.told = "validate refused the new one, the old one stays"
+            limits.blame.told = "validate refused the new one, the old one stays"
             raise
     return generation
 
@@ -138,20 +140,20 @@ def _assembled(
     content: Content,
     winners: Winners,
     resolved: Resolved,
-    held: Held,
-    terms: Terms,
+    previous: Previous,
+    limits: Limits,
 ) -> Generation:
     """Put a generation together; on its own, so that no frame of `build` shows values."""
     options = context.options
     flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
-    values, problems, decoded = _values(winners.entries, held.decoded, resolved)
+    values, problems, decoded = _values(winners.entries, previous.decoded, resolved)
     if content.flags is not None:
         values[FEATURE_MANAGEMENT] = read_only(
             {"feature_flags": [to_value(flag) for flag in flags.values()]}
         )
     snapshot = make_snapshot(
         values,
-        version=terms.version,
+        version=limits.version,
         loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
         explain=partial(_explain, options, content, winners.made),
@@ -189,7 +191,7 @@ def _explain(options: Options, content: Content, made: Mapping[str, str], key: s
 
 
 @plan
-def _mapped(context: Context, content: Content, terms: Terms) -> Steps[Winners]:
+def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners]:
     """Show the mapper a private copy of each setting; what it leaves or returns counts.
 
     Every few milliseconds others may run, since all calls together would stop an event loop.
@@ -204,9 +206,9 @@ def _mapped(context: Context, content: Content, terms: Terms) -> Steps[Winners]:
     paused = context.clock.monotonic()
     for number, (before, setting) in enumerate(winners.items()):
         now = context.clock.monotonic()
-        if now >= terms.allowed.until:
+        if now >= limits.allowed.until:
             seen = f"{number} of {len(winners)} settings"
-            raise OutOfTime(f"configuration_mapper was shown {seen}, because {terms.allowed.told}")
+            raise OutOfTime(f"configuration_mapper was shown {seen}, because {limits.allowed.told}")
         if now - paused >= PAUSE_EVERY:
             yield from ask(Sleep(0.0))
             paused = now
@@ -215,7 +217,7 @@ def _mapped(context: Context, content: Content, terms: Terms) -> Steps[Winners]:
             answer = yield from ask(Invoke(mapper, (shown,)))
         except Exception:
             named = f"{quoted(setting.key)} (label {quoted(setting.label)})"
-            terms.blame.told = f"configuration_mapper failed on setting {named}"
+            limits.blame.told = f"configuration_mapper failed on setting {named}"
             raise
         if answer is DROP:
             continue

@@ -12,18 +12,27 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from appconfig_provider._engine.budgets import Budget, check_budget
-from appconfig_provider._engine.check import CONFIRMED, SAME, Found, check, same_pages
+from appconfig_provider._engine.check import (
+    Changed,
+    Finding,
+    News,
+    Unchanged,
+    Unusable,
+    check,
+    same_pages,
+)
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
-from appconfig_provider._engine.generation import Generation, Held, Terms, build
+from appconfig_provider._engine.generation import Generation, Limits, Previous, build
 from appconfig_provider._engine.pages import moved
 from appconfig_provider._engine.rotation import Reading, Reads, anything_wanted, owing
-from appconfig_provider._engine.state import Attempt, Due, Rejected, State
+from appconfig_provider._engine.state import Attempt, Due, Reason, Rejected, State
 from appconfig_provider._plan import Plan, Steps, plan
 from appconfig_provider._rest.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._rest.failures import as_one
+from appconfig_provider.options import SecretPolicy
 from appconfig_provider.snapshot import ChangeSet, compare
-from appconfig_provider.trouble import public, told
+from appconfig_provider.trouble import assert_never, public, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +53,12 @@ class Outcome:
 
 @plan
 def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
-    """Look at what is due, load what moved, and return the state that follows."""
+    """Check what is due, load what moved, and return the state that follows."""
     began = context.moment()
-    now = began.monotonic
-    due = state.what_is_due(now, force=force)
+    due = state.what_is_due(began.monotonic, force=force)
     attempt = state.attempt.again(began)
     budget = check_budget(context)
-    found: Found | None = None
+    news: News | None = None
     if due.store:
         try:
             answer = yield from _ask_the_store(context, state, due, budget, force=force)
@@ -62,20 +70,25 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
         if isinstance(answer, Exhausted):
             failed = _nobody_answered(context, replace(state, attempt=attempt), answer)
             return (yield from _without_store(context, failed, due, budget, force=force))
-        found = answer.result
         state = _answered(context, state, answer, due, attempt)
+        match answer.result:
+            case Unchanged(content):
+                state = state if content is state.content else replace(state, content=content)
+            case Changed() | Unusable() as news:
+                pass
+            case finding:
+                assert_never(finding)
     else:
-        state = replace(state.rearmed(now, context.options, due), attempt=attempt)
-    if found is not None and found.reason in {SAME, CONFIRMED}:
-        same, found = found.content, None
-        state = state if same is state.content else replace(state, content=same)
-    if found is None and not (due.secrets or due.owed):
-        return Outcome(state)
-    return (yield from _new_generation(context, state, found, due, budget))
+        state = replace(state.rearmed(began.monotonic, context.options, due), attempt=attempt)
+    if news is None:
+        if not (due.secrets or due.owed):
+            return Outcome(state)
+        news = Changed(state.content, state.sentinels, Reason.SECRET)
+    return (yield from _new_generation(context, state, news, due, budget))
 
 
 def _postponed(context: Context, state: State, due: Due) -> State:
-    """Return the state after an attempt that failed by itself; a pushed event stays wanted."""
+    """Return the state after an attempt that failed by itself; a pushed event stays pending."""
     later = context.clock.monotonic()
     following = state.rearmed(later, context.options, due)
     soon = later + min(FIRST_BACKOFF, context.options.refresh.interval)
@@ -87,9 +100,10 @@ def _postponed(context: Context, state: State, due: Due) -> State:
 
 def _ask_the_store(
     context: Context, state: State, due: Due, budget: Budget, *, force: bool
-) -> Plan[Answered[Found] | Exhausted]:
+) -> Plan[Answered[Finding] | Exhausted]:
     job = partial(check, context, state, due, force)
-    return first_answer(context, state.fleet, budget, job, usage=state.usage, force=force)
+    usage = state.generation.usage
+    return first_answer(context, state.fleet, budget, job, usage=usage, force=force)
 
 
 def _failed(state: State, error: Exception) -> Outcome:
@@ -106,17 +120,18 @@ def _nobody_answered(context: Context, state: State, answer: Exhausted) -> Outco
 
 
 def _answered(
-    context: Context, state: State, answer: Answered[Found], due: Due, attempt: Attempt
+    context: Context, state: State, answer: Answered[Finding], due: Due, attempt: Attempt
 ) -> State:
     """Return what is known now that somebody answered, before anything new is built of it."""
-    moment, reason = context.moment(), answer.result.reason
-    rejected = None if reason == CONFIRMED else state.rejected
+    moment, finding = context.moment(), answer.result
+    unchanged = isinstance(finding, Unchanged)
+    cleared = isinstance(finding, Unchanged) and finding.clears_rejection
+    rejected = None if cleared else state.rejected
     # An outage is over now; what was refused stands until something else is published.
     error = rejected.error if rejected else state.unread
     # What moved may be refused yet; and while something stands refused, nobody has confirmed the
     # generation being served.
-    confirmed = rejected is None and reason in {SAME, CONFIRMED}
-    success = moment if confirmed else attempt.success
+    success = moment if unchanged and rejected is None else attempt.success
     attempt = Attempt(attempt.last, success, error, answer.fleet.last, moment)
     return replace(
         state,
@@ -129,39 +144,38 @@ def _answered(
 
 @plan
 def _new_generation(
-    context: Context, state: State, found: Found | None, due: Due, budget: Budget
+    context: Context, state: State, news: News, due: Due, budget: Budget
 ) -> Steps[Outcome]:
-    """Build a generation from what was found, or from the old content with newer secrets."""
-    if found is None:
-        found = Found(state.content, state.sentinels, "secret")
-    terms = _terms(context, state, found, due, budget)
+    """Build a generation of what was found, or of the old content with newer secrets."""
+    limits = _limits(context, state, news, due, budget)
     try:
-        if found.refused is not None:
-            raise found.refused
-        generation = yield from build(context, found.content, _held(state), terms)
+        if isinstance(news, Unusable):
+            raise news.error
+        generation = yield from build(context, news.content, _previous(state), limits)
     except Exception as error:
-        rejected = _rejected(context, state, found, error)
-        if terms.blame.told:
-            rejected = replace(rejected, told=f"{terms.blame.told}: {rejected.told}")
-        return (yield from _the_rest(context, rejected, found, due, terms))
-    return _published(state, found, generation, due)
+        rejected = _rejected(context, state, news, error)
+        if limits.blame.told:
+            rejected = replace(rejected, told=f"{limits.blame.told}: {rejected.told}")
+        return (yield from _the_rest(context, rejected, news, due, limits))
+    return _published(state, news, generation, due)
 
 
 @plan
 def _without_store(
     context: Context, failed: Outcome, due: Due, budget: Budget, *, force: bool
 ) -> Steps[Outcome]:
-    """Do what was forced for secrets all the same, though no endpoint answered."""
+    """Read the secrets that were forced, though no endpoint answered."""
     if not (force and due.secrets):
         return failed
-    found = Found(failed.state.content, failed.state.sentinels, "outage")
-    terms = _terms(context, failed.state, found, due, budget)
-    return (yield from _the_rest(context, failed, found, due, terms))
+    state = failed.state
+    same = Changed(state.content, state.sentinels, Reason.FORCED)
+    limits = _limits(context, state, same, due, budget)
+    return (yield from _the_rest(context, failed, same, due, limits))
 
 
 @plan
 def _the_rest(
-    context: Context, failed: Outcome, found: Found, due: Due, terms: Terms
+    context: Context, failed: Outcome, news: News, due: Due, limits: Limits
 ) -> Steps[Outcome]:
     """Publish what has nothing to do with settings that were rejected.
 
@@ -170,78 +184,82 @@ def _the_rest(
     read for the rejected generation count; those that are not published stay owed.
     """
     state = failed.state
-    flags = state.content.flags if found.reason == "flag" else found.content.flags
+    flags = state.content.flags if _is(news, Reason.FLAG) else news.content.flags
     flags_moved = moved(state.content.flags or (), flags or ())
-    late = anything_wanted(state.secrets, terms.reads.reading, context.clock.monotonic())
-    if found.reason != "secret" and (flags_moved or late):
-        reason = "flag" if flags_moved else "secret"
-        rest = Found(replace(state.content, flags=flags), state.sentinels, reason)
+    held, reads = state.generation.secrets, limits.reads
+    late = anything_wanted(held, reads.reading, context.clock.monotonic())
+    if not _is(news, Reason.SECRET) and (flags_moved or late):
+        reason = Reason.FLAG if flags_moved else Reason.SECRET
+        rest = Changed(replace(state.content, flags=flags), state.sentinels, reason)
         with suppress(Exception):
-            generation = yield from build(context, rest.content, _held(state), terms)
+            generation = yield from build(context, rest.content, _previous(state), limits)
             rescued = _published(state, rest, generation, due)
             following = replace(rescued.state, attempt=state.attempt)
             return replace(failed, state=following, changes=rescued.changes)
-    secrets = owing(context, state.secrets, terms.reads)
-    return replace(failed, state=replace(state, secrets=secrets))
+    return replace(failed, state=state.having_secrets(owing(context, held, reads)))
 
 
-def _held(state: State) -> Held:
-    return Held(state.secrets, state.decoded)
+def _is(news: News, *reasons: Reason) -> bool:
+    return isinstance(news, Changed) and news.reason in reasons
 
 
-def _terms(context: Context, state: State, found: Found, due: Due, budget: Budget) -> Terms:
+def _previous(state: State) -> Previous:
+    return Previous(state.generation.secrets, state.generation.decoded)
+
+
+def _limits(context: Context, state: State, news: News, due: Due, budget: Budget) -> Limits:
     # What follows the load has what the load has left; secrets alone are a reload, too.
     budget.begin_reload(context.clock.monotonic())
-    policy = context.options.secrets.policy or "keep_last"
-    reads = Reads(budget.allowed, policy, _reading(state, found, due))
-    return Terms(state.snapshot.version + 1, reads)
+    policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
+    reads = Reads(budget.allowed, policy, _reading(state, news, due))
+    return Limits(state.snapshot.version + 1, reads)
 
 
-def _reading(state: State, found: Found, due: Due) -> Reading:
+def _reading(state: State, news: News, due: Due) -> Reading:
     """Return which secrets are read for what was found, whether it can be used or not."""
-    moved_on = found.reason == "sentinel" or found.sentinels != state.sentinels
+    moved_on = _is(news, Reason.SENTINEL) or news.sentinels != state.sentinels
     if moved_on or (due.secrets and due.forced):
         return Reading.EVERY
     if due.secrets:
         return Reading.HEALTHY
-    return Reading.AGED if found.reason in {"page", "refused"} else Reading.OWED
+    aged = isinstance(news, Unusable) or news.reason is Reason.PAGE
+    return Reading.AGED if aged else Reading.OWED
 
 
-def _published(state: State, found: Found, generation: Generation, due: Due) -> Outcome:
+def _published(state: State, news: Changed, generation: Generation, due: Due) -> Outcome:
+    before = state.generation
     changes = compare(
-        state.snapshot,
+        before.snapshot,
         generation.snapshot,
-        reason=due.cause or found.reason,
-        flags=(state.flags, generation.flags),
+        reason=(due.cause or news.reason).value,
+        flags=(before.flags, generation.flags),
     )
+    quiet = news.reason is Reason.SECRET and not changes
+    if quiet:
+        # The secrets were read and are the same: what readers hold stays the same object.
+        generation = replace(generation, snapshot=before.snapshot, values=before.values)
     following = replace(
         state,
-        content=found.content,
-        sentinels=found.sentinels,
-        flags=generation.flags,
-        secrets=generation.secrets,
-        decoded=generation.decoded,
-        problems=generation.problems,
-        usage=generation.usage,
+        generation=generation,
+        values=generation.values,
+        content=news.content,
+        sentinels=news.sentinels,
         unread=_unread(state, generation),
+        rejected=_still_rejected(state, news),
     )
-    following = replace(following, rejected=_still_rejected(state, found))
-    following = replace(following, attempt=_after(state, following, found))
-    if found.reason == "secret" and not changes:
-        return Outcome(following, error=generation.trouble)
-    published = replace(following, snapshot=generation.snapshot, values=generation.values)
-    return Outcome(published, changes, generation.trouble)
+    following = replace(following, attempt=_after(state, following, news))
+    return Outcome(following, None if quiet else changes, generation.trouble)
 
 
-def _still_rejected(state: State, found: Found) -> Rejected | None:
+def _still_rejected(state: State, news: Changed) -> Rejected | None:
     """Return what stands refused after something was published."""
     rejected = state.rejected
-    if rejected is None or found.reason in {"sentinel", "page"}:
+    if rejected is None or _is(news, Reason.SENTINEL, Reason.PAGE):
         return None
-    if found.reason != "flag":
+    if news.reason is not Reason.FLAG:
         return rejected
     # The pages of flags are remembered as they are now, so that they are asked for by their ETags.
-    newer = replace(rejected, content=replace(rejected.content, flags=found.content.flags))
+    newer = replace(rejected, content=replace(rejected.content, flags=news.content.flags))
     return None if rejected.only_flags else newer
 
 
@@ -251,26 +269,26 @@ def _unread(state: State, generation: Generation) -> Exception | None:
     return generation.trouble or (state.unread if failing else None)
 
 
-def _after(state: State, following: State, found: Found) -> Attempt:
+def _after(state: State, following: State, news: Changed) -> Attempt:
     """Return the attempt now that something was published: what stands, and what is confirmed."""
     attempt = following.attempt
-    if following.rejected is None and found.reason != "secret":
+    if following.rejected is None and news.reason is not Reason.SECRET:
         attempt = replace(attempt, success=attempt.answered)
     error = following.rejected.error if following.rejected else following.unread
-    if error is None and found.reason == "secret" and attempt.error is not state.unread:
+    if error is None and news.reason is Reason.SECRET and attempt.error is not state.unread:
         # Nothing was heard of the store: what it failed with has not been healed by a vault.
         return attempt
     return replace(attempt, error=error)
 
 
-def _rejected(context: Context, state: State, found: Found, error: Exception) -> Outcome:
+def _rejected(context: Context, state: State, news: News, error: Exception) -> Outcome:
     """Keep the old generation, and remember which one was refused."""
-    if found.reason == "secret":
+    if _is(news, Reason.SECRET):
         # The generation being served is as good as ever; only its secrets could not be renewed.
         failed = _failed(state, error)
         return replace(failed, state=replace(failed.state, unread=failed.error))
-    before, content, sentinels = state.rejected, found.content, found.sentinels
-    only_flags = found.reason == "flag"
+    before, content, sentinels = state.rejected, news.content, news.sentinels
+    only_flags = _is(news, Reason.FLAG)
     if only_flags and before is not None and not before.only_flags:
         # Settings that were refused before are refused still.
         content, sentinels = replace(before.content, flags=content.flags), before.sentinels

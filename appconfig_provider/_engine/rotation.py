@@ -16,6 +16,7 @@ from enum import Enum
 
 from appconfig_provider._engine.context import Allowed, Context, Secret
 from appconfig_provider._settings.references import UnresolvedReference
+from appconfig_provider.options import SecretPolicy
 
 SECRET_MIN_AGE = 60.0
 """Seconds for which a reload under watched pages trusts a secret that was just read."""
@@ -46,7 +47,7 @@ class Reads:
     """How secrets are read for one generation."""
 
     allowed: Allowed
-    policy: str
+    policy: SecretPolicy
     reading: Reading
     asked: Asked = field(default_factory=Asked)
 

@@ -19,6 +19,7 @@ from appconfig_provider._plan import Steps, plan
 from appconfig_provider._settings.layering import Problem, problem
 from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference, secret_of
+from appconfig_provider.options import SecretPolicy
 from appconfig_provider.vaults import SecretIdentifier
 
 _UNCONFIGURED = (
@@ -61,7 +62,7 @@ def resolve(
     vaults = context.options.secrets.vaults
     lenient = vaults.resolver is not None and not vaults.credential and not vaults.credentials
     references = _identified(settings, lenient=lenient)
-    if references.malformed and reads.policy != "omit":
+    if references.malformed and reads.policy is not SecretPolicy.OMIT:
         raise next(iter(references.malformed.values()))
     now, asked = context.clock.monotonic(), reads.asked
     queue = {
@@ -123,9 +124,9 @@ def _by_policy(references: _References, secrets: Secrets, reads: Reads) -> Resol
             told[key] = UnresolvedReference(
                 references.settings[key], secret.trouble, identifier.shown
             )
-        if secret.trouble and reads.policy == "omit":
+        if secret.trouble and reads.policy is SecretPolicy.OMIT:
             left_out.add(key)
-        elif secret.value is None or (failure is not None and reads.policy == "raise"):
+        elif secret.value is None or (failure is not None and reads.policy is SecretPolicy.RAISE):
             raise failure or told[key]
         else:
             values[key] = secret.value

@@ -13,7 +13,7 @@ from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
 from appconfig_provider._engine.fleet import first_fleet
-from appconfig_provider._engine.generation import Generation, Held, Terms, build
+from appconfig_provider._engine.generation import Generation, Limits, Previous, build
 from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.rotation import Reading, Reads, Secrets
 from appconfig_provider._engine.state import Attempt, State, first_timers
@@ -21,6 +21,7 @@ from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
 from appconfig_provider._rest.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._rest.failures import OutOfTime, RequestFailed, as_one
 from appconfig_provider._settings.references import UnresolvedReference
+from appconfig_provider.options import SecretPolicy
 from appconfig_provider.trouble import EngineError, drop_frames, public
 
 logger = logging.getLogger("appconfig_provider")
@@ -118,15 +119,10 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
         drop_frames(generation.trouble)
     moment = context.moment()
     return State(
-        snapshot=generation.snapshot,
+        generation=generation,
         values=generation.values,
         content=content,
         sentinels=answer.result.sentinels,
-        flags=generation.flags,
-        secrets=generation.secrets,
-        decoded=generation.decoded,
-        problems=generation.problems,
-        usage=generation.usage,
         fleet=answer.fleet,
         timers=first_timers(moment.monotonic, context.options),
         attempt=Attempt(moment, moment, generation.trouble, answer.fleet.last),
@@ -138,12 +134,12 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
 def _first_generation(context: Context, content: Content, allowed: Allowed) -> Steps[Generation]:
     """Build the first generation; a vault in passing trouble is asked again, the store is not."""
     options = context.options
-    policy = options.secrets.policy or "raise"
+    policy = options.secrets.policy or SecretPolicy.RAISE
     read: Secrets = {}
     while True:
         reads = Reads(allowed, policy, Reading.OWED)
         try:
-            return (yield from build(context, content, Held(read), Terms(1, reads)))
+            return (yield from build(context, content, Previous(read), Limits(1, reads)))
         except OutOfTime as failure:
             raise NotInTime("not loaded in time", (failure,)) from failure
         except UnresolvedReference as failure:

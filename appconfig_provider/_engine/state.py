@@ -10,18 +10,29 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
-from appconfig_provider._engine.context import Instant, Secret
+from appconfig_provider._engine.context import Instant
 from appconfig_provider._engine.fleet import Fleet
+from appconfig_provider._engine.generation import Generation
 from appconfig_provider._engine.load import Content
+from appconfig_provider._engine.rotation import Secrets
 from appconfig_provider._rest.backoff import Backoff
 from appconfig_provider._rest.responses import Sentinel
-from appconfig_provider._rest.tracing import Usage
-from appconfig_provider._settings.flags import Flag
-from appconfig_provider._settings.layering import Decoded, Problem
 from appconfig_provider.models import JsonValue
 from appconfig_provider.options import Options
 from appconfig_provider.snapshot import ConfigurationSnapshot
+
+
+class Reason(Enum):
+    """Why a generation was loaded; the values are what `ChangeSet.reason` shows."""
+
+    SENTINEL = "sentinel"
+    PAGE = "page"
+    FLAG = "flag"
+    SECRET = "secret"  # noqa: S105 - the word, not one
+    PUSH = "push"
+    FORCED = "forced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +96,8 @@ class Due:
     """True when every secret without a version is to be read."""
     owed: bool = False
     """True when some secret is owed and may be read now."""
-    cause: str = ""
-    """Why, where it is not simply time: `push` or `forced`."""
+    cause: Reason | None = None
+    """Why, where it is not simply time: `PUSH` or `FORCED`."""
     forced: bool = False
     """True when back-offs do not count."""
 
@@ -100,24 +111,24 @@ class Due:
 class State:
     """One generation and everything that belongs to it."""
 
-    snapshot: ConfigurationSnapshot
+    generation: Generation
+    """What is being served."""
     values: Mapping[str, JsonValue] = field(repr=False)
-    """The snapshot's items as an exact dict, which CPython reads twice as fast as a subclass."""
+    """The values of the generation, for readers: one attribute less on the way to each value."""
     content: Content = field(repr=False)
     sentinels: tuple[Sentinel, ...]
     """As read *before* the data, one per watched key."""
-    flags: Mapping[str, Flag] = field(repr=False)
-    secrets: Mapping[str, Secret]
-    decoded: Decoded = field(repr=False)
-    """What texts were decoded to; the next generation uses it again."""
-    problems: frozenset[Problem]
-    usage: Usage
     fleet: Fleet
     timers: Timers
     rejected: Rejected | None = None
     attempt: Attempt = Attempt()
     unread: Exception | None = None
     """Why secrets that are owed could not be renewed, as the user was told; None: none failed."""
+
+    @property
+    def snapshot(self) -> ConfigurationSnapshot:
+        """The snapshot being served."""
+        return self.generation.snapshot
 
     @property
     def errors(self) -> tuple[Exception, ...]:
@@ -145,18 +156,18 @@ class State:
 
         The interval and the debts are about the same secrets: each would ask a vault in trouble.
         """
-        if not self.secrets:
+        secrets = self.generation.secrets
+        if not secrets:
             return self.timers.secrets
-        live = [one for one in self.secrets.values() if not one.fixed or one.value is None]
+        live = [one for one in secrets.values() if not one.fixed or one.value is None]
         failing = bool(live) and all(one.backoff.failures for one in live)
         return max(self.timers.secrets, self.owed_at) if failing else self.timers.secrets
 
     @property
     def owed_at(self) -> float:
         """When the first secret that is owed is to be read; infinite when none is owed."""
-        if not self.secrets:
-            return math.inf
-        return min(secret.due for secret in self.secrets.values())
+        secrets = self.generation.secrets
+        return min(secret.due for secret in secrets.values()) if secrets else math.inf
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
         """Return what a refresh has to look at; `force` is everything that is looked at at all."""
@@ -173,15 +184,19 @@ class State:
         owed = self.owed_at <= now
         due = (timers.settings, timers.flags, self.secrets_at)
         on_time = owed or any(passed(timer) for timer in due)
-        changing = any(not secret.fixed for secret in self.secrets.values())
+        changing = any(not secret.fixed for secret in self.generation.secrets.values())
         return Due(
             settings=free and wanted(timers.settings, sooner=pushed),
             flags=free and wanted(timers.flags, sooner=pushed),
             secrets=wanted(self.secrets_at, sooner=False) or (force and changing),
             owed=owed,
-            cause="" if on_time else "push" if pushed else "forced",
+            cause=None if on_time else Reason.PUSH if pushed else Reason.FORCED,
             forced=force,
         )
+
+    def having_secrets(self, secrets: Secrets) -> State:
+        """Return the state whose generation has these secrets, which changes no value of it."""
+        return replace(self, generation=replace(self.generation, secrets=secrets))
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
         """Return the state with the timers of what was looked at started anew."""

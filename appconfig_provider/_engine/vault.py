@@ -18,6 +18,7 @@ from appconfig_provider._plan import (
     Invoke,
     Request,
     Response,
+    Signer,
     Steps,
     ask,
     plan,
@@ -191,8 +192,7 @@ def _from_vault(job: _Job, secret: SecretIdentifier) -> Steps[str]:
 def _with_token(job: _Job, secret: SecretIdentifier, token: Hidden | Exception) -> Steps[str]:
     if isinstance(token, Exception):
         raise token
-    session = _session(job, secret)
-    session.sign = token_signer(token.text)
+    session = _session(job, secret, token_signer(token.text))
     try:
         response = yield from exchange(session, _request(secret), frozenset({200}))
     except RequestFailed as failure:
@@ -219,12 +219,12 @@ def _name_in(address: str) -> str:
     return address.partition("/secrets/")[2].partition("/")[0].lower()
 
 
-def _session(job: _Job, secret: SecretIdentifier) -> Session:
+def _session(job: _Job, secret: SecretIdentifier, sign: Signer | None = None) -> Session:
     context = job.context
     agent = tuple(pair for pair in context.headers if pair[0] == "user-agent")
     return Session(
         origin=secret.vault,
-        sign=lambda _request, _now: (),
+        sign=sign,
         headers=agent,
         deadline=job.allowed.until,
         patience=PATIENCE,

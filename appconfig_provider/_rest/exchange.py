@@ -63,6 +63,7 @@ class Session:
 
     origin: str
     sign: Signer | None = field(repr=False)
+    """None sends requests unsigned."""
     headers: Headers = field(repr=False)
     deadline: float
     """On the monotonic clock; a refresh that finds work moves it."""

@@ -118,7 +118,7 @@ def test_a_refresh_deep_in_a_program_changes_nothing_but_what_changed(
         assert config.snapshot is not before
         assert config.snapshot == {**before, "s": "3"}
         assert not isinstance(config.snapshot["deep"], str)
-        changes: Any = config.provider._state.problems
+        changes: Any = config.provider._state.generation.problems
         assert not changes
 
 

@@ -268,7 +268,7 @@ def test_what_is_no_json_is_tried_once(
             assert config.refresh(force=True)
             assert config.snapshot["a"] == config.snapshot["b"] == broken
         assert tried == [broken]
-        problems = config.provider._state.problems
+        problems = config.provider._state.generation.problems
         assert {one.key for one in problems} == {"a", "b"}
 
 

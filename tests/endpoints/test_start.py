@@ -289,7 +289,7 @@ def test_a_secret_that_the_policy_makes_up_for_is_told_with_the_load() -> None:
     assert dict(state.snapshot) == {"a": "secret a"}
     assert isinstance(state.attempt.error, KeyVaultReferenceError)
     assert state.unread is state.attempt.error
-    assert [problem.key for problem in state.problems] == ["b"]
+    assert [problem.key for problem in state.generation.problems] == ["b"]
     kept: BaseException | None = state.unread
     while kept is not None:
         assert kept.__traceback__ is None, "what is kept holds no frames"

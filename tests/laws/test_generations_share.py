@@ -152,7 +152,7 @@ def test_what_is_gone_is_not_held(load: Loader, store: Emulator) -> None:
         for key in TYPED[1:]:
             store.delete(key)
         assert config.refresh(force=True)
-        decoded: Mapping[str, object] = config.provider._state.decoded
+        decoded: Mapping[str, object] = config.provider._state.generation.decoded
         assert list(decoded.values()) == [config.snapshot[TYPED[0]]]
 
 

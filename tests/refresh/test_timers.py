@@ -11,8 +11,9 @@ import pytest
 
 from appconfig_provider._engine.context import Secret
 from appconfig_provider._engine.fleet import Endpoint, Fleet
+from appconfig_provider._engine.generation import Generation
 from appconfig_provider._engine.load import Content
-from appconfig_provider._engine.state import Due, State, Timers, first_timers
+from appconfig_provider._engine.state import Due, Reason, State, Timers, first_timers
 from appconfig_provider._rest.backoff import Backoff
 from appconfig_provider._rest.tracing import Usage
 from appconfig_provider.models import Explanation, Store
@@ -49,16 +50,20 @@ def fleet(*until: float) -> Fleet:
 
 def state(timers: Timers, *, free_at: float = -NEVER, secrets: tuple[Secret, ...] = ()) -> State:
     """Return a state of which only timers, back-off and secrets matter."""
-    return State(
+    generation = Generation(
         snapshot=SNAPSHOT,
         values={},
-        content=Content(),
-        sentinels=(),
         flags={},
         secrets={str(number): secret for number, secret in enumerate(secrets)},
         decoded={},
         problems=frozenset(),
         usage=Usage(),
+    )
+    return State(
+        generation=generation,
+        values={},
+        content=Content(),
+        sentinels=(),
         fleet=fleet(free_at, free_at + 1000),
         timers=timers,
     )
@@ -96,7 +101,7 @@ def test_a_refresh_is_due_with_the_first_timer_that_can_be_followed(
 
 
 WATCHING = Timers(settings=30.0, flags=40.0, secrets=50.0)
-NOTHING = Due(settings=False, flags=False, secrets=False, cause="forced")
+NOTHING = Due(settings=False, flags=False, secrets=False, cause=Reason.FORCED)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +118,11 @@ NOTHING = Due(settings=False, flags=False, secrets=False, cause="forced")
         (state(WATCHING, free_at=45.0), 45.0, Due(settings=True, flags=True, secrets=False)),
         (state(WATCHING, free_at=99.0), 50.0, Due(settings=False, flags=False, secrets=True)),
         (state(replace(WATCHING, push=5.0)), 5.0,
-         Due(settings=True, flags=True, secrets=False, cause="push")),
+         Due(settings=True, flags=True, secrets=False, cause=Reason.PUSH)),
         (state(replace(WATCHING, push=5.0)), 4.9, NOTHING),
         (state(replace(WATCHING, push=5.0)), 30.0, Due(settings=True, flags=True, secrets=False)),
-        (state(replace(WATCHING, push=5.0), free_at=9.0), 5.0, replace(NOTHING, cause="push")),
-        (state(Timers(push=5.0)), 5.0, replace(NOTHING, cause="push")),
+        (state(replace(WATCHING, push=5.0), free_at=9.0), 5.0, replace(NOTHING, cause=Reason.PUSH)),
+        (state(Timers(push=5.0)), 5.0, replace(NOTHING, cause=Reason.PUSH)),
         (state(Timers(), secrets=(OWED,)), 14.9, NOTHING),
         (state(Timers(), secrets=(OWED,)), 15.0,
          Due(settings=False, flags=False, secrets=False, owed=True)),
@@ -134,14 +139,14 @@ def test_what_has_come_due_is_asked_and_nothing_else(
     ("found", "expected"),
     [
         (state(WATCHING, free_at=99.0),
-         Due(settings=True, flags=True, secrets=True, cause="forced")),
+         Due(settings=True, flags=True, secrets=True, cause=Reason.FORCED)),
         (state(Timers(settings=30.0)), Due(settings=True, flags=False, secrets=False,
-                                           cause="forced")),
+                                           cause=Reason.FORCED)),
         (state(Timers()), NOTHING),
         (state(Timers(), secrets=(Secret("x", 0.0),)), replace(NOTHING, secrets=True)),
         (state(Timers(), secrets=(Secret("x", 0.0, fixed=True),)), NOTHING),
         (state(replace(WATCHING, push=1.0)),
-         Due(settings=True, flags=True, secrets=True, cause="push")),
+         Due(settings=True, flags=True, secrets=True, cause=Reason.PUSH)),
     ],
 )  # fmt: skip
 def test_force_asks_for_all_that_is_watched_now(found: State, expected: Due) -> None:

@@ -26,7 +26,7 @@ from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._settings.records import Setting
 from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import HttpResponseError
-from appconfig_provider.options import Keywords
+from appconfig_provider.options import Keywords, SecretPolicy
 from appconfig_provider.testing import FakeClock, StaticCredential
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, status
 
@@ -101,7 +101,9 @@ def resolved(
     vaults = keywords or {"keyvault_credential": StaticCredential()}
     options = Keywords(connection_string=CONNECTION, retry_total=0, **vaults).checked()
     context = context_for(driver.clock, options, random=1.0)
-    reads = Reads(Allowed(driver.clock.monotonic() + 100, "the time"), policy, reading)
+    reads = Reads(
+        Allowed(driver.clock.monotonic() + 100, "the time"), SecretPolicy(policy), reading
+    )
     return driver.run(resolve(context, settings, held or {}, reads))
 
 
@@ -184,7 +186,9 @@ def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
     options = Keywords(
         connection_string=CONNECTION, keyvault_credential=StaticCredential()
     ).checked()
-    reads = Reads(Allowed(driver.clock.monotonic() + 100, "the time"), "raise", Reading.OWED)
+    reads = Reads(
+        Allowed(driver.clock.monotonic() + 100, "the time"), SecretPolicy.RAISE, Reading.OWED
+    )
     plan = resolve(context_for(driver.clock, options), references("x", "y"), {}, reads)
     schedule = Schedule(plan)
     waiting = schedule.start()
@@ -392,7 +396,7 @@ def test_how_many_secrets_are_asked_for_at_once(keywords: dict[str, Any], most: 
     settings = {str(number): reference(f"secret {number}") for number in range(40)}
     options = Keywords(connection_string=CONNECTION, **keywords).checked()
     context = context_for(FakeClock(), options)
-    reads = Reads(Allowed(math.inf, "the time"), "raise", Reading.OWED)
+    reads = Reads(Allowed(math.inf, "the time"), SecretPolicy.RAISE, Reading.OWED)
     schedule = Schedule(resolve(context, settings, {}, reads))
     waiting, widest, calls = schedule.start(), 0, 0
     while waiting:
@@ -411,7 +415,7 @@ def test_nothing_is_asked_once_the_time_is_used_up() -> None:
     driver = Driver()
     options = Keywords(connection_string=CONNECTION, secret_resolver=str).checked()
     now = driver.clock.monotonic()
-    reads = Reads(Allowed(now, "the time of a reload (30 s)"), "raise", Reading.OWED)
+    reads = Reads(Allowed(now, "the time of a reload (30 s)"), SecretPolicy.RAISE, Reading.OWED)
     plan = resolve(context_for(driver.clock, options), references("x"), {}, reads)
     with pytest.raises(UnresolvedReference, match="the time of a reload") as caught:
         driver.run(plan)
@@ -472,7 +476,7 @@ def test_what_was_not_published_stays_owed() -> None:
     failure = UnresolvedReference(reference(url("b")), "the vault is down", url("b"))
     failure.retry_after = 90.0
     asked = Asked(found={"a": Secret("new", now)}, failed={"b": failure})
-    reads = Reads(Allowed(now + 30, "the time"), "keep_last", Reading.AGED, asked)
+    reads = Reads(Allowed(now + 30, "the time"), SecretPolicy.KEEP_LAST, Reading.AGED, asked)
     secrets = {
         "a": Secret("old", now - 60),
         "b": Secret("old", now - 60, backoff=Backoff(1, 0.0), trouble="before"),

@@ -205,7 +205,7 @@ def test_a_setting_that_is_no_json_is_told_and_served_as_text() -> None:
     """The problem names key and label, and never repeats the text."""
     state = loaded({**JSON, "value": "{hunter2"}, HOST)
     assert state.snapshot["json"] == "{hunter2"
-    (problem,) = state.problems
+    (problem,) = state.generation.problems
     assert (problem.key, problem.label) == ("json", None)
     assert "is no JSON" in problem.told
     assert "hunter2" not in problem.told
@@ -244,9 +244,9 @@ def test_problems_are_those_of_the_generation_that_is_served() -> None:
     """They come with a setting that is broken, and go with it."""
     store = Store(HOST, JSON)
     state = store.load()
-    assert not state.problems
+    assert not state.generation.problems
     for text, problems in (("{", 1), ("{}", 0)):
         store.items[1] = {**JSON, "value": text}
         store.driver.clock.advance(60)
         state = store.driver.run(refresh(store.context, state, force=False)).state
-        assert len(state.problems) == problems
+        assert len(state.generation.problems) == problems

@@ -66,7 +66,10 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
         left = run.turns[len(run.origins) :]
         life.rule(not left, f"nobody answered, and {left} were not asked")
     if outcome.changes is None:
-        life.rule(after.snapshot is before.snapshot, "what is not published is not swapped in")
+        life.rule(
+            after.snapshot is before.snapshot,
+            "what is not published is not swapped in",
+        )
     else:
         life.rule(answered, "nothing is published that no endpoint answered for")
         ordered = after.snapshot.version == before.snapshot.version + 1
