@@ -148,10 +148,13 @@ def test_what_nobody_asked_for_is_never_an_answer(load: Loader, way: str, stray:
 
 @pytest.mark.parametrize("way", ["direct", "TLS"])
 @pytest.mark.parametrize("stray", ["304", "garbage"])
-def test_what_came_after_the_next_request_heals_at_the_next_check(
+def test_what_came_after_the_next_request_heals_once_the_server_is_well(
     load: Loader, way: str, stray: str
 ) -> None:
-    """What comes too late to be told from an answer is found out, and everything is read anew."""
+    """What comes too late to be told from an answer is found out, and everything is read anew.
+
+    On a busy machine an answer may be on its way still when the next check begins, and spoil that.
+    """
     with scene(way, pages=12) as here:
         keywords = here.keywords | {"replicas": [], "startup_timeout": 20, "read_timeout": 5}
         with load(**keywords) as config:
@@ -160,7 +163,10 @@ def test_what_came_after_the_next_request_heals_at_the_next_check(
                 here.server.behind, here.server.late = STRAY[stray], 0.002
                 config.refresh(force=True)
                 here.server.behind, here.server.late = b"", 0.0
-                config.refresh(force=True)
+                healed = (
+                    config.refresh(force=True) or config.status.last_error is None for _ in range(3)
+                )
+                assert any(healed), config.status.last_error
                 assert set(config.snapshot.values()) == {f"v{number}"}
                 assert len(config.snapshot) == 13
                 assert config.status.last_error is None
