@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from appconfig_provider._engine.refresh import Outcome
 from appconfig_provider._engine.state import State
-from appconfig_provider._plan import Invoke, Steps, ask, plan
+from appconfig_provider._plan import Invoke, Steps, perform, plan
 from appconfig_provider._settings.layering import Pages, in_order, trim
 from appconfig_provider.callbacks import Callback, Subscription
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
@@ -45,7 +45,7 @@ def call_back(telling: Telling) -> Steps[None]:
     try:
         for callback, news in telling.calls:
             try:
-                yield from ask(Invoke(callback.function, callback.arguments(news)))
+                yield from perform(Invoke(callback.function, callback.arguments(news)))
             except Exception as error:
                 name = name_of(callback.function)
                 logger.error("the callback %s failed: %s", name, told(error))  # noqa: TRY400 - no text

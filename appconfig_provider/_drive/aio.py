@@ -41,13 +41,13 @@ from appconfig_provider._plan import (
     Effect,
     Failure,
     Invoke,
+    Pending,
     Plan,
     ResolveSrv,
     Response,
     Schedule,
     Send,
     Sleep,
-    Ticket,
     VerifyConnections,
 )
 from appconfig_provider._rest.exchange import MAX_LANES
@@ -115,13 +115,13 @@ class AsyncDriver:
     async def _run(self, schedule: Schedule[T], home: _Home) -> T:
         home.connections.begin()
         try:
-            tickets = schedule.start()
-            while tickets:
-                if len(tickets) == 1:
-                    (ticket,) = tickets
-                    tickets = schedule.answer(ticket, await self._attempt(ticket.effect, home))
+            effects = schedule.start()
+            while effects:
+                if len(effects) == 1:
+                    (pending,) = effects
+                    effects = schedule.answer(pending, await self._attempt(pending.effect, home))
                 else:
-                    tickets = await self._side_by_side(schedule, tickets, home)
+                    effects = await self._side_by_side(schedule, effects, home)
             return schedule.result()
         finally:
             home.connections.end()
@@ -151,34 +151,34 @@ class AsyncDriver:
         return self._homes[loop]
 
     async def _side_by_side(
-        self, schedule: Schedule[T], tickets: list[Ticket], home: _Home
-    ) -> list[Ticket]:
+        self, schedule: Schedule[T], effects: list[Pending], home: _Home
+    ) -> list[Pending]:
         """Perform several effects at once; return when at most one is left to do."""
-        under_way: dict[asyncio.Task[_Done | None], Ticket] = {}
+        under_way: dict[asyncio.Task[_Done | None], Pending] = {}
         try:
-            while under_way or len(tickets) > 1:
-                for ticket in tickets:
-                    under_way[asyncio.create_task(self._queued(ticket, home))] = ticket
+            while under_way or len(effects) > 1:
+                for pending in effects:
+                    under_way[asyncio.create_task(self._queued(pending, home))] = pending
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                tickets = []
+                effects = []
                 for task in done:
                     done_one = None if task.cancelled() else task.result()
                     outcome = None if done_one is None else done_one.outcome
-                    tickets += schedule.answer(under_way.pop(task), outcome)
+                    effects += schedule.answer(under_way.pop(task), outcome)
                     del outcome  # it may be a secret, and frames are shown by error trackers
-                tickets = [ticket for ticket in tickets if not ticket.void]
-                for task, ticket in under_way.items():
-                    if ticket.void:
+                effects = [pending for pending in effects if not pending.void]
+                for task, pending in under_way.items():
+                    if pending.void:
                         task.cancel()
-            return tickets
+            return effects
         finally:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _queued(self, ticket: Ticket, home: _Home) -> _Done | None:
+    async def _queued(self, pending: Pending, home: _Home) -> _Done | None:
         async with home.free:
-            return None if ticket.void else _Done(await self._attempt(ticket.effect, home))
+            return None if pending.void else _Done(await self._attempt(pending.effect, home))
 
     async def _attempt(self, effect: Effect[object], home: _Home) -> object:
         """Perform an effect; an exception is an outcome, a cancellation is not."""

@@ -41,13 +41,13 @@ from appconfig_provider._plan import (
     Effect,
     Failure,
     Invoke,
+    Pending,
     Plan,
     ResolveSrv,
     Response,
     Schedule,
     Send,
     Sleep,
-    Ticket,
     VerifyConnections,
 )
 from appconfig_provider._rest.exchange import MAX_LANES
@@ -89,13 +89,13 @@ class SyncDriver:
         self._connections.begin()
         schedule = Schedule(plan)
         try:
-            tickets = schedule.start()
-            while tickets:
-                if len(tickets) == 1:
-                    (ticket,) = tickets
-                    tickets = schedule.answer(ticket, self.attempt(ticket.effect))
+            effects = schedule.start()
+            while effects:
+                if len(effects) == 1:
+                    (pending,) = effects
+                    effects = schedule.answer(pending, self.attempt(pending.effect))
                 else:
-                    tickets = self._side_by_side(schedule, tickets)
+                    effects = self._side_by_side(schedule, effects)
             return schedule.result()
         finally:
             schedule.close()
@@ -114,18 +114,18 @@ class SyncDriver:
         if self._own is not None:
             self._own.close()
 
-    def _side_by_side(self, schedule: Schedule[T], tickets: list[Ticket]) -> list[Ticket]:
+    def _side_by_side(self, schedule: Schedule[T], effects: list[Pending]) -> list[Pending]:
         """Perform several effects at once; return when at most one is left to do."""
         crew = _Crew(self.attempt)
         try:
-            while crew.busy or len(tickets) > 1:
-                crew.hand_out(tickets)
-                tickets = schedule.answer(*crew.next_answer())
+            while crew.busy or len(effects) > 1:
+                crew.hand_out(effects)
+                effects = schedule.answer(*crew.next_answer())
         except BaseException:
             crew.dismiss(wait=False)
             raise
         crew.dismiss(wait=True)
-        return tickets
+        return effects
 
     def attempt(self, effect: Effect[object]) -> object:
         """Perform an effect; an exception is an outcome."""
@@ -212,27 +212,27 @@ class _Crew:
     def __init__(self, attempt: Callable[[Effect[object]], object]) -> None:
         self._attempt = attempt
         # Looked up when they are made: gevent may have replaced them since the import.
-        self._work: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[Ticket, object]] = queue.SimpleQueue()
-        self._own: deque[Ticket] = deque()
+        self._work: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Pending, object]] = queue.SimpleQueue()
+        self._own: deque[Pending] = deque()
         self._threads: list[threading.Thread] = []
         self._limit = MAX_LANES
         self.busy = 0
         """Effects handed out and not answered yet."""
 
-    def hand_out(self, tickets: list[Ticket]) -> None:
+    def hand_out(self, effects: list[Pending]) -> None:
         """Give effects to threads; the user's functions stay with the caller's own."""
-        for ticket in tickets:
+        for pending in effects:
             self.busy += 1
-            if isinstance(ticket.effect, Invoke):
-                self._own.append(ticket)
+            if isinstance(pending.effect, Invoke):
+                self._own.append(pending)
                 continue
             if len(self._threads) < min(self.busy, self._limit):
                 self._start_another()
             if self._threads:
-                self._work.put(ticket)
+                self._work.put(pending)
             else:
-                self._own.append(ticket)
+                self._own.append(pending)
 
     def _start_another(self) -> None:
         thread = threading.Thread(target=self._labour, daemon=True)
@@ -244,12 +244,12 @@ class _Crew:
             self._threads.remove(thread)
             self._limit = len(self._threads)
 
-    def next_answer(self) -> tuple[Ticket, object]:
+    def next_answer(self) -> tuple[Pending, object]:
         """Return the next finished effect and its outcome."""
         self.busy -= 1
         if self._own:
-            ticket = self._own.popleft()
-            return ticket, self._attempt(ticket.effect)
+            pending = self._own.popleft()
+            return pending, self._attempt(pending.effect)
         return self._done.get()
 
     def dismiss(self, *, wait: bool) -> None:
@@ -264,7 +264,7 @@ class _Crew:
                 thread.join()
 
     def _labour(self) -> None:
-        while (ticket := self._work.get()) is not None:
-            # Nobody waits for a void ticket: its plan was closed while it stood in the queue.
-            outcome = None if ticket.void else self._attempt(ticket.effect)
-            self._done.put((ticket, outcome))
+        while (pending := self._work.get()) is not None:
+            # Nobody waits for a void pending: its plan was closed while it stood in the queue.
+            outcome = None if pending.void else self._attempt(pending.effect)
+            self._done.put((pending, outcome))

@@ -10,7 +10,15 @@ from typing import TypeVar
 
 from appconfig_provider._engine.budgets import Budget
 from appconfig_provider._engine.context import Context
-from appconfig_provider._plan import AcquireToken, Plan, Signer, Steps, VerifyConnections, ask, plan
+from appconfig_provider._plan import (
+    AcquireToken,
+    Plan,
+    Signer,
+    Steps,
+    VerifyConnections,
+    perform,
+    plan,
+)
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.signing import access_key_signer, token_scope, token_signer
@@ -87,7 +95,7 @@ def _displaced(origin: str, failure: RequestFailed) -> Steps[bool]:
         return failure.kind is Kind.UNASKED
     try:
         # What makes no sense may be the answer to something else.
-        yield from ask(VerifyConnections(origin))
+        yield from perform(VerifyConnections(origin))
     except RequestFailed:
         return True
     return False
@@ -105,7 +113,7 @@ def _token(
     scope = token_scope(store.url, context.options.network.audience)
     asked = AcquireToken(credential, scope, refused.text if refused else None, claims)
     try:
-        token = yield from ask(asked)
+        token = yield from perform(asked)
     except Exception as error:
         failure = _credential_failure(store.url, error)
         if failure is error:

@@ -11,7 +11,7 @@ from appconfig_provider._engine.load import Content, lister, load_after, with_re
 from appconfig_provider._engine.pages import Lister, Selections, moved
 from appconfig_provider._engine.state import Due, Reason, Rejected, State
 from appconfig_provider._engine.watch import read_sentinels
-from appconfig_provider._plan import Plan, Steps, VerifyConnections, ask, plan, together
+from appconfig_provider._plan import Plan, Steps, VerifyConnections, gather, perform, plan
 from appconfig_provider._rest.failures import RequestFailed
 from appconfig_provider._rest.responses import Sentinel
 from appconfig_provider.options import Options
@@ -82,7 +82,8 @@ def check(context: Context, state: State, due: Due, force: bool, turn: Turn) -> 
         if reader is None:
             seen = yield from asked
         else:
-            seen, listed = yield from _both(asked, _listings(reader, options, due, state))
+            listings = _listings(reader, options, due, state)
+            seen, listed = yield from gather(asked, listings)
         sentinels = seen if due.settings else state.sentinels
         resting = not force and _resting(context, state.rejected)
         newer = sentinels != state.sentinels and not _known_bad(
@@ -127,49 +128,37 @@ def _loaded_last(state: State) -> Content:
 
 
 @plan
-def _both(
-    sentinels: Plan[tuple[Sentinel, ...]], listings: Plan[_Listed]
-) -> Steps[tuple[tuple[Sentinel, ...], _Listed]]:
-    jobs: list[Plan[object]] = [sentinels, listings]
-    seen, listed = yield from together(jobs)
-    return seen, listed  # type: ignore[return-value]  # `together` is typed for plans of a kind
-
-
-@plan
 def _listings(reader: Lister, options: Options, due: Due, state: State) -> Steps[_Listed]:
     """List what is watched by pages; the rest stays as it is being served.
 
     Settings that cannot be used (a snapshot is missing) do not keep flags from being listed.
     """
     known, served = _loaded_last(state), state.content
-    jobs: list[Plan[Selections | EngineError]] = []
     pages = due.settings and options.refresh.watch_pages
     flags = due.flags and options.selection.flags is not None
-    if pages:
-        jobs.append(_usable(reader.settings(options.selection.settings, known.settings)))
-    if flags:
-        jobs.append(_usable(reader.flags(options.selection.flags or (), known.flags or ())))
-    listed = list((yield from together(jobs)))
-    settings = listed.pop(0) if pages else served.settings
-    flag_pages = listed.pop(0) if flags else served.flags
-    refused = next((one for one in (settings, flag_pages) if isinstance(one, EngineError)), None)
+    (setting_pages, one), (flag_pages, two) = yield from gather(
+        _usable(reader.settings(options.selection.settings, known.settings) if pages else None),
+        _usable(reader.flags(options.selection.flags or (), known.flags or ()) if flags else None),
+    )
     content = replace(
         served,
-        settings=served.settings if isinstance(settings, EngineError) else settings,
-        flags=served.flags if isinstance(flag_pages, EngineError) else flag_pages,
+        settings=served.settings if setting_pages is None else setting_pages,
+        flags=served.flags if flag_pages is None else flag_pages,
     )
-    return _Listed(content, pages, flags, refused)
+    return _Listed(content, pages, flags, one or two)
 
 
 @plan
-def _usable(listing: Plan[Selections]) -> Steps[Selections | EngineError]:
+def _usable(
+    listing: Plan[Selections] | None,
+) -> Steps[tuple[Selections | None, EngineError | None]]:
     """Return a listing, or why it cannot be used, which is no fault of the endpoint."""
     try:
-        return (yield from listing)
+        return (None if listing is None else (yield from listing)), None
     except RequestFailed:
         raise
     except EngineError as error:
-        return error
+        return None, error
 
 
 @plan
@@ -191,7 +180,7 @@ def _moved(reader: Lister, state: State, listed: _Listed, *, resting: bool) -> S
     if settings:
         known = replace(content, references=_loaded_last(state).references)
         content, refused = yield from with_references(reader, known)
-    yield from ask(VerifyConnections(reader.session.origin))
+    yield from perform(VerifyConnections(reader.session.origin))
     if refused is not None:
         return Unusable(content, state.sentinels, refused)
     return Changed(content, state.sentinels, Reason.PAGE if settings else Reason.FLAG)

@@ -18,7 +18,7 @@ from appconfig_provider._engine.fleet import (
     in_domain,
     trusted_domain,
 )
-from appconfig_provider._plan import ResolveSrv, Steps, ask, plan
+from appconfig_provider._plan import ResolveSrv, Steps, perform, plan
 from appconfig_provider.texts import printable
 
 logger = logging.getLogger("appconfig_provider")
@@ -54,13 +54,13 @@ def discover(context: Context, fleet: Fleet, deadline: float) -> Steps[Fleet]:
 def _names(host: str, deadline: float) -> Steps[list[str]]:
     """Return the hosts that belong to a host's store: the first of all, then its replicas."""
     domain = trusted_domain(host)
-    origins = _believed((yield from ask(ResolveSrv(f"_origin._tcp.{host}", deadline))), domain)
+    origins = _believed((yield from perform(ResolveSrv(f"_origin._tcp.{host}", deadline))), domain)
     found = origins[:1]
     if not found:
         return []
     for number in count():
         asked = ResolveSrv(f"_alt{number}._tcp.{found[0]}", deadline)
-        targets = yield from ask(asked)
+        targets = yield from perform(asked)
         found += _believed(targets, domain)
         if not targets or number >= MOST_DISCOVERED or len(found) > MOST_DISCOVERED:
             return found

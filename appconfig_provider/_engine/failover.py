@@ -24,7 +24,7 @@ from appconfig_provider._engine.budgets import Budget
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.discovery import discover
 from appconfig_provider._engine.fleet import Endpoint, Fleet
-from appconfig_provider._plan import Headers, Plan, Sleep, Steps, ask, plan
+from appconfig_provider._plan import Headers, Plan, Sleep, Steps, perform, plan
 from appconfig_provider._rest.backoff import FREE, Backoff
 from appconfig_provider._rest.exchange import FAILED, Session, retry_pause
 from appconfig_provider._rest.failures import Kind, RequestFailed
@@ -150,7 +150,7 @@ def _wait_for_last(attempts: _Round, last: Endpoint) -> Steps[None]:
     pause = retry_pause(failure, 0, context.random())
     if pause > min(PATIENCE, attempts.budget.until - context.clock.monotonic()):
         return
-    yield from ask(Sleep(pause))
+    yield from perform(Sleep(pause))
     attempts.retried = 1
     now = attempts.fleet.of(last.store.url)
     # With its back-off of before: a round is one failure, however often it asks.

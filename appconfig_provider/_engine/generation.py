@@ -12,7 +12,7 @@ from appconfig_provider._engine.context import Allowed, Context
 from appconfig_provider._engine.load import Content
 from appconfig_provider._engine.rotation import Reads, Secrets
 from appconfig_provider._engine.secrets import Resolved, resolve
-from appconfig_provider._plan import Invoke, Sleep, Steps, ask, plan
+from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
 from appconfig_provider._rest.failures import OutOfTime
 from appconfig_provider._rest.responses import parse_moment
 from appconfig_provider._rest.tracing import Usage, usage_of
@@ -128,7 +128,7 @@ def build(
         if context.clock.monotonic() >= limits.allowed.until:
             raise OutOfTime(f"validate was not called, because {limits.allowed.told}")
         try:
-            yield from ask(Invoke(options.selection.validate, (generation.snapshot,)))
+            yield from perform(Invoke(options.selection.validate, (generation.snapshot,)))
         except Exception:
             limits.blame.told = "validate refused the new one, the old one stays"
             raise
@@ -210,11 +210,11 @@ def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners
             seen = f"{number} of {len(winners)} settings"
             raise OutOfTime(f"configuration_mapper was shown {seen}, because {limits.allowed.told}")
         if now - paused >= PAUSE_EVERY:
-            yield from ask(Sleep(0.0))
+            yield from perform(Sleep(0.0))
             paused = now
         shown = _to_public(setting)
         try:
-            answer = yield from ask(Invoke(mapper, (shown,)))
+            answer = yield from perform(Invoke(mapper, (shown,)))
         except Exception:
             named = f"{quoted(setting.key)} (label {quoted(setting.label)})"
             limits.blame.told = f"configuration_mapper failed on setting {named}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from appconfig_provider._engine.moment import LIVE, choose_moment
 from appconfig_provider._engine.pages import Lister, Selections
 from appconfig_provider._engine.watch import read_sentinels
-from appconfig_provider._plan import Plan, Steps, VerifyConnections, ask, plan, together
+from appconfig_provider._plan import Steps, VerifyConnections, gather, perform, plan
 from appconfig_provider._rest.exchange import Session
 from appconfig_provider._rest.failures import RequestFailed
 from appconfig_provider._rest.responses import Sentinel
@@ -83,11 +83,11 @@ def load_after(
         reader = yield from lister(session, options, sentinels)
         known, refused = yield from _read_content(reader, options, known, flags=flags)
         if refused is not None:
-            yield from ask(VerifyConnections(session.origin))
+            yield from perform(VerifyConnections(session.origin))
             return Loaded(known, sentinels, refused)
         before = yield from read_sentinels(session, options.refresh.watch, sentinels)
         # By now an answer that was displaced has come, and waits where nobody asked for it.
-        yield from ask(VerifyConnections(session.origin))
+        yield from perform(VerifyConnections(session.origin))
         if before == sentinels:
             return Loaded(known, sentinels)
     return Loaded(replace(known, consistent=False), sentinels)
@@ -97,15 +97,14 @@ def load_after(
 def _read_content(
     reader: Lister, options: Options, known: Content, *, flags: bool
 ) -> Steps[tuple[Content, EngineError | None]]:
-    jobs: list[Plan[Selections]] = [reader.settings(options.selection.settings, known.settings)]
-    if flags and options.selection.flags is not None:
-        jobs.append(reader.flags(options.selection.flags, known.flags or ()))
-    settings, *rest = yield from together(jobs)
-    return (
-        yield from with_references(
-            reader, replace(known, settings=settings, flags=rest[0] if rest else known.flags)
-        )
-    )
+    selection = options.selection
+    settings = reader.settings(selection.settings, known.settings)
+    if flags and selection.flags is not None:
+        listed = yield from gather(settings, reader.flags(selection.flags, known.flags or ()))
+        known = replace(known, settings=listed[0], flags=listed[1])
+    else:
+        known = replace(known, settings=(yield from settings))
+    return (yield from with_references(reader, known))
 
 
 @plan

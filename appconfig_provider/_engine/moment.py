@@ -14,7 +14,7 @@ import math
 from datetime import datetime, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 
-from appconfig_provider._plan import Headers, Request, Response, Sleep, Steps, ask, plan
+from appconfig_provider._plan import Headers, Request, Response, Sleep, Steps, perform, plan
 from appconfig_provider._rest.exchange import READ, Session, exchange
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.requests import clock_target
@@ -55,7 +55,7 @@ def _wait(session: Session, seconds: int) -> Steps[None]:
         problem = f"a sentinel was modified just now, and {seconds} s would have to pass"
         raise RequestFailed(Kind.OUT_OF_TIME, session.origin, problem)
     if seconds:
-        yield from ask(Sleep(seconds))
+        yield from perform(Sleep(seconds))
 
 
 def _time_of(session: Session, response: Response) -> int:

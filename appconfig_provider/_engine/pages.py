@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 
 from appconfig_provider._engine.cuts import Recut, overgrown, with_texts_of
-from appconfig_provider._plan import Headers, Plan, Steps, plan, together
+from appconfig_provider._plan import Headers, Plan, Steps, gather, plan
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.requests import list_target, snapshot_list_target, snapshot_target
@@ -98,7 +98,7 @@ class Lister:
 
     @plan
     def _check_snapshots(self, names: Iterable[str]) -> Steps[None]:
-        yield from together([self._check_snapshot(name) for name in names])
+        yield from gather(*[self._check_snapshot(name) for name in names])
 
     @plan
     def _check_snapshot(self, name: str) -> Steps[None]:
@@ -148,7 +148,7 @@ class Lister:
         while queue:
             width = min(len(queue), self.session.lanes)
             lanes = [self._lane(number, width, queue) for number in range(width)]
-            yield from together(lanes)
+            yield from gather(*lanes)
 
     @plan
     def _lane(self, number: int, width: int, queue: deque[_Job]) -> Steps[None]:

@@ -17,7 +17,7 @@ from appconfig_provider._engine.generation import Generation, Limits, Previous, 
 from appconfig_provider._engine.load import Content, Loaded, load
 from appconfig_provider._engine.rotation import Reading, Reads, Secrets
 from appconfig_provider._engine.state import Attempt, State, first_timers
-from appconfig_provider._plan import Plan, Sleep, Steps, ask, plan
+from appconfig_provider._plan import Plan, Sleep, Steps, perform, plan
 from appconfig_provider._rest.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._rest.failures import OutOfTime, RequestFailed, as_one
 from appconfig_provider._settings.references import UnresolvedReference
@@ -88,7 +88,7 @@ def start(context: Context) -> Steps[State]:
             pause,
             str(as_one(answer.failures)),
         )
-        yield from ask(Sleep(pause))
+        yield from perform(Sleep(pause))
     raise AssertionError("the loop ends by returning or raising")
 
 
@@ -148,5 +148,5 @@ def _first_generation(context: Context, content: Content, allowed: Allowed) -> S
             left = allowed.until - context.clock.monotonic()
             if not failure.may_heal or left < SHORTEST or not options.startup.seconds:
                 raise
-            yield from ask(Sleep(min(_WINDOWS[0][1], left / 2)))
+            yield from perform(Sleep(min(_WINDOWS[0][1], left / 2)))
             read = {**read, **reads.asked.found}

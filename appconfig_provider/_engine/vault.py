@@ -20,9 +20,9 @@ from appconfig_provider._plan import (
     Response,
     Signer,
     Steps,
-    ask,
+    gather,
+    perform,
     plan,
-    together,
 )
 from appconfig_provider._rest.exchange import Session, exchange
 from appconfig_provider._rest.failures import Kind, RequestFailed, refused
@@ -63,7 +63,7 @@ def read_secrets(
     """Read secrets and leave in `asked` how each went; none that fails stops the others."""
     job = _Job(context, allowed, queue, held, asked)
     yield from _open_vaults(job)
-    yield from together([_read_all(job, queue) for queue in _shared_out(job)])
+    yield from gather(*[_read_all(job, queue) for queue in _shared_out(job)])
 
 
 def _shared_out(job: _Job) -> list[deque[Wanted]]:
@@ -111,7 +111,7 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
             why = "no credential may be sent to that host; name it in keyvault_client_configs"
             raise UnresolvedReference(setting, why, secret.shown)
         asking = Invoke(vaults.resolver, (secret.written,), blocking=_blocks(vaults))
-        value = yield from ask(asking)
+        value = yield from perform(asking)
     except UnresolvedReference:
         raise
     except Exception as error:
@@ -150,7 +150,7 @@ def _open_vaults(job: _Job) -> Steps[None]:
     vaults = job.context.options.secrets.vaults
     first = {secret.vault: secret for secret, _ in reversed(job.queue)}
     asked = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
-    yield from together([_open_vault(job, secret) for secret in asked])
+    yield from gather(*[_open_vault(job, secret) for secret in asked])
 
 
 @plan
@@ -165,7 +165,7 @@ def _open_vault(
         response = yield from exchange(_session(job, secret), _request(secret), frozenset({401}))
         scope = _scope(secret, response.headers.get("www-authenticate", ""))
         turned_down = refused.text if refused is not None else None
-        token = yield from ask(AcquireToken(credential, scope, turned_down, claims))
+        token = yield from perform(AcquireToken(credential, scope, turned_down, claims))
     except Exception as error:
         # Each secret of this vault fails with it, and each key by its own name.
         job.tokens[secret.vault] = error

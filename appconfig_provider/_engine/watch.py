@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appconfig_provider._plan import Steps, plan, together
+from appconfig_provider._plan import Steps, gather, plan
 from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider._rest.requests import key_target
@@ -29,7 +29,7 @@ def read_sentinels(
     questions = [
         _read_sentinel(session, key, sentinel) for key, sentinel in zip(watch, known, strict=True)
     ]
-    seen = yield from together(questions)
+    seen = yield from gather(*questions)
     newer = tuple(map(_newer, seen, known))
     return newer if newer == known else tuple(map(_remembering, seen, known))
 

@@ -1,30 +1,31 @@
-"""`Plan`, the `@plan` decorator and the two ways to combine: `yield from` and `together`."""
+"""`Plan`, the `@plan` decorator, and what a plan can wait for: `perform` and `gather`."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
-from appconfig_provider._plan.effects import Effect, Failure
+from appconfig_provider._plan.effects import Effect
 
 T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
 T_co = TypeVar("T_co", covariant=True)
 P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class Gather:
     """Run several plans side by side; answered with their results, in their order."""
 
     plans: tuple[Plan[object], ...]
 
 
-Ask: TypeAlias = "tuple[Effect[object], ...] | Together"
-Steps: TypeAlias = Generator[Ask, tuple[object, ...], T]
-"""The type a `@plan` function returns: it yields asks, is sent answers, returns `T`."""
+Steps: TypeAlias = Generator["Effect[object] | Gather", object, T]
+"""The type a `@plan` function returns: it yields effects, is sent outcomes, returns `T`."""
 
 
 class Plan(Generic[T_co]):
@@ -66,19 +67,23 @@ def plan(function: Callable[P, Steps[T]]) -> Callable[P, Plan[T]]:
 
 
 @plan
-def ask(effect: Effect[T]) -> Steps[T]:
-    """Do one effect and return its answer; raise what it raised."""
-    (answer,) = yield (effect,)
-    if isinstance(answer, Failure):
-        raise answer.error
-    return cast("T", answer)
+def perform(effect: Effect[T]) -> Steps[T]:
+    """Have one effect performed and return its outcome; raise what it raised."""
+    return cast("T", (yield effect))
+
+
+@overload
+def gather(one: Plan[T1], two: Plan[T2], /) -> Plan[tuple[T1, T2]]: ...
+@overload
+def gather(*plans: Plan[T]) -> Plan[tuple[T, ...]]: ...
+def gather(*plans: Plan[Any]) -> Plan[tuple[Any, ...]]:
+    """Run plans side by side, each at its own pace; when one raises, the others are closed."""
+    return _gather(plans)
 
 
 @plan
-def together(plans: Sequence[Plan[T]]) -> Steps[tuple[T, ...]]:
-    """Run plans side by side, each at its own pace; when one raises, the others are closed."""
+def _gather(plans: tuple[Plan[object], ...]) -> Steps[tuple[object, ...]]:
     if len(plans) == 1:
         # Nobody is beside it, so it is spared the schedule.
         return ((yield from plans[0]),)
-    answers: Any = yield Together(tuple(plans))
-    return cast("tuple[T, ...]", answers)
+    return cast("tuple[object, ...]", (yield Gather(plans)))

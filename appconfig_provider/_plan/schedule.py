@@ -1,39 +1,42 @@
 """Steps a plan and the plans inside it; the part that both drivers share.
 
-Theory of operation. A *strand* is one running generator. A strand that yields effects waits until
-all of them are answered; a strand that yields `Together` waits for its child strands. The driver
-takes *tickets* (one effect each), performs them in any order and hands the answers back; each
-answer may make strands step and yield new tickets. Nothing here blocks, and everything here runs
-on the driver's own thread.
+Theory of operation. A *frame* is one running generator. A frame that yields an effect waits until
+it is performed; a frame that yields `Gather` waits for its child frames. The driver takes *pending
+effects*, performs them in any order and hands their outcomes back; each outcome may make frames
+step and yield new pending effects. Nothing here blocks, and everything here runs on the driver's
+own thread.
 
 When one child raises, its siblings are closed before anything else is stepped, so that nothing new
-is sent on behalf of a plan that has already failed. Tickets of closed strands are void: the driver
-drops those it has not begun, and answers to the others are ignored.
+is sent on behalf of a plan that has already failed. Pending effects of closed frames are void: the
+driver drops those it has not begun, and outcomes of the others are ignored.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from appconfig_provider._plan.effects import Effect, Failure
-from appconfig_provider._plan.plans import Plan, Together
+from appconfig_provider._plan.plans import Gather, Plan
 
 T = TypeVar("T")
 
 
-class _Strand:
+class _Frame:
     """One running plan: what it waits for, and who waits for it."""
 
-    __slots__ = ("alive", "answers", "children", "missing", "parent", "place", "steps")
+    __slots__ = ("alive", "children", "missing", "parent", "place", "results", "steps")
 
-    def __init__(self, running: Plan[object], parent: _Strand | None, place: int) -> None:
+    def __init__(self, running: Plan[object], parent: _Frame | None, place: int) -> None:
         self.steps = iter(running)
         self.parent = parent
         self.place = place
-        self.answers: list[object] = []
+        """Which of its parent's children it is."""
+        self.children: tuple[_Frame, ...] = ()
+        self.results: list[object] = []
+        """What the children have returned, by their places."""
         self.missing = 0
-        self.children: tuple[_Strand, ...] = ()
+        """How many of them have not."""
         self.alive = True
 
     def close(self) -> None:
@@ -44,44 +47,35 @@ class _Strand:
             self.steps.close()
 
 
-class Ticket(NamedTuple):
-    """One effect to perform, and the strand that waits for it."""
+class Pending(NamedTuple):
+    """One effect to perform, and the frame that waits for it."""
 
-    strand: _Strand
-    place: int
+    frame: _Frame
     effect: Effect[object]
 
     @property
     def void(self) -> bool:
         """True when nobody waits for this effect any more."""
-        return not self.strand.alive
-
-
-_Resume: TypeAlias = "tuple[object, ...] | Failure | None"
+        return not self.frame.alive
 
 
 class Schedule(Generic[T]):
     """Runs one plan to its end, given somebody who performs effects."""
 
     def __init__(self, plan: Plan[T]) -> None:
-        self._root = _Strand(plan, None, 0)
-        self._ready: deque[tuple[_Strand, _Resume]] = deque([(self._root, None)])
+        self._root = _Frame(plan, None, 0)
+        self._ready: deque[tuple[_Frame, object]] = deque([(self._root, None)])
+        """Frames to step, and what each is sent."""
         self._outcome: tuple[object] | None = None
 
-    @property
-    def finished(self) -> bool:
-        """True when the plan has returned or raised."""
-        return self._outcome is not None
-
-    def start(self) -> list[Ticket]:
+    def start(self) -> list[Pending]:
         """Run up to the first effects."""
         return self._step()
 
-    def answer(self, ticket: Ticket, outcome: object) -> list[Ticket]:
-        """Take the answer to one effect; return the effects that it made possible."""
-        strand = ticket.strand
-        if strand.alive:
-            self._settle(strand, ticket.place, outcome)
+    def answer(self, pending: Pending, outcome: object) -> list[Pending]:
+        """Take the outcome of one effect; return the effects that it made possible."""
+        if pending.frame.alive:
+            self._ready.append((pending.frame, outcome))
         return self._step()
 
     def result(self) -> T:
@@ -97,51 +91,42 @@ class Schedule(Generic[T]):
         """Close what still runs, children first; their `finally` blocks run."""
         self._root.close()
 
-    def _settle(self, strand: _Strand, place: int, outcome: object) -> None:
-        strand.answers[place] = outcome
-        strand.missing -= 1
-        if strand.missing == 0:
-            self._ready.append((strand, tuple(strand.answers)))
-
-    def _step(self) -> list[Ticket]:
-        tickets: list[Ticket] = []
+    def _step(self) -> list[Pending]:
+        effects: list[Pending] = []
         while self._ready:
-            strand, resume = self._ready.popleft()
-            if strand.alive:
-                self._advance(strand, resume, tickets)
-        return [ticket for ticket in tickets if not ticket.void]
+            frame, outcome = self._ready.popleft()
+            if frame.alive:
+                self._advance(frame, outcome, effects)
+        return [pending for pending in effects if not pending.void]
 
-    def _advance(self, strand: _Strand, resume: _Resume, tickets: list[Ticket]) -> None:
-        strand.children = ()
+    def _advance(self, frame: _Frame, outcome: object, effects: list[Pending]) -> None:
+        frame.children = ()
         try:
-            if isinstance(resume, Failure):
-                asked = strand.steps.throw(resume.error)
+            if isinstance(outcome, Failure):
+                yielded = frame.steps.throw(outcome.error)
             else:
-                asked = strand.steps.send(cast("Any", resume))
+                yielded = frame.steps.send(outcome)
         except StopIteration as stop:
-            self._finish(strand, stop.value)
+            self._finish(frame, stop.value)
         except BaseException as error:
-            self._finish(strand, Failure(error))
+            self._finish(frame, Failure(error))
         else:
-            self._wait(strand, asked, tickets)
+            if isinstance(yielded, Gather):
+                self._branch(frame, yielded.plans)
+            else:
+                effects.append(Pending(frame, yielded))
 
-    def _wait(self, strand: _Strand, asked: object, tickets: list[Ticket]) -> None:
-        if isinstance(asked, Together):
-            plans = enumerate(asked.plans)
-            strand.children = tuple([_Strand(child, strand, place) for place, child in plans])
-            self._ready.extend([(child, None) for child in strand.children])
-            strand.missing = len(strand.children)
-        else:
-            effects = cast("tuple[Effect[object], ...]", asked)
-            tickets += [Ticket(strand, place, effect) for place, effect in enumerate(effects)]
-            strand.missing = len(effects)
-        strand.answers = [None] * strand.missing
-        if strand.missing == 0:
-            self._ready.append((strand, ()))
+    def _branch(self, frame: _Frame, plans: tuple[Plan[object], ...]) -> None:
+        frame.children = tuple([_Frame(one, frame, place) for place, one in enumerate(plans)])
+        frame.missing = len(plans)
+        frame.results = [None] * len(plans)
+        self._ready.extend([(child, None) for child in frame.children])
+        if not plans:
+            self._ready.append((frame, ()))
 
-    def _finish(self, strand: _Strand, outcome: object) -> None:
-        strand.alive = False
-        parent = strand.parent
+    def _finish(self, frame: _Frame, outcome: object) -> None:
+        frame.alive = False
+        parent = frame.parent
         if parent is None:
             self._outcome = (outcome,)
         elif isinstance(outcome, Failure):
@@ -149,4 +134,7 @@ class Schedule(Generic[T]):
                 sibling.close()
             self._ready.append((parent, outcome))
         else:
-            self._settle(parent, strand.place, outcome)
+            parent.results[frame.place] = outcome
+            parent.missing -= 1
+            if not parent.missing:
+                self._ready.append((parent, tuple(parent.results)))

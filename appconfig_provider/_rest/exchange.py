@@ -21,7 +21,7 @@ from appconfig_provider._plan import (
     Signer,
     Sleep,
     Steps,
-    ask,
+    perform,
     plan,
 )
 from appconfig_provider._rest.backoff import doubled
@@ -143,7 +143,7 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
             request.body,
         )
         began = session.clock.monotonic()
-        response = yield from ask(Send(whole, session.sign, session.deadline))
+        response = yield from perform(Send(whole, session.sign, session.deadline))
         session.learn(response, session.clock.monotonic() - began)
         if response.status in accepted:
             return response
@@ -151,7 +151,7 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
         pause = _pause(session, failure, attempt)
         if pause is None:
             raise failure
-        yield from ask(Sleep(pause))
+        yield from perform(Sleep(pause))
     raise AssertionError("the last attempt returns or raises")
 
 

@@ -282,11 +282,11 @@ class Widths:
         waiting, widths, number = schedule.start(), [], 0
         while waiting:
             widths.append(len(waiting))
-            ticket = waiting.pop(0)
-            assert isinstance(ticket.effect, Send)
+            pending = waiting.pop(0)
+            assert isinstance(pending.effect, Send)
             seconds, answer = answers(number)
             self.clock.advance(seconds)
-            waiting += schedule.answer(ticket, answer)
+            waiting += schedule.answer(pending, answer)
             number += 1
         schedule.result()
         return widths
@@ -343,13 +343,13 @@ def test_a_store_that_asks_for_less_is_asked_for_half_at_once() -> None:
     refusals, most = 5, []
     while waiting:
         most.append(sum(isinstance(one.effect, Send) for one in waiting))
-        ticket = waiting.pop(0)
+        pending = waiting.pop(0)
         widths.clock.advance(1.0)
         outcome: Response | None = None
-        if isinstance(ticket.effect, Send):
+        if isinstance(pending.effect, Send):
             outcome = status(429 if refusals else 304)
             refusals = max(0, refusals - 1)
-        waiting += schedule.answer(ticket, outcome)
+        waiting += schedule.answer(pending, outcome)
     schedule.result()
     assert most[0] == 32
     assert max(most[50:]) == 1

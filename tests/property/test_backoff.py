@@ -12,7 +12,7 @@ from appconfig_provider._engine.budgets import Allowance, Budget
 from appconfig_provider._engine.context import Context
 from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
 from appconfig_provider._engine.fleet import Fleet, first_fleet
-from appconfig_provider._plan import Schedule, Steps, plan
+from appconfig_provider._plan import Schedule, Sleep, Steps, perform, plan
 from appconfig_provider._rest.backoff import FIRST_BACKOFF, MAX_BACKOFF, Backoff
 from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.options import Keywords
@@ -106,12 +106,13 @@ def attempt(context: Context, fleet: Fleet, succeeds: bool) -> Answered[None] | 
 
     @plan
     def job(turn: Turn) -> Steps[None]:
-        yield ()
+        yield from perform(Sleep(0.0))
         if not succeeds:
             raise RequestFailed(Kind.UNREACHABLE, turn.session.origin, "scripted")
 
     schedule = Schedule(
         first_answer(context, fleet, Budget(10.0, Allowance(10.0, "a test")), job, force=True)
     )
-    assert schedule.start() == []
+    (pause,) = schedule.start()
+    assert schedule.answer(pause, None) == []
     return schedule.result()

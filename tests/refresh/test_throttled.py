@@ -11,7 +11,7 @@ import pytest
 from appconfig_provider._engine.refresh import Outcome, refresh
 from appconfig_provider._engine.startup import start
 from appconfig_provider._engine.state import State
-from appconfig_provider._plan import Plan, Request, Response, Schedule, Send, Sleep, Ticket
+from appconfig_provider._plan import Pending, Plan, Request, Response, Schedule, Send, Sleep
 from appconfig_provider._rest.exchange import BACKGROUND_LANES, MAX_LANES
 from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
@@ -43,16 +43,16 @@ class SideBySide(ScriptedDriver):
     def run(self, plan: Plan[T]) -> T:
         """Run a plan to its end."""
         schedule = Schedule(plan)
-        waiting: list[Ticket] = []
+        waiting: list[Pending] = []
         try:
             waiting += schedule.start()
             while waiting:
-                waiting = [ticket for ticket in waiting if not ticket.void]
+                waiting = [pending for pending in waiting if not pending.void]
                 self.under_way.append(sum(isinstance(one.effect, Send) for one in waiting))
                 # A pause is short, and over before the next answer.
-                waiting.sort(key=lambda ticket: not isinstance(ticket.effect, Sleep))
-                ticket = waiting.pop(0)
-                waiting += schedule.answer(ticket, self._attempt(ticket.effect))
+                waiting.sort(key=lambda pending: not isinstance(pending.effect, Sleep))
+                pending = waiting.pop(0)
+                waiting += schedule.answer(pending, self._attempt(pending.effect))
             return schedule.result()
         finally:
             schedule.close()

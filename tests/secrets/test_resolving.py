@@ -193,8 +193,8 @@ def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
     schedule = Schedule(plan)
     waiting = schedule.start()
     while waiting:
-        ticket = waiting.pop()  # the newest first, so that one reader is through before the other
-        waiting += schedule.answer(ticket, driver._attempt(ticket.effect))
+        pending = waiting.pop()  # the newest first, so that one reader is through before the other
+        waiting += schedule.answer(pending, driver._attempt(pending.effect))
     assert schedule.result().values == {"x": "value of x", "y": "value of y"}
     assert [token.refused for token in driver.tokens] == [None, "t1"]
 
@@ -401,11 +401,11 @@ def test_how_many_secrets_are_asked_for_at_once(keywords: dict[str, Any], most: 
     waiting, widest, calls = schedule.start(), 0, 0
     while waiting:
         widest = max(widest, len(waiting))
-        ticket = waiting.pop(0)
-        assert isinstance(ticket.effect, Invoke)
-        assert ticket.effect.blocking is (most == 1)
+        pending = waiting.pop(0)
+        assert isinstance(pending.effect, Invoke)
+        assert pending.effect.blocking is (most == 1)
         calls += 1
-        waiting += schedule.answer(ticket, "value")
+        waiting += schedule.answer(pending, "value")
     assert (widest, calls) == (most, 40)
     assert len(schedule.result().values) == 40
 

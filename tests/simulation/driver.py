@@ -13,12 +13,12 @@ from appconfig_provider._plan import (
     Effect,
     Failure,
     Invoke,
+    Pending,
     Plan,
     ResolveSrv,
     Schedule,
     Send,
     Sleep,
-    Ticket,
     VerifyConnections,
 )
 from appconfig_provider._rest.failures import Kind, RequestFailed
@@ -49,12 +49,14 @@ class Driver:
         life, name = self._living(), repr(plan)
         run = life.begins(name)
         schedule = Schedule(plan)
-        arrived: Mailbox[tuple[Ticket, object, Answer | None]] = Mailbox()
+        arrived: Mailbox[tuple[Pending, object, Answer | None]] = Mailbox()
         ended = False
         try:
-            tickets = schedule.start()
-            while not schedule.finished:
-                tickets = await self._next(schedule, tickets, arrived, run)
+            effects = schedule.start()
+            begun: list[Pending] = []
+            while effects or any(not pending.void for pending in begun):
+                begun += effects
+                effects = await self._next(schedule, effects, arrived, run)
             result = schedule.result()
             ended = True
             life.ends(run, result)
@@ -83,57 +85,57 @@ class Driver:
     async def _next(
         self,
         schedule: Schedule[T],
-        tickets: list[Ticket],
-        arrived: Mailbox[tuple[Ticket, object, Answer | None]],
+        effects: list[Pending],
+        arrived: Mailbox[tuple[Pending, object, Answer | None]],
         run: Run,
-    ) -> list[Ticket]:
+    ) -> list[Pending]:
         """Begin what is to be done, take one answer, and return what it made possible."""
-        if tickets and isinstance(tickets[0].effect, Invoke):
-            (ticket,) = tickets
-            return schedule.answer(ticket, await self._invoke(tickets[0].effect))
-        for ticket in tickets:
-            self._begin(ticket, arrived, run)
-        ticket, outcome, answer = await arrived
-        if not ticket.void:
-            run.hears(ticket.effect, outcome, answer, self._world.now)
-        return schedule.answer(ticket, outcome)
+        if effects and isinstance(effects[0].effect, Invoke):
+            (pending,) = effects
+            return schedule.answer(pending, await self._invoke(effects[0].effect))
+        for pending in effects:
+            self._begin(pending, arrived, run)
+        pending, outcome, answer = await arrived
+        if not pending.void:
+            run.hears(pending.effect, outcome, answer, self._world.now)
+        return schedule.answer(pending, outcome)
 
     def _begin(
-        self, ticket: Ticket, arrived: Mailbox[tuple[Ticket, object, Answer | None]], run: Run
+        self, pending: Pending, arrived: Mailbox[tuple[Pending, object, Answer | None]], run: Run
     ) -> None:
-        match ticket.effect:
+        match pending.effect:
             case Send() as send:
-                self._send(send, ticket, arrived, run)
+                self._send(send, pending, arrived, run)
             case Sleep(seconds):
-                self._world.later(seconds, arrived.put, (ticket, None, None))
+                self._world.later(seconds, arrived.put, (pending, None, None))
             case VerifyConnections():
-                arrived.put((ticket, None, None))
+                arrived.put((pending, None, None))
             case AcquireToken() as wanted:
                 token = self._tokens.cached(wanted) or self._new_token(wanted)
-                self._world.later(self._network.delay(), arrived.put, (ticket, token, None))
+                self._world.later(self._network.delay(), arrived.put, (pending, token, None))
             case ResolveSrv(name, deadline):
                 answer, seconds = self._look_up(name, deadline)
-                self._world.later(seconds, arrived.put, (ticket, answer, None))
+                self._world.later(seconds, arrived.put, (pending, answer, None))
             case other:
                 raise RuleBroken(f"no driver performs {other!r}")
 
     def _send(
         self,
         send: Send,
-        ticket: Ticket,
-        arrived: Mailbox[tuple[Ticket, object, Answer | None]],
+        pending: Pending,
+        arrived: Mailbox[tuple[Pending, object, Answer | None]],
         run: Run,
     ) -> None:
         if self._world.now >= send.deadline:
             failure = Failure(RequestFailed(Kind.OUT_OF_TIME, send.request.origin, "out of time"))
             run.refuses(send.request.origin, self._world.now)
-            arrived.put((ticket, failure, None))
+            arrived.put((pending, failure, None))
             return
         self.sent += 1
         self._living().sends(run, send)
 
         def deliver(answer: Answer) -> None:
-            arrived.put((ticket, answer.outcome, answer))
+            arrived.put((pending, answer.outcome, answer))
 
         if not self._network.carry(send, deliver):
             run.clean = False

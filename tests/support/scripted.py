@@ -54,11 +54,11 @@ class ScriptedDriver:
         """Run a plan to its end."""
         schedule = Schedule(plan)
         try:
-            tickets = schedule.start()
-            while tickets:
-                ticket = tickets.pop(0)
-                if not ticket.void:
-                    tickets += schedule.answer(ticket, self._attempt(ticket.effect))
+            effects = schedule.start()
+            while effects:
+                pending = effects.pop(0)
+                if not pending.void:
+                    effects += schedule.answer(pending, self._attempt(pending.effect))
             return schedule.result()
         finally:
             schedule.close()

@@ -8,21 +8,21 @@ import pytest
 
 from appconfig_provider._plan import (
     Failure,
+    Pending,
     Plan,
     Schedule,
     Sleep,
     Steps,
-    Ticket,
-    ask,
+    gather,
+    perform,
     plan,
-    together,
 )
 
 
 @plan
 def nap(seconds: float) -> Steps[float]:
     """Sleep, and say how long."""
-    yield from ask(Sleep(seconds))
+    yield from perform(Sleep(seconds))
     return seconds
 
 
@@ -38,13 +38,13 @@ def naps(*seconds: float) -> Steps[tuple[float, ...]]:
 @plan
 def side_by_side(*plans: Plan[float]) -> Steps[tuple[float, ...]]:
     """Run plans together."""
-    return (yield from together(plans))
+    return (yield from gather(*plans))
 
 
-def seconds_of(ticket: Ticket) -> float:
-    """Return what a ticket sleeps."""
-    assert isinstance(ticket.effect, Sleep)
-    return ticket.effect.seconds
+def seconds_of(pending: Pending) -> float:
+    """Return what a pending sleeps."""
+    assert isinstance(pending.effect, Sleep)
+    return pending.effect.seconds
 
 
 def test_a_plan_returns_what_its_steps_return() -> None:
@@ -54,12 +54,11 @@ def test_a_plan_returns_what_its_steps_return() -> None:
     (second,) = schedule.answer(first, None)
     assert (seconds_of(first), seconds_of(second)) == (1, 2)
     assert schedule.answer(second, None) == []
-    assert schedule.finished
     assert schedule.result() == (1, 2)
 
 
 def test_a_failed_effect_raises_inside_the_plan() -> None:
-    """The error of an effect comes out of `yield from ask(...)`, where a plan can handle it."""
+    """The error of an effect comes out of `yield from perform(...)`, where a plan can handle it."""
 
     @plan
     def careful() -> Steps[str]:
@@ -70,19 +69,19 @@ def test_a_failed_effect_raises_inside_the_plan() -> None:
         return "slept"
 
     schedule = Schedule(careful())
-    (ticket,) = schedule.start()
-    schedule.answer(ticket, Failure(OSError("no")))
+    (pending,) = schedule.start()
+    schedule.answer(pending, Failure(OSError("no")))
     assert schedule.result() == "handled no"
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_plans_side_by_side_answer_in_their_own_order(order: tuple[int, ...]) -> None:
-    """Results of `together` stand in the order of the plans, however their effects finish."""
+    """Results of `gather` stand in the order of the plans, however their effects finish."""
     schedule = Schedule(side_by_side(nap(1), nap(2), nap(3)))
-    tickets = schedule.start()
-    assert [seconds_of(ticket) for ticket in tickets] == [1, 2, 3]
+    effects = schedule.start()
+    assert [seconds_of(pending) for pending in effects] == [1, 2, 3]
     for place in order:
-        assert schedule.answer(tickets[place], None) == []
+        assert schedule.answer(effects[place], None) == []
     assert schedule.result() == (1, 2, 3)
 
 
@@ -91,7 +90,7 @@ def test_each_plan_steps_when_its_own_answers_are_in() -> None:
 
     @plan
     def both() -> Steps[tuple[object, ...]]:
-        return (yield from together([naps(1, 2), naps(9)]))
+        return (yield from gather(naps(1, 2), naps(9)))
 
     schedule = Schedule(both())
     quick, slow = schedule.start()
@@ -103,7 +102,7 @@ def test_each_plan_steps_when_its_own_answers_are_in() -> None:
 
 
 def test_when_one_plan_raises_the_others_are_closed_before_anything_is_sent() -> None:
-    """Siblings of a failed plan run their `finally` blocks, and their tickets are void."""
+    """Siblings of a failed plan run their `finally` blocks, and their effects are void."""
     closed = []
 
     @plan
@@ -137,7 +136,7 @@ def test_effects_of_a_plan_that_was_closed_at_once_are_not_handed_out() -> None:
         schedule.result()
 
 
-def test_together_with_nothing_to_run_answers_at_once() -> None:
+def test_gather_with_nothing_to_run_answers_at_once() -> None:
     """No plans, no waiting."""
     schedule = Schedule(side_by_side())
     assert schedule.start() == []
@@ -158,7 +157,7 @@ def test_closing_runs_finally_blocks_children_first() -> None:
     @plan
     def outer() -> Steps[tuple[float, ...]]:
         try:
-            return (yield from together([inner(), inner()]))
+            return (yield from gather(inner(), inner()))
         finally:
             closed.append("outer")
 
@@ -174,7 +173,7 @@ def test_a_loop_of_plans_that_never_wait_does_not_grow_the_stack() -> None:
     @plan
     def busy() -> Steps[int]:
         for _ in range(5_000):
-            yield from together([])
+            yield from gather()
         return 1
 
     schedule = Schedule(busy())

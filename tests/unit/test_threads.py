@@ -10,7 +10,7 @@ from appconfig_provider._drive.connections import Connections
 from appconfig_provider._drive.network import Network
 from appconfig_provider._drive.streams import Backend
 from appconfig_provider._drive.sync import SyncDriver
-from appconfig_provider._plan import Request, Send, ask, together
+from appconfig_provider._plan import Request, Send, gather, perform
 from appconfig_provider.testing import Emulator
 
 SENDERS = 16
@@ -39,7 +39,7 @@ def test_requests_sent_side_by_side_are_all_counted(store: Emulator) -> None:
     driver._counts = _SlowCounts()
     request = Request("GET", store.endpoint, "/kv?api-version=2023-11-01")
     send = Send(request, None, clock.monotonic() + 60)
-    driver.run(together([ask(send) for _ in range(SENDERS)]))
+    driver.run(gather(*[perform(send) for _ in range(SENDERS)]))
     driver.close()
     assert driver.sent == len(store.requests) == SENDERS
 
