@@ -16,6 +16,7 @@ from appconfig_provider.emulator.model import MAX_ITEM_BYTES
 
 JSON_TYPE: Final = "application/json"
 MAX_DEPTH: Final = 100
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class JsonNull(Enum):
@@ -96,7 +97,7 @@ def _members(content: Mapping[object, object], place: str, depth: int) -> Iterat
             raise InvalidValue(
                 f"{place}: a name in a JSON object is a text, not {type(name).__name__}"
             )
-        yield f"{separator}{json.dumps(name, ensure_ascii=False)}:"
+        yield f"{separator}{_encode(name)}:"
         separator = ","
         yield from _pieces(value, f"{place}[{name!r}]", depth + 1)
     yield "}" if content else "{}"
@@ -110,6 +111,6 @@ def _scalar(value: object, place: str) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidValue(f"{place}: JSON has no {value}")
     try:
-        return json.dumps(value, ensure_ascii=False)
+        return _encode(value)
     except ValueError:  # Python writes no integers of more than some thousand digits
         raise InvalidValue(f"{place}: the integer has too many digits") from None

@@ -8,11 +8,12 @@ was written: it has an ETag and a moment. "No label" is ``None``; the empty labe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 MAX_NAME = 256
+_TEXTS = ("key", "label", "value", "content_type", "description")
 MAX_ITEM_BYTES = 10 * 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -51,6 +52,7 @@ class Draft:
     description: str | None = None
 
     def __post_init__(self) -> None:
+        _check_types(self)
         object.__setattr__(self, "label", label_of(self.label))
         check_name("key", self.key, empty_allowed=False)
         if "%" in self.key or self.key in (".", ".."):
@@ -108,6 +110,18 @@ def size_of(item: Draft | Setting) -> int:
         _bytes_of("tags", name) + _bytes_of("tags", value or "")
         for name, value in item.tags.items()
     )
+
+
+def _check_types(draft: Draft) -> None:
+    """Check what no type checker looked at: tests may write what they like."""
+    for name in _TEXTS:
+        text = getattr(draft, name)
+        if text is not None and not isinstance(text, str):
+            raise InvalidDraft(name, f"a text is needed, not {type(text).__name__}")
+    tags: Iterable[tuple[object, object]] = draft.tags.items()
+    for tag, value in tags:
+        if not isinstance(tag, str) or not isinstance(value, str | None):
+            raise InvalidDraft(f"tags.{tag}", "names of tags are texts, values texts or None")
 
 
 def check_text(field: str, text: str) -> None:

@@ -12,9 +12,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from appconfig_provider.emulator.json_values import InvalidValue, stored_form
 from appconfig_provider.emulator.model import Draft, DraftTooLarge, InvalidDraft
@@ -29,8 +28,7 @@ class SeedError(ValueError):
     """A seed file that cannot be read; the message names the file and the item."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seeded:
+class Seeded(NamedTuple):
     """A setting of a seed file; ``locked`` is None where the file does not say."""
 
     draft: Draft
@@ -41,10 +39,11 @@ def plant(store: Store, seed: Iterable[Seeded]) -> None:
     """Write a seed into a store, locked settings too; lock and unlock what the file says so of."""
     seed = tuple(seed)
     with store.exclusive():
+        unlocked = store.size == 0
         store.load(each.draft for each in seed)
-        for each in seed:
-            if each.locked is not None:
-                store.lock(each.draft.key, each.draft.label, locked=each.locked)
+        for draft, locked in seed:
+            if locked or (locked is False and not unlocked):
+                store.lock(draft.key, draft.label, locked=locked)
 
 
 def read_seed(path: str | os.PathLike[str]) -> tuple[Seeded, ...]:

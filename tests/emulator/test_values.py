@@ -106,3 +106,28 @@ def test_deep_json_is_read_back(store: Emulator) -> None:
     text = store.set("k", deep).value
     assert text is not None
     assert json.loads(text) == deep
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ((5, "v"), "key"),
+        ((None, "v"), "key"),
+        (("k", "v", 0), "label"),
+        (("k", "v", None, 5), "content_type"),
+        (("k", "v", None, None, {"t": 1}), "tags.t"),
+        (("k", "v", None, None, {1: "x"}), "tags.1"),
+        (("k", 5, None, None, {"t": 0}), "tags.t"),
+    ],
+)
+def test_texts_that_are_none(store: Emulator, arguments: tuple[Any, ...], field: str) -> None:
+    """Everything but a value is a text, and what is not is named."""
+    with pytest.raises(ValueError, match=rf"^{field}: "):
+        store.set(*arguments)
+
+
+def test_drafts_have_texts() -> None:
+    """A draft takes a text for a value, which says what is wrong with another one."""
+    value: Any = 5
+    with pytest.raises(ValueError, match=r"^value: a text is needed, not int"):
+        Draft("k", value=value)
