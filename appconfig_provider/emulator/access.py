@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias, get_args
 
 from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
@@ -44,3 +45,17 @@ class Access:
             raise ValueError("two access keys have the same id")
         if self.anonymous not in (None, *ROLES):
             raise ValueError(f"'anonymous' is {' or '.join(ROLES)}, not {self.anonymous!r}")
+
+    def check_address(self, address: str) -> None:
+        """Check that a server may listen on an IP address.
+
+        Raises:
+            ValueError: everybody who reaches it could write, and nobody asked for that.
+        """
+        if self.anonymous != "owner" or self.anonymous_anywhere:
+            return
+        if not ip_address(address.partition("%")[0]).is_loopback:
+            raise ValueError(
+                "with --anonymous owner everybody who reaches this address may write; listen on"
+                " 127.0.0.1, or add --anonymous-anywhere if that is wanted"
+            )

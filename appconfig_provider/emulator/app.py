@@ -74,7 +74,8 @@ def create_app(
 ) -> Starlette:
     """The emulator as an ASGI application over a store.
 
-    ``access`` tells who is let in; without it that is the holder of the default access key.
+    ``access`` tells who is let in; without it that is the holder of the default access key. Its
+    hosts and origins are for :class:`Server` to check, as is what web pages send.
     ``now`` gives seconds since 1970; requests dated more than 15 minutes off are refused. Its
     ``state.common_headers`` gives the headers that every answer to a request has.
 

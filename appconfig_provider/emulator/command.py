@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import NoReturn
 
@@ -38,18 +41,19 @@ def main(
     except ImportError as error:  # it names the extra to install
         return _failed(error, 1)
     try:
-        serve(
-            host=options.host,
-            port=options.port,
-            data=options.data,
-            seed=options.seed,
-            page_size=options.page_size,
-            access=_access(options),
-            certificate=_certificate(options),
-            control=options.control,
-            replicas=options.replicas,
-            say=partial(print, flush=True),
-        )
+        with _stopped_by_sigterm():
+            serve(
+                host=options.host,
+                port=options.port,
+                data=options.data,
+                seed=options.seed,
+                page_size=options.page_size,
+                access=_access(options),
+                certificate=_certificate(options),
+                control=options.control,
+                replicas=options.replicas,
+                say=partial(print, flush=True),
+            )
     except KeyboardInterrupt:
         return 0
     except ServeError as error:
@@ -59,6 +63,19 @@ def main(
     except OSError as error:
         return _failed(error, 1)
     return 0
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: the first process of a container would not end by it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _failed(error: Exception, code: int) -> int:

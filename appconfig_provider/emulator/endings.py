@@ -20,6 +20,7 @@ from appconfig_provider.emulator.wire import problem
 
 _log = logging.getLogger("appconfig_provider.emulator")
 _CLOSE: Final = (b"connection", b"close")
+_FRAMING: Final = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 #: How long the rest of a body is read before a connection is closed.
 LINGER_SECONDS: Final = 1.0
 _FAILED: Final = problem(500, "server-error", "The emulator failed; its log tells why").answer
@@ -50,12 +51,11 @@ class _Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        sent = [(name, value.lower()) for name, value in scope["headers"]]
-        self._unread = any(name == b"transfer-encoding" for name, _ in sent) or any(
-            name == b"content-length" and value.strip(b"0") for name, value in sent
-        )
-        self._waits = self._unread and (b"expect", b"100-continue") in sent
-        self._closes = scope["http_version"] == "1.0" or _says_close(sent)
+        sent = {name: value.lower() for name, value in scope["headers"] if name in _FRAMING}
+        length = sent.get(b"content-length", b"").strip(b"0")
+        self._unread = bool(length) or b"transfer-encoding" in sent
+        self._waits = self._unread and sent.get(b"expect") == b"100-continue"
+        self._closes = scope["http_version"] == "1.0" or _says_close(scope["headers"])
         self.started = False
         self.complete = False
 

@@ -24,6 +24,7 @@ from appconfig_provider.emulator.wire import Answer
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _USUAL_PORT: Final = re.compile(r"http://.*:80|https://.*:443")
 _READS: Final = frozenset({"GET", "HEAD"})
+_TOLD_BY_BROWSERS: Final = frozenset({b"origin", b"sec-fetch-site"})
 _METHODS: Final = "GET, HEAD, PUT, PATCH, DELETE"
 _PREFLIGHT_SECONDS: Final = 600
 _EXPOSED: Final = (
@@ -54,6 +55,8 @@ class Origins:
 
         With ``links`` it may also be that a link of any page was followed.
         """
+        if _TOLD_BY_BROWSERS.isdisjoint(name for name, _ in scope["headers"]):
+            return True
         headers = Headers(scope=scope)
         own = f"{scope['scheme']}://{headers.get('host', '').lower()}"
         given = headers.getlist("origin")

@@ -18,7 +18,6 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
-from ipaddress import ip_address
 from types import TracebackType
 
 import uvicorn
@@ -50,7 +49,8 @@ class Server:
 
     Raises:
         OSError: the host and port cannot be had.
-        ValueError: there is no such port, or a host name or an origin is none.
+        ValueError: there is no such port, a host name or an origin is none, or an anonymous owner
+            would be let in from other machines without ``anonymous_anywhere``.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Server:
         front = fronted(app, hosts, Origins(allowed.origins))
         self._listener = _bind(host, port)
         try:
+            allowed.check_address(self._listener.getsockname()[0])
             self._listener.listen(_BACKLOG)
         except BaseException:
             self._listener.close()
@@ -74,8 +75,6 @@ class Server:
         self.port: int = self._listener.getsockname()[1]
         scheme = "http" if certificate is None else "https"
         self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
-        #: Whether nobody but this machine reaches it.
-        self.is_loopback = ip_address(self._listener.getsockname()[0].partition("%")[0]).is_loopback
         self._uvicorn = _Uvicorn(ended_well(front), certificate, (host, self.port))
         self._switching = threading.Lock()
         self._failure: BaseException | None = None

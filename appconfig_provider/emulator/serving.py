@@ -81,7 +81,6 @@ def serve(  # noqa: PLR0913 - the options of a command line
                 stack.enter_context(_listening(app, (host, number), certificate, allowed))
                 for app, number in zip(apps, ports, strict=True)
             ]
-            _check_anonymous(allowed, servers[0])
             for each, server in zip(controls, servers, strict=False):
                 each.server, each.endpoints = server, controls
             for line in _introduction(servers, allowed, store.size):
@@ -113,15 +112,6 @@ def _listening(
         taken = error.errno == errno.EADDRINUSE
         hint = "; another emulator? --port 0 takes a free one" if taken else ""
         raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}{hint}", 1) from error
-
-
-def _check_anonymous(access: Access, server: Server) -> None:
-    owner = access.anonymous == "owner" and not access.anonymous_anywhere
-    if owner and not server.is_loopback:
-        raise ValueError(
-            "with --anonymous owner everybody who reaches this address may write; listen on"
-            " 127.0.0.1, or add --anonymous-anywhere if that is wanted"
-        )
 
 
 def _introduction(servers: Sequence[Server], access: Access, settings: int) -> Iterator[str]:

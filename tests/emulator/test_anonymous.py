@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
+
 import pytest
 
-from appconfig_provider.emulator import Access, Role
+from appconfig_provider.emulator import Access, Role, Server, Store, create_app
 from appconfig_provider.emulator.command import main
 from appconfig_provider.testing import Emulator
 
 from .raw import JSON, Raw, Signer
 
+
+def has_ipv6() -> bool:
+    """Whether this machine can listen on an address of IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+IPV6 = pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 here")
 READS = [("GET", "/kv"), ("HEAD", "/kv"), ("GET", "/kv/k"), ("GET", "/keys"), ("GET", "/revisions")]
 WRITES = [
     ("PUT", "/kv/k", b'{"value":"w"}'),
@@ -97,7 +111,7 @@ def test_roles() -> None:
         Access(anonymous="admin")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("host", ["0.0.0.0", pytest.param("::", marks=IPV6)])
 def test_owner_on_any_address(capsys: pytest.CaptureFixture[str], host: str) -> None:
     """An anonymous owner on an address of a network needs a second switch, which is named."""
     assert main(["--host", host, "--port", "0", "--anonymous", "owner"]) == 2
@@ -105,3 +119,22 @@ def test_owner_on_any_address(capsys: pytest.CaptureFixture[str], host: str) -> 
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert "--anonymous-anywhere" in captured.err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", pytest.param("::", marks=IPV6)])
+def test_no_server_for_everybody(host: str) -> None:
+    """A server that a program makes keeps to the same rule, and leaves no socket behind."""
+    access = Access(anonymous="owner")
+    with closing(Store()) as store, pytest.raises(ValueError, match="--anonymous-anywhere"):
+        Server(create_app(store, access), host=host, access=access)
+    reader = Access(anonymous="reader")
+    with closing(Store()) as store, Server(create_app(store), host=host, access=reader):
+        pass
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", pytest.param("::1", marks=IPV6)])
+def test_owner_on_loopback(host: str) -> None:
+    """On an address of loopback one switch is enough."""
+    access = Access(anonymous="owner")
+    with closing(Store()) as store, Server(create_app(store, access), host=host, access=access):
+        pass

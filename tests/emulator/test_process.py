@@ -74,6 +74,19 @@ def test_serves_until_interrupted(tmp_path: Path) -> None:
         assert stop(process)[0] == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal")
+def test_sigterm_ends_it_like_ctrl_c() -> None:
+    """SIGTERM, by which containers are stopped, ends it quietly, and its temporary files go."""
+    with running("--tls") as (process, _):
+        assert process.stdout is not None
+        ca_file = Path(process.stdout.readline().removeprefix("Trust the CA certificate ").strip())
+        assert ca_file.exists()
+        process.terminate()
+        assert process.communicate(timeout=10) == ("", "")
+        assert process.returncode == 0
+        assert not ca_file.parent.exists()
+
+
 def test_read_only_keys() -> None:
     """A read-only key is printed as a connection string of its own, and may read."""
     key = ("--read-only-key", "guest=Z3Vlc3Q=")
