@@ -7,6 +7,7 @@ into paths and queries, next links are taken apart, condition headers and media 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -99,6 +100,16 @@ def test_life_of_a_setting(js: Named) -> None:
     with pytest.raises(Refused) as caught:
         js.call("getConfigurationSetting", name)
     assert caught.value.status == 404
+
+
+def test_over_tls(node: Node) -> None:
+    """With the CA file in NODE_EXTRA_CA_CERTS the client speaks TLS to the store."""
+    with Emulator(tls=True) as store, closing(Node(node.program, store.ca_file)) as trusting:
+        trusting.do("connect", "client", store.connection_string)
+        Named(trusting, "client").call("setConfigurationSetting", {"key": "k", "value": "v"})
+        kept = store.get("k")
+        assert kept is not None
+        assert kept.value == "v"
 
 
 def test_fields(store: Emulator, js: Named) -> None:

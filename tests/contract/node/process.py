@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -24,11 +25,13 @@ class Refused(Exception):
 
 
 class Node:
-    """The process; it ends with its input."""
+    """The process; it ends with its input. ``ca_file`` is trusted besides the usual ones."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, program: str, ca_file: str | None = None) -> None:
+        self.program = program
         self._process = subprocess.Popen(
-            [node, str(FOLDER / "client.mjs")],
+            [program, str(FOLDER / "client.mjs")],
+            env={**os.environ, **({} if ca_file is None else {"NODE_EXTRA_CA_CERTS": ca_file})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
