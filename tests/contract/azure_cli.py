@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from azure.appconfiguration import AzureAppConfigurationClient
@@ -56,6 +57,14 @@ class Served:
         found = self.client.list_configuration_settings(label_filter=label)
         return {setting.key: setting.value for setting in found}
 
+    def clear(self) -> None:
+        """Delete every setting, and let the time of a test go by; revisions and snapshots stay."""
+        for setting in self.client.list_configuration_settings():
+            if setting.read_only:
+                self.client.set_read_only(setting, read_only=False)
+            self.client.delete_configuration_setting(setting.key, setting.label)
+        self.wait(10)
+
     def wait(self, seconds: int) -> None:
         """Let the store's time go on."""
         self._skew += seconds
@@ -64,16 +73,15 @@ class Served:
 
 
 class Az:
-    """The CLI with a home of its own, without telemetry and without a network.
+    """The CLI for a store, with a home of its own, without telemetry and without a network.
 
-    ``others`` are stores that it trusts besides.
+    ``folder`` is for files. ``trusted`` is another store whose CA it trusts.
     """
 
-    def __init__(self, home: Path, store: Served, *others: Served) -> None:
-        self._store = store
-        trusted = [Path(each.ca_file) for each in (store, *others) if each.ca_file]
-        bundle = home / "trusted.pem"
-        bundle.write_text("".join(path.read_text() for path in trusted))
+    def __init__(self, home: Path, store: Served, trusted: Served | None = None) -> None:
+        home.mkdir(exist_ok=True)
+        self.folder = Path(mkdtemp(dir=home))
+        self.store = store
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -84,8 +92,8 @@ class Az:
             "HTTPS_PROXY": _NOWHERE,
             "NO_PROXY": "127.0.0.1",
         }
-        if trusted:
-            self._environment["REQUESTS_CA_BUNDLE"] = str(bundle)
+        if ca_file := (trusted or store).ca_file:
+            self._environment["REQUESTS_CA_BUNDLE"] = ca_file
 
     def __call__(self, command: str) -> Any:
         """Run ``az appconfig`` with arguments as a shell has them; gives the JSON it prints.
@@ -93,7 +101,7 @@ class Az:
         Raises:
             Refused: it failed.
         """
-        arguments = [*shlex.split(command), *self._store.options()]
+        arguments = [*shlex.split(command), *self.store.options()]
         done = subprocess.run(
             [PROGRAM, "appconfig", *arguments],
             env=self._environment,

@@ -90,6 +90,8 @@ def _environment(store: Emulator, vault: Vault, suite: Suite) -> dict[str, str]:
         "APPCONFIGURATION_KEY_VAULT_REFERENCE2": second,
         "APPCONFIGURATION_KEYVAULT_SECRET_URL": first,
         "APPCONFIGURATION_KEYVAULT_SECRET_URL2": second,
+        "KEYVAULT_SECRET_URL": first,  # two names of older versions
+        "KEYVAULT_SECRET_URL2": second,
     }
 
 

@@ -73,6 +73,9 @@ class EnvironmentVariableLoader:
         return prepared
 
 
+PowerShellPreparer = EnvironmentVariableLoader  # its name in older versions
+
+
 def recorded_by_proxy(test: Test) -> Test:
     """The same test: nothing is recorded."""
     return test
