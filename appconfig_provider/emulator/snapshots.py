@@ -33,11 +33,13 @@ from appconfig_provider.emulator.snapshot_model import (
     SnapshotFilter,
 )
 from appconfig_provider.emulator.steps import Steps, at_once
-from appconfig_provider.emulator.walks import WINDOW, Walks
+from appconfig_provider.emulator.walks import Walks
 
 MAX_SNAPSHOT_BYTES = 1024 * 1024
 #: What a small setting counts for in the size of a snapshot.
 MIN_ITEM_BYTES = 500
+#: How many settings are weighed in one step.
+_PIECE = 100
 _MAX_ITEMS = MAX_SNAPSHOT_BYTES // MIN_ITEM_BYTES
 _IS_KEPT = "(expires IS NULL OR expires > ?)"
 _COLUMNS = "name, etag, status, content, created, modified, expires, size, items"
@@ -150,11 +152,11 @@ class Snapshots:
         for selection in draft.selections:
             after: Position | None = None
             while len(chosen) <= _MAX_ITEMS:
-                page = yield from walks.page(selection, after, WINDOW)
+                page = yield from walks.page(selection, after, _PIECE)
                 for setting in page:
                     size = max(size_of(setting), MIN_ITEM_BYTES)
                     chosen[draft.identity(setting)] = setting, size
-                if len(page) < WINDOW:
+                if len(page) < _PIECE:
                     break
                 after = Position(page[-1].key, page[-1].label or "")
                 yield

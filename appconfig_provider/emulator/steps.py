@@ -16,7 +16,9 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
 
 #: Seconds of work before others get their turn.
-_TURN = 0.001
+_TURN = 0.0005
+#: Turns of the loop from the arrival of a short request to its answer.
+_SHORT_REQUEST = 4
 
 
 def at_once(steps: Steps[T]) -> T:
@@ -39,5 +41,6 @@ async def in_turns(steps: Steps[T]) -> T:
             result: T = done.value
             return result
         if time.perf_counter() >= end:
-            await asyncio.sleep(0)
+            for _ in range(_SHORT_REQUEST):
+                await asyncio.sleep(0)
             end = time.perf_counter() + _TURN

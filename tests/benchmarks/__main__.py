@@ -11,14 +11,15 @@ from pathlib import Path
 
 from .crowds import measure_crowds
 from .delays import measure_delays
+from .emulator import measure_emulator
 from .imports import measure_imports
 from .loads import measure_loads
-from .measure import Effort, Measurement
+from .measure import Effort, Figure, Measurement
 from .plots import MISSING, draw
 from .process import ROOT
 from .reads import measure_reads
 from .refreshes import measure_refreshes
-from .report import insert, markdown, table, write
+from .report import figures_table, insert, markdown, table, write
 from .secrets import measure_secrets
 from .server import Store, running_store
 
@@ -33,6 +34,8 @@ PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
     "imports": measure_imports,
     "secrets": measure_secrets,
 }
+#: What is measured of ours alone, against a goal.
+FIGURES: dict[str, Callable[[Effort], list[Figure]]] = {"emulator": measure_emulator}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,9 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     effort = Effort.quick() if options.quick else Effort()
     if options.rounds:
         effort = replace(effort, rounds=options.rounds)
-    measurements, failures = _measure(options.only or list(PARTS), effort)
+    measurements, figures, failures = _measure(options.only or [*PARTS, *FIGURES], effort)
     print(table(measurements, failures))
-    write(measurements, effort, failures, options.json)
+    if figures:
+        print(f"\n{figures_table(figures)}")
+    write(measurements, effort, failures, options.json, figures)
     print(f"\nwritten: {options.json} and {options.json.with_suffix('.md')}")
     try:
         print(f"{len(draw(measurements, options.json.parent))} plots beside them")
@@ -57,20 +62,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def _measure(parts: Sequence[str], effort: Effort) -> tuple[list[Measurement], dict[str, str]]:
+def _measure(
+    parts: Sequence[str], effort: Effort
+) -> tuple[list[Measurement], list[Figure], dict[str, str]]:
     """Run the parts; one that fails does not stop the others, and its reason is returned."""
     measurements: list[Measurement] = []
+    figures: list[Figure] = []
     failures: dict[str, str] = {}
     with running_store(effort.settings) as store:
         for name in parts:
             begin = time.monotonic()
             try:
                 store.delay(0)
-                measurements += PARTS[name](effort, store)
+                if name in FIGURES:
+                    figures += FIGURES[name](effort)
+                else:
+                    measurements += PARTS[name](effort, store)
             except Exception as error:  # whatever it is, the other parts can still be measured
                 failures[name] = f"{type(error).__name__}: {error}"
             print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
-    return measurements, failures
+    return measurements, figures, failures
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rounds", type=_count, metavar="N", help="paired rounds (5)")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, rough")
-    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
+    parser.add_argument(
+        "--only", action="append", choices=[*PARTS, *FIGURES], help="a part; may be repeated"
+    )
     parser.add_argument(
         "--json",
         type=Path,

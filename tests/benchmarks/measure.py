@@ -94,6 +94,29 @@ class Measurement:
         return None if self.metric.target is None else self.ratio >= self.metric.target
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What something of ours does by itself, beside nobody else's, and how good it has to be."""
+
+    name: str
+    unit: str
+    value: float
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def goal(self) -> str:
+        """The goal in words."""
+        sign, bound = (">=", self.at_least) if self.at_most is None else ("<=", self.at_most)
+        return f"{sign} {bound:,g} {self.unit}".rstrip()
+
+    @property
+    def met(self) -> bool:
+        """True when the goal is reached."""
+        low = self.at_least is None or self.value >= self.at_least
+        return low and (self.at_most is None or self.value <= self.at_most)
+
+
 class Samples:
     """Collects the rounds of several metrics, in the order in which they are first seen."""
 

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any
 
 from appconfig_provider import __version__
 
-from .measure import Effort, Measurement
+from .measure import Effort, Figure, Measurement
 from .scenes import Face, Scene
 
 HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?", "aio")
+FIGURE_HEADINGS = ("the local store", "measured", "goal", "met?")
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 _PEERS = ("azure-appconfiguration-provider", "azure-appconfiguration", "azure-core", "httpcore")
@@ -109,6 +111,18 @@ def table(measurements: Sequence[Measurement], failures: Mapping[str, str] | Non
     return shown
 
 
+def figures_table(figures: Sequence[Figure]) -> str:
+    """Return what the local store does, for a terminal."""
+    return _aligned([FIGURE_HEADINGS, *_figure_rows(figures)])
+
+
+def _figure_rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
+    return [
+        (one.name, f"{_short(one.value)} {one.unit}".rstrip(), one.goal, _VERDICT[one.met])
+        for one in figures
+    ]
+
+
 def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
@@ -156,7 +170,10 @@ def insert(file: Path, text: str) -> None:
 
 
 def as_json(
-    measurements: Iterable[Measurement], effort: Effort, failures: Mapping[str, str]
+    measurements: Iterable[Measurement],
+    effort: Effort,
+    failures: Mapping[str, str],
+    figures: Sequence[Figure] = (),
 ) -> str:
     """Return everything that was measured, sample by sample."""
     metrics = [
@@ -181,6 +198,7 @@ def as_json(
         "effort": taken,
         "failures": dict(failures),
         "metrics": metrics,
+        "figures": [{**asdict(one), "met": one.met} for one in figures],
     }
     return json.dumps(report, indent=2)
 
@@ -190,15 +208,21 @@ def _described(scene: Scene | None) -> dict[str, float] | None:
 
 
 def write(
-    measurements: Sequence[Measurement], effort: Effort, failures: Mapping[str, str], file: Path
+    measurements: Sequence[Measurement],
+    effort: Effort,
+    failures: Mapping[str, str],
+    file: Path,
+    figures: Sequence[Figure] = (),
 ) -> None:
-    """Write the JSON file, and both tables as Markdown beside it."""
+    """Write the JSON file, and the tables as Markdown beside it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(as_json(measurements, effort, failures) + "\n", encoding="utf-8")
+    file.write_text(as_json(measurements, effort, failures, figures) + "\n", encoding="utf-8")
     text = markdown(measurements, effort)
     far = growth(measurements)
     if len(far) > 1:
         text += f"\n{_piped(far)}\n"
+    if figures:
+        text += f"\n{_piped([FIGURE_HEADINGS, *_figure_rows(figures)])}\n"
     file.with_suffix(".md").write_text(text, encoding="utf-8")
 
 

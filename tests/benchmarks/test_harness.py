@@ -17,11 +17,11 @@ from . import delays, refreshes, sides
 from .__main__ import PARTS, main
 from .delays import Traffic
 from .hotspots import measure
-from .measure import Effort, Measurement, Metric, Samples
+from .measure import Effort, Figure, Measurement, Metric, Samples
 from .plots import MISSING, draw
 from .reads import READS
 from .refreshes import STEPS
-from .report import BEGIN, END, growth, insert, table
+from .report import BEGIN, END, figures_table, growth, insert, table
 from .scenes import Face, Scene
 from .server import Store, running_store
 
@@ -174,6 +174,7 @@ def test_a_failing_run_says_so(
         return [Measurement(Metric("reading", "ns"), (2.0,), (1.0,))]
 
     monkeypatch.setattr(program, "PARTS", {"broken": fail, "whole": succeed})
+    monkeypatch.setattr(program, "FIGURES", {})
     file, readme = tmp_path / "results.json", tmp_path / "README.md"
     readme.write_text(f"{BEGIN}\nas it was\n{END}", encoding="utf-8")
     assert main(["--quick", "--json", str(file), "--insert", str(readme)]) == 1
@@ -212,6 +213,26 @@ def test_a_target_that_one_face_misses_is_missed(sync: float, aio: float, verdic
     assert verdict in shown
     assert table([replace(one, official=(5.0,)) for one in pair]).splitlines()[1].count("yes") == 1
     assert f"{aio:.2f}x" in shown
+
+
+def test_the_local_store_is_measured_against_its_goals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every number that the local store has to reach has a row with its goal, and a verdict."""
+    file = tmp_path / "results.json"
+    assert main(["--quick", "--only", "emulator", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    assert [(one["at_least"], one["at_most"]) for one in figures] == [
+        (1000, None),
+        (900, None),
+        (None, 0.4),
+        (None, 2.5),
+        (None, 25),
+    ]
+    shown = capsys.readouterr().out
+    assert all(one["name"] in shown for one in figures)
+    missed = [Figure("a", "ms", 26.0, at_most=25), Figure("b", "", 99.0, at_least=100)]
+    assert figures_table(missed).count("NO") == 2
 
 
 @pytest.mark.parametrize(("dear", "verdict"), [(100.0, "yes"), (101.0, "NO")])
@@ -258,6 +279,7 @@ def test_without_matplotlib_the_run_says_that_there_are_no_plots(
     """The plots are an extra: a run without matplotlib ends well and tells what is missing."""
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setattr(program, "PARTS", {"nothing": lambda _effort, _store: []})
+    monkeypatch.setattr(program, "FIGURES", {})
     assert main(["--quick", "--json", str(tmp_path / "results.json")]) == 0
     assert MISSING in capsys.readouterr().out
 
