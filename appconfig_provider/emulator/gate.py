@@ -193,9 +193,10 @@ def _key(request: Request, prefix: str) -> str:
     """The key in the path: its percent-encoding is undone once, slashes and all."""
     if not prefix:
         return ""
-    key = decode(_raw_path(request), "key").removeprefix(prefix)
+    called = "name" if prefix == "/snapshots/" else "key"
+    key = decode(_raw_path(request), called).removeprefix(prefix)
     if not key:
-        raise invalid_argument("key")
+        raise invalid_argument(called)
     return key
 
 

@@ -248,7 +248,9 @@ def read_tags(content: Mapping[str, Any], blamed: str) -> Mapping[str, str | Non
     Raises:
         Refusal: 400, it is not an object of texts and nulls.
     """
-    tags = content.get("tags") or {}
+    tags = content.get("tags")
+    if tags is None or tags == []:  # some clients write no tags as an empty list
+        return {}
     if not isinstance(tags, dict):
         raise invalid_argument("tags")
     for name, value in tags.items():

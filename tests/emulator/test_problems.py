@@ -123,3 +123,20 @@ def test_empty_answers(store: Emulator, raw: Raw) -> None:
     for target in ("/nothing", "/snapshots/none", "/operations?snapshot=none", "/locks"):
         reply = raw.get(target)
         assert (reply.status, is_empty(reply)) == (404, True)
+
+
+@pytest.mark.parametrize("target", ["/snapshots/", "/snapshots/%FF"])
+def test_the_name_of_a_snapshot(raw: Raw, target: str) -> None:
+    """A snapshot without a name, or with one that is no text, has its name blamed."""
+    reply = raw.get(target)
+    assert (reply.status, reply.json["name"]) == (400, "name")
+    assert raw.get(target.replace("snapshots", "kv")).json["name"] == "key"
+
+
+@pytest.mark.parametrize("tags", [b"false", b"0", b'""', b"[1]"])
+def test_tags_that_are_no_object(raw: Raw, tags: bytes) -> None:
+    """Tags are an object; null and an empty list stand for none."""
+    reply = raw.send("PUT", "/kv/k", JSON, b'{"tags":%s}' % tags)
+    assert (reply.status, reply.json["name"]) == (400, "tags")
+    for none in (b"null", b"[]", b"{}"):
+        assert raw.send("PUT", "/kv/k", JSON, b'{"tags":%s}' % none).json["tags"] == {}

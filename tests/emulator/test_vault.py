@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -152,3 +153,16 @@ def test_names_of_vaults(name: str) -> None:
     """A vault's name is what Azure takes for one."""
     with pytest.raises(ValueError, match="3 to 24"):
         Vault(name)
+
+
+@pytest.mark.parametrize("target", ["/secrets/s", "/keys/s"])
+def test_headers_of_every_answer(vault: Vault, client: httpx.Client, target: str) -> None:
+    """Every answer has a date, at the vault's clock, and an id; also one that a test made up."""
+    vault.set("s", "v")
+    dates = set()
+    for answer in (None, Scripted(503)):
+        with vault.respond(partial(lambda scripted, _record: scripted, answer)):
+            headers = client.get(f"{target}{VERSION}").headers
+        dates.add(headers["date"])
+        assert len(headers["x-ms-request-id"]) == 36
+    assert len(dates) == 1
