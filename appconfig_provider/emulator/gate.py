@@ -152,9 +152,9 @@ class Gate:
         headers = tuple((error.headers or {}).items())
         return self._response(request, Answer(error.status_code, headers=headers))
 
-    async def _failed(self, _request: Request, error: Exception) -> Response:
+    async def _failed(self, request: Request, error: Exception) -> Response:
         answer = problem(500, "server-error", "The emulator failed", detail=repr(error)).answer
-        return Response(answer.body, answer.status, dict(answer.headers))
+        return self._response(request, answer)
 
     def _response(self, request: Request, answer: Answer) -> Response:
         response = Response(answer.body, answer.status)

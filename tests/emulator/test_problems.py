@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
+from appconfig_provider.emulator import Server, Store, create_app
 from appconfig_provider.testing import Emulator, FakeClock
 
 from .raw import JSON, Raw, Reply
@@ -140,3 +143,19 @@ def test_tags_that_are_no_object(raw: Raw, tags: bytes) -> None:
     assert (reply.status, reply.json["name"]) == (400, "tags")
     for none in (b"null", b"[]", b"{}"):
         assert raw.send("PUT", "/kv/k", JSON, b'{"tags":%s}' % none).json["tags"] == {}
+
+
+def test_a_failure_of_the_emulator_itself(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A 500 is a problem, too, with the headers of every answer."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("on purpose")
+
+    with closing(Store()) as data, Server(create_app(data)) as server, Raw(server.endpoint) as raw:
+        monkeypatch.setattr(data, "at", broken)
+        reply = raw.get("/kv/k")
+    assert (reply.status, reply.json["type"]) == (500, f"{ERRORS}server-error")
+    assert {"date", "sync-token", "x-ms-request-id"} <= set(reply.headers)
+    assert "on purpose" in caplog.text
