@@ -138,6 +138,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     _add_place(parser)
     _add_content(parser)
     _add_access(parser)
+    _add_names(parser)
     _add_trouble(parser)
     return parser
 
@@ -179,7 +180,12 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
     access = parser.add_argument_group("who is let in")
-    access.add_argument("--access-key-id", default=DEFAULT_ACCESS_KEY.id, metavar="ID")
+    access.add_argument(
+        "--access-key-id",
+        default=DEFAULT_ACCESS_KEY.id,
+        metavar="ID",
+        help="with its secret: the access key, instead of the one that everybody knows",
+    )
     access.add_argument("--access-key-secret", default=DEFAULT_ACCESS_KEY.secret, metavar="BASE64")
     access.add_argument(
         "--read-only-key",
@@ -202,7 +208,10 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         help="allow --anonymous owner on an address that other machines reach",
     )
 
-    access.add_argument(
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    names = parser.add_argument_group("what it may be called, and from where")
+    names.add_argument(
         "--allow-host",
         action="append",
         default=[],
@@ -210,7 +219,7 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         help="a host that requests may name, beside localhost, IP addresses and --host; the"
         " certificate holds for it, too",
     )
-    access.add_argument(
+    names.add_argument(
         "--cors",
         action="append",
         default=[],

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from appconfig_provider.emulator import Role, Server, Store, create_app
+from appconfig_provider.emulator import Role, Server, Store, create_app, endings, protocol
 from appconfig_provider.emulator.control import Control
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.testing import Emulator, Vault
@@ -36,6 +36,13 @@ def broken() -> ASGIApp:
     store = Store()
     store.close()
     return create_app(store)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a server wait for what a busy machine still has to send."""
+    for module in (endings, protocol):
+        monkeypatch.setattr(module, "LINGER_SECONDS", 30.0)
 
 
 class Client:
@@ -227,12 +234,15 @@ def test_a_malformed_request_is_told(tls: bool, request_bytes: bytes) -> None:
         assert answer.getheader("content-type", "").startswith("application/problem+json")
         if not tls:
             asking.connection.shutdown(socket.SHUT_WR)
-        assert asking.rest() == b""
+            assert asking.rest() == b""
 
 
 @SCHEMES
-def test_a_body_that_goes_wrong(tls: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_body_that_goes_wrong(
+    tls: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A body that turns out malformed ends its connection without a traceback in the log."""
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.1)
     chunked = "Transfer-Encoding: chunked\r\n"
     with Emulator(tls=tls, anonymous="owner") as store:
         with client(store.endpoint) as asking:  # while it is awaited
