@@ -6,8 +6,12 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from appconfig_provider.emulator import Access, Server, Store, create_app
 from appconfig_provider.emulator.control import Control
@@ -90,6 +94,25 @@ def test_served_hosts(host: str) -> None:
 def test_refused_hosts(host: str) -> None:
     """Every other name is refused, and every form that a browser would not send."""
     assert not Hosts(["given.test", "app_config"]).serve(host.encode("latin-1"))
+
+
+ODD_HOSTS = st.one_of(
+    st.binary(max_size=300),
+    st.text(alphabet="localhst.:[]0127f@-_ /,%", max_size=40).map(str.encode),
+    st.lists(st.sampled_from([b"localhost", b".", b":", b"evil", b"127.0.0.1", b"@", b"["])).map(
+        b"".join
+    ),
+)
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@given(ODD_HOSTS)
+def test_any_bytes(authority: bytes) -> None:
+    """Whatever bytes name a host, what is served is loopback or an address to a browser, too."""
+    if Hosts().serve(authority):
+        host = (urlsplit(f"http://{authority.decode('ascii')}/").hostname or "").removesuffix(".")
+        if host != "localhost" and not host.endswith(".localhost"):
+            ip_address(host)
 
 
 @pytest.mark.parametrize(
