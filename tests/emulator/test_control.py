@@ -218,7 +218,7 @@ VALUES = st.one_of(st.none(), st.booleans(), st.text(max_size=4), st.lists(st.no
 NAMES = st.sampled_from(["status", "retry_after", "cut_after", "stale", "path", "times", "", "x"])
 
 
-@settings(max_examples=100, suppress_health_check=SHARED)
+@settings(max_examples=100, deadline=None, suppress_health_check=SHARED)
 @given(st.dictionaries(NAMES, VALUES, max_size=3))
 def test_any_faults(raw: Raw, content: dict[str, Any]) -> None:
     """Whatever is asked for is set or refused."""

@@ -20,6 +20,8 @@ from appconfig_provider.testing import Emulator
 from .raw import JSON, Raw, Signer
 from .test_listings import pages
 
+# One store for all examples, and no limit of time: the machine may be busy.
+SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RESOURCES = "/kv /kv/ /kv/k /keys /labels / kv * http://x/kv /revisions /locks/ /locks/k /snapshots"
 MORE_RESOURCES = "/snapshots/ /snapshots/s /operations /operations/ /_control"
 PARAMETERS = "?key= ?label= ?tags= ?after= ?$select= ?name= ?a&= ?snapshot= ?status="
@@ -54,7 +56,7 @@ def exchange(store: Emulator, request: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=300)
 @given(
     st.sampled_from(["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS"]),
     TARGETS,
@@ -112,7 +114,7 @@ def state(raw: Raw) -> list[object]:
     return [page.json for target in listed for page in pages(raw, target)]
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=200)
 @given(st.sampled_from(["PUT", "PATCH"]), st.sampled_from("abcdefghijklmnopqrstuvwxyz"), SNAPSHOTS)
 def test_snapshot_bodies(
     store: Emulator, raw: Raw, method: str, name: str, content: dict[str, object]
@@ -127,7 +129,7 @@ def test_snapshot_bodies(
         assert state(raw) == before
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=200)
 @given(
     st.sampled_from(["PUT", "DELETE", "PATCH"]),
     st.tuples(
@@ -151,7 +153,7 @@ def test_refusals_change_nothing(
         assert state(raw) == before
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=200)
 @given(st.text(alphabet="abk\n0129-_\0é", max_size=24).map(str.encode), st.binary(max_size=12))
 def test_page_tokens(store: Emulator, raw: Raw, text: bytes, noise: bytes) -> None:
     """Any token begins a page somewhere in any listing."""
@@ -179,7 +181,7 @@ RANGES = st.one_of(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=300)
 @given(st.sampled_from(["GET", "HEAD"]), MOMENTS, RANGES, st.text("abk\n0129-", max_size=24))
 def test_moments_and_ranges(
     store: Emulator, raw: Raw, method: str, moment: str, wanted: str, token: str
@@ -195,7 +197,7 @@ def test_moments_and_ranges(
         assert reply.status in allowed.get(path, (200,))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=200)
 @given(
     st.text(alphabet='HMAC-SHA256 Credntial=&,;x"\\é', max_size=40),
     st.text(alphabet="Nov, 20236:5.GMTZ+-é", max_size=30),
@@ -214,7 +216,7 @@ def test_credentials(shared: Emulator, authorization: str, date: str, digest: st
     assert exchange(shared, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n") == 401
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=100)
 @given(
     st.one_of(
         st.text(alphabet="Nov, 20236:5.GMTZ+-é", max_size=30),
@@ -232,7 +234,7 @@ def test_dates(shared: Emulator, date: str) -> None:
     assert exchange(shared, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n") in (200, 401)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=100)
 @given(st.binary(min_size=1, max_size=60).map(lambda noise: noise + b"\r\n\r\n"))
 def test_noise(shared: Emulator, noise: bytes) -> None:
     """Bytes that are not HTTP are refused, and the next request is served."""

@@ -113,7 +113,9 @@ def test_refused_secrets(vault: Vault, name: str, value: str) -> None:
     assert "xxx" not in str(caught.value)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=6))
 def test_any_path(vault: Vault, client: httpx.Client, name: str, version: str, api: str) -> None:
     """Any path gets an answer below 500."""
