@@ -159,8 +159,9 @@ class Database:
         return mutations, modified
 
     def next_moment(self) -> int:
-        """Microseconds since 1970, later than any mutation and any present that was told."""
-        return max(self.microseconds(), self.counter()[1] + 1, self._told + 1)
+        """Microseconds since 1970, later than the last mutation, and no present that was told."""
+        moment = max(self.microseconds(), self.counter()[1] + 1)
+        return moment + 1 if moment == self._told else moment
 
     def count(self, mutations: int, modified: int) -> None:
         """Remember that there were so many mutations more, the last one at a moment."""
@@ -178,7 +179,7 @@ class Database:
 
         So who reads twice as of this moment reads the same, also while the clock stands still.
         """
-        self._told = max(self._told, self.microseconds(), self.counter()[1])
+        self._told = max(self.microseconds(), self.counter()[1])
         return self._told
 
     def oldest(self) -> int:

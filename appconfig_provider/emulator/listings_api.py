@@ -94,20 +94,19 @@ def _list_snapshot(store: Store, call: Call, snapshot: str, page_size: int) -> A
 def _settings(
     call: Call, settings: Sequence[Setting], moment: int | None, page_size: int
 ) -> Answer:
-    positions = [Position(setting.key, setting.label or "") for setting in settings]
-    return _page(call, settings, following(positions, page_size), moment)
+    last = following(settings, page_size)
+    position = None if last is None else Position(last.key, last.label or "")
+    return _page(call, settings, position, moment)
 
 
 def _history(readings: Readings, call: Call, page_size: int) -> Steps[Answer]:
     position = _after(call)
     before = None if position is None else position.revision
     numbers = yield from readings.walks.revisions(_selection(call), before, page_size)
-    revisions = readings.revisions_of(numbers)
-    positions = [
-        Position(setting.key, setting.label or "", number) for number, setting in revisions
-    ]
-    settings = [revision.setting for revision in revisions]
-    answer = _page(call, settings, following(positions, page_size), readings.moment)
+    last = following(numbers, page_size)
+    begin = None if last is None else Position(revision=last)
+    settings = [revision.setting for revision in readings.revisions_of(numbers)]
+    answer = _page(call, settings, begin, readings.moment)
     return with_headers(answer, ACCEPT_RANGES) if answer.status == 200 else answer
 
 
@@ -157,7 +156,8 @@ def _selection(call: Call) -> Selection:
 def _names(
     call: Call, kind: str, names: Sequence[str], moment: int | None, page_size: int
 ) -> Answer:
-    link = next_link(call, following([Position(name) for name in names], page_size), moment)
+    last = following(names, page_size)
+    link = next_link(call, None if last is None else Position(last), moment)
     shown = choose(call, ("name",))
     items = (to_json(dict.fromkeys(shown, name or None)) for name in names)
     return answer_page(kind, items, {"@nextLink": link}, link_header(link))

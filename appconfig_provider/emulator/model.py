@@ -142,8 +142,11 @@ def check_name(field: str, text: str, *, empty_allowed: bool = True) -> None:
     if not text and not empty_allowed:
         raise InvalidDraft(field, "must not be empty")
     _check_printable(field, text)
-    check_text(field, text)
-    if len(text) + sum(character > "\uffff" for character in text) > MAX_NAME:
+    units = len(text)
+    if not text.isascii():  # most names are, and a seed has many of them
+        check_text(field, text)
+        units += sum(character > "\uffff" for character in text)
+    if units > MAX_NAME:
         raise InvalidDraft(field, f"at most {MAX_NAME} UTF-16 units are allowed")
 
 

@@ -15,10 +15,13 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 from appconfig_provider.emulator.queries import Position
 from appconfig_provider.emulator.wire import Call
+
+T = TypeVar("T")
 
 _ENTITY_TAG = re.compile(r'\s*(?:(?:W/)?"([^"]*)"|(\*)\s*(?:,|$))')
 _NUMBER = re.compile("[0-9]{1,18}")
@@ -94,9 +97,9 @@ def _number(parts: Sequence[str], place: int) -> int | None:
     return int(parts[place]) if given else None
 
 
-def following(positions: Sequence[Position], page_size: int) -> Position | None:
-    """Where the page after one with these positions goes on; None when there is no such page."""
-    return positions[-1] if positions and len(positions) == page_size else None
+def following(found: Sequence[T], page_size: int) -> T | None:
+    """The last of what is on a full page, after which the next one goes on; None without a next."""
+    return found[-1] if len(found) == page_size else None
 
 
 def page_etag(etags: Iterable[str], position: Position | None) -> str:

@@ -25,6 +25,7 @@ from appconfig_provider.emulator.filters import (
 #: A place in the order of a walk: a name with the moment of a revision, or such a moment alone.
 Place: TypeAlias = tuple[str | int | bytes, ...]
 
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 _LAST_CHARACTER = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -32,10 +33,10 @@ _SURROGATES = range(0xD800, 0xE000)
 class Position(NamedTuple):
     """A place in the order of a listing; ``label`` is ``''`` for "no label".
 
-    ``revision`` is the number of a revision, in the listing of revisions.
+    ``revision`` is the number of a revision, all that counts in the listing of revisions.
     """
 
-    key: str
+    key: str = ""
     label: str = ""
     revision: int | None = None
 
@@ -158,7 +159,7 @@ def names_where(column: str, wanted: NameFilter, after: str | None = None) -> Co
 
 def as_json(tags: Mapping[str, str | None]) -> str:
     """Tags as the store keeps them; see :func:`_tags` for what hangs on it."""
-    return json.dumps(tags, ensure_ascii=False, sort_keys=True)
+    return _encode(tags)
 
 
 def _tags(selection: Selection) -> Iterator[Condition]:

@@ -20,6 +20,7 @@ from appconfig_provider.emulator.json_values import is_json
 from appconfig_provider.emulator.model import Setting
 from appconfig_provider.emulator.versions import DESCRIPTIONS
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ERRORS = "https://azconfig.io/errors/"
 _PROBLEM = "application/problem+json; charset=utf-8"
 _FIELDS: Mapping[str, Callable[[Setting], object]] = {
@@ -113,7 +114,7 @@ def decode(raw: bytes, name: str) -> str:
 
 def to_json(content: object) -> str:
     """JSON as the service writes it: compact, and not escaped beyond need."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return _encode(content)
 
 
 def answer_json(kind: str, text: str, headers: Mapping[str, str]) -> Answer:

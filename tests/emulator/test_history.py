@@ -171,7 +171,7 @@ def test_history_tokens_elsewhere(store: Emulator, raw: Raw) -> None:
     for number in range(4):
         store.set("k", str(number))
     token = raw.get("/revisions").json["@nextLink"].rpartition("=")[2]
-    assert raw.get(f"/kv?after={token}").json["items"] == []
+    assert raw.get(f"/kv?after={token}").keys == ["k"]
     token = raw.get("/keys?name=k").json.get("@nextLink", "after=ay4").rpartition("=")[2]
     assert raw.get(f"/revisions?after={token}").status == 200
 

@@ -42,6 +42,21 @@ def test_moments_only_grow(tmp_path: Path) -> None:
     ]
 
 
+def test_what_was_told_to_be_the_present_does_not_change() -> None:
+    """A write is later than the present that was told, also while the clock stands still."""
+    now = [1000.0]
+    with closing(Store(now=lambda: now[0])) as store:
+        for value in "123":
+            present = store.present
+            before = store.page(Selection(), None, -1)
+            store.put(Draft("k", value=value))
+            assert store.at(present).page(Selection(), None, -1) == before
+        now[0] = 5000.0
+        assert store.present == 5_000_000_000
+        now[0] = 2000.0  # a clock that was set back; what was told of its future does not count
+        assert store.put(Draft("k", value="4")).last_modified.timestamp() == 2000.0
+
+
 def test_every_change_has_its_own_etag() -> None:
     """No two mutations share an ETag, in one bulk or over time."""
     with closing(Store()) as store:
