@@ -30,13 +30,27 @@ def protocol(refusing: Callable[[], bool]) -> type[H11Protocol]:
 
 
 class _Protocol(H11Protocol):
-    """Gives a malformed request an answer that arrives."""
+    """Gives an answer that arrives to a malformed request, and to a client that sends no more."""
 
     _lingering = False
 
     def data_received(self, data: bytes) -> None:
         if not self._lingering:
             super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection until a request that came as a whole is answered.
+
+        A client may close its side as soon as it has asked. If the other side were closed then, an
+        answer that is not written yet would be lost. Over TLS asyncio closes both together.
+        """
+        if self.cycle is None:
+            return False
+        over_tls = self.transport.get_extra_info("ssl_object") is not None
+        if over_tls or self.cycle.more_body or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: an offer of HTTP/2 or WebSocket is declined by the answer."""

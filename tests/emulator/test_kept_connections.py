@@ -276,3 +276,28 @@ def test_every_server_answers_whole(tls: bool) -> None:
         assert asking.answer().status == 405
         asking.send("GET /secrets/x")
         assert asking.answer().status == 401
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        ("GET /kv HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
+        ("PUT /kv/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", b"415"),
+        ("PUT /kv/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{", None),
+        ("GET /kv HTTP/1.1\r\nHost: loc", None),
+    ],
+)
+def test_a_client_that_sends_no_more(request_text: str, status: bytes | None) -> None:
+    """A whole request is answered after its client closed its side; part of one ends at once."""
+    with Emulator(anonymous="owner") as store:
+        store.set_many({f"k{number}": "x" * 1000 for number in range(100)})
+        store.slow(0.2)
+        address = ("127.0.0.1", int(store.endpoint.rpartition(":")[2]))
+        for _ in range(2):
+            with socket.create_connection(address, 10) as connection:
+                connection.sendall(request_text.encode())
+                connection.shutdown(socket.SHUT_WR)
+                with connection.makefile("rb") as stream:
+                    answer = stream.read()
+            assert answer[9:12] == (status or b"")
+            assert status != b"200" or answer.endswith(b"}")
