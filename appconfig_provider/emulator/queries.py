@@ -109,20 +109,28 @@ def settings_walk(selection: Selection) -> Walk:
     if isinstance(selection.label, OneOf) and len(selection.label.names) == 1:
         table = "settings INDEXED BY settings_by_label"
         one_label = all_of(_names("label", selection.label))
-    return _by_name(table, ("key", "label"), selection.key, one_label)
+    return _along(table, ("key", "label"), selection.key, one_label)
 
 
 def past_walk(selection: Selection) -> Walk:
     """The revisions of some keys, by name and moment."""
     order = ("key", "label", "modified")
-    return _by_name("revisions INDEXED BY revisions_by_name", order, selection.key, ANY_ROW)
+    return _along("revisions INDEXED BY revisions_by_name", order, selection.key)
 
 
-def _by_name(table: str, order: tuple[str, ...], keys: NameFilter, where: Condition) -> Walk:
-    if isinstance(keys, StartsWith):
-        first, *last = _range("key", keys.prefix)
+def labels_walk(wanted: NameFilter) -> Walk:
+    """The labels that there are, each as often as there are settings that have it."""
+    return _along("settings INDEXED BY settings_by_label", ("label",), wanted)
+
+
+def _along(
+    table: str, order: tuple[str, ...], wanted: NameFilter, where: Condition = ANY_ROW
+) -> Walk:
+    """A walk in an order that begins with a name, limited to the names that are wanted."""
+    if isinstance(wanted, StartsWith):
+        first, *last = _range(order[0], wanted.prefix)
         return Walk(table, order, where, first, all_of(last))
-    return Walk(table, order, all_of((where, *_names("key", keys))))
+    return Walk(table, order, all_of((where, *_names(order[0], wanted))))
 
 
 def history_walk() -> Walk:

@@ -28,6 +28,7 @@ from appconfig_provider.emulator.queries import (
     held_at,
     history_walk,
     known,
+    labels_walk,
     names_where,
     past_walk,
     selected,
@@ -89,6 +90,9 @@ class Walks:
 
     def labels(self, wanted: NameFilter, after: str | None, size: int) -> Steps[list[str]]:
         """At most ``size`` distinct labels, in order; ``''`` is "no label" and comes first."""
+        with self._database.undisturbed:
+            if self._is_present():
+                return self._present_labels(wanted, after, size)
         found: list[str] = []
         question = _Question("DISTINCT label", "label", size)
         later = names_where("+label", wanted, after)
@@ -120,6 +124,29 @@ class Walks:
             yield
         return sorted(found, reverse=True)[: None if size < 0 else size]
 
+    def _is_present(self) -> bool:
+        """Whether nobody has written since this moment."""
+        return self._moment >= self._database.counter()[1]
+
+    def _present_labels(self, wanted: NameFilter, after: str | None, size: int) -> list[str]:
+        """The labels that there are: from each of them the index leads straight to the next."""
+        if isinstance(wanted, OneOf):
+            walks = [labels_walk(OneOf((name,))) for name in wanted.names]
+            met = {label for walk in walks for label in self._next_label(walk, None)}
+            return sorted(label for label in met if after is None or label > after)[:size]
+        found: list[str] = []
+        while len(found) < size:
+            following = self._next_label(labels_walk(wanted), found[-1] if found else after)
+            if not following:
+                break
+            found += following
+        return found
+
+    def _next_label(self, walk: Walk, after: str | None) -> list[str]:
+        where, values = walk.between(None if after is None else (after,))
+        sql = f"SELECT label FROM {walk.table} WHERE {where} ORDER BY label LIMIT 1"
+        return [label for (label,) in self._database.rows(sql, values)]
+
     def _settings(
         self,
         question: _Question,
@@ -131,7 +158,7 @@ class Walks:
         wanted = all_of((selected(selection), also))
 
         def source() -> tuple[Walk, Condition]:
-            if self._moment >= self._database.counter()[1]:
+            if self._is_present():
                 return settings_walk(selection), wanted
             held = held_at(self._moment, self._oldest)
             return past_walk(selection), all_of((held, wanted))
