@@ -117,11 +117,11 @@ class Az:
 
 
 @contextmanager
-def served(way: str, *more: str) -> Iterator[Served]:
+def served(way: str) -> Iterator[Served]:
     """A store that is reached in one of the WAYS, for the length of a ``with`` block."""
     tls = way == WAYS[0]
     how = ("--tls",) if tls else ("--anonymous", "owner")
-    with running(*how, "--control", *more) as (process, parts):
+    with running(*how, "--control") as (process, parts):
         assert process.stdout is not None
         ca_file = process.stdout.readline().split()[-1] if tls else None
         signed = ";".join(f"{name}={parts[name]}" for name in ("Endpoint", "Id", "Secret"))

@@ -15,7 +15,7 @@ import pytest
 from tests.contract.suites.archives import PACKAGES, Unavailable, folder_of
 from tests.contract.suites.running import Result, Suite, run
 
-pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.heavy
 
 BUSY = "asks no store, and waits busily for ten seconds"
 AWAY = "asks a vault on the internet, to find that it cannot be had"
