@@ -69,7 +69,8 @@ class Walk(NamedTuple):
     """A table in an order that has no ties, that of an index, and the part of it to be read.
 
     ``first`` and ``last`` are where it begins and ends. SQLite takes one bound of each kind to
-    find its way in an index, so a place on the way is told instead of them, not beside them.
+    find its way in an index: on the way that is the place that was reached. What was the bound
+    then has a sign that keeps it from being taken; anybody can name a place before the first.
     """
 
     table: str
@@ -93,9 +94,12 @@ class Walk(NamedTuple):
     def between(self, begin: Place | None, end: Place | None = None) -> Condition:
         """The condition for rows after one place and up to another; None is the whole way."""
         after, up_to = ("<", ">=") if self.newest_first else (">", "<=")
-        low = self.first if begin is None else self._compare(after, begin)
-        high = self.last if end is None else self._compare(up_to, end)
-        return all_of((self.where, low, high))
+        conditions = [self.where, self.first]
+        if begin is not None:
+            first = Condition(f"+{self.first.sql}", self.first.values)
+            conditions = [self.where, first, self._compare(after, begin)]
+        conditions.append(self.last if end is None else self._compare(up_to, end))
+        return all_of(conditions)
 
     def _compare(self, sign: str, place: Place) -> Condition:
         size = len(self.order)

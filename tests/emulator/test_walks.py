@@ -48,11 +48,19 @@ Write: TypeAlias = Draft | tuple[str, str | None]
 WRITES: st.SearchStrategy[list[Write]] = st.lists(
     st.one_of(DRAFTS, st.tuples(st.sampled_from(KEYS), st.sampled_from(LABELS)))
 )
+MANY = st.lists(DRAFTS, min_size=6, max_size=12)
 KEY_FILTERS: st.SearchStrategy[NameFilter] = st.sampled_from(
-    [Anything(), StartsWith("a"), OneOf(("ab",)), OneOf(("ü", "a")), OneOf(("none",))]
+    [
+        Anything(),
+        StartsWith("a"),
+        StartsWith("b"),
+        OneOf(("ab",)),
+        OneOf(("ü", "a")),
+        OneOf(("none",)),
+    ]
 )
 LABEL_FILTERS: st.SearchStrategy[NameFilter] = st.sampled_from(
-    [Anything(), StartsWith("l"), OneOf((None,)), OneOf(("m",)), OneOf((None, "l"))]
+    [Anything(), StartsWith("m"), OneOf((None,)), OneOf(("m",)), OneOf((None, "l"))]
 )
 MEMBERS = [TagFilter(name, value) for tags in TAGS for name, value in tags.items()]
 TAG_FILTERS = st.sampled_from([(), *((member,) for member in MEMBERS), tuple(MEMBERS[1:3])])
@@ -159,6 +167,42 @@ def test_settings_are_of_one_moment(
         assert shown.read(walks.labels(selection.label, None, size)) == labels[:size]
         rest = shown.read(walks.labels(selection.label, labels[0] if labels else "", 9))
         assert rest == labels[1:]
+
+
+@REPEATABLE
+@given(MANY, SELECTIONS, st.sampled_from(["", *KEYS, "z"]), st.sampled_from(["", "l", "z"]))
+def test_any_place_is_a_place(
+    before: list[Draft], selection: Selection, key: str, label: str
+) -> None:
+    """A listing goes on after any place, also one that its filter would not let pass."""
+    with busy(before, []) as shown:
+        for readings in (shown.store, shown.store.at(shown.store.present)):
+            shown.store.put(Draft("later", value=str(readings.moment)))
+            walks = readings.walks
+            everything = readings.page(Selection(), None, -1)
+            expected = taken(selection, everything)
+            found = shown.read(walks.page(selection, Position(key, label), -1))
+            assert found == [s for s in expected if (s.key, s.label or "") > (key, label)]
+            keys = sorted({s.key for s in taken(Selection(selection.key), everything)})
+            assert shown.read(walks.keys(selection.key, key, 9)) == [k for k in keys if k > key]
+            labelled = taken(Selection(label=selection.label), everything)
+            labels = sorted({s.label or "" for s in labelled})
+            rest = shown.read(walks.labels(selection.label, label, 9))
+            assert rest == [each for each in labels if each > label]
+
+
+@pytest.mark.parametrize("past", [False, True])
+def test_a_place_before_a_prefix(past: bool) -> None:
+    """What lies between a place and the prefix of a filter is not listed."""
+    with closing(Store()) as store:
+        store.load((Draft("ab", "l"), Draft("b", "m")))
+        walks = store.walks
+        if past:
+            store.put(Draft("b", "m", "new"))
+        at_b = Selection(StartsWith("b"))
+        assert [each.key for each in at_once(walks.page(at_b, Position("a", "z"), -1))] == ["b"]
+        assert at_once(walks.keys(at_b.key, "a", 9)) == ["b"]
+        assert at_once(walks.labels(StartsWith("m"), "", 9)) == ["m"]
 
 
 @REPEATABLE
