@@ -17,7 +17,7 @@ from typing import Any
 from azure.appconfiguration import AzureAppConfigurationClient
 from azure.core.rest import HttpRequest
 
-from tests.emulator.test_process import running
+from tests.emulator.test_process import running, stop
 
 PROGRAM = Path(sys.prefix) / "az" / "bin" / "az"
 _PATIENCE = 60.0  # seconds for one command
@@ -130,3 +130,4 @@ def served(way: str) -> Iterator[Served]:
             signed, connection_verify=ca_file or True, retry_total=0
         ) as client:
             yield Served({"connection-string": signed} if tls else anonymous, client, ca_file)
+        stop(process)  # a process that is killed leaves its certificate behind
