@@ -187,6 +187,22 @@ def test_history_ends() -> None:
         assert [revision.setting.value for revision in found] == ["2"]
 
 
+def test_a_long_past_is_forgotten_bit_by_bit() -> None:
+    """What is over is hidden at once, and a write removes a hundred revisions of it at most."""
+    clock = FakeClock()
+    with closing(Store(now=clock.time)) as store:
+        for value in "12":
+            store.load(Draft(f"k{number}", value=value) for number in range(250))
+        clock.advance(31 * DAY)
+        kept = []
+        for value in "1234":
+            store.put(Draft("other", value=value))
+            assert len(store.revisions(Selection(), None, -1)) == 250 + int(value)
+            ((rows,),) = store._database.rows("SELECT count(*) FROM revisions")
+            kept.append(rows)
+        assert kept == [401, 302, 253, 254]
+
+
 def test_history_survives(tmp_path: Path) -> None:
     """Locks, revisions and snapshots survive a restart."""
     path = tmp_path / "store.db"
