@@ -177,5 +177,6 @@ def _fits(value: object, declared: str) -> bool:
         return isinstance(value, bool) and declared == "bool"
     if isinstance(value, int | float):
         wanted = int if "int" in declared else (int, float)
-        return "str" not in declared and isinstance(value, wanted) and math.isfinite(value)
+        finite = abs(value) < math.inf  # not isfinite(), which raises for a very large integer
+        return "str" not in declared and isinstance(value, wanted) and finite
     return (isinstance(value, str) and "str" in declared) or (value is None and "None" in declared)

@@ -10,7 +10,9 @@ from appconfig_provider.emulator.scripting import Scripted
 from appconfig_provider.emulator.wire import Answer, problem, retry_after
 
 _STATUSES: Final = range(400, 600)
-_MAX_SECONDS: Final = 1_000_000_000.0
+#: For seconds about thirty years: a clock moved so far still shows a date.
+_MOST: Final = 1_000_000_000
+_NUMBERS: Final = ("retry_after", "delay", "cut_after", "drip", "times", "down", "skew")
 _TITLE: Final = "A fault that was asked for"
 _KINDS: Final = {400: "invalid-argument", 409: "invalid-state", 500: "server-error"}
 
@@ -51,12 +53,14 @@ class Faults:
                 raise ValueError(f"{name}: an answer with a status of its own has no state")
         if self.stale and self.lag:
             raise ValueError("lag: a stale endpoint gives nobody the present state")
-        for name in ("retry_after", "delay", "cut_after", "drip", "times", "down"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
+        for name in _NUMBERS:
+            value = getattr(self, name) or 0
+            if value < 0 and name != "skew":
                 raise ValueError(f"{name}: it is not negative")
-        if self.retry_after is not None and self.retry_after > _MAX_SECONDS:
-            raise ValueError(f"retry_after: it is at most {_MAX_SECONDS:,.0f}")
+            if abs(value) > _MOST:
+                raise ValueError(f"{name}: it is at most {_MOST:,}")
+        if not self.path.isascii():
+            raise ValueError("path: the target of a request is ASCII, the rest percent-encoded")
 
     def script(self, *, stale: bool) -> Scripted:
         """The answer of a request that is met; ``stale`` when it comes from the older state."""

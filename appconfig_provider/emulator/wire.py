@@ -147,7 +147,9 @@ def problem(
     named = {"name": name} if name else {}
     said = {"policy": policy} if policy else {"detail": detail}
     document = {"type": _ERRORS + kind, "title": title, **named, **said, "status": status}
-    return Refusal(Answer(status, to_json(document).encode(), (("Content-Type", _PROBLEM),)))
+    # A name out of a body may hold half a character; with a backslash it is JSON all the same.
+    body = to_json(document).encode(errors="backslashreplace")
+    return Refusal(Answer(status, body, (("Content-Type", _PROBLEM),)))
 
 
 def retry_after(seconds: float) -> dict[str, str]:

@@ -38,6 +38,8 @@ from .raw import JSON, Raw
         ("/kv/k", {"tags": {"": "x"}}, "tags."),
         ("/kv/k", {"tags": {"a": "x\n"}}, "tags.a"),
         ("/kv/k", {"tags": {"a": "x" * 257}}, "tags.a"),
+        ("/kv/k", {"tags": {"\ud800": "x"}}, "tags.\ud800"),
+        ("/kv/k", {"tags": {"\ud800": 1}}, "tags.\ud800"),
         ("/kv/k", [1], "body"),
         ("/kv/k", None, "body"),
         ("/kv/k", "text", "body"),

@@ -196,6 +196,8 @@ def test_listing_snapshots(store: Emulator, raw: Raw) -> None:
     [
         ({}, "filters"),
         ({"filters": []}, "filters"),
+        ({**ALL, "tags": {"\ud800": 1}}, "tags[\ud800].value"),
+        ({**ALL, "tags": {"\ud800": "x"}}, "tags[\ud800].key"),
         ({"filters": [{"key": "*"}] * 4}, "filters"),
         ({"filters": ["x"]}, "filters[0]"),
         ({"filters": [{"key": "*"}, {"label": "x"}]}, "filters[1].key"),
