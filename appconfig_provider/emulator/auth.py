@@ -175,7 +175,8 @@ def _required(given: Mapping[str, str], name: str) -> str:
 
 def _signed_headers(given: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
     """The values of the signed headers in the order they were signed."""
-    names = [name.strip().lower() for name in _required(given, "SignedHeaders").split(";")]
+    named = _required(given, "SignedHeaders").split(";")
+    names = dict.fromkeys(name.strip().lower() for name in named)
     for name in names:
         if name not in headers:
             raise Unauthenticated(f"Signed request header '{name}' is not provided")

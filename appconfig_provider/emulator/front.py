@@ -6,7 +6,7 @@ that the server runs, and is for scripts that wait for its start.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +19,10 @@ from appconfig_provider.emulator.wire import Answer, problem
 #: Where faults are set; web pages of other origins have no business there.
 CONTROL_PATH: Final = "/_control"
 _HEALTH_PATH: Final = "/_health"
+#: The limits of the service's web servers; looking at more would keep others waiting.
+_MAX_TARGET: Final = 8 * 1024
+_MAX_HEADERS: Final = 100
+_MAX_HEADER_BYTES: Final = 32 * 1024
 _HEALTHY: Final = Answer(
     200,
     b'{"status":"ok"}',
@@ -41,6 +45,15 @@ _ORIGIN_REFUSED: Final = problem(
     detail=f"--cors ORIGIN lets the pages of an origin in, though never at {CONTROL_PATH}.",
 ).answer
 
+_TARGET_TOO_LONG: Final = problem(
+    414, "target-too-long", f"The path and query are longer than {_MAX_TARGET} bytes"
+).answer
+_HEADERS_TOO_LARGE: Final = problem(
+    431,
+    "headers-too-large",
+    f"The request has more than {_MAX_HEADERS} headers, or {_MAX_HEADER_BYTES} bytes of them",
+).answer
+
 
 def fronted(app: ASGIApp, hosts: Hosts, origins: Origins) -> ASGIApp:
     """The application for requests that may reach it; the others are answered here."""
@@ -48,7 +61,10 @@ def fronted(app: ASGIApp, hosts: Hosts, origins: Origins) -> ASGIApp:
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         controls = scope["path"].startswith(CONTROL_PATH)
-        if not _names_a_host(scope, hosts):
+        too_long = _too_long(scope)
+        if too_long is not None:
+            await response(too_long)(scope, receive, send)
+        elif not _names_a_host(scope, hosts):
             await response(_HOST_REFUSED)(scope, receive, send)
         elif not (NO_ORIGINS if controls else origins).let_in(scope, links=not controls):
             await response(_ORIGIN_REFUSED)(scope, receive, send)
@@ -67,6 +83,17 @@ def _beside_health(app: ASGIApp) -> ASGIApp:
         await response(answer)(scope, receive, send)
 
     return beside
+
+
+def _too_long(scope: Scope) -> Answer | None:
+    """The refusal of a request whose head is too long; None for any other."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) >= _MAX_TARGET:
+        return _TARGET_TOO_LONG
+    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    if len(headers) > _MAX_HEADERS:
+        return _HEADERS_TOO_LARGE
+    size = sum(len(name) + len(value) for name, value in headers)
+    return _HEADERS_TOO_LARGE if size > _MAX_HEADER_BYTES else None
 
 
 def _names_a_host(scope: Scope, hosts: Hosts) -> bool:

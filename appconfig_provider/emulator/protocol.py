@@ -12,7 +12,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from appconfig_provider.emulator.endings import LINGER_SECONDS
 from appconfig_provider.emulator.wire import problem
 
-_MALFORMED: Final = problem(400, "malformed-request", "The request is not HTTP/1.1").answer
+_MALFORMED: Final = problem(
+    400, "malformed-request", "The request is not HTTP/1.1, or its head is longer than 32 KB"
+).answer
 
 
 def protocol(refusing: Callable[[], bool]) -> type[H11Protocol]:

@@ -33,6 +33,8 @@ from appconfig_provider.emulator.tls import Certificate
 
 _log = logging.getLogger("appconfig_provider.emulator")
 _IDLE_SECONDS = 120
+#: As with many web servers: what is longer takes long to read, whoever sends it.
+_MAX_HEAD_BYTES = 32 * 1024
 _MAX_PORT = 65_535
 _BACKLOG = 256
 #: How often the loop turns until a connection that was accepted has begun.
@@ -171,6 +173,7 @@ class _Uvicorn(uvicorn.Server):
             server_header=False,
             date_header=False,  # the application knows the time that its clients live by
             timeout_keep_alive=_IDLE_SECONDS,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
             ssl_certfile=None if certificate is None else certificate.chain_file,
             ssl_keyfile=None if certificate is None else certificate.key_file,
         )

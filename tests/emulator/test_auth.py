@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from appconfig_provider.emulator import DEFAULT_ACCESS_KEY, AccessKey
-from appconfig_provider.emulator.auth import SignedRequest, parse_date, sign
+from appconfig_provider.emulator.auth import (
+    SignedRequest,
+    Unauthenticated,
+    authenticate,
+    parse_date,
+    sign,
+)
 from appconfig_provider.testing import Emulator
 
 from .raw import SIGNED, Raw, Signer
@@ -201,3 +208,31 @@ def test_access_key_checks_itself(name: str, secret: str) -> None:
 def test_access_key_hides_its_secret() -> None:
     """The repr of an access key does not show the secret."""
     assert "c2VjcmV0" not in repr(AccessKey("a", "c2VjcmV0"))
+
+
+class CountedHeaders(Mapping[str, str]):
+    """Headers that count how often one was looked up."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        self.looked_up = 0
+
+    def __getitem__(self, name: str) -> str:
+        self.looked_up += 1
+        return self.headers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.headers)
+
+    def __len__(self) -> int:
+        return len(self.headers)
+
+
+def test_names_of_signed_headers_that_repeat() -> None:
+    """A header that is named ten thousand times is looked up a few times: that is slow."""
+    names = ";".join(["x-ms-date"] * 10_000)
+    given = f"HMAC-SHA256 Credential=x&SignedHeaders={names}&Signature=x"
+    headers = CountedHeaders({"x-ms-date": "today", "authorization": given})
+    with pytest.raises(Unauthenticated, match="host is required"):
+        authenticate(SignedRequest("GET", b"/kv", headers), [DEFAULT_ACCESS_KEY], 0.0)
+    assert headers.looked_up < 10

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from appconfig_provider.testing import Emulator
+from appconfig_provider.testing import Emulator, Vault
 
 from .raw import JSON, Raw
+from .test_hosts import answer, asking
 
 
 @pytest.mark.parametrize(
@@ -95,3 +96,39 @@ def test_chunked_bodies(raw: Raw) -> None:
     for size, status in ((100, 200), (11_000, 413)):
         body = json.dumps({"value": "x" * size}).encode()
         assert raw.send_chunked("PUT", "/kv/k", body).status == status
+
+
+LONG = "/kv?key=" + "k" * 8_185
+MANY = "a: b\r\n" * 99
+#: Requests that are too long, beginning with one that is not.
+HEADS = [
+    (asking("localhost", target=LONG[:-1]), 401),
+    (asking("localhost", target=LONG), 414),
+    (asking("localhost", method="PUT", target="/_control?" + LONG), 414),
+    (asking("localhost", more=MANY[6:]), 401),
+    (asking("localhost", more=MANY), 431),
+    (asking("localhost", more=MANY * 300), 431),
+    (asking("localhost", more="a: " + "b" * 40_000 + "\r\n"), 431),
+]
+
+
+@pytest.mark.parametrize(("request_text", "status"), HEADS)
+@pytest.mark.parametrize("tls", [False, True])
+def test_heads(request_text: str, status: int, tls: bool) -> None:
+    """A target longer than 8 KB, a hundred headers or 32 KB of them are refused before they count.
+
+    A head that is far too large is malformed when it does not come all at once.
+    """
+    statuses = (status,) if status != 431 else (431, 400)
+    with Emulator(tls=tls, replicas=1) as store:
+        for endpoint in (store.endpoint, store.replicas[0].endpoint):
+            assert answer(endpoint, request_text, store.ca_file)[0] in statuses
+        assert len(store.requests) == (status == 401)
+
+
+def test_heads_for_a_vault() -> None:
+    """The limits of a head are those of a vault, too."""
+    with Vault() as vault:
+        target = "/secrets/" + "x" * 8_200
+        assert answer(vault.url, asking("localhost", target=target), vault.ca_file)[0] == 414
+        assert answer(vault.url, asking("localhost", more=MANY), vault.ca_file)[0] == 431
