@@ -9,8 +9,9 @@ Importing this package imports nothing else; each name below is fetched when it 
 TYPE_CHECKING = False  # type checkers know the name; importing typing costs more than all this
 
 if TYPE_CHECKING:
+    from appconfig_provider._azure.vaults import AzureAppConfigurationKeyVaultOptions
+    from appconfig_provider._live.callbacks import Subscription
     from appconfig_provider._version import __version__
-    from appconfig_provider.callbacks import Subscription
     from appconfig_provider.errors import (
         KeyVaultReferenceError,
         SnapshotNotFoundError,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     )
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-    from appconfig_provider.vaults import AzureAppConfigurationKeyVaultOptions
 
 __all__ = [
     "DROP",
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "AzureAppConfigurationKeyVaultOptions": "vaults",
+    "AzureAppConfigurationKeyVaultOptions": "_azure.vaults",
     "AzureAppConfigurationProvider": "provider",
     "ChangeSet": "snapshot",
     "ConfigurationSetting": "models",
@@ -63,7 +63,7 @@ _HOME = {
     "SnapshotNotFoundError": "errors",
     "StartupTimeout": "errors",
     "Status": "models",
-    "Subscription": "callbacks",
+    "Subscription": "_live.callbacks",
     "WatchKey": "models",
     "__version__": "_version",
     "load": "provider",

@@ -7,24 +7,25 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from appconfig_provider._engine.context import Context
-from appconfig_provider._engine.refresh import refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider.arguments import RefreshOn
-from appconfig_provider.callbacks import OnError, OnSuccess
-from appconfig_provider.face import LiveConfiguration
-from appconfig_provider.flight import Owner
-from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
-from appconfig_provider.options import Options
-from appconfig_provider.preparation import make_context, network_of, options_of
-from appconfig_provider.reports import call_back
-from appconfig_provider.snapshot import ConfigurationSnapshot
-from appconfig_provider.trouble import EngineError, public
-from appconfig_provider.vaults import (
+from appconfig_provider._azure.arguments import RefreshOn
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.reports import call_back
+from appconfig_provider._azure.rest.refusals import public
+from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.vaults import (
     AzureAppConfigurationKeyVaultOptions,
     ClientConfigs,
     SecretResolver,
 )
+from appconfig_provider._live.callbacks import OnError, OnSuccess
+from appconfig_provider._live.face import LiveConfiguration
+from appconfig_provider._live.flight import Owner
+from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
+from appconfig_provider.preparation import make_context, network_of, options_of
+from appconfig_provider.snapshot import ConfigurationSnapshot
+from appconfig_provider.trouble import EngineError
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential
 
-    from appconfig_provider._drive.aio import AsyncDriver
-    from appconfig_provider._drive.polling import TaskPoller
+    from appconfig_provider._io.aio import AsyncDriver
+    from appconfig_provider._live.polling import TaskPoller
 
 
 async def load(
@@ -90,8 +91,8 @@ async def load(
     if isinstance(options, Exception):
         raise options
 
-    from appconfig_provider._drive import aio
-    from appconfig_provider._drive.clock import clock_in_force
+    from appconfig_provider._io import aio
+    from appconfig_provider._io.clock import clock_in_force
 
     aio.running_loop()
     clock = clock_in_force()
@@ -133,7 +134,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["AsyncDriver", "TaskPoller
     __slots__ = ()
 
     def _make_poller(self) -> TaskPoller:
-        from appconfig_provider._drive.polling import TaskPoller
+        from appconfig_provider._live.polling import TaskPoller
 
         return TaskPoller(self, self._context.clock)
 

@@ -9,20 +9,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from appconfig_provider._engine.context import Context
-from appconfig_provider._rest.tracing import read_environment
+from appconfig_provider._azure.arguments import path_shown
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.options import Keywords, Options
+from appconfig_provider._azure.rest.tracing import read_environment
+from appconfig_provider._azure.vaults import asynchronous
+from appconfig_provider._live.callbacks import is_coroutine_function
 from appconfig_provider._version import __version__
-from appconfig_provider.callbacks import is_coroutine_function
-from appconfig_provider.options import Keywords, Options
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import drop_frames, name_of
-from appconfig_provider.vaults import asynchronous
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
 
-    from appconfig_provider._drive.network import Network
+    from appconfig_provider._io.network import Network
 
 Credential: TypeAlias = "TokenCredential | AsyncTokenCredential | None"
 
@@ -34,10 +35,17 @@ def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
     locals of frames, and those of the checks are keys and passwords as they were given.
     """
     try:
-        return Keywords(**given).checked()
+        options = Keywords(**given).checked()
+        _check_file(options.network.tls)
     except (TypeError, ValueError) as error:
         drop_frames(error)
         return error
+    return options
+
+
+def _check_file(tls: object) -> None:
+    if isinstance(tls, str) and not os.path.exists(tls):  # noqa: PTH110 - pathlib is slow to import
+        raise ValueError(f"verify: there is no CA file or folder {path_shown(tls)}")
 
 
 def make_context(options: Options, clock: Clock, credential: Credential) -> Context:
@@ -59,7 +67,7 @@ def make_context(options: Options, clock: Clock, credential: Credential) -> Cont
 def network_of(options: Options) -> Network:
     """Return how the options want the store reached."""
     # Imported here: it takes longer to import than all of this package.
-    from appconfig_provider._drive.network import Network
+    from appconfig_provider._io.network import Network
 
     given = options.network
     keepalive = max(4 * options.refresh.interval, 60.0)

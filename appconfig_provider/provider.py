@@ -7,14 +7,22 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from appconfig_provider._engine.context import Context
-from appconfig_provider._engine.refresh import refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider.arguments import RefreshOn
-from appconfig_provider.callbacks import OnError, OnSuccess, Subscription
-from appconfig_provider.face import LiveConfiguration
+from appconfig_provider._azure.arguments import RefreshOn
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.reports import call_back
+from appconfig_provider._azure.rest.refusals import public
+from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.vaults import (
+    AzureAppConfigurationKeyVaultOptions,
+    ClientConfigs,
+    SecretResolver,
+)
+from appconfig_provider._live.callbacks import OnError, OnSuccess, Subscription
+from appconfig_provider._live.face import LiveConfiguration
+from appconfig_provider._live.process import runs_threads
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
-from appconfig_provider.options import Options
 from appconfig_provider.preparation import (
     make_context,
     network_of,
@@ -22,15 +30,8 @@ from appconfig_provider.preparation import (
     refuse_coroutine,
     refuse_coroutines,
 )
-from appconfig_provider.process import runs_threads
-from appconfig_provider.reports import call_back
 from appconfig_provider.snapshot import ConfigurationSnapshot
-from appconfig_provider.trouble import EngineError, public
-from appconfig_provider.vaults import (
-    AzureAppConfigurationKeyVaultOptions,
-    ClientConfigs,
-    SecretResolver,
-)
+from appconfig_provider.trouble import EngineError
 
 if TYPE_CHECKING:
     import ssl
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.identity import DefaultAzureCredential
 
-    from appconfig_provider._drive.polling import ThreadPoller
-    from appconfig_provider._drive.sync import SyncDriver
+    from appconfig_provider._io.sync import SyncDriver
+    from appconfig_provider._live.polling import ThreadPoller
 
 
 def load(
@@ -146,8 +147,8 @@ def load(
         raise options
     refuse_coroutines(options)
 
-    from appconfig_provider._drive import sync
-    from appconfig_provider._drive.clock import clock_in_force
+    from appconfig_provider._io import sync
+    from appconfig_provider._io.clock import clock_in_force
 
     clock = clock_in_force()
     own = _default_credential(options) if credential is None else None
@@ -178,7 +179,7 @@ class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPolle
     __slots__ = ()
 
     def _make_poller(self) -> ThreadPoller | None:
-        from appconfig_provider._drive.polling import ThreadPoller
+        from appconfig_provider._live.polling import ThreadPoller
 
         return ThreadPoller(self, self._context.clock) if runs_threads() else None
 

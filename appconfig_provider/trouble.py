@@ -64,18 +64,20 @@ def _remade(kind: type[EngineError], args: tuple[object, ...], held: dict[str, A
     return error
 
 
-def public(error: Exception) -> Exception:
+def public(
+    error: Exception, as_public: Callable[[EngineError], Exception] | None = None
+) -> Exception:
     """Return an error as the user is to see it.
 
     Our own words say all there is to say, so what led to them has no frames any more: these hold
     headers, bodies and settings, and error trackers show the locals of frames. Making a public
-    error may import azure-core, which takes a free file descriptor. Where there is none, the
-    engine's own error says the same.
+    error may import a library, which takes a free file descriptor. Where there is none, the
+    engine's own error says the same. `as_public` makes it, where not the error itself does.
     """
     if not isinstance(error, EngineError):
         return error
     try:
-        made = error.as_public()
+        made = error.as_public() if as_public is None else as_public(error)
     except (OSError, ImportError):
         return error
     if not error.foreign:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from appconfig_provider._rest.failures import Kind, RequestFailed
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._version import __version__
 from appconfig_provider.cli.display import show, show_value
 from appconfig_provider.cli.store import RemoteStore

@@ -13,23 +13,29 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from appconfig_provider._drive.clock import clock_in_force
-from appconfig_provider._drive.sync import SyncDriver
-from appconfig_provider._engine.failover import PATIENCE
-from appconfig_provider._plan import Plan, Response, Steps, plan
-from appconfig_provider._rest.exchange import READ_OR_ABSENT, Session, exchange, read
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.requests import (
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.rest.requests import (
     API_VERSION,
     delete_request,
     key_target,
     list_target,
     put_request,
 )
-from appconfig_provider._rest.responses import read_page
-from appconfig_provider._rest.signing import access_key_signer
+from appconfig_provider._azure.rest.responses import read_page
+from appconfig_provider._azure.rest.services import StoreService
+from appconfig_provider._azure.rest.signing import access_key_signer
+from appconfig_provider._fetch.exchange import (
+    MAX_RETRY_WAIT,
+    READ_OR_ABSENT,
+    Session,
+    exchange,
+    read,
+)
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._io.clock import clock_in_force
+from appconfig_provider._io.sync import SyncDriver
+from appconfig_provider._plan import Plan, Response, Steps, plan
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
-from appconfig_provider.options import Keywords
 from appconfig_provider.preparation import make_context, network_of
 from appconfig_provider.texts import quoted
 
@@ -129,9 +135,9 @@ class RemoteStore:
         return Session(
             origin=store.url,
             sign=access_key_signer(store.access_key),
-            headers=context.headers,
+            service=StoreService(context.headers),
             deadline=self._clock.monotonic() + self._options.load_budget,
-            patience=PATIENCE,
+            patience=MAX_RETRY_WAIT,
             retries=self._options.network.retries,
             clock=self._clock,
             random=context.random,

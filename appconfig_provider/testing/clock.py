@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol
 
-from appconfig_provider._drive.clock import current_clock
+from appconfig_provider._io.clock import current_clock
 
 
 class Clock(Protocol):

@@ -12,7 +12,7 @@ import pytest
 
 import appconfig_provider
 from appconfig_provider import KeyVaultReferenceError
-from appconfig_provider._settings.content import parse_json
+from appconfig_provider._azure.settings.content import parse_json
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
 from tests.support.faces import Loader
 

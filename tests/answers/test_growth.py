@@ -13,22 +13,24 @@ from typing import Any
 import pytest
 
 import appconfig_provider
-from appconfig_provider._drive.answers import _read_headers
-from appconfig_provider._engine import push
-from appconfig_provider._engine.fleet import in_domain
-from appconfig_provider._plan import Response
-from appconfig_provider._rest.exchange import Session
-from appconfig_provider._rest.failures import refused
-from appconfig_provider._rest.responses import parse_moment, read_page, retry_after
-from appconfig_provider._settings import layering
-from appconfig_provider._settings.content import kind_of, parse_json
-from appconfig_provider._settings.flags import read_flags
-from appconfig_provider._settings.records import Page, Setting, columns_of
-from appconfig_provider._settings.references import UnresolvedReference, secret_of
+from appconfig_provider._azure import push
+from appconfig_provider._azure.endpoints.order import in_domain
+from appconfig_provider._azure.rest.refusals import refusal
+from appconfig_provider._azure.rest.responses import parse_moment, read_page
+from appconfig_provider._azure.rest.services import StoreService
+from appconfig_provider._azure.settings import layering
+from appconfig_provider._azure.settings.content import kind_of, parse_json
+from appconfig_provider._azure.settings.flags import read_flags
+from appconfig_provider._azure.settings.records import Page, Setting, columns_of
+from appconfig_provider._azure.settings.references import UnresolvedReference, secret_of
+from appconfig_provider._azure.vaults import parse_secret_id
+from appconfig_provider._fetch.exchange import Session
+from appconfig_provider._fetch.waiting import retry_after
+from appconfig_provider._io.answers import _read_headers
+from appconfig_provider._plan import Request, Response
 from appconfig_provider.models import key_matcher
 from appconfig_provider.snapshot import same
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-from appconfig_provider.vaults import parse_secret_id
 from tests.support.faces import Loader
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -76,7 +78,7 @@ def learn(header: str) -> object:
     session = Session(
         origin="",
         sign=None,
-        headers=(),
+        service=StoreService(()),
         deadline=0.0,
         patience=0.0,
         retries=0,
@@ -84,7 +86,7 @@ def learn(header: str) -> object:
         random=lambda: 0.0,
     )
     session.learn(Response(200, {"sync-token": header}), 0.0)
-    return session.request_headers()
+    return session.service.headers()
 
 
 def wait_of(header: str) -> object:
@@ -94,7 +96,7 @@ def wait_of(header: str) -> object:
 
 def claims_in(challenge: str) -> object:
     """Read a WWW-Authenticate header."""
-    from appconfig_provider._engine.access import claims_of
+    from appconfig_provider._azure.endpoints.access import claims_of
 
     return claims_of(challenge)
 
@@ -106,7 +108,8 @@ def secret_in(uri: str) -> object:
 
 def told(body: str) -> object:
     """Read the body of an error."""
-    return refused("https://one.azconfig.io", 503, body.encode(), "GET /kv")
+    origin = "https://one.azconfig.io"
+    return refusal(origin, Request("GET", origin, "/kv"), Response(503, {}, body.encode()))
 
 
 def copies(value: object) -> tuple[object, object]:

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appconfig_provider._engine.push import Notice, read_events, wish_of
-from appconfig_provider._engine.state import State
-from appconfig_provider._plan import Response
-from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider._settings.content import parse_json
-from appconfig_provider._settings.flags import read_flags
-from appconfig_provider._settings.records import Details, Page, Setting, columns_of
-from appconfig_provider._settings.references import (
+from appconfig_provider._azure.push import Notice, read_events, wish_of
+from appconfig_provider._azure.settings.content import parse_json
+from appconfig_provider._azure.settings.flags import read_flags
+from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
+from appconfig_provider._azure.settings.references import (
     BrokenReference,
     UnresolvedReference,
     UnusableSnapshot,
     secret_of,
     snapshot_of,
 )
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.failures import RequestFailed
+from appconfig_provider._plan import Response
 from tests.support.deployment import ENDPOINTS, Deployment, whole
 
 FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"

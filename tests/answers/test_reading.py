@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._plan import Response
-from appconfig_provider._rest.responses import (
+from appconfig_provider._azure.rest.responses import (
     Malformed,
     etag_of,
     next_link,
@@ -17,9 +16,10 @@ from appconfig_provider._rest.responses import (
     read_object,
     read_page,
     read_sentinel,
-    retry_after,
 )
-from appconfig_provider._settings.records import Columns, Details, Page, Setting
+from appconfig_provider._azure.settings.records import Columns, Details, Page, Setting
+from appconfig_provider._fetch.waiting import retry_after
+from appconfig_provider._plan import Response
 
 FLAG = ".appconfig.featureflag/b"
 HOST = {

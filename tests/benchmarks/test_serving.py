@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from appconfig_provider._azure.rest.signing import access_key_signer
 from appconfig_provider._plan import Request
-from appconfig_provider._rest.signing import access_key_signer
 from appconfig_provider.emulator import DEFAULT_ACCESS_KEY
 from appconfig_provider.emulator.app import create_app
 from appconfig_provider.emulator.model import Draft

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from appconfig_provider import ConfigurationSnapshot, SettingSelector
-from appconfig_provider._drive.connections import Connection, ConnectionKinds
+from appconfig_provider._io.connections import Connection, ConnectionKinds
 from appconfig_provider.testing import (
     AsyncStaticCredential,
     Emulator,

@@ -10,7 +10,7 @@ import pytest
 
 import appconfig_provider
 from appconfig_provider import SettingSelector
-from appconfig_provider.options import Keywords
+from appconfig_provider._azure.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, Vault
 from tests.content_regressions.scenes import (
     FLAG_PREFIX,

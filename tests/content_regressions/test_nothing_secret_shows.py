@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from appconfig_provider import ChangeSet, ConfigurationSetting, load
+from appconfig_provider._azure.options import Keywords
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.errors import AzureError
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
 from tests.support.faces import Loader
 

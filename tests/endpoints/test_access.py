@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
 import pytest
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-from appconfig_provider._engine.access import Turn, access_to, claims_of, do_job
-from appconfig_provider._engine.budgets import Allowance, Budget
-from appconfig_provider._engine.context import Context
+from appconfig_provider._azure.endpoints.access import StoreGate, claims_of, manners
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._fetch.backoff import Backoff
+from appconfig_provider._fetch.budget import Allowance, Budget
+from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.exchange import read
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._fetch.first_answer import (
+    Answered,
+    EndpointAttempt,
+    Exhausted,
+    first_answer,
+)
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,
@@ -21,10 +32,7 @@ from appconfig_provider._plan import (
     VerifyConnections,
     plan,
 )
-from appconfig_provider._rest.exchange import Session, read
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.models import AccessKey, Store
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock, StaticCredential
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, status
 
@@ -70,7 +78,7 @@ class Driver(ScriptedDriver):
 
 
 @plan
-def job(turn: Turn) -> Steps[int]:
+def job(turn: EndpointAttempt) -> Steps[int]:
     """Send one request."""
     answer = yield from read(turn.session, "/kv", None)
     return answer.status
@@ -78,31 +86,18 @@ def job(turn: Turn) -> Steps[int]:
 
 def run(driver: Driver, key: AccessKey | None = None) -> int:
     """Do the job at the endpoint."""
-    options = Keywords(connection_string=CONNECTION).checked()
+    options = Keywords(connection_string=CONNECTION, retry_total=0).checked()
     context = context_for(driver.clock, options)
     given: dict[str, Any] = {name: getattr(context, name) for name in context.__slots__}
     context = type(context)(**{**given, "credential": StaticCredential()})
-    return driver.run(attempt(context, driver.clock, Store(ORIGIN, key)))
-
-
-@plan
-def attempt(context: Context, clock: FakeClock, store: Store) -> Steps[int]:
-    """Do the job with a third of twelve seconds, as failover does."""
-    access = yield from access_to(context, store)
-    budget = Budget(clock.monotonic() + 12.0, Allowance(12.0, "the time"))
-    session = Session(
-        origin=ORIGIN,
-        sign=access.sign,
-        headers=(),
-        deadline=budget.share(clock.monotonic(), 2),
-        patience=0.0,
-        retries=0,
-        clock=clock,
-        random=lambda: 0.0,
+    budget = Budget(driver.clock.monotonic() + 12.0, Allowance(12.0, "the time"))
+    fleet = Fleet((Endpoint(Store(ORIGIN, key)),), Backoff(until=math.inf))
+    answer: Answered[int] | Exhausted = driver.run(
+        first_answer(StoreGate(context), manners(context), fleet, budget, job)
     )
-    result = yield from do_job(context, store, access, Turn(session, budget, 2), job)
-    assert session.deadline == budget.until - 8.0
-    return result
+    if isinstance(answer, Exhausted):
+        raise answer.failures[0]
+    return answer.result
 
 
 def test_an_access_key_signs_and_asks_for_no_token() -> None:

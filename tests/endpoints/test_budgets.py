@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from appconfig_provider import Polling
-from appconfig_provider._engine.refresh import Outcome, refresh
-from appconfig_provider._engine.startup import NobodyAnswered, start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import StartupTimeout
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
 from tests.support.faces import Loader
 from tests.support.scripted import (

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from tests.support.asking import SENTINEL, Life
 from tests.support.scripted import REPLICA, status
 

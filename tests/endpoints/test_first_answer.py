@@ -7,12 +7,12 @@ from dataclasses import replace
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ServiceRequestError
 
-from appconfig_provider._engine.access import Turn
-from appconfig_provider._engine.budgets import Allowance, Budget
-from appconfig_provider._engine.failover import Exhausted, first_answer
-from appconfig_provider._engine.fleet import Fleet
-from appconfig_provider._engine.load import Loaded, load
-from appconfig_provider._engine.refresh import refresh
+from appconfig_provider._azure.endpoints.access import StoreGate, manners
+from appconfig_provider._azure.listing.load import Loaded, load
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._fetch.budget import Allowance, Budget
+from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.first_answer import EndpointAttempt, Exhausted, first_answer
 from appconfig_provider._plan import Plan
 from appconfig_provider.models import Store
 from appconfig_provider.testing import StaticCredential
@@ -26,10 +26,12 @@ def test_a_round_without_any_time_asks_the_first_endpoint_all_the_same() -> None
     deployment.clock.advance(1)
     over = Budget(deployment.clock.monotonic(), Allowance(0.0, "a budget of nothing"))
 
-    def job(turn: Turn) -> Plan[Loaded]:
+    def job(turn: EndpointAttempt) -> Plan[Loaded]:
         return load(turn.session, deployment.options)
 
-    answer = deployment.driver.run(first_answer(context, fleet, over, job, force=True))
+    answer = deployment.driver.run(
+        first_answer(StoreGate(context), manners(context), fleet, over, job, force=True)
+    )
     assert isinstance(answer, Exhausted)
     assert len(answer.failures) == 3
     assert all("a budget of nothing was used up" in str(one) for one in answer.failures[:1])

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from appconfig_provider._engine.discovery import discover
-from appconfig_provider._engine.fleet import Fleet, first_fleet, host_of_endpoint
-from appconfig_provider._engine.startup import NobodyAnswered, start
+from appconfig_provider._azure.endpoints.discovery import discover
+from appconfig_provider._azure.endpoints.order import first_fleet, host_of_endpoint
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._fetch.backoff import Backoff
+from appconfig_provider._fetch.endpoints import Fleet
 from appconfig_provider._plan import Effect, Request, ResolveSrv, Response
-from appconfig_provider._rest.backoff import Backoff
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,

@@ -9,19 +9,19 @@ from itertools import count
 
 import pytest
 
-from appconfig_provider._engine.fleet import (
+from appconfig_provider._azure.endpoints.order import (
     MOST_DISCOVERED,
-    Endpoint,
-    Fleet,
     first_fleet,
     host_of_endpoint,
     in_domain,
+    naming,
     trusted_domain,
 )
-from appconfig_provider._rest.backoff import Backoff
-from appconfig_provider._rest.sync_tokens import SyncToken
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.rest.sync_tokens import SyncToken
+from appconfig_provider._fetch.backoff import Backoff
+from appconfig_provider._fetch.endpoints import Endpoint, Fleet
 from appconfig_provider.models import AccessKey, Store
-from appconfig_provider.options import Keywords
 
 KEY = AccessKey("id", b"secret")
 
@@ -94,7 +94,7 @@ def in_order() -> float:
 
 def test_replicas_of_dns_follow_those_given_with_the_key_of_the_store() -> None:
     """They are known as discovered, and DNS is not asked again before its answer is old."""
-    fleet = fleet_of("a", last="a").naming(["b.azconfig.io", "c.azconfig.io"], 100.0, in_order)
+    fleet = naming(fleet_of("a", last="a"), ["b.azconfig.io", "c.azconfig.io"], 100.0, in_order)
     assert names_of(fleet.endpoints) == "a b c"
     assert [one.discovered for one in fleet.endpoints] == [False, True, True]
     assert {one.store.access_key for one in fleet.endpoints} == {KEY}
@@ -105,23 +105,23 @@ def test_replicas_of_dns_follow_those_given_with_the_key_of_the_store() -> None:
 def test_a_replica_stands_once() -> None:
     """Names that were given, or that DNS says twice, add no endpoint."""
     names = ["a.azconfig.io", "b.azconfig.io", "b.azconfig.io", "c.azconfig.io"]
-    assert names_of(fleet_of("a", "c").naming(names, 1.0, in_order).endpoints) == "a c b"
+    assert names_of(naming(fleet_of("a", "c"), names, 1.0, in_order).endpoints) == "a c b"
 
 
 def test_a_replica_that_dns_still_names_keeps_what_is_known_of_it() -> None:
     """Back-off and sync tokens outlive a new answer; a replica that is not named any more goes."""
-    fleet = fleet_of("a").naming(["b.azconfig.io", "c.azconfig.io"], 1.0, in_order)
+    fleet = naming(fleet_of("a"), ["b.azconfig.io", "c.azconfig.io"], 1.0, in_order)
     known = replace(
-        fleet.endpoints[1], backoff=Backoff(1, 30.0), tokens={"zone": SyncToken("x", 1)}
+        fleet.endpoints[1], backoff=Backoff(1, 30.0), memory={"zone": SyncToken("x", 1)}
     )
-    again = fleet.having(known).naming(["b.azconfig.io"], 2.0, in_order)
+    again = naming(fleet.having(known), ["b.azconfig.io"], 2.0, in_order)
     assert again.endpoints == (fleet.endpoints[0], known)
 
 
 def test_at_most_sixteen_replicas_are_believed() -> None:
     """Of more names the first sixteen count."""
     names = [f"r{number}.azconfig.io" for number in range(MOST_DISCOVERED + 4)]
-    found = fleet_of("a").naming(names, 1.0, in_order).endpoints[1:]
+    found = naming(fleet_of("a"), names, 1.0, in_order).endpoints[1:]
     assert [host_of_endpoint(one) for one in found] == names[:16]
 
 
@@ -129,7 +129,7 @@ def test_replicas_come_in_an_order_that_chance_says() -> None:
     """Each client shuffles for itself, so that they spread when a store fails."""
     numbers: Iterator[float] = (1.0 - number / 10 for number in count())
     names = ["b.azconfig.io", "c.azconfig.io", "d.azconfig.io"]
-    assert names_of(fleet_of("a").naming(names, 1.0, lambda: next(numbers)).endpoints) == "a d c b"
+    assert names_of(naming(fleet_of("a"), names, 1.0, lambda: next(numbers)).endpoints) == "a d c b"
 
 
 @pytest.mark.parametrize(

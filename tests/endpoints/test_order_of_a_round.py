@@ -9,12 +9,12 @@ from contextlib import ExitStack
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._engine.refresh import Outcome, refresh
-from appconfig_provider._engine.startup import NobodyAnswered, start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, saying
 from tests.support.faces import Loader

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from appconfig_provider import Polling
-from appconfig_provider._engine.budgets import Allowance, Budget, of_first_load
-from appconfig_provider._engine.startup import NobodyAnswered, NotInTime, start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.budgets import of_first_load
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.settings.references import UnresolvedReference
+from appconfig_provider._azure.startup import NobodyAnswered, NotInTime, start
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.budget import Allowance, Budget
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Effect, Request, Response, Send
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock, StaticCredential
 from appconfig_provider.trouble import public
 from tests.support.scripted import (

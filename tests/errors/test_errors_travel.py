@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._settings.records import Setting
-from appconfig_provider._settings.references import UnresolvedReference
+from appconfig_provider._azure.settings.records import Setting
+from appconfig_provider._azure.settings.references import UnresolvedReference
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider.errors import (
     AzureError,
     KeyVaultReferenceError,

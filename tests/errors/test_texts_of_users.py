@@ -144,7 +144,7 @@ def test_the_log_says_where_a_user_function_raised(
     assert "Quoting raised at" in line
     assert f"{__file__}:" in line
     assert "in __call__" in line
-    assert "_engine" not in line
+    assert "_azure" not in line
     assert line.isprintable()
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from appconfig_provider._engine.startup import NobodyAnswered
-from appconfig_provider._engine.state import State
-from appconfig_provider._rest.failures import RequestFailed
+from appconfig_provider._azure.startup import NobodyAnswered
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.failures import RequestFailed
 from tests.support.deployment import (
     ENDPOINTS,
     FAULTS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.state import State
 from tests.support.deployment import ENDPOINTS, FAULTS, MOMENTS, Deployment, refusing, whole
 
 HEALED = 600

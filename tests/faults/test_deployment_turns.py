@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from appconfig_provider._engine.startup import NobodyAnswered
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.startup import NobodyAnswered
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Response, Send
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from tests.support.deployment import (
     ENDPOINTS,
     FAULTS,

@@ -12,12 +12,12 @@ import dns.resolver
 import pytest
 
 import appconfig_provider.aio
-from appconfig_provider._engine import discovery
-from appconfig_provider._engine.fleet import first_fleet
+from appconfig_provider._azure.endpoints import discovery
+from appconfig_provider._azure.endpoints.order import first_fleet
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Effect, ResolveSrv, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.errors import AzureError, StartupTimeout
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Scripted
 from tests.support.contoso import (
     EAST,

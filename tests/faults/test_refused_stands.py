@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appconfig_provider import ConfigurationSnapshot
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.state import State
 from appconfig_provider.errors import ServiceRequestError
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator, FakeClock

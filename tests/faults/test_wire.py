@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from appconfig_provider import __version__
-from appconfig_provider._drive.network import _context
-from appconfig_provider._rest.failures import RequestFailed
+from appconfig_provider._fetch.failures import RequestFailed
+from appconfig_provider._io.network import _context
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout

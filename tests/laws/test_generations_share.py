@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from appconfig_provider import ConfigurationSetting
-from appconfig_provider._settings.records import Setting
+from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.testing import Draft, Emulator
 from tests.support.faces import Face, Loader
 

@@ -28,10 +28,10 @@ from hypothesis.stateful import (
 )
 
 from appconfig_provider import aio, provider
-from appconfig_provider._engine.startup import start
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.startup import start
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Plan, Request, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from appconfig_provider._engine.startup import start
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.startup import start
+from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 from tests.support.faces import Loader
 from tests.support.scripted import (

@@ -19,9 +19,9 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling
-from appconfig_provider._drive.clock import current_clock
-from appconfig_provider._rest.exchange import BACKGROUND_LANES, MAX_LANES
-from appconfig_provider.face import LiveConfiguration
+from appconfig_provider._fetch.exchange import BACKGROUND_LANES, MAX_LANES
+from appconfig_provider._io.clock import current_clock
+from appconfig_provider._live.face import LiveConfiguration
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 
 INTERVAL = 30.0

@@ -16,7 +16,7 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ChangeSet
-from appconfig_provider._engine.push import Wish
+from appconfig_provider._azure.push import Wish
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.faces import Face, Loader
 

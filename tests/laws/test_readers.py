@@ -8,10 +8,10 @@ from typing import cast
 import pytest
 
 from appconfig_provider import AzureAppConfigurationProvider
-from appconfig_provider._drive.sync import SyncDriver
-from appconfig_provider._engine.startup import start
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.startup import start
+from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._plan import Request, Response
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting, single
 

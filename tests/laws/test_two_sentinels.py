@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._engine.refresh import refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from appconfig_provider._engine.cuts import Recut, overgrown, with_texts_of
-from appconfig_provider._settings.records import Page, Setting, columns_of
+from appconfig_provider._azure.listing.cut_points import Recut, overgrown, with_texts_of
+from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 
 
 def page(

@@ -7,10 +7,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from appconfig_provider._engine.moment import choose_moment
-from appconfig_provider._rest.exchange import Session
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.responses import Sentinel
+from appconfig_provider._azure.listing.point_in_time import choose_moment
+from appconfig_provider._azure.rest.responses import Sentinel
+from appconfig_provider._azure.rest.services import StoreService
+from appconfig_provider._fetch.exchange import Session
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from tests.support.scripted import ScriptedDriver, status
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
@@ -25,7 +26,7 @@ def choose(
     session = Session(
         origin="https://one.azconfig.io",
         sign=None,
-        headers=(),
+        service=StoreService(()),
         deadline=driver.clock.monotonic() + left,
         patience=0.0,
         retries=0,

@@ -10,12 +10,13 @@ from typing import TypeVar
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._engine.pages import Lister, Selections, moved
+from appconfig_provider._azure.listing.pages import Lister, Selections, moved
+from appconfig_provider._azure.rest.services import StoreService
+from appconfig_provider._azure.settings.records import Page, Setting, columns_of
+from appconfig_provider._azure.settings.references import UnusableSnapshot
+from appconfig_provider._fetch.exchange import Session
+from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Plan, Request, Response, Schedule, Send
-from appconfig_provider._rest.exchange import Session
-from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider._settings.records import Page, Setting, columns_of
-from appconfig_provider._settings.references import UnusableSnapshot
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import ScriptedDriver, page, setting, status
 
@@ -31,7 +32,7 @@ def session_of(clock: FakeClock, round_trip: float = 1.0) -> Session:
     return Session(
         origin=ORIGIN,
         sign=None,
-        headers=(),
+        service=StoreService(()),
         deadline=1e9,
         patience=0.0,
         retries=0,

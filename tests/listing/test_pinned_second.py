@@ -15,11 +15,11 @@ from email.utils import format_datetime, parsedate_to_datetime
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._engine.refresh import refresh
-from appconfig_provider._engine.startup import NobodyAnswered, start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Request, Response
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,

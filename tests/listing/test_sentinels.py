@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pytest
 
 from appconfig_provider import WatchKey
-from appconfig_provider._engine.watch import read_sentinels
+from appconfig_provider._azure.listing.watch import read_sentinels
+from appconfig_provider._azure.rest.responses import Sentinel, parse_moment
+from appconfig_provider._azure.rest.services import StoreService
+from appconfig_provider._fetch.exchange import Session
+from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.exchange import Session
-from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider._rest.responses import Sentinel, parse_moment
 from tests.support.scripted import ScriptedDriver, status
 
 ORIGIN = "https://one.azconfig.io"
@@ -40,7 +41,7 @@ def ask(
     session = Session(
         origin=ORIGIN,
         sign=None,
-        headers=(),
+        service=StoreService(()),
         deadline=1e9,
         patience=0.0,
         retries=0,

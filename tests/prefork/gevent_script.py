@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 import appconfig_provider
-import appconfig_provider._drive.polling
-import appconfig_provider._drive.sync
+import appconfig_provider._io.sync
+import appconfig_provider._live.polling
 
 
 def main(connection_string: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from appconfig_provider._settings.records import Setting
+from appconfig_provider._azure.settings.records import Setting
 
 SCALARS = (
     st.none()

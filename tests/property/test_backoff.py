@@ -7,15 +7,21 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider._engine.access import Turn
-from appconfig_provider._engine.budgets import Allowance, Budget
-from appconfig_provider._engine.context import Context
-from appconfig_provider._engine.failover import Answered, Exhausted, first_answer
-from appconfig_provider._engine.fleet import Fleet, first_fleet
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.endpoints.access import StoreGate, manners
+from appconfig_provider._azure.endpoints.order import first_fleet
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._fetch.backoff import FIRST_BACKOFF, MAX_BACKOFF, Backoff
+from appconfig_provider._fetch.budget import Allowance, Budget
+from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._fetch.first_answer import (
+    Answered,
+    EndpointAttempt,
+    Exhausted,
+    first_answer,
+)
 from appconfig_provider._plan import Schedule, Sleep, Steps, perform, plan
-from appconfig_provider._rest.backoff import FIRST_BACKOFF, MAX_BACKOFF, Backoff
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 
 NOW = st.floats(0, 1e6)
@@ -105,13 +111,20 @@ def attempt(context: Context, fleet: Fleet, succeeds: bool) -> Answered[None] | 
     """Do a job at the endpoint that needs no request and ends as it is told to."""
 
     @plan
-    def job(turn: Turn) -> Steps[None]:
+    def job(turn: EndpointAttempt) -> Steps[None]:
         yield from perform(Sleep(0.0))
         if not succeeds:
             raise RequestFailed(Kind.UNREACHABLE, turn.session.origin, "scripted")
 
     schedule = Schedule(
-        first_answer(context, fleet, Budget(10.0, Allowance(10.0, "a test")), job, force=True)
+        first_answer(
+            StoreGate(context),
+            manners(context),
+            fleet,
+            Budget(10.0, Allowance(10.0, "a test")),
+            job,
+            force=True,
+        )
     )
     (pause,) = schedule.start()
     assert schedule.answer(pause, None) == []

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from appconfig_provider.arguments import parse_connection_string
+from appconfig_provider._azure.arguments import parse_connection_string
+from appconfig_provider._azure.options import Keywords
 from appconfig_provider.models import AccessKey, Store
-from appconfig_provider.options import Keywords
 
 NAMES = ("Endpoint", "Id", "Secret")
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+/=:."

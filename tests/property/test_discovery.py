@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appconfig_provider._engine import discovery
-from appconfig_provider._engine.fleet import trusted_domain
-from appconfig_provider._engine.startup import start
+from appconfig_provider._azure.endpoints import discovery
+from appconfig_provider._azure.endpoints.order import trusted_domain
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.rest.signing import token_scope
+from appconfig_provider._azure.startup import start
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._rest.signing import token_scope
 from appconfig_provider.errors import StartupTimeout
-from appconfig_provider.options import Keywords
 from tests.support.contoso import EAST, FIRST_REPLICAS, MAIN, ORIGIN, Contoso, contoso
 from tests.support.dns_server import Behaviour, noise, srv, too_long
 from tests.support.faces import FACES

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._settings.layering import Pages, in_order, layer, trim
-from appconfig_provider._settings.records import Page, Setting, columns_of
-from appconfig_provider._settings.sources import Sources
+from appconfig_provider._azure.settings.layering import Pages, in_order, layer, trim
+from appconfig_provider._azure.settings.records import Page, Setting, columns_of
+from appconfig_provider._azure.settings.sources import Sources
 from tests.property.strategies import PREFIXES
 
 REFERENCE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider._settings.content import parse_json
+from appconfig_provider._azure.settings.content import parse_json
 
 from .strategies import JSON_VALUES
 

@@ -45,7 +45,7 @@ def edit(store: Emulator, what: str, key: str, other: str) -> None:
 def lanes(number: int) -> Iterator[None]:
     """Make every session use so many lanes, however near the store is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("appconfig_provider._rest.exchange.lanes_for", lambda _seconds: number)
+        patch.setattr("appconfig_provider._fetch.exchange.lanes_for", lambda _seconds: number)
         yield
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import appconfig_provider
-from appconfig_provider import Polling, process
+from appconfig_provider import Polling
+from appconfig_provider._live import process
 from appconfig_provider.testing import Emulator
 
 

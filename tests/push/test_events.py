@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._engine.fleet import Endpoint, Fleet
-from appconfig_provider._engine.push import Notice, Wish, read_events, wish_of, wished
-from appconfig_provider._rest.sync_tokens import SyncToken
+from appconfig_provider._azure.push import Notice, Wish, read_events, wish_of, wished
+from appconfig_provider._azure.rest.sync_tokens import SyncToken
+from appconfig_provider._fetch.endpoints import Endpoint, Fleet
 from appconfig_provider.models import Store
 from tests.support.asking import Life
 
@@ -163,7 +163,7 @@ def test_a_wish_that_waits_is_not_put_off_by_a_later_one() -> None:
     assert first.timers == replace(life.state.timers, push=5.0)
     second = wished(first, Wish(later, 3.0))
     assert second.timers.push == 5.0
-    assert second.fleet.endpoints[0].tokens == later["one.azconfig.io:443"]
+    assert second.fleet.endpoints[0].memory == later["one.azconfig.io:443"]
     assert wished(second, Wish()) == second
     elsewhere = wished(life.state, Wish({"other:443": token["one.azconfig.io:443"]}, 5.0))
     assert elsewhere.fleet == life.state.fleet

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from appconfig_provider.flight import Flight, Owner
+from appconfig_provider._live.flight import Flight, Owner
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

@@ -25,10 +25,10 @@ import pytest
 
 import appconfig_provider
 from appconfig_provider import aio, provider
-from appconfig_provider._engine.startup import start
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.startup import start
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Plan, Request, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -44,9 +44,12 @@ T = TypeVar("T")
 
 PACKAGE = str(Path(appconfig_provider.__file__).parent)
 LEFT_OUT = str(Path(PACKAGE) / "testing")
-CONTROL = tuple(
-    str(Path(PACKAGE) / name)
-    for name in ("provider.py", "aio.py", "face.py", "agenda.py", "flight.py", "process.py")
+CONTROL = (
+    *(str(Path(PACKAGE) / name) for name in ("provider.py", "aio.py")),
+    *(
+        str(Path(PACKAGE) / "_live" / f"{name}.py")
+        for name in ("face", "agenda", "flight", "process")
+    ),
 )
 """Modules that decide who refreshes: every passage counts there, and every instruction."""
 EVENT = {

@@ -23,7 +23,7 @@ import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider.testing import Emulator
 
-DRIVE = str(Path(appconfig_provider.__file__).parent / "_drive")
+DRIVE = str(Path(appconfig_provider.__file__).parent / "_io")
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

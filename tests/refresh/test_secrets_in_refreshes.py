@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._engine.state import Timers
+from appconfig_provider._azure.state import Timers
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from tests.support.asking import FLAGS, FRESH_FLAGS, PAGES, SENTINEL, Life

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from appconfig_provider import Polling
-from appconfig_provider._drive.clock import SystemClock
+from appconfig_provider._io.clock import SystemClock
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.support.faces import Loader
 
@@ -161,7 +161,7 @@ def test_the_clock_of_the_machine_counts_from_its_start() -> None:
 
 def test_each_platform_has_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux has CLOCK_BOOTTIME, macOS CLOCK_MONOTONIC, Windows GetTickCount64, others monotonic."""
-    from appconfig_provider._drive.clock import boottime_of
+    from appconfig_provider._io.clock import boottime_of
 
     asked: list[int] = []
 
@@ -193,7 +193,7 @@ def test_each_platform_has_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_clock_that_the_kernel_refuses_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a sandbox knows no CLOCK_BOOTTIME the monotonic clock has to do."""
-    from appconfig_provider._drive.clock import boottime_of
+    from appconfig_provider._io.clock import boottime_of
 
     def refusing(_clock: int) -> float:
         raise OSError("EINVAL")

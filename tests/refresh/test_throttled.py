@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import pytest
 
-from appconfig_provider._engine.refresh import Outcome, refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.exchange import BACKGROUND_LANES, MAX_LANES
 from appconfig_provider._plan import Pending, Plan, Request, Response, Schedule, Send, Sleep
-from appconfig_provider._rest.exchange import BACKGROUND_LANES, MAX_LANES
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._engine.context import Secret
-from appconfig_provider._engine.fleet import Endpoint, Fleet
-from appconfig_provider._engine.generation import Generation
-from appconfig_provider._engine.load import Content
-from appconfig_provider._engine.state import Due, Reason, State, Timers, first_timers
-from appconfig_provider._rest.backoff import Backoff
-from appconfig_provider._rest.tracing import Usage
+from appconfig_provider._azure.context import Secret
+from appconfig_provider._azure.generation import Generation
+from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.options import Keywords, Options
+from appconfig_provider._azure.rest.tracing import Usage
+from appconfig_provider._azure.state import Due, Reason, State, Timers, first_timers
+from appconfig_provider._fetch.backoff import Backoff
+from appconfig_provider._fetch.endpoints import Endpoint, Fleet
 from appconfig_provider.models import Explanation, Store
-from appconfig_provider.options import Keywords, Options
 from appconfig_provider.snapshot import make_snapshot
 from tests.support.scripted import CONNECTION
 

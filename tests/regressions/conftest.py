@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appconfig_provider._drive.clock import current_clock
+from appconfig_provider._io.clock import current_clock
 from appconfig_provider.testing import Emulator, FakeClock
 
 from .faces import Face

@@ -17,7 +17,7 @@ from typing import Any
 
 import appconfig_provider
 import appconfig_provider.aio
-from appconfig_provider._drive.clock import current_clock
+from appconfig_provider._io.clock import current_clock
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 
 

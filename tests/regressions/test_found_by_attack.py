@@ -127,7 +127,7 @@ def test_a_false_label_filter_is_no_text() -> None:
 
 def test_an_endpoint_with_a_query_or_a_user_is_none() -> None:
     """An endpoint is scheme, host and port; what would be lost is refused."""
-    from appconfig_provider.options import Keywords
+    from appconfig_provider._azure.options import Keywords
 
     for endpoint in (
         "https://contoso.azconfig.io?a=b",

@@ -15,7 +15,7 @@ from azure.core.exceptions import (
 )
 
 from appconfig_provider import SettingSelector, StartupTimeout
-from appconfig_provider._drive.clock import SystemClock, current_clock
+from appconfig_provider._io.clock import SystemClock, current_clock
 from appconfig_provider.aio import load as async_load
 from appconfig_provider.protocols import Clock
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted

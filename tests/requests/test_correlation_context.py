@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._engine.refresh import refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.tracing import (
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.rest.tracing import (
     Environment,
     Usage,
     correlation_context,
     read_environment,
     usage_of,
 )
-from appconfig_provider.options import Keywords
+from appconfig_provider._azure.startup import start
+from appconfig_provider._plan import Request, Response
 from tests.support.scripted import (
     CONNECTION,
     REPLICA,

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from appconfig_provider._azure.rest.services import StoreService
+from appconfig_provider._azure.rest.sync_tokens import SyncToken
+from appconfig_provider._fetch.exchange import Session, exchange, read
+from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.exchange import Session, exchange, read
-from appconfig_provider._rest.failures import RequestFailed
-from appconfig_provider._rest.sync_tokens import SyncToken
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import ScriptedDriver, status
 
@@ -28,7 +29,7 @@ def scene(
     given: dict[str, Any] = {
         "origin": ORIGIN,
         "sign": None,
-        "headers": (("user-agent", "test"),),
+        "service": StoreService((("user-agent", "test"),)),
         "deadline": 1e9,
         "patience": 2.0,
         "retries": 2,
@@ -199,9 +200,9 @@ def test_a_near_store_that_asks_for_less_gets_half_of_what_it_had() -> None:
 
 def test_sync_tokens_of_answers_are_put_together() -> None:
     """The newest of each name goes with the next request; an answer without leaves them."""
-    _, session = scene(tokens={"a": SyncToken("old", 1)})
+    _, session = scene(service=StoreService((), {"a": SyncToken("old", 1)}))
     session.learn(status(200, {"sync-token": "a=new;sn=2,b=x;sn=1"}), 1.0)
     session.learn(status(200), 1.0)
     session.learn(status(200, {"sync-token": "a=older;sn=1"}), 1.0)
-    header = dict(session.request_headers())["sync-token"]
+    header = dict(session.service.headers())["sync-token"]
     assert sorted(header.split(",")) == ["a=new", "b=x"]

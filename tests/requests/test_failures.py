@@ -7,9 +7,19 @@ import json
 import pytest
 
 from appconfig_provider import errors
-from appconfig_provider._rest.failures import Kind, RequestFailed, refused
+from appconfig_provider._azure.rest.refusals import as_azure
+from appconfig_provider._azure.rest.services import StoreService, VaultService
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._plan import Request, Response
 
 ORIGIN = "https://one.azconfig.io"
+
+
+def refused(doing: str, status: int, body: bytes) -> RequestFailed:
+    """Return what the service that was asked makes of an answer."""
+    method, _, target = doing.partition(" ")
+    service = VaultService(()) if target.startswith("/secrets/") else StoreService(())
+    return service.refusal(ORIGIN, Request(method, ORIGIN, target), Response(status, {}, body))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +46,7 @@ ORIGIN = "https://one.azconfig.io"
 )
 def test_a_refusal_says_what_to_do_about_it(doing: str, status: int, hint: str) -> None:
     """The hint follows from who refused what; where none helps, nothing is said."""
-    failure = refused(ORIGIN, status, b"", doing)
+    failure = refused(doing, status, b"")
     before, _, told = str(failure).partition("; ")
     assert before == f"{ORIGIN}: answered {status} to {doing}"
     assert (hint in told) if hint else told == ""
@@ -60,7 +70,7 @@ def test_a_refusal_says_what_to_do_about_it(doing: str, status: int, hint: str) 
 def test_a_refusal_repeats_what_the_service_said(body: object, told: str) -> None:
     """Title and detail of a problem body; anything else is not repeated."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    failure = refused(ORIGIN, 500, content, "GET /kv")
+    failure = refused("GET /kv", 500, content)
     assert str(failure) == f"{ORIGIN}: answered 500 to GET /kv{told}"
 
 
@@ -83,7 +93,7 @@ def test_a_failure_is_handed_out_as_the_error_of_azure_core(
 ) -> None:
     """It has the same words, the status, and our own error as its cause."""
     failure = RequestFailed(kind, ORIGIN, "no", status=status)
-    error = failure.as_public()
+    error = as_azure(failure)
     assert type(error) is public
     assert str(error).splitlines()[0] == f"{ORIGIN}: no"
     assert getattr(error, "status_code", None) == status
@@ -96,4 +106,4 @@ def test_the_error_of_a_credential_is_handed_out_as_it_is() -> None:
     failure = RequestFailed(Kind.REFUSED, ORIGIN, "no token", status=401)
     failure.original = original = errors.ClientAuthenticationError("its own words")
     assert failure.foreign
-    assert failure.as_public() is original
+    assert as_azure(failure) is original

@@ -8,8 +8,9 @@ import hmac
 
 import pytest
 
+from appconfig_provider._azure.rest.signing import access_key_signer, token_scope, token_signer
+from appconfig_provider._fetch.origins import host_of
 from appconfig_provider._plan import Request
-from appconfig_provider._rest.signing import access_key_signer, host_of, token_scope, token_signer
 from appconfig_provider.models import AccessKey
 
 EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="

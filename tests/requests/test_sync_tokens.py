@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appconfig_provider._rest.sync_tokens import (
+from appconfig_provider._azure.rest.sync_tokens import (
     SyncToken,
     newest_tokens,
     read_sync_tokens,

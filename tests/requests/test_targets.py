@@ -7,8 +7,7 @@ import json
 import pytest
 
 from appconfig_provider import SettingSelector, WatchKey
-from appconfig_provider._plan import Request
-from appconfig_provider._rest.requests import (
+from appconfig_provider._azure.rest.requests import (
     clock_target,
     delete_request,
     key_target,
@@ -18,7 +17,8 @@ from appconfig_provider._rest.requests import (
     snapshot_list_target,
     snapshot_target,
 )
-from appconfig_provider.vaults import SecretIdentifier
+from appconfig_provider._azure.vaults import SecretIdentifier
+from appconfig_provider._plan import Request
 
 API = "api-version=2024-09-01"
 ORIGIN = "https://one.azconfig.io"

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from queue import SimpleQueue
 
-from appconfig_provider._drive.clock import SystemClock, current_clock
+from appconfig_provider._io.clock import SystemClock, current_clock
 
 FACTOR = 10
 

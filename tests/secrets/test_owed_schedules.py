@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from appconfig_provider import ConfigurationSnapshot, SettingSelector
-from appconfig_provider._engine.context import Context
-from appconfig_provider._engine.refresh import refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Request, Response
-from appconfig_provider.options import Keywords
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._engine.context import Allowed, Secret
-from appconfig_provider._engine.rotation import (
+from appconfig_provider._azure.context import Secret
+from appconfig_provider._azure.options import Keywords, SecretPolicy
+from appconfig_provider._azure.secrets.resolving import Resolved, resolve
+from appconfig_provider._azure.secrets.rotation import (
     Asked,
     Reading,
     Reads,
@@ -19,14 +21,13 @@ from appconfig_provider._engine.rotation import (
     owing,
     spared,
 )
-from appconfig_provider._engine.secrets import Resolved, resolve
+from appconfig_provider._azure.settings.records import Setting
+from appconfig_provider._azure.settings.references import UnresolvedReference
+from appconfig_provider._fetch.backoff import Backoff
+from appconfig_provider._fetch.budget import Allowed
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import AcquireToken, Effect, Invoke, Request, Response, Schedule, Send
-from appconfig_provider._rest.backoff import Backoff
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider._settings.records import Setting
-from appconfig_provider._settings.references import UnresolvedReference
 from appconfig_provider.errors import HttpResponseError
-from appconfig_provider.options import Keywords, SecretPolicy
 from appconfig_provider.testing import FakeClock, StaticCredential
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, status
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appconfig_provider.vaults import scope_of
+from appconfig_provider._azure.vaults import scope_of
 from tests.secrets.test_trust import DOMAINS, FOREIGN
 
 

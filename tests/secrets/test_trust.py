@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from appconfig_provider._azure.vaults import Vaults, parse_secret_id
 from appconfig_provider.errors import KeyVaultReferenceError
 from appconfig_provider.testing import Emulator, Scripted, StaticCredential, Vault
-from appconfig_provider.vaults import Vaults, parse_secret_id
 from tests.support.faces import Loader
 
 DOMAINS = ("vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net")

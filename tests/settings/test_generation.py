@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from appconfig_provider import DROP, SettingSelector
-from appconfig_provider._engine.refresh import refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.models import ConfigurationSetting, Explanation
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from appconfig_provider.trouble import EngineError, public
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from appconfig_provider._settings.content import Kind, kind_of, kind_of_setting, parse_json
-from appconfig_provider._settings.records import Setting
+from appconfig_provider._azure.settings.content import Kind, kind_of, kind_of_setting, parse_json
+from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.decoding import Undecodable
 from appconfig_provider.models import FLAG_PREFIX
 

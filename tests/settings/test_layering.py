@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appconfig_provider._settings.layering import (
+from appconfig_provider._azure.settings.layering import (
     content_types,
     entries,
     in_order,
@@ -12,7 +12,7 @@ from appconfig_provider._settings.layering import (
     referenced_snapshots,
     vault_references,
 )
-from appconfig_provider._settings.records import Page, Setting, columns_of
+from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider.models import FLAG_PREFIX
 
 FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"

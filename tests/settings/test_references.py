@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from appconfig_provider._settings.records import Setting
-from appconfig_provider._settings.references import (
+from appconfig_provider._azure.settings.records import Setting
+from appconfig_provider._azure.settings.references import (
     BrokenReference,
     UnresolvedReference,
     UnusableSnapshot,
     secret_of,
     snapshot_of,
 )
+from appconfig_provider._azure.vaults import SecretIdentifier
 from appconfig_provider.errors import KeyVaultReferenceError, SnapshotNotFoundError
-from appconfig_provider.vaults import SecretIdentifier
 
 VAULT = "https://v.vault.azure.net"
 

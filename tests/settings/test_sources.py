@@ -7,8 +7,8 @@ import json
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._settings.records import Page, Setting, columns_of
-from appconfig_provider._settings.sources import Sources
+from appconfig_provider._azure.settings.records import Page, Setting, columns_of
+from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider.models import Explanation
 from appconfig_provider.testing import Emulator
 from tests.support.faces import Loader

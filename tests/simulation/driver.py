@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from azure.core.credentials import AccessToken
 
-from appconfig_provider._drive.tokens import Tokens
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,
@@ -21,7 +22,6 @@ from appconfig_provider._plan import (
     Sleep,
     VerifyConnections,
 )
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from tests.simulation.network import Answer, Network
 from tests.simulation.run import Run
 from tests.simulation.world import Mailbox, RuleBroken, World

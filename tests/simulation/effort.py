@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from appconfig_provider._engine.cuts import overgrown
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.listing.cut_points import overgrown
+from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Send
 from appconfig_provider.models import FLAG_PREFIX
 from tests.simulation.history import read_target

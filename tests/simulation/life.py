@@ -7,12 +7,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from appconfig_provider import process
-from appconfig_provider._engine.refresh import Outcome
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.refresh import Outcome
+from appconfig_provider._azure.state import State
+from appconfig_provider._live import process
+from appconfig_provider._live.callbacks import Subscription
 from appconfig_provider._plan import Send
 from appconfig_provider.aio import AzureAppConfigurationProvider
-from appconfig_provider.callbacks import Subscription
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from tests.simulation import effort, rules
 from tests.simulation.driver import Driver

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Failure, Request, Response, Send
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from tests.simulation.history import History
 from tests.simulation.scenario import READ_TIMEOUT, Scenario
 from tests.simulation.world import World

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
 
-from appconfig_provider._engine.refresh import Outcome
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.refresh import Outcome
+from appconfig_provider._azure.state import State
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
 from tests.simulation import effort

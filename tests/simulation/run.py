@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from appconfig_provider._fetch.exchange import READ_OR_ABSENT
+from appconfig_provider._fetch.waiting import retry_after
 from appconfig_provider._plan import AcquireToken, Effect, ResolveSrv, Response, Send
-from appconfig_provider._rest.exchange import READ_OR_ABSENT
-from appconfig_provider._rest.responses import retry_after
 from tests.simulation.history import Target, read_target
 from tests.simulation.network import Answer
 

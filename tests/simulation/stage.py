@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from appconfig_provider._engine.context import Context
-from appconfig_provider._engine.startup import NobodyAnswered, start
-from appconfig_provider._rest.failures import RequestFailed
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.rest.sync_tokens import SyncToken
+from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from tests.simulation import rules
 from tests.simulation.driver import Driver
@@ -75,7 +76,8 @@ class Stage:
         for endpoint in state.fleet.endpoints:
             backoff = endpoint.backoff
             life.model.backoffs[endpoint.store.url] = (backoff.failures, backoff.until)
-            for token in endpoint.tokens.values():
+            for token in endpoint.memory.values():
+                assert isinstance(token, SyncToken)
                 life.model.tokens[endpoint.store.url] = token.sequence
         life.model.answered_last = state.fleet.last
         life.model.arm(self.world.now)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from appconfig_provider._engine import load
+from appconfig_provider._azure.listing import load
 from appconfig_provider.testing import Emulator
 from tests.emulator.raw import Raw
 from tests.simulation import schedules

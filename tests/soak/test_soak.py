@@ -25,7 +25,7 @@ from pathlib import Path
 import httpx
 
 from appconfig_provider import AzureAppConfigurationProvider, Polling, load
-from appconfig_provider._rest.failures import RequestFailed
+from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider.cli.store import RemoteStore
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._engine.refresh import Outcome, refresh
-from appconfig_provider._engine.startup import start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Effect, Request, Response, Send, VerifyConnections
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ConfigurationSnapshot, Status
-from appconfig_provider.face import LiveConfiguration
+from appconfig_provider._live.face import LiveConfiguration
 
 
 class Face(Protocol):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from appconfig_provider._engine.context import Context
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.options import Options
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,
@@ -21,8 +23,6 @@ from appconfig_provider._plan import (
     Send,
     Sleep,
 )
-from appconfig_provider._rest.failures import Kind, RequestFailed
-from appconfig_provider.options import Options
 from appconfig_provider.testing import FakeClock
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec
 import pytest
 
 from appconfig_provider import load
-from appconfig_provider.callbacks import Callback, error_callbacks, success_callbacks
+from appconfig_provider._live.callbacks import Callback, error_callbacks, success_callbacks
 
 NOWHERE = "Endpoint=http://127.0.0.1:1;Id=i;Secret=c2VjcmV0"
 NEWS = object()

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 import pytest
 
-from appconfig_provider._engine.refresh import Outcome, refresh
-from appconfig_provider._engine.startup import NobodyAnswered, start
-from appconfig_provider._engine.state import State
+from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.rest.refusals import as_azure
+from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Request, Response
-from appconfig_provider._rest.failures import Kind, RequestFailed
 from appconfig_provider.errors import HttpResponseError, KeyVaultReferenceError, StartupTimeout
-from appconfig_provider.options import Keywords
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
     CONNECTION,
@@ -144,7 +145,7 @@ def test_permanent_answers_end_start_up_at_once(code: int) -> None:
         # A sentinel may be absent, so 404 is an answer there; the listing may not.
         bench.start()
     assert bench.driver.slept == []
-    error = caught.value.as_public()
+    error = as_azure(caught.value)
     assert isinstance(error, HttpResponseError)
     assert error.status_code == code
 

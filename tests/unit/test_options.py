@@ -17,9 +17,9 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling, SettingSelector, WatchKey, load
-from appconfig_provider._rest.requests import list_target
+from appconfig_provider._azure.options import Keywords, NetworkOptions, Options
+from appconfig_provider._azure.rest.requests import list_target
 from appconfig_provider.models import NO_LABEL, AccessKey
-from appconfig_provider.options import Keywords, NetworkOptions, Options
 
 STORE = "Endpoint=http://127.0.0.1:1;Id=i;Secret=c2VjcmV0"
 REPLICA = "Endpoint=http://127.0.0.1:2;Id=r;Secret=cmVwbGljYQ=="

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from appconfig_provider._drive.clock import clock_in_force
-from appconfig_provider._drive.connections import Connections
-from appconfig_provider._drive.network import Network
-from appconfig_provider._drive.streams import Backend
-from appconfig_provider._drive.sync import SyncDriver
+from appconfig_provider._io.clock import clock_in_force
+from appconfig_provider._io.connections import Connections
+from appconfig_provider._io.network import Network
+from appconfig_provider._io.streams import Backend
+from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._plan import Request, Send, gather, perform
 from appconfig_provider.testing import Emulator
 

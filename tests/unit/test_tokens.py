@@ -8,7 +8,7 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from appconfig_provider import load
-from appconfig_provider._rest.signing import token_scope
+from appconfig_provider._azure.rest.signing import token_scope
 from appconfig_provider.errors import ClientAuthenticationError
 from appconfig_provider.testing import (
     Emulator,

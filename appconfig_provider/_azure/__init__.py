@@ -1,0 +1,1 @@
+"""App Configuration as a source."""

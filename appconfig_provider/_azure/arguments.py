@@ -1,0 +1,327 @@
+"""Checks of what was passed to `load()`: each returns the argument in the form the engine reads.
+
+A wrong type is a `TypeError`, a wrong value a `ValueError`; both name the keyword and say what to
+write instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from appconfig_provider.models import (
+    NO_LABEL,
+    AccessKey,
+    Polling,
+    SettingSelector,
+    Store,
+    WatchKey,
+)
+from appconfig_provider.texts import argument, holds_secret, sendable
+
+if TYPE_CHECKING:
+    import ssl
+
+Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
+RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
+"""One sentinel by itself, or several; a plain tuple of two texts is two keys."""
+
+_T = TypeVar("_T")
+
+MOST_SECONDS = 366 * 86_400.0
+
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+"""A host as it goes on the wire; an international name is given in its xn-- form."""
+
+
+def parse_connection_string(text: str, name: str = "connection_string") -> Store:
+    """Read `Endpoint=...;Id=...;Secret=...`, fields in any order.
+
+    Raises:
+        ValueError: a field is missing, doubled or not what it should be. The message never
+            repeats the text, nor does its chain: it holds a secret.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}")
+    if not text.strip():
+        raise ValueError(f"{name} is empty; is the environment variable set?")
+    mistake = (
+        f"{name} must read 'Endpoint=https://...;Id=...;Secret=...', each field once; "
+        "copy it from the store's access keys"
+    )
+    fields: dict[str, str] = {}
+    for segment in filter(None, (part.strip() for part in text.split(";"))):
+        field, separator, value = segment.partition("=")
+        if not separator or field not in {"Endpoint", "Id", "Secret"} or field in fields:
+            raise ValueError(mistake)
+        fields[field] = value
+    if len(fields) != 3 or not all(fields.values()) or not fields["Id"].isascii():
+        raise ValueError(mistake)
+    secret = _decoded(fields["Secret"])
+    if secret is None:
+        raise ValueError(f"{name}: Secret is not base64; copy it again")
+    return Store(_endpoint(name, fields["Endpoint"]), AccessKey(fields["Id"], secret))
+
+
+def _decoded(secret: str) -> bytes | None:
+    if not secret.isascii():
+        return None
+    try:
+        return base64.b64decode(secret, validate=True)
+    except binascii.Error:
+        return None
+
+
+def stores(
+    endpoint: str | None,
+    credential: object | None,
+    connection_string: str | None,
+    replicas: Iterable[str] | None,
+) -> tuple[Store, ...]:
+    """Return the endpoints in the order in which they are tried."""
+    found = [_first_store(endpoint, credential, connection_string)]
+    for replica in items("replicas", replicas, str):
+        if "=" in replica.partition("://")[0]:
+            found.append(parse_connection_string(replica, "replicas"))
+        else:
+            found.append(Store(_endpoint("replicas", replica), found[0].access_key))
+    urls = [store.url for store in found]
+    for store in found:
+        if urls.count(store.url) > 1:
+            raise ValueError(f"replicas: {store.url} is given twice")
+        if store.access_key is None and store.url.startswith("http://"):
+            raise ValueError(
+                f"{store.url}: a token must not travel over plain http; use https, or a "
+                "connection string for a local emulator"
+            )
+    return tuple(found)
+
+
+def _first_store(
+    endpoint: str | None, credential: object | None, connection_string: str | None
+) -> Store:
+    if connection_string is not None:
+        if endpoint is not None or credential is not None:
+            raise ValueError("give either connection_string, or endpoint and credential, not both")
+        return parse_connection_string(connection_string)
+    if endpoint is None:
+        raise ValueError(
+            "give connection_string='Endpoint=...;Id=...;Secret=...', or endpoint='https://...' "
+            "and a credential; is the environment variable set?"
+        )
+    if credential is not None and not hasattr(credential, "get_token"):
+        raise TypeError(
+            f"credential must have get_token(), as those of azure.identity do; "
+            f"{type(credential).__name__} has not"
+        )
+    return Store(_endpoint("endpoint", endpoint))
+
+
+def _endpoint(name: str, text: str) -> str:
+    """Return scheme, host and port in the one form that is compared, signed and sent."""
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}")
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    host = parts.hostname or ""
+    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or more:
+        if "Secret=" in text and name == "endpoint":
+            raise ValueError("endpoint is a connection string; write load(connection_string=...)")
+        # Not repeated: what was meant as an endpoint may be a connection string or a secret.
+        raise ValueError(f"{name}: an endpoint reads https://name.azconfig.io, and nothing more")
+    host = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default} else "")
+
+
+def selectors(name: str, given: Iterable[SettingSelector] | None) -> tuple[SettingSelector, ...]:
+    """Return the selectors; None is everything without label, an empty list is nothing."""
+    if given is None:
+        return (SettingSelector(key_filter="*"),)
+    # An equal selector counts once, at its last position: the later one wins anyway.
+    return tuple(reversed(dict.fromkeys(reversed(items(name, given, SettingSelector)))))
+
+
+def prefixes(given: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the prefixes to trim, longest first."""
+    wanted = {prefix for prefix in items("trim_prefixes", given, str) if prefix}
+    return tuple(sorted(wanted, key=lambda prefix: (-len(prefix), prefix)))
+
+
+def watch_keys(refresh_on: RefreshOn | None) -> tuple[WatchKey, ...]:
+    """Return the sentinels; each of the three spellings becomes a WatchKey."""
+    alone = isinstance(refresh_on, WatchKey | str)
+    entries = [refresh_on] if alone else items("refresh_on", refresh_on, object)
+    return tuple(dict.fromkeys(_watch_key(entry) for entry in entries))
+
+
+def _watch_key(entry: object) -> WatchKey:
+    key, label = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, NO_LABEL)
+    if not isinstance(key, str) or not isinstance(label, str | None):
+        raise TypeError(
+            "refresh_on takes WatchKey(key, label), (key, label) or 'key' entries, "
+            f"not {argument(entry)}"
+        )
+    if holds_secret(key) or holds_secret(label or ""):
+        # It would be sent in a URL, which servers and proxies write down.
+        raise ValueError("refresh_on holds an access key or a connection string")
+    if not key:
+        raise ValueError("refresh_on: a watched key must not be empty")
+    if not sendable(key) or not sendable(label or ""):
+        raise ValueError(f"refresh_on: {entry!r} holds half of a character, which cannot be sent")
+    if "*" in key or "*" in (label or "") or "," in (label or ""):
+        raise ValueError(
+            f"refresh_on: {entry!r} is a filter; a watched key and its label are exact"
+        )
+    return WatchKey(key, label or NO_LABEL)
+
+
+def items(name: str, given: object, kind: type[_T]) -> list[_T]:
+    """Return the entries of a list argument; None is empty, a single text is a mistake."""
+    if given is None:
+        return []
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} takes a list, not {type(given).__name__}")
+    entries = list(given)
+    for entry in entries:
+        if not isinstance(entry, kind):
+            raise TypeError(f"{name} takes {kind.__name__} entries, not {type(entry).__name__}")
+    return entries
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_OUR_HEADERS = frozenset(
+    {"authorization", "connection", "content-length", "host", "if-match", "if-none-match"}
+    | {"sync-token", "transfer-encoding", "x-ms-content-sha256", "x-ms-date"}
+)
+
+
+def header_pairs(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    """Return headers with their names in lower case; those that make the protocol are ours."""
+    if headers is None:
+        return ()
+    given: object = headers
+    if not isinstance(given, Mapping):
+        raise TypeError(f"headers must map names to values, not {type(headers).__name__}")
+    entries: list[tuple[object, object]] = list(given.items())
+    return tuple(_header(name, value) for name, value in entries)
+
+
+def _header(name: object, value: object) -> tuple[str, str]:
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"headers: name and value of {argument(name)} must be str")
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"headers: {argument(name)} or its value cannot stand in an HTTP header")
+    if name.lower() in _OUR_HEADERS:
+        raise ValueError(f"headers: {name!r} is set by the provider; leave it out")
+    return name.lower(), value
+
+
+def text(name: str, given: str | None) -> str | None:
+    """Return a text that can stand in a header; None is the default."""
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        raise TypeError(f"{name} must be a str, not {type(given).__name__}")
+    if not _HEADER_VALUE.fullmatch(given):
+        raise ValueError(f"{name} must be plain ASCII text on one line")
+    if not given:
+        raise ValueError(f"{name} must not be empty; None is the default")
+    if holds_secret(given):
+        raise ValueError(f"{name} holds an access key or a connection string")
+    return given
+
+
+def proxy(given: str | None) -> str | None:
+    """Return a proxy's address; it may hold a password, so a mistake is not repeated."""
+    address = text("proxy", given)
+    if address is not None and not re.fullmatch(r"(https?|socks5h?)://[^\s/]+/?", address):
+        raise ValueError("proxy must read http://host:port")
+    return address
+
+
+def verify(given: bool | str | ssl.SSLContext | None) -> bool | str | ssl.SSLContext:
+    """Return how certificates are checked: True, False, the path of a CA file, a TLS context."""
+    if given is None:
+        return True
+    if not isinstance(given, bool | str) and not hasattr(given, "wrap_socket"):
+        raise TypeError("verify must be True, False, the path of a CA file, or an ssl.SSLContext")
+    return given
+
+
+_FILE = re.compile(r".{1,300}\.(pem|crt|cer|txt)", re.IGNORECASE)
+
+
+def path_shown(given: str) -> str:
+    """Return the path of a CA file as an error may show it; a key has no such ending."""
+    return repr(given) if _FILE.fullmatch(given) and not holds_secret(given) else argument(given)
+
+
+def seconds(name: str, given: float | None, default: float, least: float) -> float:
+    """Return a number of seconds."""
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise TypeError(f"{name} must be a number of seconds, not {argument(given)}")
+    if not least <= given <= MOST_SECONDS:
+        raise ValueError(
+            f"{name} must be a number of seconds from {least:g} to {MOST_SECONDS:.0f}, "
+            f"not {argument(given)}"
+        )
+    return float(given)
+
+
+def count(name: str, given: int | None, default: int) -> int:
+    """Return a whole number that is not negative."""
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"{name} must be a whole number, not {argument(given)}")
+    if given < 0:
+        raise ValueError(f"{name} must not be negative, and {argument(given)} is")
+    return given
+
+
+def flag(name: str, given: bool | None, *, default: bool) -> bool:
+    """Return a switch; only True and False are switches."""
+    if given is None:
+        return default
+    if not isinstance(given, bool):
+        raise TypeError(f"{name} must be True or False, not {argument(given)}")
+    return given
+
+
+def polling(given: object) -> Polling:
+    """Return who looks whether anything changed."""
+    if given is None:
+        return Polling.manual()
+    if not isinstance(given, Polling):
+        raise TypeError(
+            "polling must be Polling.auto() or Polling.manual(), brackets included, "
+            f"not {argument(given)}"
+        )
+    return given
+
+
+def function(name: str, given: Callable[..., object] | None) -> Callable[..., object] | None:
+    """Return a function of the user's."""
+    if given is not None and not callable(given):
+        raise TypeError(f"{name} must be a function, not {argument(given)}")
+    return given
+
+
+def choice(name: str, given: str | None, allowed: tuple[str, ...]) -> str | None:
+    """Return one of a few words."""
+    if given is not None and given not in allowed:
+        *most, last = map(repr, (*allowed, None))
+        raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {argument(given)}")
+    return given

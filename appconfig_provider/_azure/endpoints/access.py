@@ -1,0 +1,161 @@
+"""Getting in at an endpoint: with its access key, or with a token of the credential."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.endpoints.discovery import discover
+from appconfig_provider._azure.rest.services import StoreService
+from appconfig_provider._azure.rest.signing import access_key_signer, token_scope, token_signer
+from appconfig_provider._azure.rest.sync_tokens import SyncToken
+from appconfig_provider._azure.rest.tracing import Usage, correlation_context
+from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.exchange import MAX_RETRY_WAIT, Session
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._fetch.first_answer import Manners, Visit
+from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, perform, plan
+from appconfig_provider.models import Store
+from appconfig_provider.texts import Hidden, printable
+
+
+@dataclass(slots=True)
+class StoreGate:
+    """Gets in at the endpoints of a store, one after the other, during one round.
+
+    `usage` is what the content loaded so far uses; None says that there is none yet.
+    """
+
+    context: Context
+    usage: Usage | None = None
+    token: Hidden | None = None
+    """The last one that was used; None with an access key."""
+
+    @plan
+    def enter(self, visit: Callable[[], Visit], endpoint: Endpoint) -> Steps[Session]:
+        """Return a session that is signed by the access key, or by a token."""
+        sign = yield from self._signer(endpoint.store)
+        return _session(self.context, visit(), sign, self.usage)
+
+    @plan
+    def enter_again(self, session: Session, refusal: RequestFailed) -> Steps[bool]:
+        """Ask the credential for another token; there is no other access key."""
+        if self.token is None:
+            return False
+        store = Store(session.origin)
+        self.token = yield from _token(self.context, store, self.token, refusal)
+        session.sign = token_signer(self.token.text)
+        return True
+
+    def memory(self, session: Session) -> Mapping[str, object]:
+        """Return the sync tokens of an endpoint."""
+        return cast("StoreService", session.service).tokens
+
+    def discover(self, fleet: Fleet, deadline: float) -> Plan[Fleet]:
+        """Ask DNS for the replicas of the store."""
+        return discover(self.context, fleet, deadline)
+
+    @plan
+    def _signer(self, store: Store) -> Steps[Signer]:
+        if store.access_key is not None:
+            self.token = None
+            return access_key_signer(store.access_key)
+        self.token = yield from _token(self.context, store)
+        return token_signer(self.token.text)
+
+
+def manners(context: Context) -> Manners:
+    """Return how the options want the endpoints asked."""
+    options = context.options
+    interval, retries = options.refresh.interval, options.network.retries
+    return Manners(context.clock, context.random, interval, retries, options.store.balances)
+
+
+def _session(context: Context, visit: Visit, sign: Signer, usage: Usage | None) -> Session:
+    """Return the session of an attempt that begins now."""
+    endpoint = visit.endpoint
+    tokens = cast("Mapping[str, SyncToken]", endpoint.memory)
+    return Session(
+        origin=endpoint.store.url,
+        sign=sign,
+        service=StoreService(_headers(context, visit, usage), dict(tokens)),
+        deadline=visit.deadline,
+        patience=MAX_RETRY_WAIT,
+        retries=context.options.network.retries,
+        clock=context.clock,
+        random=context.random,
+        alone=visit.alone,
+        retried=visit.retried,
+        round_trip=endpoint.round_trip,
+        most_lanes=context.most_lanes,
+    )
+
+
+def _headers(context: Context, visit: Visit, usage: Usage | None) -> Headers:
+    """Return the headers of an attempt: the usual ones and what is in use."""
+    tags = (
+        *(("UsesKeyVault",) if context.options.secrets.vaults.configured else ()),
+        *(("Failover",) if visit.failover else ()),
+    )
+    value = correlation_context(
+        context.environment,
+        usage or Usage(),
+        startup=usage is None,
+        replicas=visit.known - 1,
+        balanced=context.options.store.balances,
+        tags=tags,
+    )
+    return (*context.headers, ("correlation-context", value)) if value else context.headers
+
+
+@plan
+def _token(
+    context: Context,
+    store: Store,
+    refused: Hidden | None = None,
+    refusal: RequestFailed | None = None,
+) -> Steps[Hidden]:
+    """Ask the credential for a token; its refusal counts as the endpoint's 401."""
+    credential = context.credential
+    if credential is None:
+        raise AssertionError("every store has an access key, or there is a credential")
+    claims = claims_of(refusal.challenge) if refusal is not None and refusal.challenge else None
+    scope = token_scope(store.url, context.options.network.audience)
+    asked = AcquireToken(credential, scope, refused.text if refused else None, claims)
+    try:
+        token = yield from perform(asked)
+    except Exception as error:
+        failure = _credential_failure(store.url, error)
+        if failure is error:
+            raise  # else it would become its own cause
+        raise failure from error
+    return Hidden(token.token)
+
+
+def _credential_failure(origin: str, error: Exception) -> Exception:
+    """Return a credential's azure error as an endpoint's failure, anything else as it is."""
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    if not isinstance(error, AzureError):
+        return error
+    refused = isinstance(error, ClientAuthenticationError)
+    kind = Kind.REFUSED if refused else Kind.UNREACHABLE
+    text = f"the credential gave no token ({type(error).__name__}: {printable(error)})"
+    failure = RequestFailed(kind, origin, text, status=401 if refused else None)
+    failure.original = error
+    return failure
+
+
+def claims_of(challenge: str) -> str | None:
+    """Return what a 401 wants the next token to hold (continuous access evaluation)."""
+    match = re.search(r'claims="([^"]+)"', challenge)
+    if match is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(match[1] + "==").decode("utf-8")
+    except ValueError:
+        return None

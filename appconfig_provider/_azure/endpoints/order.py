@@ -1,0 +1,67 @@
+"""The endpoints of a store: those that were given, and the replicas that DNS names."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from appconfig_provider._azure.options import Options
+from appconfig_provider._fetch.backoff import Backoff
+from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider.models import Store
+
+MOST_DISCOVERED = 16
+"""Names of DNS that are believed; each one more would shorten the time every endpoint gets."""
+
+
+def first_fleet(options: Options) -> Fleet:
+    """Return the endpoints that were given."""
+    endpoints = tuple(Endpoint(store) for store in options.store.endpoints)
+    asks = options.store.discovers and trusted_domain(host_of_endpoint(endpoints[0]))
+    return Fleet(endpoints, Backoff() if asks else Backoff(until=math.inf))
+
+
+def naming(fleet: Fleet, names: Iterable[str], until: float, random: Callable[[], float]) -> Fleet:
+    """Return the fleet with the replicas of these host names, and no other discovered ones.
+
+    They come in random order, so that the clients of a store that fails spread over them.
+    """
+    given = [endpoint for endpoint in fleet.endpoints if not endpoint.discovered]
+    known = {endpoint.store.url: endpoint for endpoint in fleet.endpoints}
+    taken = {host_of_endpoint(endpoint) for endpoint in given}
+    key = given[0].store.access_key
+    urls = [f"https://{name}" for name in dict.fromkeys(names) if name not in taken]
+    found = [
+        known.get(url, Endpoint(Store(url, key), discovered=True)) for url in urls[:MOST_DISCOVERED]
+    ]
+    found.sort(key=lambda _: random())
+    return replace(fleet, endpoints=(*given, *found), discovery=Backoff(0, until))
+
+
+def host_of_endpoint(endpoint: Endpoint) -> str:
+    """Return the host name of an endpoint, in lower case and without a dot at its end."""
+    return (urlsplit(endpoint.store.url).hostname or "").rstrip(".")
+
+
+def trusted_domain(host: str) -> str:
+    """Return the domain that replicas of a host must be in; empty where there are none to find.
+
+    Replicas share what follows the store's name, as in `.azconfig.io`. Whoever answers for DNS
+    must not be able to send credentials elsewhere.
+    """
+    for label in (".appconfig.", ".azconfig."):
+        place = host.rfind(label)
+        if place > 0:
+            return host[place:]
+    return ""
+
+
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def in_domain(name: str, domain: str) -> bool:
+    """Tell whether a name is a host inside a domain."""
+    return name.endswith(domain) and _NAME.fullmatch(name) is not None

@@ -1,0 +1,267 @@
+"""From what was loaded to a generation: mapper, secrets, values, flags, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import partial
+from types import MappingProxyType
+
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.rest.refusals import public
+from appconfig_provider._azure.rest.responses import parse_moment
+from appconfig_provider._azure.rest.tracing import Usage, usage_of
+from appconfig_provider._azure.secrets.resolving import Resolved, resolve
+from appconfig_provider._azure.secrets.rotation import Reads, Secrets
+from appconfig_provider._azure.settings.flags import Flag, read_flags, to_value
+from appconfig_provider._azure.settings.layering import (
+    Converted,
+    Decoded,
+    Entry,
+    Problem,
+    content_types,
+    convert,
+    entries,
+    in_order,
+    layer,
+    trim,
+    vault_references,
+)
+from appconfig_provider._azure.settings.records import Setting
+from appconfig_provider._azure.settings.sources import Sources
+from appconfig_provider._fetch.budget import Allowed
+from appconfig_provider._fetch.failures import OutOfTime
+from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
+from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
+from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, read_only
+from appconfig_provider.texts import quoted
+from appconfig_provider.trouble import EngineError
+
+FEATURE_MANAGEMENT = "feature_management"
+
+PAUSE_EVERY = 0.005
+"""Seconds of mapper calls after which others may run."""
+
+
+class WrongMapper(EngineError):
+    """The user's mapper gave back what no setting can be."""
+
+    def as_public(self) -> Exception:
+        """Return the error for a value of the wrong type."""
+        return TypeError(str(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What an earlier generation had to work for, and the next may use again."""
+
+    secrets: Secrets = field(default_factory=dict)
+    decoded: Decoded = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A configuration that may be published."""
+
+    snapshot: ConfigurationSnapshot
+    values: Mapping[str, JsonValue] = field(repr=False)
+    """The same items as an exact dict."""
+    flags: Mapping[str, Flag] = field(repr=False)
+    secrets: Secrets
+    decoded: Decoded = field(repr=False)
+    problems: frozenset[Problem]
+    usage: Usage
+    trouble: Exception | None = None
+    """Why a secret could not be read, though the policy had an answer; as the user is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Winners:
+    """What counts for each key; a record, so that no frame shows the values."""
+
+    entries: Mapping[str, Entry] = field(repr=False)
+    made: Mapping[str, str] = field(default_factory=dict)
+    """The keys that settings had before a mapper saw them, by those they have now."""
+
+
+@dataclass(slots=True)
+class Blame:
+    """What a log line says before an exception of a user's function: whose it is, and on what."""
+
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Within which limits a generation is built."""
+
+    version: int
+    reads: Reads
+    blame: Blame = field(default_factory=Blame)
+
+    @property
+    def allowed(self) -> Allowed:
+        """Until when the user's functions may be called."""
+        return self.reads.allowed
+
+
+@plan
+def build(
+    context: Context, content: Content, previous: Previous, limits: Limits
+) -> Steps[Generation]:
+    """Turn content into a generation.
+
+    Raises:
+        UnresolvedReference: a secret could not be read.
+        Exception: whatever the user's mapper, resolver or `validate` raised.
+    """
+    options = context.options
+    if options.selection.mapper is None:
+        winners = Winners(entries(content.settings, content.references, options.selection.prefixes))
+    else:
+        winners = yield from _mapped(context, content, limits)
+    references = vault_references(winners.entries)
+    resolved = yield from resolve(context, references, previous.secrets, limits.reads)
+    generation = _assembled(context, content, winners, resolved, previous, limits)
+    if options.selection.validate is not None:
+        if context.clock.monotonic() >= limits.allowed.until:
+            raise OutOfTime(f"validate was not called, because {limits.allowed.told}")
+        try:
+            yield from perform(Invoke(options.selection.validate, (generation.snapshot,)))
+        except Exception:
+            limits.blame.told = "validate refused the new one, the old one stays"
+            raise
+    return generation
+
+
+def _assembled(
+    context: Context,
+    content: Content,
+    winners: Winners,
+    resolved: Resolved,
+    previous: Previous,
+    limits: Limits,
+) -> Generation:
+    """Put a generation together; on its own, so that no frame of `build` shows values."""
+    options = context.options
+    flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
+    values, problems, decoded = _values(winners.entries, previous.decoded, resolved)
+    if content.flags is not None:
+        values[FEATURE_MANAGEMENT] = read_only(
+            {"feature_flags": [to_value(flag) for flag in flags.values()]}
+        )
+    snapshot = make_snapshot(
+        values,
+        version=limits.version,
+        loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
+        consistent=content.consistent,
+        explain=partial(_explain, options, content, winners.made),
+    )
+    told = frozenset([*problems, *flag_problems, *resolved.problems])
+    usage = usage_of(
+        flags.values(), content_types(winners.entries), snapshot_reference=bool(content.references)
+    )
+    trouble = public(resolved.trouble) if resolved.trouble is not None else None
+    return Generation(snapshot, values, flags, resolved.secrets, decoded, told, usage, trouble)
+
+
+def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) -> Converted:
+    converted = convert(winners, decoded)
+    converted.values.update(resolved.values)
+    for key in resolved.left_out:
+        del converted.values[key]
+    return converted
+
+
+def _explain(options: Options, content: Content, made: Mapping[str, str], key: str) -> Explanation:
+    sources = Sources(
+        options.selection.settings,
+        content.settings,
+        content.references,
+        options.selection.prefixes,
+        made,
+    )
+    if key != FEATURE_MANAGEMENT or content.flags is None:
+        return sources.explain(key)
+    shadows = sources.shadowed(key)
+    return Explanation(
+        key, None, None, MappingProxyType({}), origin="store", selector=None, shadows=shadows
+    )
+
+
+@plan
+def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners]:
+    """Show the mapper a private copy of each setting; what it leaves or returns counts.
+
+    Every few milliseconds others may run, since all calls together would stop an event loop.
+    """
+    mapper = context.options.selection.mapper
+    if mapper is None:
+        raise AssertionError("called only with a mapper")
+    prefixes = context.options.selection.prefixes
+    winners = layer(in_order(content.settings, content.references), prefixes)
+    mapped: dict[str, Setting] = {}
+    made: dict[str, str] = {}
+    paused = context.clock.monotonic()
+    for number, (before, setting) in enumerate(winners.items()):
+        now = context.clock.monotonic()
+        if now >= limits.allowed.until:
+            seen = f"{number} of {len(winners)} settings"
+            raise OutOfTime(f"configuration_mapper was shown {seen}, because {limits.allowed.told}")
+        if now - paused >= PAUSE_EVERY:
+            yield from perform(Sleep(0.0))
+            paused = now
+        shown = _to_public(setting)
+        try:
+            answer = yield from perform(Invoke(mapper, (shown,)))
+        except Exception:
+            named = f"{quoted(setting.key)} (label {quoted(setting.label)})"
+            limits.blame.told = f"configuration_mapper failed on setting {named}"
+            raise
+        if answer is DROP:
+            continue
+        if answer is not None and not isinstance(answer, ConfigurationSetting):
+            raise WrongMapper(
+                f"configuration_mapper returned {type(answer).__name__} for {quoted(setting.key)}; "
+                "it may return None, a ConfigurationSetting or DROP"
+            )
+        changed = _from_public(answer or shown, setting)
+        key = trim(changed.key, prefixes)
+        mapped[key], made[key] = changed, before
+    return Winners(mapped, made)
+
+
+def _to_public(setting: Setting) -> ConfigurationSetting:
+    details = setting.details
+    return ConfigurationSetting(
+        key=setting.key,
+        label=setting.label,
+        value=setting.value,
+        content_type=setting.content_type,
+        tags=dict(setting.tags or {}),
+        etag=details.etag if details else None,
+        last_modified=parse_moment(details.last_modified) if details else None,
+        locked=details.locked if details else False,
+    )
+
+
+def _from_public(setting: ConfigurationSetting, original: Setting) -> Setting:
+    for name in ("key", "label", "value", "content_type", "tags"):
+        kind = type(getattr(setting, name))
+        allowed: tuple[type, ...] = (dict,) if name == "tags" else (str, type(None))
+        if not issubclass(kind, allowed) or (name == "key" and setting.key is None):
+            wanted = "a dict" if name == "tags" else "text (JSON text with a JSON content type)"
+            raise WrongMapper(
+                f"configuration_mapper made the {name} of {quoted(original.key)} a "
+                f"{kind.__name__}; it is {wanted}"
+            )
+    return original._replace(
+        key=setting.key,
+        label=setting.label,
+        value=setting.value,
+        content_type=setting.content_type,
+        tags=dict(setting.tags),
+    )

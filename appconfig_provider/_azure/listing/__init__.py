@@ -1,0 +1,1 @@
+"""Listings, and the order of requests that loses no update."""

@@ -1,0 +1,246 @@
+"""What the outside is told of a refresh: callbacks, and log lines with names but never values."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Iterator
+
+from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.refresh import Outcome
+from appconfig_provider._azure.settings.layering import Pages, in_order, trim
+from appconfig_provider._azure.state import State
+from appconfig_provider._live.callbacks import Callback, Subscription
+from appconfig_provider._plan import Invoke, Steps, perform, plan
+from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
+from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+from appconfig_provider.texts import counted, printable, quoted
+from appconfig_provider.trouble import MAX_MESSAGE, drop_frames, name_of, told
+
+logger = logging.getLogger("appconfig_provider")
+
+_KEYS_IN_LOG = 20
+
+
+class Telling:
+    """What the user's functions are told of an outcome; what is broken off goes on later."""
+
+    __slots__ = ("calls", "outcome")
+
+    def __init__(
+        self, options: Options, outcome: Outcome, subscriptions: Iterable[Subscription]
+    ) -> None:
+        self.outcome = outcome
+        self.calls = _calls(options, outcome, subscriptions)
+        """Whom to tell what, of those that were not called yet."""
+
+
+@plan
+def call_back(telling: Telling) -> Steps[None]:
+    """Tell the user's functions about a refresh, each on its own: one that raises stops nothing.
+
+    When all have returned, the errors that the state keeps for `status` have no frames any more.
+    """
+    outcome = telling.outcome
+    try:
+        for callback, news in telling.calls:
+            try:
+                yield from perform(Invoke(callback.function, callback.arguments(news)))
+            except Exception as error:
+                name = name_of(callback.function)
+                logger.error("the callback %s failed: %s", name, told(error))  # noqa: TRY400 - no text
+    finally:
+        for kept in outcome.state.errors:
+            drop_frames(kept)
+        if outcome.error is not None:
+            drop_frames(outcome.error)
+
+
+def _calls(
+    options: Options, outcome: Outcome, subscriptions: Iterable[Subscription]
+) -> Iterator[tuple[Callback, object]]:
+    """Yield whom to tell what; decided at each one's turn, since a callback may cancel another."""
+    if outcome.error is not None:
+        for callback in options.callbacks.error:
+            yield callback, outcome.error
+    if outcome.changes is not None:
+        for callback in options.callbacks.success:
+            yield callback, outcome.changes
+        for subscription in subscriptions:
+            concerning = subscription.news(outcome.changes)
+            if concerning:
+                yield subscription.callback, concerning
+
+
+def log_problems(state: State, before: State | None) -> None:
+    """Warn once of each setting that could not be used as what it claims to be."""
+    known = before.generation.problems if before else frozenset()
+    if state.generation.problems is known:
+        return
+    for problem in sorted(
+        state.generation.problems - known, key=lambda one: (one.key, one.label or "")
+    ):
+        key, label = quoted(problem.key), quoted(problem.label)
+        logger.warning("setting %s (label %s) %s", key, label, printable(problem.told, MAX_MESSAGE))
+
+
+def log_first_load(options: Options, state: State, requests: int) -> None:
+    """Tell what was loaded, and what was left out or found empty in silence."""
+    snapshot = state.snapshot
+    logger.info(
+        "configuration version %d (loaded): %s and %s from %s; %s",
+        snapshot.version,
+        counted(len(snapshot), "key"),
+        counted(len(state.generation.flags), "feature flag"),
+        state.attempt.endpoint,
+        counted(requests, "request"),
+    )
+    _log_empty_selectors(options, state)
+
+
+def log_what_vanished(options: Options, state: State, before: State) -> None:
+    """Tell of selectors that match nothing any more, and warn of watched keys that are gone."""
+    if state.content is not before.content:
+        _log_empty_selectors(options, state, before)
+    if state.sentinels is before.sentinels:
+        return
+    watched = zip(options.refresh.watch, state.sentinels, before.sentinels, strict=True)
+    for key, now, then in watched:
+        if now.etag is None and then.etag is not None:
+            _warn_of_missing(key, "is no longer in the store")
+
+
+def _log_empty_selectors(options: Options, state: State, before: State | None = None) -> None:
+    """Tell of each selector that now matches nothing; warn when none matches anything."""
+    selected = _selected(options, state)
+    empty = _empty_ones(selected)
+    known = _empty_ones(_selected(options, before)) if before else set()
+    newly = empty - known
+    if not newly:
+        return
+    everything = len(empty) == len(selected)
+    named = {
+        f"{what} ({_described(one)})": bool(one.tag_filters)
+        for number, (what, one, _) in enumerate(selected)
+        if everything or number in newly
+    }
+    if everything:
+        told = "; ".join(named)
+        hint = _LOOK_AT + (f"; {_TAGS}" if any(named.values()) else "")
+        logger.warning("nothing in the store matches: %s; %s", printable(told, 1000), hint)
+        return
+    for name, tagged in named.items():
+        logger.info("nothing in the store matches the %s%s", name, f"; {_TAGS}" if tagged else "")
+
+
+_Selected = list[tuple[str, SettingSelector, Pages]]
+
+
+def _empty_ones(selected: _Selected) -> set[int]:
+    return {number for number, (*_, pages) in enumerate(selected) if _is_empty(pages)}
+
+
+def _selected(options: Options, state: State) -> _Selected:
+    """Return what each selector is for, and the pages that it gave."""
+    flags = zip(options.selection.flags or (), state.content.flags or (), strict=False)
+    return [
+        *(
+            ("selector", one, pages)
+            for one, pages in zip(options.selection.settings, state.content.settings, strict=False)
+        ),
+        *(("feature flag selector", one, pages) for one, pages in flags),
+    ]
+
+
+_TAGS = "a setting must have every tag of a selector"
+_LOOK_AT = "a selector without label_filter matches settings without label only"
+
+
+def _described(selector: SettingSelector) -> str:
+    """Return what a selector asks for."""
+    if selector.snapshot_name is not None:
+        return f"snapshot {quoted(selector.snapshot_name)}"
+    label = selector.label_filter
+    parts = [f"key {quoted(selector.key_filter)}"]
+    parts.append("no label" if label in {NO_LABEL, ""} else f"label {quoted(label)}")
+    parts += [f"tag {quoted(tag)}" for tag in selector.tag_filters or ()]
+    return ", ".join(parts)
+
+
+def _is_empty(pages: Pages) -> bool:
+    return not any(page.columns.keys for page in pages)
+
+
+def log_shared_names(options: Options, state: State, known: set[str]) -> None:
+    """Tell once which settings share a key when prefixes are cut, and which one counts.
+
+    `known` are the keys of which it was told; it grows.
+    """
+    if not options.selection.prefixes or not logger.isEnabledFor(logging.INFO):
+        return
+    content = state.content
+    originals: dict[str, dict[str, None]] = {}
+    for setting in in_order(content.settings, content.references):
+        held = originals.setdefault(trim(setting.key, options.selection.prefixes), {})
+        held.pop(setting.key, None)
+        held[setting.key] = None
+    shared = [
+        (name, list(keys))
+        for name, keys in originals.items()
+        if len(keys) > 1 and name not in known
+    ]
+    known.update(name for name, _ in shared)
+    for name, (*hidden, counts) in shared[:_KEYS_IN_LOG]:
+        others = ", ".join(map(quoted, hidden[:_KEYS_IN_LOG]))
+        logger.info(
+            "several settings have the key %s once prefixes are cut: %s counts, not %s",
+            quoted(name),
+            quoted(counts),
+            others,
+        )
+    if len(shared) > _KEYS_IN_LOG:
+        logger.info("so it is with %d more keys", len(shared) - _KEYS_IN_LOG)
+
+
+def log_what_waits(options: Options, state: State) -> None:
+    """Warn of what will never happen, or only when somebody creates a key: often a typing error."""
+    for key, sentinel in zip(options.refresh.watch, state.sentinels, strict=True):
+        if sentinel.etag is None:
+            _warn_of_missing(key, "is not in the store")
+    if options.refresh.flags_not_loaded:
+        logger.warning(
+            "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
+        )
+    if math.isinf(state.due) and (options.callbacks.success or options.callbacks.error):
+        logger.warning(
+            "on_refresh_success or on_refresh_error was given, but nothing is watched; "
+            "pass refresh_on=[...] or refresh_enabled=True"
+        )
+
+
+def _warn_of_missing(key: WatchKey, how: str) -> None:
+    label = None if key.label == NO_LABEL else key.label
+    told = f"watched key {quoted(key.key)} (label {quoted(label)}) {how}"
+    logger.warning("%s; refresh() waits for it to appear", told)
+
+
+def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
+    """Return the line about a change: names, never values."""
+    parts = [
+        f"{what} {', '.join(map(_name, keys[:_KEYS_IN_LOG]))}"
+        + (f" and {len(keys) - _KEYS_IN_LOG} more" if len(keys) > _KEYS_IN_LOG else "")
+        for what, keys in (
+            ("added", changes.added),
+            ("changed", changes.changed),
+            ("removed", changes.removed),
+            ("flags", changes.flags),
+        )
+        if keys
+    ]
+    told = "; ".join(parts) or "no key differs"
+    return f"configuration version {snapshot.version} ({changes.reason}): {told}"
+
+
+def _name(key: str) -> str:
+    """Return a key as a log line can hold it: a key may have line breaks, and a line has none."""
+    return printable(key) if key.isprintable() else quoted(key)

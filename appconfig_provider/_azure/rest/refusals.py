@@ -1,0 +1,106 @@
+"""What a refusal of the service means, and what the user is handed: azure-core's errors.
+
+These cost 70 ms to import, so they are made only when an error is handed to the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from appconfig_provider import trouble
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._plan import Request, Response
+from appconfig_provider.decoding import Undecodable, decode
+from appconfig_provider.texts import printable
+from appconfig_provider.trouble import EngineError
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
+
+MAX_PROBLEM = 65_536
+"""Bytes of an error's body that is worth reading."""
+
+Hints = Mapping[int, str]
+"""What to do, by the status of a refusal."""
+
+LISTING_HINTS: Hints = {
+    400: "check the selectors",
+    401: "check the access key, or the credential and its audience, and this machine's clock",
+    403: "give the identity the role 'App Configuration Data Reader'",
+    404: "check the endpoint",
+    429: "the store's request quota is used up: lengthen refresh_interval or use a higher tier",
+}
+
+WATCHED_KEY_HINTS: Hints = {**LISTING_HINTS, 400: "check the watched keys"}
+
+SECRET_HINTS: Hints = {
+    401: "check the credential for Key Vault",
+    403: "give the identity the role 'Key Vault Secrets User'",
+    404: "there is no such secret",
+}
+
+_REDIRECT = "redirects are never followed; check the endpoint and the proxy"
+
+
+def hints_of_store(request: Request) -> Hints:
+    """Return what to do when the store refuses a request; writes have hints of their own."""
+    if request.method != "GET":
+        return {}
+    path = request.target.partition("?")[0]
+    if path.startswith("/kv/"):
+        return WATCHED_KEY_HINTS
+    return LISTING_HINTS if path == "/kv" or path.startswith("/snapshots") else {}
+
+
+def refusal(
+    origin: str, request: Request, response: Response, hints: Hints | None = None
+) -> RequestFailed:
+    """Return the failure for a status that was not expected, in words that say what to do."""
+    status = response.status
+    text = f"answered {status} to {printable(f'{request.method} {request.target}')}"
+    problem = _problem(response.body)
+    if problem:
+        text += f" ({problem})"
+    usual = _REDIRECT if 300 <= status < 400 else ""
+    hint = (hints or {}).get(status, usual)
+    return RequestFailed(Kind.REFUSED, origin, text, status=status, hint=hint)
+
+
+def _problem(body: bytes) -> str:
+    """Return title and detail of a problem+json body, or nothing."""
+    try:
+        problem = decode(body[:MAX_PROBLEM])
+    except Undecodable:
+        return ""
+    if not isinstance(problem, dict):
+        return ""
+    parts = (problem.get("title"), problem.get("detail"))
+    return printable(": ".join(part for part in parts if isinstance(part, str) and part))
+
+
+def public(error: Exception) -> Exception:
+    """Return an error as the user is to see it: a failed request as azure-core's own error."""
+    return trouble.public(error, as_azure)
+
+
+def as_azure(error: EngineError) -> Exception:
+    """Return azure-core's own error for a failed request; anything else as it says itself."""
+    if not isinstance(error, RequestFailed) or error.original is not None:
+        return error.as_public()
+    made = _azure_error(error)
+    made.__cause__ = error
+    return made
+
+
+def _azure_error(failure: RequestFailed) -> AzureError:
+    from appconfig_provider import errors
+
+    if failure.kind in {Kind.UNREACHABLE, Kind.UNTRUSTED}:
+        return errors.ServiceRequestError(str(failure))
+    if failure.kind is not Kind.REFUSED:
+        return errors.ServiceResponseError(str(failure))
+    by_status = {401: errors.ClientAuthenticationError, 404: errors.ResourceNotFoundError}
+    refused = by_status.get(failure.status or 0, errors.HttpResponseError)(message=str(failure))
+    refused.status_code = failure.status
+    return refused

@@ -1,0 +1,82 @@
+"""Every request target the provider asks for, and those that write.
+
+Query names are lower case and sorted, values percent-encoded: content delivery networks in front
+of a store match queries letter by letter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from operator import itemgetter
+from urllib.parse import quote
+
+from appconfig_provider._azure.vaults import SecretIdentifier
+from appconfig_provider._plan import Request
+from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
+
+API_VERSION = "2024-09-01"
+"""The newest version that both the service and Microsoft's own emulator accept."""
+
+VAULT_API_VERSION = "7.4"
+
+
+def list_target(selector: SettingSelector, key_prefix: str = "") -> str:
+    """Return the target of a selector's first page; `key_prefix` goes before its key filter."""
+    tags = [("tags", tag) for tag in selector.tag_filters or ()]
+    key = key_prefix + (selector.key_filter or "")
+    return _target("/kv", ("key", key), ("label", selector.label_filter or NO_LABEL), *tags)
+
+
+def snapshot_target(name: str) -> str:
+    """Return the target that describes a snapshot."""
+    return _target("/snapshots/" + quote(name, safe=""))
+
+
+def snapshot_list_target(name: str) -> str:
+    """Return the target of a snapshot's first page."""
+    return _target("/kv", ("snapshot", name))
+
+
+def secret_target(secret: SecretIdentifier) -> str:
+    """Return the target of a secret in its vault."""
+    version = f"/{secret.version}" if secret.version else ""
+    return f"/secrets/{secret.name}{version}?api-version={VAULT_API_VERSION}"
+
+
+@lru_cache(maxsize=256)
+def key_target(watched: WatchKey) -> str:
+    """Return the target of a single setting."""
+    path = "/kv/" + quote(watched.key, safe="")
+    if watched.label == NO_LABEL:
+        return _target(path)
+    return _target(path, ("label", watched.label))
+
+
+def clock_target() -> str:
+    """Return a target whose answer is small; what matters is when it was given."""
+    return _target("/keys", ("name", ".appconfig"))
+
+
+def put_request(
+    origin: str, written: WatchKey, content: Mapping[str, object], etag: str | None
+) -> Request:
+    """Return the request that writes a setting: over the one with this ETag, or as a new one.
+
+    `content` holds `value`, `content_type` and `tags`; what it leaves out is emptied. Whoever wrote
+    in between makes the answer 412, so that nothing is overwritten unseen.
+    """
+    condition = ("if-none-match", "*") if etag is None else ("if-match", f'"{etag}"')
+    headers = (("content-type", "application/vnd.microsoft.appconfig.kv+json"), condition)
+    return Request("PUT", origin, key_target(written), headers, json.dumps(content).encode())
+
+
+def delete_request(origin: str, deleted: WatchKey) -> Request:
+    """Return the request that deletes a setting."""
+    return Request("DELETE", origin, key_target(deleted))
+
+
+def _target(path: str, *query: tuple[str, str]) -> str:
+    pairs = sorted([("api-version", API_VERSION), *query], key=itemgetter(0))
+    return path + "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)

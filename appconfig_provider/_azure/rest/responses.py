@@ -1,0 +1,201 @@
+"""Reading answers: pages of settings, single settings, waiting times."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from itertools import chain
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from appconfig_provider._azure.settings.records import Columns, Details, Page, column
+from appconfig_provider._plan import Response
+from appconfig_provider.decoding import Undecodable, decode
+from appconfig_provider.models import FLAG_PREFIX
+
+
+class Malformed(ValueError):
+    """An answer that is not what the service documents."""
+
+
+def read_page(response: Response, target: str, *, detailed: bool = False) -> Page:
+    """Read a page of `/kv`; details are kept of feature flags, and of all settings if wanted.
+
+    Raises:
+        Malformed: the body is not a page of settings.
+    """
+    try:
+        body = decode(response.body)
+        columns = _columns(body["items"], detailed=detailed)
+        following = body.get("@nextLink")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"{target} did not answer with a page of settings") from error
+    if following is None or following == "":
+        following = next_link(response.headers.get("link", ""))
+    following = _local(following, target)
+    return Page(target, etag_of(response), columns, following, len(columns.keys))
+
+
+def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
+    """Read the settings of a page; a loop for each field is faster than an object for each."""
+    if not isinstance(items, list):
+        raise TypeError("an object or a text can be gone through, too, and would pass for no items")
+    keys = [item["key"] for item in items]
+    values = [item.get("value") for item in items]
+    labels = [item.get("label") for item in items]
+    types = [item.get("content_type") for item in items]
+    if not _TEXT.issuperset(map(type, chain(values, labels, types))):
+        raise TypeError("labels, values and content types are texts")
+    tags = [item.get("tags") for item in items]
+    if not all(map(_are_tags, filter(None, tags))) or not _TAGS.issuperset(map(type, tags)):
+        raise TypeError("tags are an object of texts")
+    details = [
+        _details(item) if item["key"].startswith(FLAG_PREFIX) or detailed else None
+        for item in items
+    ]
+    return Columns(
+        tuple(keys),
+        tuple(values),
+        _shared(labels),
+        _shared(types),
+        column([one or None for one in tags]),
+        column(details),
+    )
+
+
+def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
+    """Return a column of texts of which the same few stand in thousands of settings."""
+    held: dict[str | None, str | None] = {}
+    return column([held.setdefault(text, text) for text in fields])
+
+
+_TEXT = frozenset({str, type(None)})
+_TAGS = frozenset({dict, type(None)})
+
+
+def _are_tags(tags: object) -> bool:
+    return type(tags) is dict and _TEXT.issuperset(map(type, tags.values()))
+
+
+def _details(item: dict[str, Any]) -> Details:
+    details = Details(item.get("etag"), item.get("last_modified"), item.get("locked") is True)
+    if type(details.etag) not in _TEXT or type(details.last_modified) not in _TEXT:
+        raise TypeError("ETags and dates are texts")
+    return details
+
+
+class Sentinel(NamedTuple):
+    """A watched key as it was last seen; without an ETag it does not exist."""
+
+    etag: str | None
+    modified: datetime | None = None
+    before: tuple[str, ...] = ()
+    """The ETags that were held before it, with the same date; equal sentinels may differ in it."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sentinel) and self[:2] == other[:2]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:2])
+
+
+def read_sentinel(response: Response, target: str) -> Sentinel:
+    """Read a watched key.
+
+    Raises:
+        Malformed: the answer is no setting; a sign-in page must not pass for a change.
+    """
+    body = read_object(response, target)
+    etag = etag_of(response)
+    if etag is None or "key" not in body:
+        raise Malformed(f"{target} did not answer with a setting")
+    return Sentinel(etag, parse_moment(body.get("last_modified")))
+
+
+def parse_moment(text: object) -> datetime | None:
+    """Read a moment as the service writes it; None where it is none."""
+    if not isinstance(text, str) or len(text) > _LONGEST_DATE:
+        return None
+    try:
+        moment = datetime.fromisoformat(_python_iso(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _python_iso(text: str) -> str:
+    """Fit an ISO 8601 moment to what Python 3.10 reads: six fraction digits, no `Z`."""
+    text = re.sub(r"Z$", "+00:00", text)
+    return re.sub(r"\.(\d+)", lambda match: "." + match[1][:6].ljust(6, "0"), text)
+
+
+_LONGEST_DATE = 64
+"""Characters."""
+
+
+def read_object(response: Response, doing: str) -> dict[str, Any]:
+    """Read an answer that is a JSON object.
+
+    Raises:
+        Malformed: it is something else.
+    """
+    try:
+        body = decode(response.body)
+    except Undecodable as error:
+        raise Malformed(f"{doing} did not answer with JSON ({error})") from error
+    if not isinstance(body, dict):
+        raise Malformed(f"{doing} did not answer with a JSON object")
+    return body
+
+
+def etag_of(response: Response) -> str | None:
+    """Return the ETag without its quotes; one too long to be sent back is as good as none."""
+    text = response.headers.get("etag")
+    if text is None or len(text) > LONGEST_ETAG:
+        return None
+    return text.removeprefix("W/").strip('"') or None
+
+
+LONGEST_ETAG = 4096
+"""Characters of an ETag; servers refuse requests whose headers are very long."""
+
+
+def next_link(header: str) -> str | None:
+    """Return the target of the `rel="next"` part of a Link header."""
+    for part in header.split("<")[1:]:
+        target, closed, parameters = part.partition(">")
+        if closed and re.search(r'rel="?next"?', parameters):
+            return target
+    return None
+
+
+LONGEST_LINK = 32_768
+"""Characters of a next link; servers refuse far shorter ones."""
+_USUAL_LINK = re.compile(r"/kv\?[!\"$-~]*")
+"""What the service sends; anything else is looked at more closely."""
+_SENDABLE = re.compile(r"[!-~]*")
+"""What may stand in the first line of a request."""
+
+
+def _local(link: object, target: str) -> str | None:
+    """Return a link as a target of the same origin; a page must not send us elsewhere."""
+    if link is None or link == "":
+        return None
+    if not isinstance(link, str):
+        raise Malformed(f"{target} has a next link that is no text")
+    if len(link) > LONGEST_LINK or not link.isascii():
+        # Other letters in a host would be normalised, which may take the square of their number.
+        raise Malformed(f"{target} has a next link that no request can be made of")
+    if _USUAL_LINK.fullmatch(link):
+        return link
+    try:
+        parts = urlsplit(urljoin(target, link))
+    except ValueError as error:
+        raise Malformed(f"{target} has a next link that is no address") from error
+    following = f"{parts.path}?{parts.query}"
+    if not following.startswith("/kv") or not _SENDABLE.fullmatch(following):
+        raise Malformed(f"{target} has a next link that leads out of the listing")
+    return following

@@ -1,0 +1,1 @@
+"""Key Vault references: what is read, when, and what becomes of failures."""

@@ -1,0 +1,140 @@
+"""Following Key Vault references: from the settings that point to secrets to values.
+
+What was read stays in the state by secret id, so one secret serves every key that points to it,
+and a rotation reaches all of them in one generation. `rotation` says which secrets are read again,
+`vault` reads them, and here the policy says what becomes of keys whose secret was not read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from appconfig_provider._azure.context import Context, Secret
+from appconfig_provider._azure.options import SecretPolicy
+from appconfig_provider._azure.secrets.rotation import Reads, Secrets, is_wanted, put_off, spared
+from appconfig_provider._azure.secrets.vault import read_secrets
+from appconfig_provider._azure.settings.layering import Problem, problem
+from appconfig_provider._azure.settings.records import Setting
+from appconfig_provider._azure.settings.references import UnresolvedReference, secret_of
+from appconfig_provider._azure.vaults import SecretIdentifier
+from appconfig_provider._plan import Steps, plan
+
+_UNCONFIGURED = (
+    "nothing was given to resolve it with; pass keyvault_credential, keyvault_client_configs or "
+    "secret_resolver to load()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The values of references by key, and every secret that is still pointed to."""
+
+    values: Mapping[str, str] = field(repr=False)
+    secrets: Secrets
+    problems: tuple[Problem, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    trouble: UnresolvedReference | None = None
+    """Why the first of the secrets could not be read that the policy made up for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _References:
+    """The references of a generation: the setting and the secret of each key."""
+
+    settings: Mapping[str, Setting]
+    secrets: Mapping[str, SecretIdentifier]
+    malformed: Mapping[str, UnresolvedReference]
+    """What is wrong with those that name no secret."""
+
+
+@plan
+def resolve(
+    context: Context, settings: Mapping[str, Setting], held: Secrets, reads: Reads
+) -> Steps[Resolved]:
+    """Return the value of each reference, reading the secrets that are to be read now.
+
+    Raises:
+        UnresolvedReference: a secret could not be read and the policy does not say what else.
+    """
+    vaults = context.options.secrets.vaults
+    lenient = vaults.resolver is not None and not vaults.credential and not vaults.credentials
+    references = _identified(settings, lenient=lenient)
+    if references.malformed and reads.policy is not SecretPolicy.OMIT:
+        raise next(iter(references.malformed.values()))
+    now, asked = context.clock.monotonic(), reads.asked
+    queue = {
+        secret.url: (secret, settings[key])
+        for key, secret in references.secrets.items()
+        if secret.url not in asked.found
+        and secret.url not in asked.failed
+        and is_wanted(held.get(secret.url), reads.reading, now)
+    }
+    if queue and not vaults.configured:
+        raise UnresolvedReference(next(iter(settings.values())), _UNCONFIGURED)
+    yield from read_secrets(context, deque(queue.values()), held, reads.allowed, asked)
+    return _by_policy(references, _afterwards(context, references, held, reads), reads)
+
+
+def _identified(settings: Mapping[str, Setting], *, lenient: bool) -> _References:
+    """Read what the references say."""
+    secrets: dict[str, SecretIdentifier] = {}
+    malformed: dict[str, UnresolvedReference] = {}
+    for key, setting in settings.items():
+        try:
+            secrets[key] = secret_of(setting, lenient=lenient)
+        except UnresolvedReference as failure:
+            malformed[key] = failure
+    return _References(settings, secrets, malformed)
+
+
+def _afterwards(
+    context: Context, references: _References, held: Secrets, reads: Reads
+) -> dict[str, Secret]:
+    """Return the secrets pointed to, as they are known now, and what is owed of each."""
+    jitter = context.random() if reads.asked.failed else 0.0
+    known: dict[str, Secret] = {}
+    for secret in references.secrets.values():
+        url = secret.url
+        if url in known:
+            continue
+        if url in reads.asked.found:
+            known[url] = reads.asked.found[url]
+        elif url in reads.asked.failed:
+            before = held.get(url) or Secret(None, -math.inf, secret.version is not None)
+            known[url] = put_off(context, before, reads.asked.failed[url], jitter)
+        else:
+            known[url] = spared(held[url], reads.reading)
+    return known
+
+
+def _by_policy(references: _References, secrets: Secrets, reads: Reads) -> Resolved:
+    values: dict[str, str] = {}
+    told: dict[str, UnresolvedReference] = dict(references.malformed)
+    left_out = set(references.malformed)
+    troubles: list[UnresolvedReference] = []
+    for key, identifier in references.secrets.items():
+        url = identifier.url
+        secret, failure = secrets[url], reads.asked.failed.get(url)
+        if failure is not None:
+            troubles.append(failure)
+        if secret.trouble:
+            told[key] = UnresolvedReference(
+                references.settings[key], secret.trouble, identifier.shown
+            )
+        if secret.trouble and reads.policy is SecretPolicy.OMIT:
+            left_out.add(key)
+        elif secret.value is None or (failure is not None and reads.policy is SecretPolicy.RAISE):
+            raise failure or told[key]
+        else:
+            values[key] = secret.value
+    problems = [_problem(references.settings[key], told[key], key in left_out) for key in told]
+    trouble = troubles[0] if troubles else None
+    return Resolved(values, secrets, tuple(problems), frozenset(left_out), trouble)
+
+
+def _problem(setting: Setting, failure: UnresolvedReference, left_out: bool) -> Problem:
+    what = "is left out" if left_out else "keeps its last value"
+    return problem(setting, f"{what}: {failure}")

@@ -1,0 +1,1 @@
+"""From stored settings to values; pure."""

@@ -1,0 +1,91 @@
+"""What a setting is, by its content type, and the value it stands for."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from functools import lru_cache
+
+from appconfig_provider._azure.settings.records import Setting
+from appconfig_provider.decoding import Undecodable, decode
+from appconfig_provider.models import FLAG_PREFIX, JsonValue
+from appconfig_provider.snapshot import read_only
+
+_FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+_VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+_SNAPSHOT_PROFILE = re.compile(
+    r'\s*application/json\s*;.*profile\s*=\s*"https://azconfig\.io/mime-profiles/snapshot-ref"',
+    re.IGNORECASE,
+)
+
+
+class Kind(Enum):
+    """What to do with a setting's text."""
+
+    TEXT = "text"
+    JSON = "json"
+    FLAG = "feature flag"
+    VAULT_REFERENCE = "Key Vault reference"
+    SNAPSHOT_REFERENCE = "snapshot reference"
+
+
+_USUAL_LENGTH = 512
+"""Characters of a content type that is worth remembering."""
+
+
+def kind_of(content_type: str) -> Kind:
+    """Classify a content type; stores use a handful of them for thousands of settings."""
+    return _known_kind(content_type) if len(content_type) <= _USUAL_LENGTH else _kind(content_type)
+
+
+def _kind(content_type: str) -> Kind:
+    if content_type.startswith(_FLAG):
+        return Kind.FLAG
+    if content_type.startswith(_VAULT_REFERENCE):
+        return Kind.VAULT_REFERENCE
+    if _SNAPSHOT_PROFILE.match(content_type):
+        return Kind.SNAPSHOT_REFERENCE
+    main, _, subtype = content_type.partition(";")[0].strip().lower().partition("/")
+    if main == "application" and "json" in subtype.split("+"):
+        return Kind.JSON
+    return Kind.TEXT
+
+
+_known_kind = lru_cache(maxsize=256)(_kind)
+
+
+def kind_of_setting(setting: Setting) -> Kind:
+    """Say what a setting is. A flag's type on a key that is no flag's means JSON, no more."""
+    if not setting.content_type:
+        return Kind.TEXT
+    kind = kind_of(setting.content_type)
+    if kind is Kind.FLAG and not setting.key.startswith(FLAG_PREFIX):
+        return Kind.JSON
+    return kind
+
+
+def parse_json(text: str | None) -> JsonValue:
+    """Decode JSON, with `//` and `/* */` comments allowed, into read-only values.
+
+    Raises:
+        Undecodable: the text is no JSON, with or without comments, or nested too deeply.
+    """
+    if text is None:
+        return None
+    try:
+        return read_only(decode(text))
+    except Undecodable:
+        if "/" not in text:
+            raise
+    return read_only(decode(_COMMENT.sub(_keep_the_rest, text)))
+
+
+_COMMENT = re.compile(r'//[^\r\n]*|/\*.*?\*/|(/\*.*|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
+"""A comment, or what is none: a string, or a comment without end. What begins is matched to its
+end, or to the end of the text; trying again at each later place would take the square of the time.
+"""
+
+
+def _keep_the_rest(match: re.Match[str]) -> str:
+    # A blank instead of the comment, so that `1/**/2` does not become a number.
+    return match[1] or " "

@@ -1,0 +1,151 @@
+"""Feature flags as data: the list that feature management libraries read.
+
+The values stay as they are in the store; added is the telemetry metadata that ties an evaluation
+event to the flag it came from: its ETag, its address and, for flags with telemetry, an id of its
+allocation. The id is defined by what the official providers compute, letter by letter, so that
+events of different languages can be put together.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any, TypeAlias
+
+from appconfig_provider._azure.settings.content import Kind, kind_of_setting
+from appconfig_provider._azure.settings.layering import Pages, Problem, problem
+from appconfig_provider._azure.settings.records import Setting
+from appconfig_provider.decoding import decode
+from appconfig_provider.models import FLAG_PREFIX, JsonValue
+from appconfig_provider.snapshot import filter_list, read_only
+
+Flag: TypeAlias = dict[str, Any]
+
+
+def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag], list[Problem]]:
+    """Return the flags by id, the last of an id winning, and what was wrong with others."""
+    flags: dict[str, Flag] = {}
+    problems: list[Problem] = []
+    for setting in _flag_settings(selections):
+        try:
+            flag = _decode(setting)
+            _describe(flag, setting, origin)
+            to_value(flag)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            told = "is a malformed feature flag and is left out; mend its JSON in the store"
+            problems.append(problem(setting, told))
+            continue
+        # Taken out first, so that the order of the list is the order of those that won.
+        flags.pop(str(flag["id"]), None)
+        flags[str(flag["id"])] = flag
+    return flags, problems
+
+
+def to_value(flag: Flag) -> JsonValue:
+    """Return a flag as a value of the configuration."""
+    conditions = flag.get("conditions")
+    if not conditions or not conditions.get("client_filters"):
+        return read_only(flag)
+    filters = filter_list(conditions["client_filters"])
+    return read_only({**flag, "conditions": {**conditions, "client_filters": filters}})
+
+
+def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
+    for page in chain.from_iterable(selections):
+        for setting in page.settings:
+            if kind_of_setting(setting) is Kind.FLAG:
+                yield setting
+
+
+def _decode(setting: Setting) -> Flag:
+    """Return a flag whose parts are of the kinds that readers of flags rely on."""
+    flag: Flag = decode(setting.value or "")
+    if not isinstance(flag, dict):
+        raise TypeError("a feature flag is a JSON object")
+    conditions = _object(flag.get("conditions"))
+    for one in _objects(conditions.get("client_filters")):
+        if not isinstance(one.get("name"), str | None):
+            raise TypeError("the name of a filter is text")
+    _objects(flag.get("variants"))
+    _object(flag.get("allocation"))
+    flag.setdefault("id", setting.key[len(FLAG_PREFIX) :])
+    return flag
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object, an empty one for null."""
+    if value is not None and not isinstance(value, dict):
+        raise TypeError("a JSON object was expected")
+    return value or {}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return a JSON array of objects, an empty one for null; null is no object in it."""
+    if value is not None and not isinstance(value, list):
+        raise TypeError("a JSON array was expected")
+    if not all(isinstance(one, dict) for one in value or ()):
+        raise TypeError("an array of JSON objects was expected")
+    return value or []
+
+
+def _describe(flag: Flag, setting: Setting, origin: str) -> None:
+    telemetry = flag.setdefault("telemetry", {})
+    metadata = telemetry.setdefault("metadata", {})
+    metadata["ETag"] = setting.details.etag if setting.details else None
+    if telemetry.get("enabled"):
+        label = setting.label
+        address = f"{origin}/kv/{setting.key}"
+        has_label = bool(label) and not str(label).isspace()
+        metadata["FeatureFlagReference"] = address + (f"?label={label}" if has_label else "")
+        allocation_id = _allocation_id(flag)
+        if allocation_id:
+            metadata["AllocationId"] = allocation_id
+
+
+def _allocation_id(flag: Mapping[str, Any]) -> str | None:
+    """Return the id of how a flag distributes its variants, or None when it does not."""
+    allocation = flag.get("allocation")
+    if not allocation:
+        return None
+    seed = allocation.get("seed", "")
+    default = allocation.get("default_when_enabled", "")
+    shares = sorted(
+        (share for share in allocation.get("percentile") or () if share["from"] != share["to"]),
+        key=lambda share: share["from"],
+    )
+    used = {share["variant"] for share in shares if "variant" in share}
+    if "default_when_enabled" in allocation:
+        used.add(default)
+    if not used and not seed:
+        return None
+    percentiles = ";".join(
+        f"{share['from']},{_base64(share['variant'])},{share['to']}" for share in shares
+    )
+    variants = ";".join(_variant(variant) for variant in _sorted_variants(flag, used))
+    text = (
+        f"seed={seed}\ndefault_when_enabled={default}\n"
+        f"percentiles={percentiles}\nvariants={variants}"
+    )
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:15]).decode()
+
+
+def _sorted_variants(flag: Mapping[str, Any], used: set[str]) -> list[Mapping[str, Any]]:
+    variants = flag.get("variants") or ()
+    return sorted(
+        (variant for variant in variants if variant.get("name") in used),
+        key=lambda variant: str(variant["name"]),
+    )
+
+
+def _variant(variant: Mapping[str, Any]) -> str:
+    value = ""
+    if "configuration_value" in variant:
+        value = json.dumps(variant["configuration_value"], separators=(",", ":"), sort_keys=True)
+    return f"{_base64(variant['name'])},{value}"
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

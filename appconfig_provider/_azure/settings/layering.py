@@ -1,0 +1,192 @@
+"""From the pages of all selectors to one setting per key, and from settings to values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple, TypeAlias
+
+from appconfig_provider._azure.settings.content import Kind, kind_of, kind_of_setting, parse_json
+from appconfig_provider._azure.settings.records import Page, Setting
+from appconfig_provider._azure.settings.references import snapshot_of
+from appconfig_provider.decoding import Undecodable
+from appconfig_provider.models import JsonValue
+
+Pages = tuple[Page, ...]
+
+Entry: TypeAlias = Setting | str | None
+"""What counts for a key: a setting, or the text of one that has nothing but text."""
+
+
+class Problem(NamedTuple):
+    """A setting that could not be used as what it claims to be."""
+
+    key: str
+    label: str | None
+    fingerprint: int
+    """Tells texts apart without holding one: it may be a secret."""
+    told: str
+    """What is wrong and what was done about it, as the end of a sentence about the setting."""
+
+
+def problem(setting: Setting, told: str) -> Problem:
+    """Return what is wrong with a setting."""
+    return Problem(setting.key, setting.label, hash(setting.value), told)
+
+
+def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> Iterator[Setting]:
+    """Yield plain settings in the order in which later ones win.
+
+    A snapshot reference is replaced, where it stands, by the settings of its snapshot. Feature
+    flags are left out, and so are references inside a snapshot: none is followed twice.
+    """
+    for page in chain.from_iterable(selections):
+        if _stands_as_it_is(page):
+            yield from page.settings
+            continue
+        for setting in page.settings:
+            kind = kind_of_setting(setting)
+            if kind is Kind.SNAPSHOT_REFERENCE:
+                yield from _inside(references.get(snapshot_of(setting), ()))
+            elif kind is not Kind.FLAG:
+                yield setting
+
+
+def _stands_as_it_is(page: Page) -> bool:
+    """Tell whether a page has no feature flags and no snapshot references."""
+    kinds = {kind_of(one) for one in set(page.columns.content_types) if one}
+    return kinds.isdisjoint(_ELSEWHERE)
+
+
+_ELSEWHERE = (Kind.FLAG, Kind.SNAPSHOT_REFERENCE)
+
+
+def _inside(pages: Pages) -> Iterator[Setting]:
+    for page in pages:
+        for setting in page.settings:
+            if kind_of_setting(setting) not in _ELSEWHERE:
+                yield setting
+
+
+def referenced_snapshots(selections: Iterable[Pages]) -> tuple[str, ...]:
+    """Return the distinct names of the snapshots that settings refer to, in order."""
+    names = {
+        snapshot_of(setting): None
+        for page in chain.from_iterable(selections)
+        if not _stands_as_it_is(page)
+        for setting in page.settings
+        if kind_of_setting(setting) is Kind.SNAPSHOT_REFERENCE
+    }
+    return tuple(names)
+
+
+def layer(settings: Iterable[Setting], prefixes: tuple[str, ...]) -> dict[str, Setting]:
+    """Return the setting that counts for each trimmed key.
+
+    Trimming comes first: `app/host` and `host` are the same key once `app/` is cut, and the later
+    one wins.
+    """
+    if not prefixes:
+        return {setting.key: setting for setting in settings}
+    return {trim(setting.key, prefixes): setting for setting in settings}
+
+
+def entries(
+    selections: Iterable[Pages], references: Mapping[str, Pages], prefixes: tuple[str, ...]
+) -> dict[str, Entry]:
+    """Return what counts for each trimmed key, as `layer` does; plain settings as their texts.
+
+    Nothing is made for a plain setting: a store may hold a hundred thousand.
+    """
+    found: dict[str, Entry] = {}
+    for page in chain.from_iterable(selections):
+        if not _stands_as_it_is(page):
+            found.update(layer(in_order(((page,),), references), prefixes))
+            continue
+        keys = page.columns.keys
+        trimmed = [trim(key, prefixes) for key in keys] if prefixes else keys
+        found.update(zip(trimmed, _entries(page), strict=True))
+    return found
+
+
+def _entries(page: Page) -> Sequence[Entry]:
+    if not any(page.columns.content_types):
+        return page.columns.values
+    return [one if one.content_type else one.value for one in page.settings]
+
+
+def trim(key: str, prefixes: tuple[str, ...]) -> str:
+    """Cut the first prefix that fits; `prefixes` come longest first."""
+    for prefix in prefixes:
+        if key.startswith(prefix):
+            return key[len(prefix) :]
+    return key
+
+
+def vault_references(winners: Mapping[str, Entry]) -> dict[str, Setting]:
+    """Return the winners that are Key Vault references."""
+    return {
+        key: entry
+        for key, entry in winners.items()
+        if type(entry) is Setting and kind_of_setting(entry) is Kind.VAULT_REFERENCE
+    }
+
+
+def content_types(winners: Mapping[str, Entry]) -> set[str]:
+    """Return the content types that occur."""
+    return {
+        entry.content_type
+        for entry in winners.values()
+        if type(entry) is Setting and entry.content_type
+    }
+
+
+class Broken(NamedTuple):
+    """What a text was decoded to that is no JSON; kept, so that it is not tried again."""
+
+    why: str
+
+
+Decoded = Mapping[str, "JsonValue | Broken"]
+"""JSON values by the texts they were decoded from."""
+
+
+class Converted(NamedTuple):
+    """The value of each key, what was wrong with the JSON of some, and the JSON by its text."""
+
+    values: dict[str, JsonValue]
+    problems: list[Problem]
+    decoded: dict[str, JsonValue | Broken]
+
+    def __repr__(self) -> str:
+        """Show how many values there are, never one of them."""
+        return f"<Converted of {len(self.values)}>"
+
+
+def convert(winners: Mapping[str, Entry], held: Decoded) -> Converted:
+    """Return the value of each key; JSON that is `held` by its text is not decoded again."""
+    made = Converted({}, [], {})
+    for key, entry in winners.items():
+        made.values[key] = _value(entry, held, made) if type(entry) is Setting else entry
+    return made
+
+
+def _value(setting: Setting, held: Decoded, made: Converted) -> JsonValue:
+    text = setting.value
+    if text is None or kind_of_setting(setting) is not Kind.JSON:
+        return text
+    if text not in made.decoded:
+        made.decoded[text] = held[text] if text in held else _decoded(text)
+    value = made.decoded[text]
+    if not isinstance(value, Broken):
+        return value
+    told = f"has a JSON content type but is no JSON ({value.why}); its text is used as it stands"
+    made.problems.append(problem(setting, told))
+    return text
+
+
+def _decoded(text: str) -> JsonValue | Broken:
+    try:
+        return parse_json(text)
+    except Undecodable as error:
+        return Broken(str(error).partition(":")[0])

@@ -1,0 +1,160 @@
+"""The first load: try every endpoint, wait, try again, until the budget is used up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from itertools import count
+
+from appconfig_provider._azure.budgets import name_of_startup, of_first_load
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.endpoints.access import StoreGate, manners
+from appconfig_provider._azure.endpoints.discovery import discover
+from appconfig_provider._azure.endpoints.order import first_fleet
+from appconfig_provider._azure.generation import Generation, Limits, Previous, build
+from appconfig_provider._azure.listing.load import Content, Loaded, load
+from appconfig_provider._azure.options import SecretPolicy
+from appconfig_provider._azure.rest.refusals import public
+from appconfig_provider._azure.secrets.rotation import Reading, Reads, Secrets
+from appconfig_provider._azure.settings.references import UnresolvedReference
+from appconfig_provider._azure.state import State, first_timers
+from appconfig_provider._fetch.backoff import FIRST_BACKOFF, Backoff
+from appconfig_provider._fetch.budget import Allowed, Budget
+from appconfig_provider._fetch.failures import OutOfTime, RequestFailed, as_one
+from appconfig_provider._fetch.first_answer import (
+    Answered,
+    EndpointAttempt,
+    Exhausted,
+    first_answer,
+)
+from appconfig_provider._live.standing import Attempt
+from appconfig_provider._plan import Plan, Sleep, Steps, perform, plan
+from appconfig_provider.trouble import EngineError, drop_frames
+
+logger = logging.getLogger("appconfig_provider")
+
+_WINDOWS = ((100.0, 5.0), (200.0, 10.0), (600.0, 30.0))
+"""Until so many seconds have passed, wait so many seconds between rounds (as all providers do)."""
+
+
+SHORTEST = 0.5
+"""Seconds below which a last try is not worth the wait."""
+
+
+class NotInTime(EngineError):
+    """The start-up budget is used up; `causes` are what happened instead of a load."""
+
+    def __init__(self, told: str, causes: Sequence[EngineError], budget: str = "") -> None:
+        # The budget is named once, however many attempts it ended.
+        texts = [str(cause).removesuffix(f": {budget} was used up") for cause in causes]
+        super().__init__(f"{told}: {'; '.join(texts)}")
+        self.causes = causes
+
+    def as_public(self) -> Exception:
+        from appconfig_provider.errors import StartupTimeout
+
+        # Not chained: a traceback for each link would bury the message, which says it all.
+        return StartupTimeout(str(self), [public(cause) for cause in self.causes])
+
+
+class NobodyAnswered(NotInTime):
+    """Every endpoint failed until the budget was used up; holds the last failure of each."""
+
+    def __init__(self, failures: tuple[RequestFailed, ...], budget: str) -> None:
+        super().__init__(f"no usable answer within {budget}", failures, budget)
+        self.failures = failures
+
+
+@plan
+def start(context: Context) -> Steps[State]:
+    """Return the first state.
+
+    Raises:
+        RequestFailed: every endpoint of a round said 400, 401, 403 or 404.
+        NotInTime: the budget is used up.
+    """
+    options = context.options
+    began = context.clock.monotonic()
+    budget = Budget(began + options.load_budget, of_first_load(options))
+    fleet = first_fleet(options)
+    if options.store.balances and began >= fleet.discovery.until:
+        fleet = yield from discover(context, fleet, budget.until)
+    gate, ways, job = StoreGate(context), manners(context), partial(_load, context)
+    for attempt in count(1):
+        answer = yield from first_answer(gate, ways, fleet, budget, job, force=True)
+        if isinstance(answer, Answered):
+            return (yield from _first_state(context, answer, budget.allowed))
+        if answer.permanent:
+            raise as_one(answer.failures)
+        fleet = answer.fleet
+        pause = _pause(context, answer, began, attempt)
+        if pause is None:
+            raise NobodyAnswered(answer.failures, name_of_startup(options))
+        logger.warning(
+            "no endpoint gave a usable answer yet; next try in %.1f s: %s",
+            pause,
+            str(as_one(answer.failures)),
+        )
+        yield from perform(Sleep(pause))
+    raise AssertionError("the loop ends by returning or raising")
+
+
+def _load(context: Context, attempt: EndpointAttempt) -> Plan[Loaded]:
+    return load(attempt.session, context.options)
+
+
+def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> float | None:
+    """Return the seconds until the next round, or None when no round fits into the budget."""
+    elapsed = context.clock.monotonic() - began
+    left = context.options.startup.seconds - elapsed
+    wanted = min(failure.retry_after or 0.0 for failure in answer.failures)
+    if left < SHORTEST or wanted >= left:
+        return None
+    window = next((pause for until, pause in _WINDOWS if elapsed < until), None)
+    if window is None:
+        late = Backoff(attempt - 1).after_failure(0.0, interval=FIRST_BACKOFF, jitter=0.0)
+        window = late.until
+    # A short budget is not wasted on one long wait: half of what is left keeps time for a try.
+    return max(wanted, min(window, left / 2))
+
+
+@plan
+def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -> Steps[State]:
+    content = answer.result.content
+    generation = yield from _first_generation(context, content, allowed)
+    if generation.trouble is not None:
+        drop_frames(generation.trouble)
+    moment = context.moment()
+    return State(
+        generation=generation,
+        values=generation.values,
+        content=content,
+        sentinels=answer.result.sentinels,
+        fleet=answer.fleet,
+        timers=first_timers(moment.monotonic, context.options),
+        attempt=Attempt(moment, moment, generation.trouble, answer.fleet.last),
+        unread=generation.trouble,
+    )
+
+
+@plan
+def _first_generation(context: Context, content: Content, allowed: Allowed) -> Steps[Generation]:
+    """Build the first generation; a vault in passing trouble is asked again, the store is not."""
+    options = context.options
+    policy = options.secrets.policy or SecretPolicy.RAISE
+    read: Secrets = {}
+    while True:
+        reads = Reads(allowed, policy, Reading.OWED)
+        try:
+            return (yield from build(context, content, Previous(read), Limits(1, reads)))
+        except OutOfTime as failure:
+            raise NotInTime("not loaded in time", (failure,)) from failure
+        except UnresolvedReference as failure:
+            if failure.out_of_time:
+                raise NotInTime("not loaded in time", (failure,)) from failure
+            left = allowed.until - context.clock.monotonic()
+            if not failure.may_heal or left < SHORTEST or not options.startup.seconds:
+                raise
+            yield from perform(Sleep(min(_WINDOWS[0][1], left / 2)))
+            read = {**read, **reads.asked.found}

@@ -1,0 +1,197 @@
+"""What the provider knows, as one frozen value.
+
+Everything a reader or the next refresh needs is in `State`, and a refresh is a function from one
+state to the next. The provider publishes it with a single assignment; that is why readers need no
+lock and can never see half a refresh.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from appconfig_provider._azure.generation import Generation
+from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.rest.responses import Sentinel
+from appconfig_provider._azure.secrets.rotation import Secrets
+from appconfig_provider._fetch.backoff import Backoff
+from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._live.standing import NEVER_TRIED, Attempt
+from appconfig_provider.models import JsonValue
+from appconfig_provider.snapshot import ConfigurationSnapshot
+
+
+class Reason(Enum):
+    """Why a generation was loaded; the values are what `ChangeSet.reason` shows."""
+
+    SENTINEL = "sentinel"
+    PAGE = "page"
+    FLAG = "flag"
+    SECRET = "secret"  # noqa: S105 - the word, not one
+    PUSH = "push"
+    FORCED = "forced"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A generation that was loaded and refused: what it was made of, and when to try again."""
+
+    sentinels: tuple[Sentinel, ...]
+    content: Content
+    backoff: Backoff
+    error: Exception = field(repr=False)
+    """Why, as the user was told."""
+    only_flags: bool = False
+    """True when its settings are those being served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """When each kind of thing is looked at again, on the monotonic clock; infinite is never."""
+
+    settings: float = math.inf
+    flags: float = math.inf
+    secrets: float = math.inf
+    push: float = math.inf
+    """When an event that was pushed wants settings and flags looked at."""
+
+    def rearmed(self, now: float, options: Options, due: Due) -> Timers:
+        """Return the timers with those of what was looked at started anew."""
+        return Timers(
+            now + options.refresh.interval if due.settings else self.settings,
+            now + (options.refresh.flag_interval or math.inf) if due.flags else self.flags,
+            now + (options.secrets.interval or math.inf) if due.secrets else self.secrets,
+            math.inf if due.store else self.push,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Which kinds of things to look at now."""
+
+    settings: bool
+    flags: bool
+    secrets: bool
+    """True when every secret without a version is to be read."""
+    owed: bool = False
+    """True when some secret is owed and may be read now."""
+    cause: Reason | None = None
+    """Why, where it is not simply time: `PUSH` or `FORCED`."""
+    forced: bool = False
+    """True when back-offs do not count."""
+
+    @property
+    def store(self) -> bool:
+        """True when the store has to be asked."""
+        return self.settings or self.flags
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One generation and everything that belongs to it."""
+
+    generation: Generation
+    """What is being served."""
+    values: Mapping[str, JsonValue] = field(repr=False)
+    """The values of the generation, for readers: one attribute less on the way to each value."""
+    content: Content = field(repr=False)
+    sentinels: tuple[Sentinel, ...]
+    """As read *before* the data, one per watched key."""
+    fleet: Fleet
+    timers: Timers
+    rejected: Rejected | None = None
+    attempt: Attempt = NEVER_TRIED
+    unread: Exception | None = None
+    """Why secrets that are owed could not be renewed, as the user was told; None: none failed."""
+
+    @property
+    def snapshot(self) -> ConfigurationSnapshot:
+        """The snapshot being served."""
+        return self.generation.snapshot
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """The errors that are kept for `status`, now or later."""
+        refused = self.rejected.error if self.rejected else None
+        return tuple(one for one in (self.attempt.error, self.unread, refused) if one is not None)
+
+    @property
+    def due(self) -> float:
+        """The one number that `refresh()` looks at: a timer passed and some endpoint is free."""
+        return min(self.store_at, self.secrets_at, self.owed_at)
+
+    @property
+    def store_at(self) -> float:
+        """When the store is asked again; infinite where nothing of it is watched."""
+        timers = self.timers
+        store = min(timers.settings, timers.flags)
+        if math.isinf(store):
+            return store
+        return max(min(store, timers.push), self.fleet.free_at)
+
+    @property
+    def secrets_at(self) -> float:
+        """When the interval of secrets has passed; while all of them fail, when a debt is due.
+
+        The interval and the debts are about the same secrets: each would ask a vault in trouble.
+        """
+        secrets = self.generation.secrets
+        if not secrets:
+            return self.timers.secrets
+        live = [one for one in secrets.values() if not one.fixed or one.value is None]
+        failing = bool(live) and all(one.backoff.failures for one in live)
+        return max(self.timers.secrets, self.owed_at) if failing else self.timers.secrets
+
+    @property
+    def owed_at(self) -> float:
+        """When the first secret that is owed is to be read; infinite when none is owed."""
+        secrets = self.generation.secrets
+        return min(secret.due for secret in secrets.values()) if secrets else math.inf
+
+    def what_is_due(self, now: float, *, force: bool) -> Due:
+        """Return what a refresh has to look at; `force` is everything that is looked at at all."""
+        free = force or self.fleet.free_at <= now
+        timers = self.timers
+        pushed = timers.push <= now
+
+        def passed(timer: float) -> bool:
+            return timer <= now and not math.isinf(timer)
+
+        def wanted(timer: float, *, sooner: bool) -> bool:
+            return not math.isinf(timer) and (force or sooner or timer <= now)
+
+        owed = self.owed_at <= now
+        due = (timers.settings, timers.flags, self.secrets_at)
+        on_time = owed or any(passed(timer) for timer in due)
+        changing = any(not secret.fixed for secret in self.generation.secrets.values())
+        return Due(
+            settings=free and wanted(timers.settings, sooner=pushed),
+            flags=free and wanted(timers.flags, sooner=pushed),
+            secrets=wanted(self.secrets_at, sooner=False) or (force and changing),
+            owed=owed,
+            cause=None if on_time else Reason.PUSH if pushed else Reason.FORCED,
+            forced=force,
+        )
+
+    def having_secrets(self, secrets: Secrets) -> State:
+        """Return the state whose generation has these secrets, which changes no value of it."""
+        return replace(self, generation=replace(self.generation, secrets=secrets))
+
+    def rearmed(self, now: float, options: Options, due: Due) -> State:
+        """Return the state with the timers of what was looked at started anew."""
+        return replace(self, timers=self.timers.rearmed(now, options, due))
+
+
+def first_timers(now: float, options: Options) -> Timers:
+    """Return the timers of a provider that has just been loaded."""
+    watched = bool(options.refresh.watch) or options.refresh.watch_pages
+    return Timers(
+        now + options.refresh.interval if watched else math.inf,
+        now + (options.refresh.flag_interval or math.inf),
+        now + (options.secrets.interval or math.inf)
+        if options.secrets.vaults.configured
+        else math.inf,
+    )

@@ -1,1 +1,0 @@
-"""The only I/O: drivers perform the effects that plans ask for."""

@@ -1,1 +1,0 @@
-"""The jobs of the provider, as plans: start, load, watch, refresh, fail over."""

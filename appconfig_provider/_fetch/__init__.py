@@ -1,0 +1,1 @@
+"""One exchange with a server, as plans; what any source needs."""

@@ -1,0 +1,64 @@
+"""The endpoints of one server: how each has been behaving, and who is asked next.
+
+Endpoints that were given come first, in their order; those that were discovered follow. Each has
+its own back-off and its own memory, since what one replica said means nothing to another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from appconfig_provider._fetch.backoff import FREE, Backoff
+from appconfig_provider.models import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of a server, how it has been behaving, and what it told."""
+
+    store: Store
+    backoff: Backoff = FREE
+    memory: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """What it told that its service wants to know at the next attempt."""
+    round_trip: float = math.inf
+    """Seconds that the quickest answer of the last attempt took."""
+    discovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The endpoints that serve the same content."""
+
+    endpoints: tuple[Endpoint, ...]
+    discovery: Backoff = FREE
+    """When DNS may be asked for more; for ever closed where it has nothing to say."""
+    last: str = ""
+    """The endpoint that answered last."""
+    outage: bool = False
+    """True since a round in which no endpoint gave a usable answer."""
+
+    @property
+    def free_at(self) -> float:
+        """When the first endpoint may be asked, on the monotonic clock."""
+        return min(endpoint.backoff.until for endpoint in self.endpoints)
+
+    def in_turn(self, now: float, *, balanced: bool) -> list[Endpoint]:
+        """Return the endpoints that may be asked, in order; `balanced`: after the one used last."""
+        urls = [endpoint.store.url for endpoint in self.endpoints]
+        first = urls.index(self.last) + 1 if balanced and self.last in urls else 0
+        order = self.endpoints[first:] + self.endpoints[:first]
+        return [endpoint for endpoint in order if endpoint.backoff.until <= now]
+
+    def of(self, url: str) -> Endpoint:
+        """Return a known endpoint by its address."""
+        return next(endpoint for endpoint in self.endpoints if endpoint.store.url == url)
+
+    def having(self, changed: Endpoint, *, last: str | None = None) -> Fleet:
+        """Return the fleet with an endpoint as it is now, and who answered last."""
+        url = changed.store.url
+        endpoints = tuple([changed if one.store.url == url else one for one in self.endpoints])
+        if last is None:
+            return replace(self, endpoints=endpoints)
+        return Fleet(endpoints, self.discovery, last)

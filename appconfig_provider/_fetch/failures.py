@@ -1,0 +1,112 @@
+"""A request that got no usable answer.
+
+The engine reasons about this small class. A source makes its own public errors of it, and only when
+one is handed to the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from appconfig_provider.texts import printable
+from appconfig_provider.trouble import MAX_MESSAGE, EngineError
+
+if TYPE_CHECKING:
+    pass
+
+
+_MAX_ENDPOINTS = 3
+"""Endpoints of which an error tells what happened; the others are counted."""
+_MAX_EACH = 1000
+"""Characters about each."""
+
+
+class Kind(Enum):
+    """What happened to the request."""
+
+    REFUSED = "the store answered with an error"
+    UNREACHABLE = "no connection"
+    UNTRUSTED = "no trusted connection"
+    UNANSWERED = "the answer did not come"
+    OUT_OF_TIME = "the time allowed was used up"
+    MALFORMED = "the answer made no sense"
+    UNASKED = "more came than was asked for"
+    """Answers of the same connection may have been taken for others; the job begins again."""
+
+
+PERMANENT = frozenset({400, 401, 403, 404})
+"""Statuses that waiting does not heal."""
+
+
+class OutOfTime(EngineError):
+    """A load that had no time left for what the user's own functions had still to do."""
+
+    def as_public(self) -> Exception:
+        return TimeoutError(str(self))
+
+
+class RequestFailed(EngineError):
+    """No usable answer: a refusing status, or trouble on the way."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        origin: str,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(f"{origin}: {detail}" + (f"; {hint}" if hint else ""))
+        self.kind = kind
+        self.origin = origin
+        self.detail = printable(detail, MAX_MESSAGE)
+        """What happened, without what to do about it."""
+        self.status = status
+        self.retry_after = retry_after
+        self.challenge: str | None = None
+        """The WWW-Authenticate header of a 401."""
+        self.original: Exception | None = None
+        """The credential's own error, where that is what happened."""
+
+    @property
+    def permanent(self) -> bool:
+        """True when asking again later cannot help."""
+        return self.status in PERMANENT
+
+    @property
+    def foreign(self) -> bool:
+        """True when the credential's own error is what the user is handed."""
+        return self.original is not None
+
+    def as_public(self) -> Exception:
+        """Return a builtin error with the same words; a source may have one of its own."""
+        if self.original is not None:
+            return self.original
+        if self.kind is Kind.OUT_OF_TIME:
+            error: Exception = TimeoutError(str(self))
+        else:
+            error = ConnectionError(str(self))
+        error.__cause__ = self
+        return error
+
+
+def as_one(failures: Sequence[RequestFailed]) -> RequestFailed:
+    """Return the failure of a whole round: the first endpoint's, with words about the others."""
+    first, *others = failures
+    if not others:
+        return first
+    told = "; and ".join(printable(failure, _MAX_EACH) for failure in failures[:_MAX_ENDPOINTS])
+    left = len(failures) - _MAX_ENDPOINTS
+    if left > 0:
+        told += f" (and {left} more endpoint{'s' if left > 1 else ''})"
+    detail = told.removeprefix(f"{first.origin}: ")
+    whole = RequestFailed(
+        first.kind, first.origin, detail, status=first.status, retry_after=first.retry_after
+    )
+    whole.challenge, whole.original = first.challenge, first.original
+    whole.__cause__ = first.__cause__
+    return whole

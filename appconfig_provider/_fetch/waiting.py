@@ -1,0 +1,34 @@
+"""How long a server wants to be left alone."""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+
+from appconfig_provider._plan import Response
+
+_MAX_DATE = 64
+"""Characters."""
+
+
+def retry_after(response: Response, now: float) -> float | None:
+    """Return the seconds the service wants us to wait, by any of the three headers it uses."""
+    headers = response.headers
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        seconds = _number(headers.get(name))
+        if seconds is not None:
+            return seconds / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    if seconds is not None or text is None or len(text) > _MAX_DATE:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    if text is None or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,32})?", text.strip()):
+        return None
+    return float(text)

@@ -1,0 +1,1 @@
+"""The only I/O: what performs effects, with threads and with asyncio."""

@@ -1,0 +1,295 @@
+"""Runs plans with asyncio.
+
+A single effect is awaited right here, several become tasks. Plans step in the task that called
+`run`; when that task is cancelled, the tasks are too, and the plan is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+
+import anyio
+import httpcore
+
+from appconfig_provider._fetch.exchange import MAX_LANES
+from appconfig_provider._io.aio_streams import AsyncBackend
+from appconfig_provider._io.answers import Answer
+from appconfig_provider._io.connections import (
+    Connection,
+    ConnectionKinds,
+    Connections,
+    close_at_the_end,
+)
+from appconfig_provider._io.http import (
+    CUT_OFF,
+    Unheard,
+    failure,
+    time_left,
+    to_httpcore,
+    worth_repeating,
+)
+from appconfig_provider._io.names import look_up_async
+from appconfig_provider._io.network import Network
+from appconfig_provider._io.streams import Unasked
+from appconfig_provider._io.threads import on_thread
+from appconfig_provider._io.tokens import Tokens
+from appconfig_provider._plan import (
+    AcquireToken,
+    Effect,
+    Failure,
+    Invoke,
+    Pending,
+    Plan,
+    ResolveSrv,
+    Response,
+    Schedule,
+    Send,
+    Sleep,
+    VerifyConnections,
+)
+from appconfig_provider.protocols import Clock
+from appconfig_provider.trouble import name_of
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.identity.aio import DefaultAzureCredential
+
+T = TypeVar("T")
+
+Http: TypeAlias = "httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool"
+
+_Connections: TypeAlias = "Connections[Http, AsyncBackend]"
+
+_KINDS: ConnectionKinds[Http, AsyncBackend] = ConnectionKinds(
+    httpcore.AsyncHTTPConnection,
+    httpcore.AsyncHTTPProxy,
+    httpcore.AsyncSOCKSProxy,
+    AsyncBackend,
+)
+
+
+class _Home:
+    """What belongs to one loop: a poller may live on one, and others refresh."""
+
+    def __init__(self) -> None:
+        self.connections: _Connections = Connections()
+        self.free = asyncio.Semaphore(MAX_LANES)
+
+
+class _Done:
+    """The outcome of an effect, out of sight of the repr of the task that performed it."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, outcome: object) -> None:
+        self.outcome = outcome
+
+
+class AsyncDriver:
+    """Performs effects on the running loop. Under another loop it opens new connections."""
+
+    def __init__(self, network: Network, clock: Clock, own: DefaultAzureCredential | None) -> None:
+        self._network = network.as_of_now()
+        self._clock = clock
+        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        close_at_the_end(self, partial(_close_homes, self._homes))
+        self._tokens = Tokens(clock)
+        self._own = own
+        self._closed = False
+        self.sent = 0
+        """Requests sent so far."""
+
+    async def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return or raise what it does."""
+        schedule = Schedule(plan)
+        try:
+            return await self._run(schedule, self._home())
+        finally:
+            schedule.close()
+
+    async def _run(self, schedule: Schedule[T], home: _Home) -> T:
+        home.connections.begin()
+        try:
+            effects = schedule.start()
+            while effects:
+                if len(effects) == 1:
+                    (pending,) = effects
+                    effects = schedule.answer(pending, await self._attempt(pending.effect, home))
+                else:
+                    effects = await self._side_by_side(schedule, effects, home)
+            return schedule.result()
+        finally:
+            home.connections.end()
+
+    def for_child(self) -> AsyncDriver:
+        """Return a driver for a forked child, which must not touch the parent's connections."""
+        child = AsyncDriver(self._network, self._clock, self._own)
+        child._closed = self._closed
+        return child
+
+    async def close(self) -> None:
+        """Close the idle connections; those in use are closed when their request is over."""
+        self._closed = True
+        _close_homes(self._homes)
+        if self._own is not None:
+            await self._own.close()
+
+    def _home(self) -> _Home:
+        """Return what belongs to the running loop; connections of another are of no use here."""
+        loop = running_loop()
+        if loop not in self._homes:
+            for other in [one for one in list(self._homes) if one.is_closed()]:
+                self._homes.pop(other).connections.abandon()
+            self._homes[loop] = _Home()
+            if self._closed:
+                self._homes[loop].connections.close()
+        return self._homes[loop]
+
+    async def _side_by_side(
+        self, schedule: Schedule[T], effects: list[Pending], home: _Home
+    ) -> list[Pending]:
+        """Perform several effects at once; return when at most one is left to do."""
+        under_way: dict[asyncio.Task[_Done | None], Pending] = {}
+        try:
+            while under_way or len(effects) > 1:
+                for pending in effects:
+                    under_way[asyncio.create_task(self._queued(pending, home))] = pending
+                done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                effects = []
+                for task in done:
+                    done_one = None if task.cancelled() else task.result()
+                    outcome = None if done_one is None else done_one.outcome
+                    effects += schedule.answer(under_way.pop(task), outcome)
+                    del outcome  # it may be a secret, and frames are shown by error trackers
+                effects = [pending for pending in effects if not pending.void]
+                for task, pending in under_way.items():
+                    if pending.void:
+                        task.cancel()
+            return effects
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _queued(self, pending: Pending, home: _Home) -> _Done | None:
+        async with home.free:
+            return None if pending.void else _Done(await self._attempt(pending.effect, home))
+
+    async def _attempt(self, effect: Effect[object], home: _Home) -> object:
+        """Perform an effect; an exception is an outcome, a cancellation is not."""
+        try:
+            return await self._perform(effect, home.connections)
+        except asyncio.CancelledError as error:
+            if not isinstance(effect, Invoke) or _being_cancelled():
+                raise
+            name = name_of(effect.function)
+            own = RuntimeError(f"{name} ended with a cancellation of its own")
+            own.__cause__ = error
+            return Failure(own)
+        except Exception as error:
+            return Failure(error)
+
+    async def _perform(self, effect: Effect[object], connections: _Connections) -> object:
+        match effect:
+            case Send():
+                return await self._send(effect, connections)
+            case VerifyConnections(origin):
+                connections.verify(origin)
+                return None
+            case ResolveSrv():
+                return await look_up_async(effect, self._clock)
+            case Sleep(seconds):
+                await self._clock.asleep(seconds)
+                return None
+            case AcquireToken():
+                return self._tokens.cached(effect) or await self._new_token(effect)
+            case Invoke(function, arguments, blocking):
+                answer = await on_thread(function, arguments) if blocking else function(*arguments)
+                return await answer if inspect.isawaitable(answer) else answer
+            case _:
+                raise TypeError(f"no driver performs {effect!r}")
+
+    async def _send(
+        self, effect: Send, connections: _Connections, *, anew: bool = False
+    ) -> Response:
+        request = to_httpcore(effect, self._clock, self._network)
+        origin = effect.request.origin
+        idle = None if anew else connections.take(origin)
+        connection = idle or connections.add(_KINDS.open(self._network, origin))
+        self.sent += 1
+        try:
+            left = time_left(effect, self._clock)
+            connection.backend.begin(left)
+            with anyio.fail_after(left):
+                answer = await self._exchange(connection, request, effect)
+        except BaseException as error:
+            # Never use a connection again after a failed or cancelled exchange.
+            connections.drop(connection)
+            if isinstance(error, Unasked):
+                connections.distrust(origin)
+            if idle is not None and worth_repeating(effect, error):
+                return await self._send(effect, connections, anew=True)
+            if isinstance(error, Exception):
+                connected = connection.backend.connected
+                raise failure(effect, error, self._network, connected=connected) from error
+            raise
+        connections.keep(origin, connection)
+        return answer
+
+    async def _exchange(
+        self, connection: Connection[Http, AsyncBackend], request: httpcore.Request, effect: Send
+    ) -> Response:
+        try:
+            coming = await connection.http.handle_async_request(request)
+        except CUT_OFF as error:
+            raise Unheard from error
+        try:
+            answer = Answer(effect, self._clock, coming)
+            async for chunk in coming.aiter_stream():
+                answer.add(chunk)
+        finally:
+            await coming.aclose()
+        return answer.whole()
+
+    async def _new_token(self, wanted: AcquireToken) -> AccessToken:
+        credential = cast("AsyncTokenCredential", wanted.credential)
+        if wanted.claims is None:
+            asked: Awaitable[AccessToken] | AccessToken = credential.get_token(wanted.scope)
+        else:
+            asked = credential.get_token(wanted.scope, claims=wanted.claims)
+        token = await asked if inspect.isawaitable(asked) else asked
+        return self._tokens.keep(wanted, token)
+
+
+def _close_homes(homes: Mapping[asyncio.AbstractEventLoop, _Home]) -> None:
+    for loop, home in list(homes.items()):
+        if loop.is_closed():
+            home.connections.abandon()
+        home.connections.close()
+
+
+def _being_cancelled() -> bool:
+    """Tell whether somebody cancels the running task; the user's function may merely say so."""
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    # Python 3.10 cannot tell; there a cancellation is taken for what it seems.
+    return cancelling is None or cancelling() > 0
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of asyncio that this task runs on.
+
+    Raises:
+        RuntimeError: there is none; the text says what to do.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "appconfig_provider.aio needs asyncio, and no event loop of asyncio runs here. Under "
+            "trio call appconfig_provider.load() and refresh() by trio.to_thread.run_sync()"
+        ) from None

@@ -1,0 +1,146 @@
+"""The translation between our records and httpcore's, and what went wrong on the way.
+
+There is no client layer above httpcore: it would follow redirects, keep cookies, parse every
+address anew and tidy up what was signed.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+import httpcore
+
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._fetch.origins import host_of
+from appconfig_provider._io.network import LOOPBACK, Network
+from appconfig_provider._plan import Send
+from appconfig_provider.protocols import Clock
+from appconfig_provider.texts import printable
+
+
+@lru_cache(maxsize=64)
+def address_of(origin: str) -> httpcore.URL:
+    """Return an origin as httpcore wants it; parsing it anew would cost more than signing."""
+    parts = urlsplit(origin)
+    return httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target="/")
+
+
+def to_httpcore(effect: Send, clock: Clock, network: Network) -> httpcore.Request:
+    """Sign a request and make it httpcore's, with its time limits cut to what is left.
+
+    Raises:
+        RequestFailed: the deadline has passed.
+    """
+    request = effect.request
+    timeouts = network.timeouts(time_left(effect, clock))
+    signature = effect.sign(request, clock.time()) if effect.sign else ()
+    to = address_of(request.origin)
+    headers = [("host", host_of(request.origin)), *request.headers, *signature]
+    if request.body:
+        headers.append(("Content-Length", str(len(request.body))))
+    whole = httpcore.Request(
+        request.method,
+        # The target is sent as it was signed, character by character.
+        httpcore.URL(scheme=to.scheme, host=to.host, port=to.port, target=request.target),
+        content=request.body,
+        extensions={"timeout": timeouts},
+    )
+    # The charset of headers, in which an ETag goes back as it came, whatever it holds. Given to the
+    # constructor, each part would be looked at again.
+    whole.headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    return whole
+
+
+def time_left(effect: Send, clock: Clock, late: str = "no time was left for") -> float:
+    """Return the seconds until an effect's deadline, or raise when there are none."""
+    left = effect.deadline - clock.monotonic()
+    if left <= 0:
+        detail = f"{late} {what_for(effect)}"
+        raise RequestFailed(Kind.OUT_OF_TIME, effect.request.origin, detail)
+    return left
+
+
+def what_for(effect: Send) -> str:
+    """Return method and path of a request, without the query: it may be long."""
+    return f"{effect.request.method} {printable(effect.request.target.partition('?')[0])}"
+
+
+class DecodingError(Exception):
+    """A body is not encoded the way its header says."""
+
+
+class Unheard(Exception):
+    """A connection ended before anything of the answer came; `__cause__` says how."""
+
+
+CUT_OFF = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+"""How a connection ends too soon."""
+
+
+def worth_repeating(effect: Send, error: BaseException) -> bool:
+    """Tell whether a question over a kept connection is to be put once more, over a new one.
+
+    A server may close a kept connection just as the next request arrives. That says nothing about
+    the server; what would change something there is not repeated all the same.
+    """
+    return isinstance(error, Unheard) and effect.request.method == "GET"
+
+
+def failure(effect: Send, error: Exception, network: Network, *, connected: bool) -> RequestFailed:
+    """Return what went wrong on the way, without the query (it may be long) or any header.
+
+    Whatever an exchange with a server raises counts as trouble on the way: what a server says can
+    make any parser fail, and another endpoint must get its chance all the same. `connected` tells
+    whether there was a connection, be it to a proxy.
+    """
+    if isinstance(error, RequestFailed):
+        return error
+    origin, doing = effect.request.origin, what_for(effect)
+    proxy = network.proxy_shown(origin)
+    by = f" by the proxy {proxy}" if proxy else ""
+    if isinstance(error, TimeoutError):
+        ended = f"connected, but no whole answer to {doing} came in time"
+        detail = (ended if connected else f"the connection for {doing} was not made in time") + by
+        return RequestFailed(Kind.OUT_OF_TIME, origin, detail)
+    kind, hint = _kind_and_hint(effect, error, proxied=bool(proxy))
+    if isinstance(error, Unheard) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    # What we were about to send is quoted by these, a token with it.
+    said = "" if isinstance(error, httpcore.LocalProtocolError) else printable(error)
+    what = type(error).__name__ + (f": {said}" if said else "")
+    failed = RequestFailed(kind, origin, f"{kind.value} ({what}) for {doing}{by}", hint=hint)
+    failed.__cause__ = error
+    return failed
+
+
+def _kind_and_hint(effect: Send, error: BaseException, *, proxied: bool) -> tuple[Kind, str]:
+    """Return what kind of trouble an error is, and what to do about it."""
+    origin = effect.request.origin
+    tls = error.__cause__ if isinstance(error, httpcore.ConnectError) else None
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return Kind.UNTRUSTED, _TRUST if tls.verify_code in _UNKNOWN_ISSUER else ""
+    if isinstance(tls, ssl.SSLError):
+        return Kind.UNREACHABLE, "does it speak TLS? An endpoint without TLS begins with http://"
+    if not isinstance(error, _CONNECTING):
+        plain = isinstance(error, Unheard) and origin.startswith("http://") and not proxied
+        return Kind.UNANSWERED, "does it need https://?" if plain else ""
+    # The emulator is a store: a vault, or what a proxy leads to, is something else.
+    vault = effect.request.target.startswith("/secrets/")
+    local = (urlsplit(origin).hostname or "") in LOOPBACK and not vault and not proxied
+    return Kind.UNREACHABLE, _EMULATOR if local else ""
+
+
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes of a certificate that nobody who is trusted has signed."""
+_TRUST = "pass the CA file that its certificate is signed with: verify='ca.pem'"
+_EMULATOR = "is the emulator running? ('appconfig emulator' starts it)"
+
+_CONNECTING = (
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.PoolTimeout,
+    httpcore.ProxyError,
+    UnicodeError,
+)

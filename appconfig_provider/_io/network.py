@@ -1,0 +1,181 @@
+"""How stores are reached: proxies, TLS and patience."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+
+from appconfig_provider._fetch.origins import host_of
+from appconfig_provider.texts import printable
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""A proxy of the environment cannot reach the emulator on this machine."""
+
+
+MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where a proxy is, and as whom it is spoken to."""
+
+    url: httpcore.URL
+    auth: tuple[bytes, bytes] | None = field(repr=False)
+
+    @property
+    def socks(self) -> bool:
+        """True for one that is spoken to in SOCKS5, not in HTTP."""
+        return self.url.scheme.startswith(b"socks")
+
+    @property
+    def secure(self) -> bool:
+        """True for one that is spoken to by TLS."""
+        return self.url.scheme == b"https"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How to reach a store; times in seconds."""
+
+    connect_timeout: float
+    read_timeout: float
+    keepalive: float
+    proxy: str | None = field(repr=False)
+    verify: bool | str | ssl.SSLContext
+    trusted: tuple[object, ...] = ()
+    """The CA files as they were when this was made; with other ones, TLS begins anew."""
+
+    def as_of_now(self) -> Network:
+        """Return the same with the CA files as they are now."""
+        return replace(self, trusted=_versions(self.verify))
+
+    def proxy_for(self, origin: str) -> Proxy | None:
+        """Return the proxy for an origin: the given one, else the environment's.
+
+        Raises:
+            ValueError, ImportError: it cannot be used; what it says names no password.
+        """
+        address = self.proxy or _proxy_of_environment(origin)
+        return _proxy(address) if address else None
+
+    def proxy_shown(self, origin: str) -> str:
+        """Return the address of the proxy for an origin, without user and password; or nothing."""
+        try:
+            proxy = self.proxy_for(origin)
+        except (ValueError, ImportError):
+            return ""
+        if proxy is None:
+            return ""
+        scheme, host = proxy.url.scheme.decode("ascii"), proxy.url.host.decode("ascii")
+        shown = f"[{host}]" if ":" in host else host
+        return printable(f"{scheme}://{shown}" + (f":{proxy.url.port}" if proxy.url.port else ""))
+
+    def tls(self, origin: str) -> ssl.SSLContext | None:
+        """Return the TLS context for an origin that needs one."""
+        return None if origin.startswith("http://") else self.context()
+
+    def context(self) -> ssl.SSLContext:
+        """Return the TLS context; one per process and kind, as long as its CA files stay.
+
+        Raises:
+            ValueError: the CA files cannot be used.
+        """
+        if isinstance(self.verify, ssl.SSLContext):
+            return self.verify
+        return _context(self.verify, self.trusted)
+
+    def timeouts(self, left: float) -> dict[str, float]:
+        """Return the limits of each step of a request of which so many seconds are left."""
+        connect, read = min(self.connect_timeout, left), min(self.read_timeout, left)
+        return {"connect": connect, "pool": connect, "read": read, "write": read}
+
+
+def _proxy_of_environment(origin: str) -> str | None:
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    if host in LOOPBACK:
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(host_of(origin)) or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _proxy(address: str) -> Proxy:
+    """Take a proxy's address apart; it may hold a password, so a mistake is not repeated."""
+    import httpx
+
+    try:
+        proxy = httpx.Proxy(address)
+        port, host = proxy.url.port, proxy.url.raw_host
+    except (ValueError, httpx.InvalidURL):
+        port, host = None, b""
+    if not host or (port or 0) > MAX_PORT:
+        raise ValueError("the proxy must read http://host:port; http may be https or socks5")
+    scheme = proxy.url.scheme
+    if scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ImportError('a SOCKS proxy needs socksio; pip install "httpcore[socks]"')
+    url = httpcore.URL(scheme=scheme, host=host, port=port, target="/")
+    return Proxy(url, proxy.raw_auth)
+
+
+_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Where the environment names CA files; read where `verify` names none."""
+
+
+@lru_cache(maxsize=8)
+def _context(
+    verify: bool | str,
+    trusted: tuple[object, ...],  # noqa: ARG001 - part of the key
+) -> ssl.SSLContext:
+    """Return a context that trusts a CA file, the environment's or certifi's, or anybody.
+
+    `trusted` tells files of the same name apart: one that was replaced is read again.
+    """
+    try:
+        if isinstance(verify, str):
+            folder = os.path.isdir(verify)  # noqa: PTH112 - pathlib costs 5 ms of every import
+            if folder:
+                return ssl.create_default_context(capath=verify)
+            return ssl.create_default_context(cafile=verify)
+        import httpx  # 10 ms that a store without TLS need not pay
+
+        return httpx.create_ssl_context(verify=verify)
+    except OSError as error:
+        named = ", ".join(name for name in _VARIABLES if os.environ.get(name))
+        what = f"verify={verify!r}" if isinstance(verify, str) or not named else named
+        raise ValueError(
+            f"{what}: the CA certificates cannot be read ({error.strerror or type(error).__name__})"
+        ) from error
+
+
+def _versions(verify: bool | str | ssl.SSLContext) -> tuple[object, ...]:
+    """Return what changes when somebody replaces a file of CA certificates that is in use."""
+    if isinstance(verify, str):
+        return _version(verify)
+    if verify is not True:
+        return ()
+    named = (os.environ.get(name) for name in _VARIABLES)
+    return tuple((path, _version(path)) for path in named if path)
+
+
+def _version(path: str) -> tuple[object, ...]:
+    try:
+        if not os.path.isdir(path):  # noqa: PTH112 - pathlib costs 5 ms of every import
+            return _stamp(os.stat(path))  # noqa: PTH116 - the same
+        with os.scandir(path) as entries:
+            return tuple(sorted((entry.name, *_stamp(entry.stat())) for entry in entries))
+    except OSError as error:
+        return (type(error).__name__,)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,290 @@
+"""Sockets for threads: no step of a request outlasts the request's deadline.
+
+A backend opens one stream, that of the connection it was made for. What it opened it closes again
+when setting up fails, also for an exception that a signal handler raises in the middle.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from contextlib import suppress
+from time import monotonic
+from typing import Any, TypeAlias, TypeVar
+
+import httpcore
+
+from appconfig_provider._io.deadlines import Deadline, DeadlinePassed
+from appconfig_provider._io.tls import RECORD_SIZE, TlsSession, Transfer
+
+T = TypeVar("T")
+
+PEEK = 64
+"""Bytes of what waits that are looked at; the connection ends anyway."""
+
+_PROBE = 1.0
+"""Seconds for a look at what has come already; it never waits."""
+
+AnySocket: TypeAlias = "socket.socket | TlsInTls"
+
+
+class Unasked(Exception):
+    """A server sent something before it was asked: its answers may be misplaced."""
+
+
+class TlsInTls:
+    """TLS to a store, spoken through the TLS connection to a proxy; used as a socket."""
+
+    def __init__(self, outer: ssl.SSLSocket, session: TlsSession, deadline: Deadline) -> None:
+        self._outer = outer
+        self._session = session
+        self._deadline = deadline
+        self._timeout: float | None = None
+        self.fileno = outer.fileno
+        self.close = outer.close
+        self.ssl_object = session.ssl_object
+
+    def settimeout(self, seconds: float) -> None:
+        """Limit each receive and send by so many seconds, and by the deadline."""
+        self._timeout = seconds
+
+    def do_handshake(self) -> None:
+        """Agree with the store, and check its certificate."""
+        self._carry(self._session.handshake())
+
+    def recv(self, max_bytes: int) -> bytes:
+        """Return what came next, nothing at the end."""
+        return self._carry(self._session.read(max_bytes))
+
+    def send(self, content: bytes) -> int:
+        """Send all of it; return its length."""
+        return self._carry(self._session.write(content))
+
+    def pending(self) -> int:
+        """Return how many bytes were received and not read yet."""
+        return self._session.pending + self._outer.pending()
+
+    def _carry(self, transfer: Transfer[T]) -> T:
+        """Carry the bytes of a transfer; each step gets what is left, since there may be many."""
+        received = b""
+        try:
+            to_send = next(transfer)
+            while True:
+                self._outer.settimeout(self._deadline.cut(self._timeout))
+                if to_send is None:
+                    received = self._outer.recv(RECORD_SIZE)
+                else:
+                    self._outer.sendall(to_send)
+                to_send = transfer.send(received)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+
+class Stream(httpcore.NetworkStream):
+    """A connection to a server, plain or by TLS; `start_tls` changes it in place."""
+
+    def __init__(self, raw: socket.socket, deadline: Deadline) -> None:
+        self._socket: AnySocket = raw
+        self._deadline = deadline
+        self._asked = False
+        """False before the first request; later ones are sent when nothing waits to be read."""
+
+    def connect(self, address: Any, seconds: float) -> None:
+        """Connect the socket; what is sent goes out at once."""
+        if isinstance(self._socket, socket.socket):
+            self._socket.settimeout(seconds)
+            self._socket.connect(address)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what came next, nothing at the end."""
+        self._socket.settimeout(self._deadline.cut(timeout))
+        try:
+            return self._socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise self._too_late(httpcore.ReadTimeout) from error
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send everything.
+
+        Raises:
+            Unasked: the server spoke before the request.
+        """
+        if buffer and not self._asked:
+            if self.unread():
+                raise Unasked("something came before it was asked for")
+            self._asked = True
+        try:
+            while buffer:
+                self._socket.settimeout(self._deadline.cut(timeout))
+                buffer = buffer[self._socket.send(buffer) :]
+        except DeadlinePassed:
+            raise
+        except TimeoutError as error:
+            raise self._too_late(httpcore.WriteTimeout) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def unread(self) -> bytes | None:
+        """Return the beginning of what waits to be read: None is nothing, empty is the end."""
+        if not self._readable():
+            return None
+        try:
+            # TLS tells nothing about what came without reading it; the connection ends anyway.
+            self._socket.settimeout(0)
+            return self._socket.recv(PEEK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None  # it was of TLS itself, such as a session ticket
+        except DeadlinePassed:
+            raise
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Close the socket; nothing is sent any more."""
+        with suppress(OSError):
+            self._socket.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> Stream:
+        """Speak TLS from now on; what is already TLS carries another one inside."""
+        try:
+            if isinstance(self._socket, ssl.SSLSocket):
+                session = TlsSession(ssl_context, server_hostname)
+                self._socket = TlsInTls(self._socket, session, self._deadline)
+            elif isinstance(self._socket, socket.socket):
+                # Kept before the handshake: an interrupted one must find what to close.
+                self._socket = ssl_context.wrap_socket(
+                    self._socket, server_hostname=server_hostname, do_handshake_on_connect=False
+                )
+            self._socket.settimeout(self._deadline.cut(timeout))
+            self._handshake()
+        except DeadlinePassed:
+            self.close()
+            raise
+        except TimeoutError as error:
+            self.close()
+            raise self._too_late(httpcore.ConnectTimeout) from error
+        except (OSError, ValueError) as error:
+            self.close()
+            raise httpcore.ConnectError(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks for: the TLS object."""
+        if info == "ssl_object":
+            inner = self._socket
+            return inner.ssl_object if isinstance(inner, TlsInTls) else self._tls()
+        # Whether anything waits is asked before each request; httpcore would ask once more.
+        return None
+
+    def _tls(self) -> ssl.SSLSocket | None:
+        return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
+
+    def _handshake(self) -> None:
+        if isinstance(self._socket, TlsInTls | ssl.SSLSocket):
+            self._socket.do_handshake()
+
+    def _readable(self) -> bool:
+        """Tell whether a read would not wait: something came, or the end."""
+        pending = getattr(self._socket, "pending", None)  # of TLS only
+        return (pending is not None and pending() > 0) or is_readable(self._socket.fileno())
+
+    def _too_late(self, kind: type[Exception]) -> Exception:
+        if self._deadline.passed:
+            return DeadlinePassed("the time allowed is used up")
+        return kind("no answer in time")
+
+
+class Backend(httpcore.NetworkBackend):
+    """Opens the stream of one connection."""
+
+    def __init__(self) -> None:
+        self.deadline = Deadline()
+        self.stream: Stream | None = None
+        self.connected = False
+        self._opening: socket.socket | None = None
+
+    def begin(self, seconds: float) -> None:
+        """Prepare for a request that may take so many seconds in all."""
+        self.deadline.begin(seconds)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: object = None,  # noqa: ARG002 - the same
+    ) -> Stream:
+        """Connect to the first address of a host that answers; each gets its share of the time."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            until = monotonic() + self.deadline.cut(timeout)
+            return self._first_connected(found, until)
+        except DeadlinePassed:
+            raise
+        except TimeoutError as error:
+            if self.deadline.passed:
+                raise DeadlinePassed("the time allowed is used up") from error
+            raise httpcore.ConnectTimeout(f"no connection to {host} in time") from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+
+    def unread(self) -> bytes | None:
+        """Return what waits on an idle connection, as the stream does; none is as good as ended."""
+        self.begin(_PROBE)
+        return b"" if self.stream is None else self.stream.unread()
+
+    def close(self) -> None:
+        """Close what was opened, however far it got."""
+        if self.stream is not None:
+            self.stream.close()
+        if self._opening is not None:
+            self._opening.close()
+
+    def _first_connected(self, found: list[Any], until: float) -> Stream:
+        last: OSError = OSError("the host has no address")
+        for place, (family, kind, protocol, _, address) in enumerate(found):
+            share = (until - monotonic()) / (len(found) - place)
+            if share <= 0:
+                break
+            try:
+                return self._connected((family, kind, protocol), address, share)
+            except OSError as error:
+                last = error
+        raise last
+
+    def _connected(self, how: tuple[int, int, int], address: Any, seconds: float) -> Stream:
+        # In this order: whatever interrupts it, `close` finds what was opened.
+        raw = self._opening = socket.socket(*how)
+        try:
+            self.stream = Stream(raw, self.deadline)
+            self.stream.connect(address, seconds)
+        except BaseException:
+            raw.close()
+            raise
+        self.connected = True
+        return self.stream
+
+
+def is_readable(fileno: int) -> bool:
+    """Tell whether a read of a socket would not wait; of one that is closed, too."""
+    if fileno < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([fileno], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,270 @@
+"""Runs plans with threads.
+
+A single effect is performed right here. Several at once are handed to daemon threads that live for
+this one run: nothing is left behind for a fork to break, and Ctrl-C need not wait for anybody.
+Plans step, and the user's functions are called, on the thread that called `run`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+
+import httpcore
+
+from appconfig_provider._fetch.exchange import MAX_LANES
+from appconfig_provider._io.answers import Answer
+from appconfig_provider._io.connections import (
+    Connection,
+    ConnectionKinds,
+    Connections,
+    close_at_the_end,
+)
+from appconfig_provider._io.http import (
+    CUT_OFF,
+    Unheard,
+    failure,
+    time_left,
+    to_httpcore,
+    worth_repeating,
+)
+from appconfig_provider._io.names import look_up
+from appconfig_provider._io.network import Network
+from appconfig_provider._io.streams import Backend, Unasked
+from appconfig_provider._io.tokens import Tokens
+from appconfig_provider._plan import (
+    AcquireToken,
+    Effect,
+    Failure,
+    Invoke,
+    Pending,
+    Plan,
+    ResolveSrv,
+    Response,
+    Schedule,
+    Send,
+    Sleep,
+    VerifyConnections,
+)
+from appconfig_provider.protocols import Clock
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
+    from azure.identity import DefaultAzureCredential
+
+T = TypeVar("T")
+
+Http: TypeAlias = "httpcore.HTTPConnection | httpcore.ConnectionPool"
+
+_KINDS: ConnectionKinds[Http, Backend] = ConnectionKinds(
+    httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy, Backend
+)
+
+
+class SyncDriver:
+    """Performs effects with blocking calls; safe to use from one thread at a time."""
+
+    def __init__(self, network: Network, clock: Clock, own: DefaultAzureCredential | None) -> None:
+        self._network = network.as_of_now()
+        self._clock = clock
+        self._connections: Connections[Http, Backend] = Connections()
+        close_at_the_end(self, self._connections.close)
+        self._tokens = Tokens(clock)
+        self._own = own
+        self._counts: dict[int, int] = {}
+        """Requests sent, by thread. A lock would stay locked, did an exception come there."""
+
+    @property
+    def sent(self) -> int:
+        """Requests sent so far."""
+        return sum(self._counts.copy().values())
+
+    def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return or raise what it does."""
+        self._connections.begin()
+        schedule = Schedule(plan)
+        try:
+            effects = schedule.start()
+            while effects:
+                if len(effects) == 1:
+                    (pending,) = effects
+                    effects = schedule.answer(pending, self.attempt(pending.effect))
+                else:
+                    effects = self._side_by_side(schedule, effects)
+            return schedule.result()
+        finally:
+            schedule.close()
+            self._connections.end()
+
+    def for_child(self) -> SyncDriver:
+        """Return a driver for a forked child, which must not touch the parent's connections."""
+        child = SyncDriver(self._network, self._clock, self._own)
+        if self._connections.closed:
+            child._connections.close()
+        return child
+
+    def close(self) -> None:
+        """Close the idle connections; those in use are closed when their request is over."""
+        self._connections.close()
+        if self._own is not None:
+            self._own.close()
+
+    def _side_by_side(self, schedule: Schedule[T], effects: list[Pending]) -> list[Pending]:
+        """Perform several effects at once; return when at most one is left to do."""
+        crew = _Crew(self.attempt)
+        try:
+            while crew.busy or len(effects) > 1:
+                crew.hand_out(effects)
+                effects = schedule.answer(*crew.next_answer())
+        except BaseException:
+            crew.dismiss(wait=False)
+            raise
+        crew.dismiss(wait=True)
+        return effects
+
+    def attempt(self, effect: Effect[object]) -> object:
+        """Perform an effect; an exception is an outcome."""
+        try:
+            return self._perform(effect)
+        except Exception as error:
+            return Failure(error)
+
+    def _perform(self, effect: Effect[object]) -> object:
+        match effect:
+            case Send():
+                return self._send(effect)
+            case VerifyConnections(origin):
+                self._connections.verify(origin)
+                return None
+            case ResolveSrv():
+                return look_up(effect, self._clock)
+            case Sleep(seconds):
+                self._clock.sleep(seconds)
+                return None
+            case AcquireToken():
+                return self._tokens.cached(effect) or self._new_token(effect)
+            case Invoke(function, arguments):
+                return function(*arguments)
+            case _:
+                raise TypeError(f"no driver performs {effect!r}")
+
+    def _send(self, effect: Send, *, anew: bool = False) -> Response:
+        request = to_httpcore(effect, self._clock, self._network)
+        origin = effect.request.origin
+        idle = None if anew else self._connections.take(origin)
+        connection = idle or self._connections.add(_KINDS.open(self._network, origin))
+        # The threads of a crew send side by side; adding to one number they could lose a count.
+        thread = threading.get_ident()
+        self._counts[thread] = self._counts.get(thread, 0) + 1
+        try:
+            connection.backend.begin(time_left(effect, self._clock))
+            answer = self._exchange(connection, request, effect)
+        except BaseException as error:
+            # Never use a connection again after a failed exchange.
+            self._connections.drop(connection)
+            if isinstance(error, Unasked):
+                self._connections.distrust(origin)
+            if idle is not None and worth_repeating(effect, error):
+                return self._send(effect, anew=True)
+            if isinstance(error, Exception):
+                connected = connection.backend.connected
+                raise failure(effect, error, self._network, connected=connected) from error
+            raise
+        self._connections.keep(origin, connection)
+        return answer
+
+    def _exchange(
+        self, connection: Connection[Http, Backend], request: httpcore.Request, effect: Send
+    ) -> Response:
+        try:
+            coming = connection.http.handle_request(request)
+        except CUT_OFF as error:
+            raise Unheard from error
+        try:
+            answer = Answer(effect, self._clock, coming)
+            for chunk in coming.iter_stream():
+                answer.add(chunk)
+        finally:
+            coming.close()
+        return answer.whole()
+
+    def _new_token(self, wanted: AcquireToken) -> AccessToken:
+        credential = cast("TokenCredential", wanted.credential)
+        if wanted.claims is None:
+            token = credential.get_token(wanted.scope)
+        else:
+            token = credential.get_token(wanted.scope, claims=wanted.claims)
+        return self._tokens.keep(wanted, token)
+
+
+class _Crew:
+    """The threads of one run: as many as there are effects under way, at most `MAX_LANES`.
+
+    A machine may refuse to start more threads. Those that run do the work then, and where there is
+    none, the caller's own thread.
+    """
+
+    def __init__(self, attempt: Callable[[Effect[object]], object]) -> None:
+        self._attempt = attempt
+        # Looked up when they are made: gevent may have replaced them since the import.
+        self._work: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Pending, object]] = queue.SimpleQueue()
+        self._own: deque[Pending] = deque()
+        self._threads: list[threading.Thread] = []
+        self._limit = MAX_LANES
+        self.busy = 0
+        """Effects handed out and not answered yet."""
+
+    def hand_out(self, effects: list[Pending]) -> None:
+        """Give effects to threads; the user's functions stay with the caller's own."""
+        for pending in effects:
+            self.busy += 1
+            if isinstance(pending.effect, Invoke):
+                self._own.append(pending)
+                continue
+            if len(self._threads) < min(self.busy, self._limit):
+                self._start_another()
+            if self._threads:
+                self._work.put(pending)
+            else:
+                self._own.append(pending)
+
+    def _start_another(self) -> None:
+        thread = threading.Thread(target=self._labour, daemon=True)
+        # Known before it runs: if a signal interrupts us here, it is told to end all the same.
+        self._threads.append(thread)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError):
+            self._threads.remove(thread)
+            self._limit = len(self._threads)
+
+    def next_answer(self) -> tuple[Pending, object]:
+        """Return the next finished effect and its outcome."""
+        self.busy -= 1
+        if self._own:
+            pending = self._own.popleft()
+            return pending, self._attempt(pending.effect)
+        return self._done.get()
+
+    def dismiss(self, *, wait: bool) -> None:
+        """Send the threads home; without `wait` those in the middle of a request follow later."""
+        with suppress(Empty):
+            while True:
+                self._work.get_nowait()
+        for _ in self._threads:
+            self._work.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def _labour(self) -> None:
+        while (pending := self._work.get()) is not None:
+            # Nobody waits for a void pending: its plan was closed while it stood in the queue.
+            outcome = None if pending.void else self._attempt(pending.effect)
+            self._done.put((pending, outcome))

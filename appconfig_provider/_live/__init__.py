@@ -1,0 +1,1 @@
+"""A document kept fresh: when, by whom, and who is told."""

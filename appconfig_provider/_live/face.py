@@ -1,0 +1,222 @@
+"""What the sync and the async provider have in common: status, events, subscriptions, publishing.
+
+When there is something to do, and who may do it, is in `agenda`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import NoReturn, TypeVar
+
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.push import Event, Wish, read_events, wish_of
+from appconfig_provider._azure.refresh import Outcome
+from appconfig_provider._azure.reports import (
+    Telling,
+    change_told,
+    log_first_load,
+    log_problems,
+    log_shared_names,
+    log_what_vanished,
+    log_what_waits,
+)
+from appconfig_provider._azure.state import State
+from appconfig_provider._live.agenda import Agenda
+from appconfig_provider._live.callbacks import Subscription, SuccessCallback
+from appconfig_provider._live.flight import Owner
+from appconfig_provider._live.process import (
+    DriverT,
+    PollerT,
+    ProcessRecord,
+)
+from appconfig_provider.models import Status
+from appconfig_provider.snapshot import ConfigurationSnapshot
+from appconfig_provider.texts import counted, kind_of
+
+logger = logging.getLogger("appconfig_provider")
+
+ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
+
+
+class LiveConfiguration(Agenda[DriverT, PollerT]):
+    """A Mapping of the newest generation; each call answers from a single one."""
+
+    __slots__ = ("_listeners", "_shared")
+
+    def __init__(self, context: Context, driver: DriverT, state: State) -> None:
+        self._listeners: dict[Subscription, None] = {}
+        """In the order they came; added to, and taken from, by single operations."""
+        self._shared: set[str] = set()
+        """Keys of which was told that several settings have them."""
+        super().__init__(context, driver, state)
+        log_first_load(context.options, state, driver.sent)
+        log_problems(state, None)
+        log_shared_names(context.options, state, self._shared)
+        log_what_waits(context.options, state)
+        if context.options.refresh.polls and self._process.poller is None:
+            logger.warning(
+                "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
+                "--enable-threads. Until then a call of refresh() does what is due"
+            )
+
+    @property
+    def _subscriptions(self) -> tuple[Subscription, ...]:
+        return tuple(self._listeners.copy())
+
+    def __repr__(self) -> str:
+        snapshot = self._state.snapshot
+        return (
+            f"<{type(self).__name__} {self._context.options.store.endpoints[0].url} "
+            f"version={snapshot.version} keys={len(snapshot)}>"
+        )
+
+    def __copy__(self) -> ConfigurationSnapshot:
+        return self.snapshot
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> ConfigurationSnapshot:
+        return self.snapshot
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"{kind_of(self)} cannot be pickled: it has connections and refreshes itself. "
+            "Pickle config.snapshot, which becomes a dict, or call load() in the other process"
+        )
+
+    @property
+    def status(self) -> Status:
+        """How refreshing goes; reads memory only."""
+        state, now = self._state, self._context.moment()
+        attempt = state.attempt
+        free = state.fleet.free_at
+        confirmed = attempt.success.boottime if attempt.success else -math.inf
+        ahead = free - now.monotonic
+        return Status(
+            generation=state.snapshot.version,
+            last_attempt=_utc(attempt.last and attempt.last.wall),
+            last_success=_utc(attempt.success and attempt.success.wall),
+            last_error=attempt.error,
+            age=now.boottime - confirmed,
+            stale=state.snapshot.stale,
+            endpoint=attempt.endpoint,
+            backoff_until=_utc(now.wall + ahead) if ahead > 0 else None,
+            requests_sent=self._driver.sent,
+            overdue=self._overdue(self._flight.holder),
+        )
+
+    def _overdue(self, owner: Owner | None) -> float | None:
+        """Return the seconds since when a refresh ought to be over; None when it need not be."""
+        late = -1.0 if owner is None else self._monotonic() - owner.began - owner.limit
+        return late if late > 0 else None
+
+    def _give_way(self, process: ProcessRecord[DriverT, PollerT]) -> bool:
+        """Leave the flag to whoever has it; warn once of one that ought to have ended."""
+        owner = process.flight.holder
+        late = self._overdue(owner)
+        if owner is not None and late is not None and not owner.told:
+            owner.told = True
+            logger.warning(
+                "a refresh that began %.0f s ago on thread %d has not ended, and should have after "
+                "%.0f s; until it does refresh() returns False. A callback, validate, a mapper, a "
+                "credential or a resolver of yours may hang",
+                late + owner.limit,
+                owner.thread,
+                owner.limit,
+            )
+        return False
+
+    def on_change(self, key_filter: str = "*") -> Callable[[ListenerT], ListenerT]:
+        """Decorate a function that is to be called when keys of a filter change; see `subscribe`.
+
+        Raises:
+            TypeError, ValueError: as `subscribe`.
+        """
+        if callable(key_filter):
+            raise TypeError('write @config.on_change() or @config.on_change("database/*")')
+
+        def subscribed(function: ListenerT) -> ListenerT:
+            self.subscribe(function, key_filter)
+            return function
+
+        return subscribed
+
+    def subscribe(self, callback: SuccessCallback, key_filter: str = "*") -> Subscription:
+        r"""Call a function after each generation in which keys of a filter changed.
+
+        The filter is a key, a list `a,b` of at most five, or a prefix that ends in `*`; keys are
+        meant as they are read here, feature flags by `.appconfig.featureflag/NAME`. The function
+        gets a `ChangeSet` of these keys if it requires an argument.
+
+        Raises:
+            TypeError: it cannot be called like that.
+            ValueError: the filter breaks the grammar.
+        """
+        subscription = Subscription(callback, key_filter, self._unsubscribe)
+        self._check_listener(subscription)
+        self._listeners[subscription] = None
+        return subscription
+
+    def _check_listener(self, subscription: Subscription) -> None:
+        """Refuse what this face cannot call."""
+
+    def _unsubscribe(self, subscription: Subscription) -> None:
+        self._listeners.pop(subscription, None)
+
+    def notify(self, event: Event) -> dict[str, str] | None:
+        """Take an event that Event Grid pushed, and make the next refresh due soon.
+
+        `event` is an event, as a dict or JSON text, or a batch of them, in Event Grid's own schema
+        or as CloudEvents. The next refresh is due after a random delay of at most `push_delay`
+        seconds, so that a fleet does not ask all at once, and asks with the event's sync token, so
+        that it sees the change. Events of other stores and services are ignored. May be called
+        from any thread; does no I/O.
+
+        Returns what to answer an event that validates the subscription with, else None.
+
+        Raises:
+            ValueError: it is no event.
+        """
+        notices, code = read_events(event)
+        delay = self._context.random() * self._context.options.refresh.push_delay
+        wish = wish_of(notices, self._state.fleet, self._monotonic() + delay)
+        if wish is None:
+            logger.debug("event about another store ignored")
+        elif not self._closed:
+            self._inbox.append(wish)
+            # In this order: whoever has the flag looks into the inbox after it has set the time.
+            self._wake = -math.inf
+            poller = self._here().poller
+            if poller is not None:
+                poller.ring()
+        return None if code is None else {"validationResponse": code}
+
+    def _publish(self, outcome: Outcome) -> bool:
+        """Make a refresh's outcome the current state; the one assignment readers can see."""
+        before = self._state
+        # Were this call broken off, the next one is to find out what is due.
+        self._wake = -math.inf
+        self._state = outcome.state
+        if not outcome.quiet:
+            self._untold = Telling(self._context.options, outcome, self._subscriptions)
+        self._granted = Wish()
+        if outcome.told:
+            # As text: a handler that keeps records would keep the frames of the traceback, too.
+            logger.warning("configuration not refreshed: %s", outcome.told)
+        log_problems(outcome.state, before)
+        log_what_vanished(self._context.options, outcome.state, before)
+        if outcome.state.content is not before.content:
+            log_shared_names(self._context.options, outcome.state, self._shared)
+        if outcome.changes is None:
+            return False
+        began, sent = self._began
+        told = change_told(outcome.state.snapshot, outcome.changes)
+        took = 1000 * (self._monotonic() - began)
+        requests = counted(self._driver.sent - sent, "request")
+        logger.info("%s; %s, %.0f ms", told, requests, took)
+        return True
+
+
+def _utc(wall: float | None) -> datetime | None:
+    return None if wall is None else datetime.fromtimestamp(wall, timezone.utc)

@@ -1,0 +1,45 @@
+"""What the runtime knows of a source: its attempts, and the time by three clocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from appconfig_provider.protocols import Clock
+
+
+class Instant(NamedTuple):
+    """A moment, by three clocks; in seconds."""
+
+    monotonic: float
+    """What timers, budgets and back-offs are measured by; may not count a suspend."""
+    wall: float
+    """Since 1970; may be set, so that nothing is measured by it."""
+    boottime: float
+    """Never goes back, and counts a suspend: what ages are measured by."""
+
+
+def now(clock: Clock) -> Instant:
+    """Return the time."""
+    return Instant(clock.monotonic(), clock.time(), clock.boottime())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What happened lately, for `status`."""
+
+    last: Instant | None = None
+    success: Instant | None = None
+    """When the store last confirmed what is served, which a refused generation does not."""
+    error: Exception | None = field(default=None, repr=False)
+    endpoint: str = ""
+    """The endpoint that answered last."""
+    answered: Instant | None = None
+    """When it did, whatever became of the answer."""
+
+    def again(self, moment: Instant) -> Attempt:
+        """Return what is known when another attempt begins."""
+        return Attempt(moment, self.success, self.error, self.endpoint, self.answered)
+
+
+NEVER_TRIED = Attempt()

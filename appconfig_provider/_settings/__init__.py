@@ -1,1 +1,0 @@
-"""From stored settings to values: pure functions, no I/O, no state."""
