@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,9 +14,10 @@ from appconfig_provider._azure.options import Keywords, Options
 from appconfig_provider._azure.rest.tracing import read_environment
 from appconfig_provider._azure.vaults import asynchronous
 from appconfig_provider._live.callbacks import is_coroutine_function
+from appconfig_provider._live.threads import refuse_coroutine
 from appconfig_provider._version import __version__
 from appconfig_provider.protocols import Clock
-from appconfig_provider.trouble import drop_frames, name_of
+from appconfig_provider.trouble import drop_frames
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -99,10 +99,3 @@ def refuse_coroutines(options: Options) -> None:
             "a credential or secret_resolver is asynchronous; use appconfig_provider.aio.load, or "
             "the credential of the same name in azure.identity"
         )
-
-
-def refuse_coroutine(function: Callable[..., object]) -> None:
-    """Say at once that a coroutine function would never be awaited here."""
-    if is_coroutine_function(function):
-        name = name_of(function)
-        raise TypeError(f"{name} is a coroutine function; use appconfig_provider.aio.load")

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from appconfig_provider._azure.arguments import RefreshOn
-from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.notified import NotifiedConfiguration
 from appconfig_provider._azure.options import Options
-from appconfig_provider._azure.refresh import refresh
-from appconfig_provider._azure.reports import call_back
+from appconfig_provider._azure.push import PushedChange
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
+from appconfig_provider._azure.state import State
 from appconfig_provider._azure.vaults import (
     AzureAppConfigurationKeyVaultOptions,
     ClientConfigs,
     SecretResolver,
 )
-from appconfig_provider._live.callbacks import OnError, OnSuccess, Subscription
-from appconfig_provider._live.face import LiveConfiguration
-from appconfig_provider._live.process import runs_threads
+from appconfig_provider._live.callbacks import OnError, OnSuccess
+from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
-from appconfig_provider.preparation import (
-    make_context,
-    network_of,
-    options_of,
-    refuse_coroutine,
-    refuse_coroutines,
-)
+from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
 
@@ -39,8 +30,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.identity import DefaultAzureCredential
 
-    from appconfig_provider._io.sync import SyncDriver
-    from appconfig_provider._live.polling import ThreadPoller
+    from appconfig_provider._io.sync import SyncDriver  # noqa: F401 - in a base class
+    from appconfig_provider._live.polling import ThreadPoller  # noqa: F401 - the same
 
 
 def load(
@@ -173,86 +164,9 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
     return DefaultAzureCredential()
 
 
-class AzureAppConfigurationProvider(LiveConfiguration["SyncDriver", "ThreadPoller"]):
+class AzureAppConfigurationProvider(
+    NotifiedConfiguration["SyncDriver", "ThreadPoller"], ThreadedProvider[State, PushedChange]
+):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
 
     __slots__ = ()
-
-    def _make_poller(self) -> ThreadPoller | None:
-        from appconfig_provider._live.polling import ThreadPoller
-
-        return ThreadPoller(self, self._context.clock) if runs_threads() else None
-
-    def refresh(self, force: bool = False) -> bool:
-        """Look at the sentinels if the interval has passed; load everything if one moved.
-
-        Returns True when a new generation was published. Returns False at once, without I/O, when
-        nothing is due, another thread is refreshing, nothing is watched (neither `refresh_on` nor
-        another refresh keyword was given) or the provider is closed. Never raises for trouble with
-        the store: the old generation stays, a warning is logged, `status.last_error` is set and
-        `on_refresh_error` is called. `force` ignores the interval and back-off; what has not
-        changed is still not loaded, but secrets without a version are read again. With
-        `Polling.auto()` it leaves what is due to the poller, unless that is late.
-        """
-        if not force and self._monotonic() < self._wake:
-            return False
-        return self._refresh(self._context, force=force)
-
-    def _look(self) -> bool:
-        """Do what the poller does: refresh in the background."""
-        return self._refresh(self._background, force=False)
-
-    def _refresh(self, context: Context, *, force: bool) -> bool:
-        """Refresh what is due, unless somebody else does."""
-        process = self._here()
-        flight = process.flight
-        for owner in flight.begin(self._monotonic(), self._limit(context)):
-            try:
-                if not flight.take(owner):
-                    return self._give_way(process)
-                self._keep_polling()
-                self._tell(process.driver)
-                state = self._take_up(process=process, context=context, force=force)
-                if state is None:
-                    return False
-                outcome = process.driver.run(refresh(context, state, force=force))
-                if self._closed:
-                    return False
-                published = self._publish(outcome)
-                self._tell(process.driver)
-                return published
-            finally:
-                self._finish(process, owner)
-        return False
-
-    def _tell(self, driver: SyncDriver) -> None:
-        """Call back whom a refresh has still to tell."""
-        if self._untold is not None and not self._closed:
-            driver.run(call_back(self._untold))
-            self._untold = None
-
-    def _check_listener(self, subscription: Subscription) -> None:
-        refuse_coroutine(subscription.callback.function)
-
-    def close(self) -> None:
-        """Close the connections; the last generation stays readable, `refresh()` returns False.
-
-        A poller in the middle of a request is waited for, `connect_timeout + read_timeout` at most.
-        """
-        self._closed = True
-        self._wake = -math.inf
-        process = self._here()
-        if process.poller is not None:
-            process.poller.stop(self._context.options.check_budget)
-        process.driver.close()
-
-    def __enter__(self) -> AzureAppConfigurationProvider:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

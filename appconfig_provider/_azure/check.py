@@ -13,7 +13,7 @@ from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.state import Due, Reason, Rejected, State
 from appconfig_provider._fetch.failures import RequestFailed
-from appconfig_provider._fetch.first_answer import EndpointAttempt
+from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import Plan, Steps, VerifyConnections, gather, perform, plan
 from appconfig_provider.trouble import EngineError
 

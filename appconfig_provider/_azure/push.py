@@ -6,6 +6,7 @@ any counts, so that a bad one changes nothing.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
+from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.rest.sync_tokens import (
     LONGEST_TOKENS,
     SyncToken,
@@ -22,6 +24,8 @@ from appconfig_provider._azure.rest.sync_tokens import (
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.endpoints import Fleet
 from appconfig_provider.decoding import Undecodable, decode
+
+logger = logging.getLogger("appconfig_provider")
 
 Event: TypeAlias = "str | bytes | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
 
@@ -39,31 +43,28 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the next refresh is asked for: to look soon, and with these sync tokens by endpoint."""
+class PushedChange:
+    """What the next refresh is asked for: to check soon, with these sync tokens by endpoint."""
 
-    tokens: Mapping[str, Mapping[str, SyncToken]] = field(default_factory=dict, repr=False)
-    at: float = math.inf
-    """When to look, on the monotonic clock."""
+    tokens: Mapping[str, Mapping[str, SyncToken]] = field(repr=False)
+    at: float
+    """When to check, on the monotonic clock."""
 
-    @property
-    def empty(self) -> bool:
-        """True when nothing is wished for."""
-        return not self.tokens
+    def also(self, other: object, /) -> PushedChange:
+        """Return both as one; the newer tokens count, and the time of this one, the older.
 
-    def also(self, other: Wish) -> Wish:
-        """Return both wishes as one; the newer tokens count, and the moment of the earlier wish.
-
-        Did each event of a deployment choose anew, the soonest of all would count, and a fleet
-        would ask at once after all.
+        The first event of a deployment fixes the time: if each drew a delay, the earliest would win
+        and all clients would ask at once.
         """
+        if not isinstance(other, PushedChange):
+            raise TypeError(f"another pushed change, not {type(other).__name__}")
         tokens = {
             authority: newest_tokens(
                 self.tokens.get(authority, {}), other.tokens.get(authority, {})
             )
             for authority in self.tokens.keys() | other.tokens.keys()
         }
-        return Wish(tokens, other.at if math.isinf(self.at) else self.at)
+        return PushedChange(tokens, self.at)
 
 
 def read_events(given: Event) -> tuple[tuple[Notice, ...], str | None]:
@@ -144,8 +145,24 @@ def _text(owner: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def wish_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> Wish | None:
-    """Return the wish to look at a moment; None when no notice is about this store."""
+def read_push(
+    context: Context, state: State, event: Event
+) -> tuple[PushedChange | None, dict[str, str] | None]:
+    """Return what an event asks for, if anything, and what to answer where it validates.
+
+    Raises:
+        ValueError: it is no event.
+    """
+    notices, code = read_events(event)
+    delay = context.random() * context.options.refresh.push_delay
+    change = change_of(notices, state.fleet, context.clock.monotonic() + delay)
+    if change is None:
+        logger.debug("event about another store ignored")
+    return change, None if code is None else {"validationResponse": code}
+
+
+def change_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> PushedChange | None:
+    """Return what to check at a time; None when no notice is about this store."""
     known = {_authority(endpoint.store.url) for endpoint in fleet.endpoints}
     given: dict[str, list[Mapping[str, SyncToken]]] = {}
     for notice in notices:
@@ -153,18 +170,16 @@ def wish_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> Wish | None:
             given.setdefault(notice.authority, []).append(read_sync_tokens(notice.sync_token))
     # Put together once: a batch may hold thousands of events.
     tokens = {authority: newest_tokens({}, *all_of) for authority, all_of in given.items()}
-    return Wish(tokens, at) if tokens else None
+    return PushedChange(tokens, at) if tokens else None
 
 
-def wished(state: State, wish: Wish) -> State:
-    """Return the state that knows of a wish: its tokens, and when to look."""
-    if wish.empty:
-        return state
+def with_change(state: State, change: PushedChange) -> State:
+    """Return the state that knows of a pushed change: its tokens, and when to check."""
     fleet = state.fleet
     for endpoint in fleet.endpoints:
-        tokens = wish.tokens.get(_authority(endpoint.store.url))
+        tokens = change.tokens.get(_authority(endpoint.store.url))
         if tokens:
             merged = newest_tokens(cast("Mapping[str, SyncToken]", endpoint.memory), tokens)
             fleet = fleet.having(replace(endpoint, memory=merged))
-    push = wish.at if math.isinf(state.timers.push) else state.timers.push
+    push = change.at if math.isinf(state.timers.push) else state.timers.push
     return replace(state, fleet=fleet, timers=replace(state.timers, push=push))

@@ -8,7 +8,7 @@ outcome.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from appconfig_provider._azure.budgets import check_budget
@@ -33,30 +33,15 @@ from appconfig_provider._fetch.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._fetch.budget import Budget
 from appconfig_provider._fetch.failures import as_one
 from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._live.standing import Attempt
 from appconfig_provider._plan import Plan, Steps, plan
-from appconfig_provider.snapshot import ChangeSet, compare
+from appconfig_provider.snapshot import compare
 from appconfig_provider.trouble import assert_never, told
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The state after a refresh; `changes` when it is a new generation, `error` when it failed."""
-
-    state: State
-    changes: ChangeSet | None = None
-    error: Exception | None = field(default=None, repr=False)
-    told: str = ""
-    """What a log line may say of the error; empty where a problem of a setting tells of it."""
-
-    @property
-    def quiet(self) -> bool:
-        """True when there is nothing to call anybody back about."""
-        return self.changes is None and self.error is None
-
-
 @plan
-def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome]:
+def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome[State]]:
     """Check what is due, load what moved, and return the state that follows."""
     began = context.moment()
     due = state.what_is_due(began.monotonic, force=force)
@@ -110,13 +95,13 @@ def _ask_the_store(
     return first_answer(gate, manners(context), state.fleet, budget, job, force=force)
 
 
-def _failed(state: State, error: Exception) -> Outcome:
+def _failed(state: State, error: Exception) -> Outcome[State]:
     shown = public(error)
     following = replace(state, attempt=replace(state.attempt, error=shown))
     return Outcome(following, error=shown, told=told(error))
 
 
-def _nobody_answered(context: Context, state: State, answer: Exhausted) -> Outcome:
+def _nobody_answered(context: Context, state: State, answer: Exhausted) -> Outcome[State]:
     """Return the outcome of a round without a usable answer; its words say how long the wait is."""
     failed = _failed(replace(state, fleet=answer.fleet), as_one(answer.failures))
     pause = max(0.0, failed.state.store_at - context.clock.monotonic())
@@ -149,7 +134,7 @@ def _answered(
 @plan
 def _new_generation(
     context: Context, state: State, news: News, due: Due, budget: Budget
-) -> Steps[Outcome]:
+) -> Steps[Outcome[State]]:
     """Build a generation of what was found, or of the old content with newer secrets."""
     limits = _limits(context, state, news, due, budget)
     try:
@@ -166,8 +151,8 @@ def _new_generation(
 
 @plan
 def _without_store(
-    context: Context, failed: Outcome, due: Due, budget: Budget, *, force: bool
-) -> Steps[Outcome]:
+    context: Context, failed: Outcome[State], due: Due, budget: Budget, *, force: bool
+) -> Steps[Outcome[State]]:
     """Read the secrets that were forced, though no endpoint answered."""
     if not (force and due.secrets):
         return failed
@@ -179,8 +164,8 @@ def _without_store(
 
 @plan
 def _the_rest(
-    context: Context, failed: Outcome, news: News, due: Due, limits: Limits
-) -> Steps[Outcome]:
+    context: Context, failed: Outcome[State], news: News, due: Due, limits: Limits
+) -> Steps[Outcome[State]]:
     """Publish what has nothing to do with settings that were rejected.
 
     Flags that came along and secrets whose time it is must not wait for them: a kill switch has to
@@ -230,7 +215,7 @@ def _reading(state: State, news: News, due: Due) -> Reading:
     return Reading.AGED if aged else Reading.OWED
 
 
-def _published(state: State, news: Changed, generation: Generation, due: Due) -> Outcome:
+def _published(state: State, news: Changed, generation: Generation, due: Due) -> Outcome[State]:
     before = state.generation
     changes = compare(
         before.snapshot,
@@ -246,6 +231,7 @@ def _published(state: State, news: Changed, generation: Generation, due: Due) ->
         state,
         generation=generation,
         values=generation.values,
+        snapshot=generation.snapshot,
         content=news.content,
         sentinels=news.sentinels,
         unread=_unread(state, generation),
@@ -285,7 +271,7 @@ def _after(state: State, following: State, news: Changed) -> Attempt:
     return replace(attempt, error=error)
 
 
-def _rejected(context: Context, state: State, news: News, error: Exception) -> Outcome:
+def _rejected(context: Context, state: State, news: News, error: Exception) -> Outcome[State]:
     """Keep the old generation, and remember which one was refused."""
     if _is(news, Reason.SECRET):
         # The generation being served is as good as ever; only its secrets could not be renewed.

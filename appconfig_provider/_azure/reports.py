@@ -1,75 +1,20 @@
-"""What the outside is told of a refresh: callbacks, and log lines with names but never values."""
+"""What log lines tell of a store: names, never values."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
 
 from appconfig_provider._azure.options import Options
-from appconfig_provider._azure.refresh import Outcome
 from appconfig_provider._azure.settings.layering import Pages, in_order, trim
 from appconfig_provider._azure.state import State
-from appconfig_provider._live.callbacks import Callback, Subscription
-from appconfig_provider._plan import Invoke, Steps, perform, plan
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
-from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from appconfig_provider.texts import counted, printable, quoted
-from appconfig_provider.trouble import MAX_MESSAGE, drop_frames, name_of, told
+from appconfig_provider.trouble import MAX_MESSAGE
 
 logger = logging.getLogger("appconfig_provider")
 
 _KEYS_IN_LOG = 20
-
-
-class Telling:
-    """What the user's functions are told of an outcome; what is broken off goes on later."""
-
-    __slots__ = ("calls", "outcome")
-
-    def __init__(
-        self, options: Options, outcome: Outcome, subscriptions: Iterable[Subscription]
-    ) -> None:
-        self.outcome = outcome
-        self.calls = _calls(options, outcome, subscriptions)
-        """Whom to tell what, of those that were not called yet."""
-
-
-@plan
-def call_back(telling: Telling) -> Steps[None]:
-    """Tell the user's functions about a refresh, each on its own: one that raises stops nothing.
-
-    When all have returned, the errors that the state keeps for `status` have no frames any more.
-    """
-    outcome = telling.outcome
-    try:
-        for callback, news in telling.calls:
-            try:
-                yield from perform(Invoke(callback.function, callback.arguments(news)))
-            except Exception as error:
-                name = name_of(callback.function)
-                logger.error("the callback %s failed: %s", name, told(error))  # noqa: TRY400 - no text
-    finally:
-        for kept in outcome.state.errors:
-            drop_frames(kept)
-        if outcome.error is not None:
-            drop_frames(outcome.error)
-
-
-def _calls(
-    options: Options, outcome: Outcome, subscriptions: Iterable[Subscription]
-) -> Iterator[tuple[Callback, object]]:
-    """Yield whom to tell what; decided at each one's turn, since a callback may cancel another."""
-    if outcome.error is not None:
-        for callback in options.callbacks.error:
-            yield callback, outcome.error
-    if outcome.changes is not None:
-        for callback in options.callbacks.success:
-            yield callback, outcome.changes
-        for subscription in subscriptions:
-            concerning = subscription.news(outcome.changes)
-            if concerning:
-                yield subscription.callback, concerning
 
 
 def log_problems(state: State, before: State | None) -> None:
@@ -222,25 +167,3 @@ def _warn_of_missing(key: WatchKey, how: str) -> None:
     label = None if key.label == NO_LABEL else key.label
     told = f"watched key {quoted(key.key)} (label {quoted(label)}) {how}"
     logger.warning("%s; refresh() waits for it to appear", told)
-
-
-def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
-    """Return the line about a change: names, never values."""
-    parts = [
-        f"{what} {', '.join(map(_name, keys[:_KEYS_IN_LOG]))}"
-        + (f" and {len(keys) - _KEYS_IN_LOG} more" if len(keys) > _KEYS_IN_LOG else "")
-        for what, keys in (
-            ("added", changes.added),
-            ("changed", changes.changed),
-            ("removed", changes.removed),
-            ("flags", changes.flags),
-        )
-        if keys
-    ]
-    told = "; ".join(parts) or "no key differs"
-    return f"configuration version {snapshot.version} ({changes.reason}): {told}"
-
-
-def _name(key: str) -> str:
-    """Return a key as a log line can hold it: a key may have line breaks, and a line has none."""
-    return printable(key) if key.isprintable() else quoted(key)

@@ -22,12 +22,8 @@ from appconfig_provider._azure.state import State, first_timers
 from appconfig_provider._fetch.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._fetch.budget import Allowed, Budget
 from appconfig_provider._fetch.failures import OutOfTime, RequestFailed, as_one
-from appconfig_provider._fetch.first_answer import (
-    Answered,
-    EndpointAttempt,
-    Exhausted,
-    first_answer,
-)
+from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
+from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._live.standing import Attempt
 from appconfig_provider._plan import Plan, Sleep, Steps, perform, plan
 from appconfig_provider.trouble import EngineError, drop_frames
@@ -129,6 +125,7 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
     return State(
         generation=generation,
         values=generation.values,
+        snapshot=generation.snapshot,
         content=content,
         sentinels=answer.result.sentinels,
         fleet=answer.fleet,

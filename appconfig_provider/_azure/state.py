@@ -19,7 +19,7 @@ from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.secrets.rotation import Secrets
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.endpoints import Fleet
-from appconfig_provider._live.standing import NEVER_TRIED, Attempt
+from appconfig_provider._live.standing import NEVER_TRIED, Attempt, Standing
 from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import ConfigurationSnapshot
 
@@ -97,6 +97,8 @@ class State:
     """What is being served."""
     values: Mapping[str, JsonValue] = field(repr=False)
     """The values of the generation, for readers: one attribute less on the way to each value."""
+    snapshot: ConfigurationSnapshot
+    """The snapshot of the generation, for the same reason."""
     content: Content = field(repr=False)
     sentinels: tuple[Sentinel, ...]
     """As read *before* the data, one per watched key."""
@@ -108,9 +110,9 @@ class State:
     """Why secrets that are owed could not be renewed, as the user was told; None: none failed."""
 
     @property
-    def snapshot(self) -> ConfigurationSnapshot:
-        """The snapshot being served."""
-        return self.generation.snapshot
+    def standing(self) -> Standing:
+        """How the store is doing, as the runtime sees it."""
+        return Standing(self.attempt, self.due, self.fleet.free_at, self.errors)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
@@ -179,6 +181,12 @@ class State:
     def having_secrets(self, secrets: Secrets) -> State:
         """Return the state whose generation has these secrets, which changes no value of it."""
         return replace(self, generation=replace(self.generation, secrets=secrets))
+
+    def all_rearmed(self, now: float, options: Options) -> State:
+        """Return the state with all timers started anew, but that of an event that was pushed."""
+        every = self.what_is_due(math.inf, force=True)
+        rearmed = self.rearmed(now, options, every)
+        return replace(rearmed, timers=replace(rearmed.timers, push=self.timers.push))
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
         """Return the state with the timers of what was looked at started anew."""

@@ -62,3 +62,8 @@ class Fleet:
         if last is None:
             return replace(self, endpoints=endpoints)
         return Fleet(endpoints, self.discovery, last)
+
+
+def endpoints_of(*urls: str) -> Fleet:
+    """Return endpoints without keys, and none to look up."""
+    return Fleet(tuple([Endpoint(Store(url)) for url in urls]), Backoff(until=math.inf))

@@ -62,19 +62,19 @@ class SystemClock:
 
         await asyncio.sleep(seconds)
 
-    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
-        """Wait on this thread until a monotonic moment, or until something is put into `bell`."""
+    def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
+        """Wait on this thread until a monotonic moment, or until something is put into `woken`."""
         with suppress(Empty):
-            bell.get(timeout=max(moment - monotonic(), 0.0))
+            woken.get(timeout=max(moment - monotonic(), 0.0))
 
-    async def await_until(self, moment: float, bell: asyncio.Event) -> None:
-        """Wait in this task until a monotonic moment, or until `bell` is set."""
+    async def await_until(self, moment: float, woken: asyncio.Event) -> None:
+        """Wait in this task until a monotonic moment, or until `woken` is set."""
         import asyncio
 
         # Not wait_for(): up to Python 3.11 it may swallow a cancellation.
-        alarm = asyncio.get_running_loop().call_later(max(moment - monotonic(), 0.0), bell.set)
+        alarm = asyncio.get_running_loop().call_later(max(moment - monotonic(), 0.0), woken.set)
         try:
-            await bell.wait()
+            await woken.wait()
         finally:
             alarm.cancel()
 

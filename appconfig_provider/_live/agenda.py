@@ -1,16 +1,16 @@
 """When there is something to do, and who does it: the steps of a refresh before and after its plan.
 
 Theory. `_state` is the only thing a reader touches, and it is replaced whole. Whoever holds the
-single-flight flag (see `flight`) may assign it, and `_wish`, `_granted`, `_due`; nobody else. Both
-faces follow the same steps (due? take the flag, run the plan, assign, call back, release the flag);
-they differ only in the words `async` and `await`. There is no lock that an exception could leave
-locked: each step may be broken off anywhere, and the next owner of the flag goes on from there.
+single-flight flag (see `flight`) may assign it, and `_pending`, `_in_flight`, `_due`; nobody else.
+The steps of a refresh are the same with threads and with asyncio: due? take the flag, run the plan,
+assign, call back, release the flag. There is no lock that an exception could leave locked: each
+step may be broken off anywhere, and the next owner of the flag goes on from there.
 
-Others leave what they want in `_inbox`, from where the owner of the flag adds it to `_wish`. `_due`
-is when the state or a wish is due. `refresh()` compares the clock with one number, `_wake`: that
-same moment, or a little later where a poller is to come first; minus infinity while somebody has to
-look into the inbox, or to be told that nothing will ever be due. A refresh takes the wish up
-(`_granted`) and puts it back unless it gets as far as publishing.
+Others leave requests in `_inbox`, from where the owner of the flag adds them to `_pending`. `_due`
+is when the state or a pending request is due. `refresh()` compares the clock with one number,
+`_wake`: that same moment, or a little later where a poller is to come first; minus infinity while
+somebody has to read the inbox, or to be told that nothing will ever be due. A refresh takes what is
+pending (`_in_flight`) and puts it back unless it gets as far as publishing.
 
 What belongs to one process (flag, driver, poller) is a `ProcessRecord`. It is looked up by process
 id wherever it is needed, so that a child that was forked without Python's hooks has its own, too.
@@ -23,15 +23,8 @@ import math
 import os
 from abc import abstractmethod
 from collections import deque
-from dataclasses import replace
-from typing import Generic
+from typing import Generic, cast
 
-from appconfig_provider._azure.budgets import of_check, of_reload
-from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.push import Wish, wished
-from appconfig_provider._azure.reports import Telling
-from appconfig_provider._azure.state import State
-from appconfig_provider._fetch.exchange import BACKGROUND_LANES
 from appconfig_provider._live.flight import Flight, Owner
 from appconfig_provider._live.process import (
     DriverT,
@@ -42,6 +35,8 @@ from appconfig_provider._live.process import (
     leave_to_the_parent,
 )
 from appconfig_provider._live.reading import CurrentValues
+from appconfig_provider._live.source import RequestT, Source, StateT
+from appconfig_provider._live.telling import Telling
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -51,46 +46,40 @@ MAX_INBOX = 256
 """Events that wait at most while nobody refreshes; of more, the newest know the most."""
 LATE = 1.0
 """Seconds after which somebody who calls `refresh()` does what the poller should have done."""
-UNWATCHED = (
-    "refresh() was called, but nothing is watched: the configuration stays as it was loaded; "
-    "pass refresh_on=[...] or refresh_enabled=True to load()"
-)
 CLOSED = "refresh() was called after close(): the configuration stays as it is"
 
 
-class Agenda(CurrentValues, Generic[DriverT, PollerT]):
+class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT]):
     """A state that is kept fresh: what of it is due, what was pushed, who refreshes it where."""
 
     __slots__ = (
         "__weakref__",
-        "_background",
         "_began",
         "_closed",
-        "_context",
         "_due",
-        "_granted",
+        "_in_flight",
         "_inbox",
         "_limits",
         "_monotonic",
+        "_pending",
         "_process",
+        "_source",
+        "_terms",
         "_told",
         "_untold",
         "_wake",
-        "_wish",
     )
 
-    def __init__(self, context: Context, driver: DriverT, state: State) -> None:
-        self._context = context
-        self._background = replace(context, most_lanes=BACKGROUND_LANES, in_background=True)
-        self._limits = tuple(
-            of_check(one.options).seconds + of_reload(one).seconds
-            for one in (context, self._background)
-        )
-        self._monotonic = context.clock.monotonic
+    def __init__(self, source: Source[StateT, RequestT], driver: DriverT, state: StateT) -> None:
+        self._source = source
+        self._terms = terms = source.terms
+        self._limits = (source.limit(in_background=False), source.limit(in_background=True))
+        self._monotonic = terms.clock.monotonic
         self._closed = False
         self._state = state
-        self._inbox: deque[Wish] = deque(maxlen=MAX_INBOX)
-        self._wish = self._granted = Wish()
+        self._inbox: deque[RequestT] = deque(maxlen=MAX_INBOX)
+        self._pending: RequestT | None = None
+        self._in_flight: RequestT | None = None
         self._began = (0.0, 0)
         self._untold: Telling | None = None
         """Whom a refresh that was broken off has still to tell of what it published."""
@@ -129,7 +118,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
     def _arm(self, process: ProcessRecord[DriverT, PollerT]) -> None:
         """Start timers and poller of a child, unless somebody there refreshes already."""
         flight = process.flight
-        for owner in flight.begin(self._monotonic(), self._limit(self._context)):
+        for owner in flight.begin(self._monotonic(), self._limits[False]):
             try:
                 if flight.take(owner):
                     self._go_on(process)
@@ -150,11 +139,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         return self._here().poller
 
     def _new_poller(self) -> PollerT | None:
-        return self._make_poller() if self._context.options.refresh.polls else None
-
-    def _limit(self, context: Context) -> float:
-        """Return the seconds that a refresh may take; functions of the user count, too."""
-        return self._limits[context.in_background]
+        return self._make_poller() if self._terms.polls else None
 
     @abstractmethod
     def _make_poller(self) -> PollerT | None:
@@ -171,18 +156,18 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         if poller is not None:
             poller.start()
 
-    def _next_look(self) -> float | None:
-        """Return when the poller is to look, on the monotonic clock; None when never again.
+    def _next_check(self) -> float | None:
+        """Return when the poller is to check, on the monotonic clock; None when never again.
 
-        A little later than it has to, by chance, so that a fleet does not ask all at once.
+        A little later than it has to, by chance, so that many processes do not ask all at once.
         """
         if self._closed:
             return None
         if self._inbox:
             return self._monotonic()
         ahead = self._due - self._monotonic()
-        spread = min(max(ahead, 0.0), self._context.options.refresh.interval) * JITTER
-        return self._due + spread * self._context.random()
+        spread = min(max(ahead, 0.0), self._terms.interval) * JITTER
+        return self._due + spread * self._terms.random()
 
     # From here on everything is done by the owner of the flag. It may be broken off anywhere, and
     # its successor does again what was not finished, so each step has to bear being done twice.
@@ -196,71 +181,73 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
         self._read_inbox()
 
     def _restore(self) -> None:
-        """Wish again for what a refresh had taken up and did not get to publish."""
-        if not self._granted.empty:
-            self._wish = self._granted.also(self._wish)
-            self._granted = Wish()
+        """Put back what a refresh had taken and did not get to publish."""
+        taken = self._in_flight
+        if taken is not None:
+            self._pending = taken if self._pending is None else _merged(taken, self._pending)
+            self._in_flight = None
 
     def _read_inbox(self) -> None:
-        """Add what was left in the inbox to the wish."""
+        """Add what was left in the inbox to what is pending."""
         while self._inbox:
-            self._wish = self._wish.also(self._inbox[0])
+            newest = self._inbox[0]
+            self._pending = newest if self._pending is None else _merged(self._pending, newest)
             self._inbox.popleft()
 
-    def _rearmed(self) -> State:
-        """Return the state with all timers started anew, but that of an event that was pushed."""
-        state, options = self._state, self._context.options
-        every = state.what_is_due(math.inf, force=True)
-        rearmed = state.rearmed(self._monotonic(), options, every)
-        timers = replace(rearmed.timers, push=state.timers.push)
-        return replace(rearmed, timers=timers)
+    def _rearmed(self) -> StateT:
+        """Return the state with all timers started anew."""
+        return self._source.rearmed(self._state)
+
+    def _requested(self) -> StateT:
+        """Return the state that knows of what is pending."""
+        return self._source.with_requests(self._state, self._pending)
 
     def _set_wake(self, process: ProcessRecord[DriverT, PollerT]) -> None:
         """Work out when there is something to do."""
         grace = self._grace(process)
         while True:
             self._read_inbox()
-            self._due = due = wished(self._state, self._wish).due
+            self._due = due = self._requested().standing.due
             why = self._why_idle(due)
             now = why not in self._told or self._untold is not None
             self._wake = -math.inf if now else math.inf if why else due + grace
             if not self._inbox:
                 break
         if process.poller is not None:
-            process.poller.ring()
+            process.poller.wake()
 
     def _why_idle(self, due: float) -> str:
         """Return why a refresh never has anything to do; empty when it has."""
-        return CLOSED if self._closed else UNWATCHED if math.isinf(due) else ""
+        return CLOSED if self._closed else self._terms.unwatched if math.isinf(due) else ""
 
     def _tell_idle(self, due: float) -> None:
         """Tell once whoever calls `refresh()` that nothing will come of it."""
         why = self._why_idle(due)
         if why not in self._told:
             self._told.add(why)
-            wanted = why == UNWATCHED and self._context.options.refresh.switched_off
+            wanted = why != CLOSED and self._terms.unwatched_by_choice
             logger.log(logging.INFO if wanted else logging.WARNING, why)
 
     def _grace(self, process: ProcessRecord[DriverT, PollerT]) -> float:
         """Return the seconds by which callers of `refresh()` let the poller come first."""
         if process.poller is None:
             return 0.0
-        return self._context.options.refresh.interval * JITTER + LATE
+        return self._terms.interval * JITTER + LATE
 
-    def _take_up(
-        self, *, process: ProcessRecord[DriverT, PollerT], context: Context, force: bool
-    ) -> State | None:
-        """Return the state to refresh, wishes included, or None when nothing is due after all."""
+    def _take(
+        self, process: ProcessRecord[DriverT, PollerT], *, in_background: bool, force: bool
+    ) -> StateT | None:
+        """Return the state to refresh, requests included, or None when nothing is due after all."""
         self._go_on(process)
-        state = wished(self._state, self._wish)
-        now = self._monotonic()
-        grace = 0.0 if context is self._background else self._grace(process)
-        nothing = math.isinf(state.due) if force else now < state.due + grace
+        state = self._requested()
+        now, due = self._monotonic(), state.standing.due
+        grace = 0.0 if in_background else self._grace(process)
+        nothing = math.isinf(due) if force else now < due + grace
         if self._closed or nothing:
-            if context is not self._background:
-                self._tell_idle(state.due)
+            if not in_background:
+                self._tell_idle(due)
             return None
-        self._granted, self._wish = self._wish, Wish()
+        self._in_flight, self._pending = self._pending, None
         self._began = (now, process.driver.sent)
         return state
 
@@ -272,3 +259,7 @@ class Agenda(CurrentValues, Generic[DriverT, PollerT]):
                 self._set_wake(process)
         finally:
             process.flight.release(owner)
+
+
+def _merged(older: RequestT, newer: RequestT) -> RequestT:
+    return cast("RequestT", older.also(newer))

@@ -2,7 +2,7 @@
 
 What to do next is decided in `rounds`, for both alike. A poller knows its configuration only
 weakly, so one that nobody else holds is collected, and its poller ends. Whoever makes something due
-sooner rings the *bell* that the poller sleeps by.
+sooner wakes the poller by an event.
 
 Threads and queues are looked up in their modules when they are made: gevent may have replaced them
 there since this module was imported, and a real queue would stop all greenlets.
@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import told
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger("appconfig_provider")
 
 PAUSE = 0.1
-"""Seconds between two looks at least, whatever is due: another thread may be refreshing."""
+"""Seconds between two checks at least, whatever is due: another thread may be refreshing."""
 _GOES_ON = "Polling.auto() goes on after an unexpected error: %s"
 
-LONGEST_SLEEP = 3600.0
+MAX_SLEEP = 3600.0
 """Seconds; machines limit how long a thread may wait."""
 
 
 class Polled(Protocol):
     """A configuration, as its poller sees it."""
 
-    def _next_look(self) -> float | None:
-        """Return when to look, on the monotonic clock; None when never again."""
+    def _next_check(self) -> float | None:
+        """Return when to check, on the monotonic clock; None when never again."""
         ...
 
 
 class SyncPolled(Polled, Protocol):
     """One that is looked after by a thread."""
 
-    def _look(self) -> object:
+    def _check(self) -> object:
         """Refresh what is due."""
         ...
 
@@ -53,39 +53,36 @@ class SyncPolled(Polled, Protocol):
 class AsyncPolled(Polled, Protocol):
     """One that is looked after by a task."""
 
-    def _look(self) -> Awaitable[object]:
+    def _check(self) -> Awaitable[object]:
         """Refresh what is due."""
         ...
 
 
-PolledT = TypeVar("PolledT", bound=Polled)
-
-
 def rounds(polled: Callable[[], Polled | None], clock: Clock) -> Iterator[float | None]:
-    """Yield until when to sleep, or None when it is time to look; end when nobody is left."""
+    """Yield until when to sleep, or None when it is time to check; end when nobody is left."""
     earliest = clock.monotonic()
-    while (moment := _next_look(polled())) is not None:
+    while (moment := _next_check(polled())) is not None:
         now = clock.monotonic()
         moment = max(moment, earliest)
         if now < moment:
-            yield min(moment, now + LONGEST_SLEEP)
+            yield min(moment, now + MAX_SLEEP)
         else:
             earliest = now + PAUSE
             yield None
 
 
-def _next_look(polled: Polled | None) -> float | None:
+def _next_check(polled: Polled | None) -> float | None:
     # A function of its own: a local variable of `rounds` would keep the configuration alive.
-    return None if polled is None else polled._next_look()
+    return None if polled is None else polled._next_check()
 
 
 class ThreadPoller:
-    """Looks on a daemon thread."""
+    """Checks on a daemon thread."""
 
     def __init__(self, polled: SyncPolled, clock: Clock) -> None:
         self._polled = weakref.ref(polled, self._collected)
         self._clock = clock
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -102,26 +99,26 @@ class ThreadPoller:
             self._thread = None
             logger.warning("no thread for Polling.auto(), so call refresh(): %s", str(error))
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Make it work out anew what is due; may be called by a signal handler."""
-        self._bell.put(None)
+        self._woken.put(None)
 
     def stop(self, seconds: float) -> None:
         """Let it end; wait so long at most for what it is doing."""
-        self.ring()
+        self.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(seconds)
 
     def _collected(self, _: weakref.ref[SyncPolled]) -> None:
-        self.ring()
+        self.wake()
 
     def _run(self) -> None:
         for moment in rounds(self._polled, self._clock):
             if moment is not None:
-                self._clock.wait_until(moment, self._bell)
+                self._clock.wait_until(moment, self._woken)
             elif (polled := self._polled()) is not None:
                 try:
-                    polled._look()
+                    polled._check()
                 except BaseException as error:
                     # A callback that calls sys.exit() could end this thread, not the program.
                     logger.error(_GOES_ON, told(error))  # noqa: TRY400 - no text, it may quote
@@ -129,14 +126,14 @@ class ThreadPoller:
 
 
 class TaskPoller:
-    """Looks in a task of the running loop."""
+    """Checks in a task of the running loop."""
 
     def __init__(self, polled: AsyncPolled, clock: Clock) -> None:
         self._polled = weakref.ref(polled, self._collected)
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._bell: asyncio.Event | None = None
+        self._woken: asyncio.Event | None = None
 
     def start(self) -> None:
         """Start the task unless it runs; where no loop does, try again at the next call."""
@@ -147,8 +144,8 @@ class TaskPoller:
         except RuntimeError:
             return
         if not self._runs_beside(loop):
-            self._loop, self._bell = loop, asyncio.Event()
-            self._task = loop.create_task(self._run(self._bell))
+            self._loop, self._woken = loop, asyncio.Event()
+            self._task = loop.create_task(self._run(self._woken))
 
     def _runs_beside(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether the task gets on; one whose loop stands still does not."""
@@ -156,11 +153,11 @@ class TaskPoller:
             return False
         return self._loop is loop or self._loop.is_running()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Make it work out anew what is due; may be called from any thread."""
-        if self._loop is not None and self._bell is not None:
+        if self._loop is not None and self._woken is not None:
             with suppress(RuntimeError):  # the loop is closed, and the task with it
-                self._loop.call_soon_threadsafe(self._bell.set)
+                self._loop.call_soon_threadsafe(self._woken.set)
 
     async def stop(self, seconds: float, *, calling: bool) -> None:
         """End the task; wait so long at most for what it is doing.
@@ -170,7 +167,7 @@ class TaskPoller:
         """
         import asyncio
 
-        self.ring()
+        self.wake()
         task = self._task
         if task is None or calling or task is asyncio.current_task():
             return
@@ -180,18 +177,18 @@ class TaskPoller:
         await asyncio.wait([task], timeout=seconds)
 
     def _collected(self, _: weakref.ref[AsyncPolled]) -> None:
-        self.ring()
+        self.wake()
 
-    async def _run(self, bell: asyncio.Event) -> None:
+    async def _run(self, woken: asyncio.Event) -> None:
         for moment in rounds(self._polled, self._clock):
-            if bell is not self._bell:
+            if woken is not self._woken:
                 return  # its loop stood still meanwhile, and another task took over
             if moment is not None:
-                await self._clock.await_until(moment, bell)
-                bell.clear()
+                await self._clock.await_until(moment, woken)
+                woken.clear()
             elif (polled := self._polled()) is not None:
                 try:
-                    await polled._look()
+                    await polled._check()
                 except Exception as error:
                     logger.error(_GOES_ON, told(error))  # noqa: TRY400 - no text, it may quote
                 del polled

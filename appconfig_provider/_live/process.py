@@ -41,7 +41,7 @@ class Poller(Protocol):
         """Start unless it runs."""
         ...
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Make it work out anew what is due."""
         ...
 

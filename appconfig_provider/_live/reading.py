@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import TypeVar, overload
+from typing import Generic, TypeVar, overload
 
-from appconfig_provider._azure.state import State
+from appconfig_provider._live.source import StateT
 from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import ConfigurationSnapshot
 
 T = TypeVar("T")
 
 
-class CurrentValues(Mapping[str, JsonValue]):
+class CurrentValues(Mapping[str, JsonValue], Generic[StateT]):
     """The values of a state that somebody replaces; no reader takes a lock.
 
     Every method of Mapping is spelt out: the inherited ones go through exceptions and per-key
@@ -21,7 +21,7 @@ class CurrentValues(Mapping[str, JsonValue]):
 
     __slots__ = ("_state",)
 
-    _state: State
+    _state: StateT
 
     def __getitem__(self, key: str) -> JsonValue:
         return self._state.values[key]
@@ -67,4 +67,4 @@ class CurrentValues(Mapping[str, JsonValue]):
     @property
     def snapshot(self) -> ConfigurationSnapshot:
         """The current generation, for several reads that must agree and for `dict(...)`."""
-        return self._state.generation.snapshot
+        return self._state.snapshot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -43,3 +44,16 @@ class Attempt:
 
 
 NEVER_TRIED = Attempt()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a source is doing, as the runtime sees it."""
+
+    attempt: Attempt
+    due: float
+    """When the next refresh has something to do, on the monotonic clock; infinite is never."""
+    backoff_until: float = -math.inf
+    """When an endpoint may be asked again, on the monotonic clock."""
+    errors: tuple[Exception, ...] = field(default=(), repr=False)
+    """Those that are kept for `status`, now or later."""

@@ -49,7 +49,7 @@ from appconfig_provider._plan.effects import (
     Sleep,
     VerifyConnections,
 )
-from appconfig_provider._plan.plans import Gather, Plan, Steps, gather, perform, plan
+from appconfig_provider._plan.plans import Gather, Plan, Steps, done, gather, perform, plan
 from appconfig_provider._plan.schedule import Pending, Schedule
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
     "Sleep",
     "Steps",
     "VerifyConnections",
+    "done",
     "gather",
     "perform",
     "plan",

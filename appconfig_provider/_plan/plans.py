@@ -72,6 +72,13 @@ def perform(effect: Effect[T]) -> Steps[T]:
     return cast("T", (yield effect))
 
 
+@plan
+def done(value: T) -> Steps[T]:
+    """Return a value, where a plan is wanted and nothing is to be done."""
+    yield from ()
+    return value
+
+
 @overload
 def gather(one: Plan[T1], two: Plan[T2], /) -> Plan[tuple[T1, T2]]: ...
 @overload

@@ -89,21 +89,21 @@ class FakeClock:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
 
-    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
-        """Wait until a test has moved the clock that far, or something is put into `bell`."""
-        if self._set_alarm(moment, partial(bell.put, None)):
-            bell.get()
+    def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
+        """Wait until a test has moved the clock that far, or something is put into `woken`."""
+        if self._set_alarm(moment, partial(woken.put, None)):
+            woken.get()
 
-    async def await_until(self, moment: float, bell: asyncio.Event) -> None:
-        """Wait until a test has moved the clock that far, or `bell` is set."""
+    async def await_until(self, moment: float, woken: asyncio.Event) -> None:
+        """Wait until a test has moved the clock that far, or `woken` is set."""
         loop = asyncio.get_running_loop()
 
         def ring() -> None:
             with suppress(RuntimeError):  # the loop has been closed since
-                loop.call_soon_threadsafe(bell.set)
+                loop.call_soon_threadsafe(woken.set)
 
         if self._set_alarm(moment, ring):
-            await bell.wait()
+            await woken.wait()
 
     def _set_alarm(self, moment: float, ring: Callable[[], object]) -> bool:
         """Have something rung at a moment; False when it has passed."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appconfig_provider._azure.push import Notice, read_events, wish_of
+from appconfig_provider._azure.push import Notice, change_of, read_events
 from appconfig_provider._azure.settings.content import parse_json
 from appconfig_provider._azure.settings.flags import read_flags
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
@@ -274,6 +274,6 @@ def test_events_with_anything_anywhere(event: Any) -> None:
     read: list[Notice] = []
     refusal = failure_of(lambda: read.extend(read_events(event)[0]), ValueError)
     assert refusal is None or type(refusal) is ValueError
-    wish = wish_of(read, state.fleet, 0.0)
-    for tokens in wish.tokens.values() if wish else ():
+    change = change_of(read, state.fleet, 0.0)
+    for tokens in change.tokens.values() if change else ():
         assert all(f"{name}={token.value}".isascii() for name, token in tokens.items())

@@ -16,12 +16,8 @@ from appconfig_provider._fetch.budget import Allowance, Budget
 from appconfig_provider._fetch.endpoints import Endpoint, Fleet
 from appconfig_provider._fetch.exchange import read
 from appconfig_provider._fetch.failures import Kind, RequestFailed
-from appconfig_provider._fetch.first_answer import (
-    Answered,
-    EndpointAttempt,
-    Exhausted,
-    first_answer,
-)
+from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
+from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,

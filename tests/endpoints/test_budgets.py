@@ -11,9 +11,10 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider._azure.options import Keywords
-from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._azure.state import State
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
@@ -79,7 +80,7 @@ class Slow:
         """Load."""
         return self.driver.run(start(self.context))
 
-    def reload(self, state: State) -> tuple[Outcome, float]:
+    def reload(self, state: State) -> tuple[Outcome[State], float]:
         """Refresh when it is due, after something moved; return how long it took, too."""
         self.version += 1
         self.clock.advance(max(0.0, state.due - self.clock.monotonic()))
@@ -267,5 +268,5 @@ def test_a_poller_reloads_in_the_background() -> None:
             refresh_on=["sentinel"],
             polling=Polling.auto(),
         ) as config:
-            assert config._background.in_background
-            assert not config._context.in_background
+            foreground, background = config._limits
+            assert (foreground, background) == (20 + 30, 20 + 100)

@@ -12,7 +12,8 @@ from appconfig_provider._azure.listing.load import Loaded, load
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._fetch.budget import Allowance, Budget
 from appconfig_provider._fetch.endpoints import Fleet
-from appconfig_provider._fetch.first_answer import EndpointAttempt, Exhausted, first_answer
+from appconfig_provider._fetch.first_answer import Exhausted, first_answer
+from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import Plan
 from appconfig_provider.models import Store
 from appconfig_provider.testing import StaticCredential

@@ -10,10 +10,11 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider._azure.options import Keywords
-from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, saying
@@ -207,7 +208,7 @@ class Single:
         """Load."""
         return self.driver.run(start(context_for(self.clock, self.options, self.random)))
 
-    def refresh(self, state: State) -> Outcome:
+    def refresh(self, state: State) -> Outcome[State]:
         """Refresh once, now."""
         return self.driver.run(refresh(context_for(self.clock, self.options), state, force=False))
 

@@ -19,9 +19,10 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling
+from appconfig_provider._azure.notified import NotifiedConfiguration
 from appconfig_provider._fetch.exchange import BACKGROUND_LANES, MAX_LANES
 from appconfig_provider._io.clock import current_clock
-from appconfig_provider._live.face import LiveConfiguration
+from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 
 INTERVAL = 30.0
@@ -37,7 +38,9 @@ PATIENCE = 10.0
 class Live:
     """A provider of either face, on a loop of its own where it needs one."""
 
-    def __init__(self, provider: LiveConfiguration[Any, Any], wait: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, provider: NotifiedConfiguration[Any, Any], wait: Callable[[Any], Any]
+    ) -> None:
         self.provider = provider
         self._wait = wait
 
@@ -157,7 +160,7 @@ def test_it_looks_when_something_is_due_and_at_most_a_tenth_of_the_interval_late
 ) -> None:
     """Never before it is due; spread at random, so that a fleet does not ask at once."""
     with watch() as live:
-        moments = [live.provider._next_look() or 0.0 for _ in range(200)]
+        moments = [live.provider._next_check() or 0.0 for _ in range(200)]
         begin = clock.monotonic() + INTERVAL
         assert all(begin <= moment <= begin + INTERVAL * JITTER for moment in moments)
         assert max(moments) - min(moments) > INTERVAL * JITTER / 2
@@ -220,7 +223,7 @@ def test_a_caller_does_what_the_poller_does_not(
 ) -> None:
     """A poller that is late by more than its spread is not waited for."""
     monkeypatch.setattr(
-        LiveConfiguration, "_next_look", lambda one: None if one._closed else math.inf
+        LiveConfiguration, "_next_check", lambda one: None if one._closed else math.inf
     )
     with watch() as live:
         publish(store, "new")
@@ -253,7 +256,7 @@ def test_it_leaves_a_store_alone_that_is_backing_off(
         sent = live.provider.status.requests_sent
         store.up()
         clock.advance(INTERVAL - 1)  # the first back-off is at least the interval
-        assert (live.provider._next_look() or 0.0) > clock.monotonic()
+        assert (live.provider._next_check() or 0.0) > clock.monotonic()
         assert live.provider.status.requests_sent == sent
         clock.advance(INTERVAL)
         eventually(lambda: live.provider["k"] == "new")
@@ -424,12 +427,12 @@ def test_it_goes_on_after_an_unexpected_error(
     with watch() as live:
         broken = threading.Event()
 
-        def fail(_self: object, **_more: object) -> None:
+        def fail(_self: object, *_: object, **_more: object) -> None:
             broken.set()
             raise ZeroDivisionError
 
         with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
-            patched.setattr(type(live.provider), "_take_up", fail)
+            patched.setattr(type(live.provider), "_take", fail)
             publish(store, "new")
             clock.advance(SURELY)
             assert broken.wait(PATIENCE)

@@ -16,7 +16,6 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ChangeSet
-from appconfig_provider._azure.push import Wish
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.faces import Face, Loader
 
@@ -162,7 +161,7 @@ def test_what_is_no_event_is_a_value_error_and_spoils_its_whole_batch(
             config.notify(batch)
         assert not config.refresh()
         assert config.status.requests_sent == sent
-        assert config._wish == Wish()
+        assert config._pending is None
 
 
 def test_the_token_shows_the_new_value_at_an_endpoint_that_lags(
@@ -479,10 +478,10 @@ def test_a_forked_child_keeps_the_event(store: Emulator) -> None:
     with appconfig_provider.load(**keywords(store)) as config, store.lag():  # type: ignore[arg-type]
         parents = config._driver
         config.notify(publish(store, "v2"))
-        process, context = config._process, config._context
+        process = config._process
         for owner in config._flight.begin(0.0, 1.0):
             assert config._flight.take(owner)
-            assert config._take_up(process=process, context=context, force=False) is not None
+            assert config._take(process, in_background=False, force=False) is not None
             config._begin_in_child(config._process)
         assert config.refresh()
         assert config["k"] == "v2"

@@ -15,12 +15,8 @@ from appconfig_provider._fetch.backoff import FIRST_BACKOFF, MAX_BACKOFF, Backof
 from appconfig_provider._fetch.budget import Allowance, Budget
 from appconfig_provider._fetch.endpoints import Fleet
 from appconfig_provider._fetch.failures import Kind, RequestFailed
-from appconfig_provider._fetch.first_answer import (
-    Answered,
-    EndpointAttempt,
-    Exhausted,
-    first_answer,
-)
+from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
+from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import Schedule, Sleep, Steps, perform, plan
 from appconfig_provider.testing import FakeClock
 

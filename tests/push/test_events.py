@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from appconfig_provider._azure.push import Notice, Wish, read_events, wish_of, wished
+from appconfig_provider._azure.push import Notice, PushedChange, change_of, read_events, with_change
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
 from appconfig_provider._fetch.endpoints import Endpoint, Fleet
 from appconfig_provider.models import Store
@@ -121,7 +120,7 @@ def test_a_subscription_is_answered_with_its_code() -> None:
 
 
 def test_an_event_counts_for_the_endpoints_that_are_known() -> None:
-    """Tokens of one endpoint are put together; what is about other stores is no wish."""
+    """Tokens of one endpoint are put together; what is about other stores asks for nothing."""
     fleet = Fleet(
         (Endpoint(Store("https://one.azconfig.io")), Endpoint(Store("https://two.azconfig.io:1")))
     )
@@ -131,39 +130,35 @@ def test_an_event_counts_for_the_endpoints_that_are_known() -> None:
         Notice("two.azconfig.io:443", "zone=no;sn=9"),
         Notice("two.azconfig.io:1", "zone=c;sn=3"),
     ]
-    wish = wish_of(notices, fleet, 7.0)
+    change = change_of(notices, fleet, 7.0)
     one = {"zone": SyncToken("b", 2), "other": SyncToken("x", 1)}
     two = {"zone": SyncToken("c", 3)}
-    assert wish == Wish({"one.azconfig.io:443": one, "two.azconfig.io:1": two}, 7.0)
-    assert wish_of(notices[2:3], fleet, 7.0) is None
-    assert wish_of([], fleet, 7.0) is None
+    assert change == PushedChange({"one.azconfig.io:443": one, "two.azconfig.io:1": two}, 7.0)
+    assert change_of(notices[2:3], fleet, 7.0) is None
+    assert change_of([], fleet, 7.0) is None
 
 
-def test_two_wishes_are_one_at_the_moment_of_the_first() -> None:
-    """The newest token of each endpoint counts; an empty wish changes nothing."""
+def test_two_changes_are_one_at_the_time_of_the_first() -> None:
+    """The newest token of each endpoint counts."""
     old, new = SyncToken("old", 1), SyncToken("new", 2)
-    first = Wish({"a": {"zone": old}, "b": {"zone": new}}, 5.0)
-    second = Wish({"a": {"zone": new}, "c": {"zone": old}}, 3.0)
-    assert first.also(second) == Wish(
+    first = PushedChange({"a": {"zone": old}, "b": {"zone": new}}, 5.0)
+    second = PushedChange({"a": {"zone": new}, "c": {"zone": old}}, 3.0)
+    assert first.also(second) == PushedChange(
         {"a": {"zone": new}, "b": {"zone": new}, "c": {"zone": old}}, 5.0
     )
-    assert Wish().empty
-    assert not first.empty
-    assert Wish().also(second) == second
-    assert second.also(Wish()) == second
-    assert Wish().at == math.inf
 
 
-def test_a_wish_that_waits_is_not_put_off_by_a_later_one() -> None:
+def test_a_change_that_waits_is_not_put_off_by_a_later_one() -> None:
     """The state keeps the moment of the first, and the newest tokens of each endpoint."""
     life = Life({"refresh_on": ["sentinel"]})
     token = {"one.azconfig.io:443": {"zone": SyncToken("a", 1)}}
     later = {"one.azconfig.io:443": {"zone": SyncToken("b", 2)}}
-    first = wished(life.state, Wish(token, 5.0))
+    first = with_change(life.state, PushedChange(token, 5.0))
     assert first.timers == replace(life.state.timers, push=5.0)
-    second = wished(first, Wish(later, 3.0))
+    second = with_change(first, PushedChange(later, 3.0))
     assert second.timers.push == 5.0
     assert second.fleet.endpoints[0].memory == later["one.azconfig.io:443"]
-    assert wished(second, Wish()) == second
-    elsewhere = wished(life.state, Wish({"other:443": token["one.azconfig.io:443"]}, 5.0))
+    elsewhere = with_change(
+        life.state, PushedChange({"other:443": token["one.azconfig.io:443"]}, 5.0)
+    )
     assert elsewhere.fleet == life.state.fleet

@@ -44,12 +44,9 @@ T = TypeVar("T")
 
 PACKAGE = str(Path(appconfig_provider.__file__).parent)
 LEFT_OUT = str(Path(PACKAGE) / "testing")
-CONTROL = (
-    *(str(Path(PACKAGE) / name) for name in ("provider.py", "aio.py")),
-    *(
-        str(Path(PACKAGE) / "_live" / f"{name}.py")
-        for name in ("face", "agenda", "flight", "process")
-    ),
+CONTROL = tuple(
+    str(Path(PACKAGE) / "_live" / f"{name}.py")
+    for name in ("threads", "tasks", "configuration", "agenda", "flight", "process")
 )
 """Modules that decide who refreshes: every passage counts there, and every instruction."""
 EVENT = {

@@ -113,7 +113,7 @@ def test_a_poller_checks_within_one_interval_of_waking_time(
     with load(**keywords(store, polling=Polling.auto())) as config:
         clock.advance(12)
         clock.suspend(NIGHT)
-        due = config.provider._next_look()
+        due = config.provider._next_check()
         assert due is not None
         assert clock.monotonic() < due <= 30 * 1.1
 

@@ -9,10 +9,11 @@ from typing import TypeVar
 import pytest
 
 from appconfig_provider._azure.options import Keywords
-from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.exchange import BACKGROUND_LANES, MAX_LANES
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Pending, Plan, Request, Response, Schedule, Send, Sleep
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
@@ -95,7 +96,7 @@ class Store:
         """Load."""
         return self.driver.run(start(self.context))
 
-    def reload(self, state: State, *, most: int = MAX_LANES) -> Outcome:
+    def reload(self, state: State, *, most: int = MAX_LANES) -> Outcome[State]:
         """Refresh after every page changed."""
         self.version += 1
         self.asked = 0

@@ -62,6 +62,7 @@ def state(timers: Timers, *, free_at: float = -NEVER, secrets: tuple[Secret, ...
     return State(
         generation=generation,
         values={},
+        snapshot=SNAPSHOT,
         content=Content(),
         sentinels=(),
         fleet=fleet(free_at, free_at + 1000),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from appconfig_provider._azure.refresh import Outcome
 from appconfig_provider._azure.state import State
 from appconfig_provider._live import process
 from appconfig_provider._live.callbacks import Subscription
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Send
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
@@ -42,7 +42,7 @@ class Call:
     forced: bool
     before: ConfigurationSnapshot
     run: Run | None = None
-    outcome: Outcome | None = None
+    outcome: Outcome[State] | None = None
     told: int = 0
     """How often the success callback that counts was called."""
     failed: int = 0
@@ -278,13 +278,12 @@ class Life:
         self.rule(error is call.outcome.error, "an error callback gets the refresh's error")
         self.rule(self.provider.status.last_error is error, "status knows what callbacks know")
 
-    def _broken_off(self) -> Outcome | None:
+    def _broken_off(self) -> Outcome[State] | None:
         """Return what a refresh that was cancelled has still to tell; it has not been replaced."""
         untold = self.provider._untold
         if untold is None or untold.outcome.state.snapshot is not self.provider.snapshot:
             return None
-        outcome: Outcome = untold.outcome
-        return outcome
+        return cast("Outcome[State]", untold.outcome)
 
     def _hears(self, changes: ChangeSet) -> None:
         self.world.counts["subscription"] += 1

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
 
-from appconfig_provider._azure.refresh import Outcome
 from appconfig_provider._azure.state import State
+from appconfig_provider._live.source import Outcome
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
 from tests.simulation import effort
@@ -56,7 +56,7 @@ def judge_start(life: Life, run: Run, state: State) -> None:
         _judge_flags_read(life, run, state)
 
 
-def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
+def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
     """Judge a refresh that came to its end, before its outcome is published."""
     before, after, error = life.provider._state, outcome.state, outcome.error
     answered = not isinstance(error, AzureError)
@@ -86,7 +86,7 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome) -> None:
         _remember_reading(life, run, before, after)
 
 
-def _count(life: Life, run: Run, outcome: Outcome, *, answered: bool) -> None:
+def _count(life: Life, run: Run, outcome: Outcome[State], *, answered: bool) -> None:
     counts = life.world.counts
     told = f"{outcome.changes.reason}" if outcome.changes is not None else "nothing new"
     life.tell("refresh ends: %s, %d requests, error %r", told, run.asked, outcome.error)
@@ -104,7 +104,7 @@ def _count(life: Life, run: Run, outcome: Outcome, *, answered: bool) -> None:
     counts["inconsistent"] += outcome.changes is not None and not outcome.state.snapshot.consistent
 
 
-def _judge_content(life: Life, run: Run, outcome: Outcome) -> None:
+def _judge_content(life: Life, run: Run, outcome: Outcome[State]) -> None:
     """Judge what is served after a refresh that was answered, be it old or new."""
     before, after = life.provider._state, outcome.state
     fine = outcome.error is None and after.rejected is None
@@ -240,7 +240,7 @@ def judge_wake(life: Life) -> None:
     life.rule(same, f"refresh() wakes up at {wakes}, and should at {due}")
 
 
-def _judge_status(life: Life, call: Call, outcome: Outcome) -> None:
+def _judge_status(life: Life, call: Call, outcome: Outcome[State]) -> None:
     status, attempt = life.provider.status, life.provider._state.attempt
     begun = call.run.begun if call.run else None
     life.rule(attempt.last is not None and attempt.last[0] == begun, "status: the last attempt")

@@ -13,10 +13,11 @@ from typing import Any
 
 from appconfig_provider import SettingSelector
 from appconfig_provider._azure.options import Keywords
-from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send, VerifyConnections
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
@@ -144,13 +145,17 @@ class Life:
         self.context = context_for(self.world.clock, Keywords(**given).checked())
         self.state = self.world.run(start(self.context))
 
-    def refresh(self, *moved: str, after: float = 1e4, force: bool = False) -> tuple[Outcome, str]:
+    def refresh(
+        self, *moved: str, after: float = 1e4, force: bool = False
+    ) -> tuple[Outcome[State], str]:
         """Refresh once, after some things have moved; return what was asked, too."""
         outcome, asked = self.attempt(*moved, after=after, force=force)
         assert outcome.error is None
         return outcome, asked
 
-    def attempt(self, *moved: str, after: float = 1e4, force: bool = False) -> tuple[Outcome, str]:
+    def attempt(
+        self, *moved: str, after: float = 1e4, force: bool = False
+    ) -> tuple[Outcome[State], str]:
         """Do the same where it may fail."""
         for name in moved:
             self.world.versions[name] = self.world.versions.get(name, 1) + 1

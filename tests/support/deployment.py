@@ -14,10 +14,11 @@ from datetime import datetime, timedelta, timezone
 
 from appconfig_provider import SettingSelector
 from appconfig_provider._azure.options import Keywords
-from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
@@ -148,12 +149,12 @@ class Deployment:
         self._begin()
         return self.driver.run(start(self.context))
 
-    def refresh(self, state: State, *, force: bool = False) -> Outcome:
+    def refresh(self, state: State, *, force: bool = False) -> Outcome[State]:
         """Refresh once, now."""
         self._begin()
         return self.driver.run(refresh(self.context, state, force=force))
 
-    def when_due(self, state: State) -> Outcome:
+    def when_due(self, state: State) -> Outcome[State]:
         """Refresh once, as soon as it is due."""
         self.clock.advance(max(0.0, state.due - self.clock.monotonic()))
         return self.refresh(state)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ConfigurationSnapshot, Status
-from appconfig_provider._live.face import LiveConfiguration
+from appconfig_provider._azure.notified import NotifiedConfiguration
 
 
 class Face(Protocol):
@@ -21,7 +21,7 @@ class Face(Protocol):
     @property
     def status(self) -> Status: ...
     @property
-    def provider(self) -> LiveConfiguration[Any, Any]: ...
+    def provider(self) -> NotifiedConfiguration[Any, Any]: ...
     def refresh(self, *, force: bool = False) -> bool: ...
     def close(self) -> None: ...
 
@@ -52,7 +52,7 @@ class _Sync:
         return self._config.status
 
     @property
-    def provider(self) -> LiveConfiguration[Any, Any]:
+    def provider(self) -> NotifiedConfiguration[Any, Any]:
         return self._config
 
     def refresh(self, *, force: bool = False) -> bool:
@@ -98,7 +98,7 @@ class _Aio:
         return self._config.status
 
     @property
-    def provider(self) -> LiveConfiguration[Any, Any]:
+    def provider(self) -> NotifiedConfiguration[Any, Any]:
         return self._config
 
     def refresh(self, *, force: bool = False) -> bool:

@@ -10,11 +10,12 @@ from typing import TypeVar
 import pytest
 
 from appconfig_provider._azure.options import Keywords
-from appconfig_provider._azure.refresh import Outcome, refresh
+from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.rest.refusals import as_azure
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.errors import HttpResponseError, KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import FakeClock
@@ -72,7 +73,7 @@ class Bench:
         """Load."""
         return self.driver.run(start(self.context))
 
-    def refresh(self, state: State, *, force: bool = False) -> Outcome:
+    def refresh(self, state: State, *, force: bool = False) -> Outcome[State]:
         """Refresh once, as soon as it is due."""
         if not force:
             self.clock.advance(max(0.0, state.due - self.clock.monotonic()))

@@ -17,7 +17,7 @@ from appconfig_provider._azure.rest.tracing import Usage, correlation_context
 from appconfig_provider._fetch.endpoints import Endpoint, Fleet
 from appconfig_provider._fetch.exchange import MAX_RETRY_WAIT, Session
 from appconfig_provider._fetch.failures import Kind, RequestFailed
-from appconfig_provider._fetch.first_answer import Manners, Visit
+from appconfig_provider._fetch.gate import Manners, Visit
 from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, perform, plan
 from appconfig_provider.models import Store
 from appconfig_provider.texts import Hidden, printable

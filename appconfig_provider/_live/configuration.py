@@ -1,4 +1,4 @@
-"""What the sync and the async provider have in common: status, events, subscriptions, publishing.
+"""What providers have in common with threads and with asyncio: status, subscriptions, publishing.
 
 When there is something to do, and who may do it, is in `agenda`.
 """
@@ -11,27 +11,13 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import NoReturn, TypeVar
 
-from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.push import Event, Wish, read_events, wish_of
-from appconfig_provider._azure.refresh import Outcome
-from appconfig_provider._azure.reports import (
-    Telling,
-    change_told,
-    log_first_load,
-    log_problems,
-    log_shared_names,
-    log_what_vanished,
-    log_what_waits,
-)
-from appconfig_provider._azure.state import State
 from appconfig_provider._live.agenda import Agenda
 from appconfig_provider._live.callbacks import Subscription, SuccessCallback
 from appconfig_provider._live.flight import Owner
-from appconfig_provider._live.process import (
-    DriverT,
-    PollerT,
-    ProcessRecord,
-)
+from appconfig_provider._live.process import DriverT, PollerT, ProcessRecord
+from appconfig_provider._live.source import Outcome, RequestT, Source, StateT
+from appconfig_provider._live.standing import now
+from appconfig_provider._live.telling import Telling, change_told
 from appconfig_provider.models import Status
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
@@ -41,22 +27,17 @@ logger = logging.getLogger("appconfig_provider")
 ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 
 
-class LiveConfiguration(Agenda[DriverT, PollerT]):
+class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
     """A Mapping of the newest generation; each call answers from a single one."""
 
-    __slots__ = ("_listeners", "_shared")
+    __slots__ = ("_listeners",)
 
-    def __init__(self, context: Context, driver: DriverT, state: State) -> None:
+    def __init__(self, source: Source[StateT, RequestT], driver: DriverT, state: StateT) -> None:
         self._listeners: dict[Subscription, None] = {}
         """In the order they came; added to, and taken from, by single operations."""
-        self._shared: set[str] = set()
-        """Keys of which was told that several settings have them."""
-        super().__init__(context, driver, state)
-        log_first_load(context.options, state, driver.sent)
-        log_problems(state, None)
-        log_shared_names(context.options, state, self._shared)
-        log_what_waits(context.options, state)
-        if context.options.refresh.polls and self._process.poller is None:
+        super().__init__(source, driver, state)
+        source.log_start(state, driver.sent)
+        if self._terms.polls and self._process.poller is None:
             logger.warning(
                 "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
                 "--enable-threads. Until then a call of refresh() does what is due"
@@ -69,7 +50,7 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
     def __repr__(self) -> str:
         snapshot = self._state.snapshot
         return (
-            f"<{type(self).__name__} {self._context.options.store.endpoints[0].url} "
+            f"<{type(self).__name__} {self._source.name} "
             f"version={snapshot.version} keys={len(snapshot)}>"
         )
 
@@ -88,20 +69,20 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
     @property
     def status(self) -> Status:
         """How refreshing goes; reads memory only."""
-        state, now = self._state, self._context.moment()
-        attempt = state.attempt
-        free = state.fleet.free_at
+        state, moment = self._state, now(self._terms.clock)
+        standing = state.standing
+        attempt = standing.attempt
         confirmed = attempt.success.boottime if attempt.success else -math.inf
-        ahead = free - now.monotonic
+        ahead = standing.backoff_until - moment.monotonic
         return Status(
             generation=state.snapshot.version,
             last_attempt=_utc(attempt.last and attempt.last.wall),
             last_success=_utc(attempt.success and attempt.success.wall),
             last_error=attempt.error,
-            age=now.boottime - confirmed,
+            age=moment.boottime - confirmed,
             stale=state.snapshot.stale,
             endpoint=attempt.endpoint,
-            backoff_until=_utc(now.wall + ahead) if ahead > 0 else None,
+            backoff_until=_utc(moment.wall + ahead) if ahead > 0 else None,
             requests_sent=self._driver.sent,
             overdue=self._overdue(self._flight.holder),
         )
@@ -164,50 +145,30 @@ class LiveConfiguration(Agenda[DriverT, PollerT]):
     def _unsubscribe(self, subscription: Subscription) -> None:
         self._listeners.pop(subscription, None)
 
-    def notify(self, event: Event) -> dict[str, str] | None:
-        """Take an event that Event Grid pushed, and make the next refresh due soon.
+    def _push(self, request: RequestT) -> None:
+        """Have the next refresh know of a request; may be called from any thread."""
+        if self._closed:
+            return
+        self._inbox.append(request)
+        # In this order: whoever has the flag reads the inbox after it has set the time.
+        self._wake = -math.inf
+        poller = self._here().poller
+        if poller is not None:
+            poller.wake()
 
-        `event` is an event, as a dict or JSON text, or a batch of them, in Event Grid's own schema
-        or as CloudEvents. The next refresh is due after a random delay of at most `push_delay`
-        seconds, so that a fleet does not ask all at once, and asks with the event's sync token, so
-        that it sees the change. Events of other stores and services are ignored. May be called
-        from any thread; does no I/O.
-
-        Returns what to answer an event that validates the subscription with, else None.
-
-        Raises:
-            ValueError: it is no event.
-        """
-        notices, code = read_events(event)
-        delay = self._context.random() * self._context.options.refresh.push_delay
-        wish = wish_of(notices, self._state.fleet, self._monotonic() + delay)
-        if wish is None:
-            logger.debug("event about another store ignored")
-        elif not self._closed:
-            self._inbox.append(wish)
-            # In this order: whoever has the flag looks into the inbox after it has set the time.
-            self._wake = -math.inf
-            poller = self._here().poller
-            if poller is not None:
-                poller.ring()
-        return None if code is None else {"validationResponse": code}
-
-    def _publish(self, outcome: Outcome) -> bool:
+    def _publish(self, outcome: Outcome[StateT]) -> bool:
         """Make a refresh's outcome the current state; the one assignment readers can see."""
         before = self._state
         # Were this call broken off, the next one is to find out what is due.
         self._wake = -math.inf
         self._state = outcome.state
         if not outcome.quiet:
-            self._untold = Telling(self._context.options, outcome, self._subscriptions)
-        self._granted = Wish()
+            self._untold = Telling(self._terms, outcome, self._subscriptions)
+        self._in_flight = None
         if outcome.told:
             # As text: a handler that keeps records would keep the frames of the traceback, too.
             logger.warning("configuration not refreshed: %s", outcome.told)
-        log_problems(outcome.state, before)
-        log_what_vanished(self._context.options, outcome.state, before)
-        if outcome.state.content is not before.content:
-            log_shared_names(self._context.options, outcome.state, self._shared)
+        self._source.log_change(outcome.state, before)
         if outcome.changes is None:
             return False
         began, sent = self._began

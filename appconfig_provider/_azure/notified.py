@@ -1,0 +1,39 @@
+"""What a live configuration of a store has that others have not: events that are pushed to it."""
+
+from __future__ import annotations
+
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.push import Event, PushedChange, read_push
+from appconfig_provider._azure.source import AzureSource
+from appconfig_provider._azure.state import State
+from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider._live.process import DriverT, PollerT
+
+
+class NotifiedConfiguration(LiveConfiguration[State, PushedChange, DriverT, PollerT]):
+    """A read-only Mapping of a store's settings that can be told of events."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context, driver: DriverT, state: State) -> None:
+        self._context = context
+        super().__init__(AzureSource(context), driver, state)
+
+    def notify(self, event: Event) -> dict[str, str] | None:
+        """Take an event that Event Grid pushed, and make the next refresh due soon.
+
+        `event` is an event, as a dict or JSON text, or a batch of them, in Event Grid's own schema
+        or as CloudEvents. The next refresh is due after a random delay of at most `push_delay`
+        seconds, so that many processes do not ask all at once, and asks with the event's sync
+        token, so that it sees the change. Events of other stores and services are ignored. May be
+        called from any thread; does no I/O.
+
+        Returns what to answer an event that validates the subscription with, else None.
+
+        Raises:
+            ValueError: it is no event.
+        """
+        change, answer = read_push(self._context, self._state, event)
+        if change is not None:
+            self._push(change)
+        return answer

@@ -1,0 +1,94 @@
+"""App Configuration as a source: what the runtime asks of a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from appconfig_provider._azure.budgets import of_check, of_reload
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.push import PushedChange, with_change
+from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._azure.reports import (
+    log_first_load,
+    log_problems,
+    log_shared_names,
+    log_what_vanished,
+    log_what_waits,
+)
+from appconfig_provider._azure.state import State
+from appconfig_provider._fetch.exchange import BACKGROUND_LANES
+from appconfig_provider._live.source import Outcome, Terms
+from appconfig_provider._plan import Plan
+
+UNWATCHED = (
+    "refresh() was called, but nothing is watched: the configuration stays as it was loaded; "
+    "pass refresh_on=[...] or refresh_enabled=True to load()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AzureSource:
+    """A store, as `load()` was told about it."""
+
+    context: Context
+    told: set[str] = field(default_factory=set, repr=False)
+    """Keys of which was told that several settings have them."""
+
+    @property
+    def name(self) -> str:
+        """The first endpoint."""
+        return self.context.options.store.endpoints[0].url
+
+    @property
+    def terms(self) -> Terms:
+        """How the options want it kept fresh."""
+        context, options = self.context, self.context.options
+        return Terms(
+            clock=context.clock,
+            random=context.random,
+            interval=options.refresh.interval,
+            polls=options.refresh.polls,
+            stop_wait=options.check_budget,
+            success=options.callbacks.success,
+            error=options.callbacks.error,
+            unwatched=UNWATCHED,
+            unwatched_by_choice=options.refresh.switched_off,
+        )
+
+    def limit(self, *, in_background: bool) -> float:
+        """Return the seconds that a refresh may take."""
+        context = self._within(in_background=in_background)
+        return of_check(context.options).seconds + of_reload(context).seconds
+
+    def next(self, state: State, *, force: bool, in_background: bool) -> Plan[Outcome[State]]:
+        """Return the plan of a refresh."""
+        return refresh(self._within(in_background=in_background), state, force=force)
+
+    def with_requests(self, state: State, request: PushedChange | None) -> State:
+        """Return the state that knows of an event that was pushed."""
+        return state if request is None else with_change(state, request)
+
+    def rearmed(self, state: State) -> State:
+        """Return the state with all timers started anew, but that of an event that was pushed."""
+        return state.all_rearmed(self.context.clock.monotonic(), self.context.options)
+
+    def log_start(self, state: State, requests: int) -> None:
+        """Tell what was loaded, and of what nothing will come."""
+        options = self.context.options
+        log_first_load(options, state, requests)
+        log_problems(state, None)
+        log_shared_names(options, state, self.told)
+        log_what_waits(options, state)
+
+    def log_change(self, state: State, before: State) -> None:
+        """Tell of new problems, and of what is gone from the store."""
+        options = self.context.options
+        log_problems(state, before)
+        log_what_vanished(options, state, before)
+        if state.content is not before.content:
+            log_shared_names(options, state, self.told)
+
+    def _within(self, *, in_background: bool) -> Context:
+        if not in_background:
+            return self.context
+        return replace(self.context, most_lanes=BACKGROUND_LANES, in_background=True)

@@ -1,0 +1,112 @@
+"""A state that holds no more than values; enough for a source whose document is one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+
+from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._live.source import Outcome, Terms
+from appconfig_provider._live.standing import Attempt, Instant, Standing
+from appconfig_provider.models import Explanation, JsonValue
+from appconfig_provider.snapshot import ConfigurationSnapshot, compare, make_snapshot, read_only
+from appconfig_provider.trouble import EngineError, public, told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """Values that were read at once, and how asking for them goes."""
+
+    values: Mapping[str, JsonValue] = field(repr=False)
+    snapshot: ConfigurationSnapshot
+    etag: str | None = None
+    fleet: Fleet
+    due: float
+    """When it is checked again, on the monotonic clock."""
+    attempt: Attempt
+
+    @property
+    def standing(self) -> Standing:
+        """How the source is doing."""
+        error = self.attempt.error
+        free = self.fleet.free_at
+        due = max(self.due, free)
+        return Standing(self.attempt, due, free, () if error is None else (error,))
+
+
+class DocumentSource:
+    """What sources of a document have in common: nothing is pushed, and nothing else is told."""
+
+    terms: Terms
+
+    def with_requests(self, state: Document, _request: None, /) -> Document:
+        """Return the state as it is."""
+        return state
+
+    def rearmed(self, state: Document) -> Document:
+        """Return the state with its timer started anew."""
+        return replace(state, due=self.terms.clock.monotonic() + self.terms.interval)
+
+    def log_start(self, state: Document, requests: int) -> None:
+        """Tell nothing."""
+
+    def log_change(self, state: Document, before: Document) -> None:
+        """Tell nothing more than which keys changed."""
+
+
+def first_document(
+    values: Mapping[str, object], etag: str | None, fleet: Fleet, now: Instant, interval: float
+) -> Document:
+    """Return the state after the first load."""
+    kept, snapshot = _read(values, 1, now)
+    return Document(
+        values=kept,
+        snapshot=snapshot,
+        etag=etag,
+        fleet=fleet,
+        due=now.monotonic + interval,
+        attempt=Attempt(now, now, None, fleet.last, now),
+    )
+
+
+def confirmed(before: Document, fleet: Fleet, now: Instant, interval: float) -> Document:
+    """Return the state after an answer that the document has not changed."""
+    attempt = Attempt(now, now, None, fleet.last, now)
+    return replace(before, fleet=fleet, due=now.monotonic + interval, attempt=attempt)
+
+
+def changed(
+    before: Document, values: Mapping[str, object], etag: str | None, *, reason: str
+) -> Outcome[Document]:
+    """Return the outcome of a document that was read anew, confirmed before."""
+    moment = before.attempt.answered
+    if moment is None:
+        raise AssertionError("a document that was read was answered")
+    kept, snapshot = _read(values, before.snapshot.version + 1, moment)
+    changes = compare(before.snapshot, snapshot, reason=reason)
+    return Outcome(replace(before, values=kept, snapshot=snapshot, etag=etag), changes)
+
+
+def failed(
+    before: Document, failure: EngineError, fleet: Fleet, now: Instant, interval: float
+) -> Outcome[Document]:
+    """Return the outcome of a round without an answer; the old values stay."""
+    old, error = before.attempt, public(failure)
+    attempt = Attempt(now, old.success, error, old.endpoint, old.answered)
+    state = replace(before, fleet=fleet, due=now.monotonic + interval, attempt=attempt)
+    return Outcome(state, None, error, told(failure))
+
+
+def _read(
+    values: Mapping[str, object], version: int, now: Instant
+) -> tuple[dict[str, JsonValue], ConfigurationSnapshot]:
+    kept = {key: read_only(value) for key, value in values.items()}
+    loaded_at = datetime.fromtimestamp(now.wall, timezone.utc)
+    return kept, make_snapshot(
+        kept, version=version, loaded_at=loaded_at, consistent=True, explain=_unexplained
+    )
+
+
+def _unexplained(key: str) -> Explanation:
+    raise KeyError(key)

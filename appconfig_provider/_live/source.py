@@ -1,0 +1,137 @@
+"""What a source of a document gives the runtime.
+
+The runtime keeps a document fresh without knowing what it is: it decides when to call the source,
+publishes the state that comes back by one assignment, and tells listeners. What is due, what a
+check asks and what a generation is made of is the source's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from appconfig_provider._live.callbacks import Callback
+from appconfig_provider._live.standing import Standing
+from appconfig_provider._plan import Plan
+from appconfig_provider.protocols import Clock
+from appconfig_provider.snapshot import ChangeSet
+
+if TYPE_CHECKING:
+    from appconfig_provider.models import JsonValue
+    from appconfig_provider.snapshot import ConfigurationSnapshot
+
+
+class State(Protocol):
+    """Everything that a source knows, as one frozen value; what readers see is one attribute away.
+
+    A refresh is a function from one state to the next, so readers need no lock and can never see
+    half of a refresh.
+    """
+
+    @property
+    def values(self) -> Mapping[str, JsonValue]:
+        """The values as an exact dict, which CPython reads twice as fast as a subclass."""
+        ...
+
+    @property
+    def snapshot(self) -> ConfigurationSnapshot:
+        """The same values, for several reads that must agree."""
+        ...
+
+    @property
+    def standing(self) -> Standing:
+        """How the source is doing, and when it is due."""
+        ...
+
+
+class Request(Protocol):
+    """What was pushed and the next refresh is asked for; only the source looks inside."""
+
+    def also(self, other: object, /) -> object:
+        """Return both requests as one, this one being the older."""
+        ...
+
+
+StateT = TypeVar("StateT", bound=State)
+RequestT = TypeVar("RequestT", bound=Request)
+StateT_co = TypeVar("StateT_co", bound=State, covariant=True)
+RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[StateT_co]):
+    """The state after a refresh; `changes` when it is a new generation, `error` when it failed."""
+
+    state: StateT_co
+    changes: ChangeSet | None = None
+    error: Exception | None = field(default=None, repr=False)
+    told: str = ""
+    """What a log line may say of the error; empty where something else tells of it."""
+
+    @property
+    def quiet(self) -> bool:
+        """True when there is nothing to call anybody back about."""
+        return self.changes is None and self.error is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a source wants to be kept fresh; times in seconds."""
+
+    clock: Clock
+    random: Callable[[], float] = field(repr=False)
+    """A number from 0 to 1 at each call."""
+    interval: float
+    """Between two checks."""
+    polls: bool = False
+    """True when the runtime checks by itself."""
+    stop_wait: float = 20.0
+    """How long `close()` waits for a poller that is in the middle of a check."""
+    success: tuple[Callback, ...] = field(default=(), repr=False)
+    error: tuple[Callback, ...] = field(default=(), repr=False)
+    unwatched: str = "refresh() was called, but there is nothing to check"
+    """What a caller of `refresh()` is told once, where nothing is ever due."""
+    unwatched_by_choice: bool = False
+    """True when the user wanted it so, which is no warning then."""
+
+
+class Source(Protocol[StateT, RequestT_contra]):
+    """A document that can be loaded and checked for changes. Its plans do the work."""
+
+    @property
+    def name(self) -> str:
+        """Where the document comes from, for a repr; holds no secret."""
+        ...
+
+    @property
+    def terms(self) -> Terms:
+        """How it wants to be kept fresh."""
+        ...
+
+    def limit(self, *, in_background: bool) -> float:
+        """Return the seconds that a refresh may take, functions of the user included."""
+        ...
+
+    def next(self, state: StateT, *, force: bool, in_background: bool) -> Plan[Outcome[StateT]]:
+        """Return the plan of a refresh; it never raises, what went wrong is part of its outcome.
+
+        `force` ignores timers and back-off. Nobody waits for one `in_background`.
+        """
+        ...
+
+    def with_requests(self, state: StateT, request: RequestT_contra | None, /) -> StateT:
+        """Return the state that knows of a request, and may be due sooner for it."""
+        ...
+
+    def rearmed(self, state: StateT) -> StateT:
+        """Return the state with all timers started anew, as in a forked child."""
+        ...
+
+    def log_start(self, state: StateT, requests: int) -> None:
+        """Tell what was loaded, with so many requests sent."""
+        ...
+
+    def log_change(self, state: StateT, before: StateT) -> None:
+        """Tell what else is to be told of a state that was published."""
+        ...

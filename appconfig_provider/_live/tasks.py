@@ -1,0 +1,111 @@
+"""A live configuration for programs with asyncio: `refresh()` is awaited."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider._live.flight import Owner
+from appconfig_provider._live.source import RequestT, StateT
+from appconfig_provider._live.telling import call_back
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from typing_extensions import Self  # typing's own needs Python 3.11
+
+    from appconfig_provider._io.aio import AsyncDriver
+    from appconfig_provider._live.polling import TaskPoller
+
+
+class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoller"]):
+    """A read-only Mapping of a document, kept fresh by awaiting `refresh()`."""
+
+    __slots__ = ()
+
+    async def refresh(self, force: bool = False) -> bool:
+        """Check for changes if the interval has passed; load everything if something moved.
+
+        Returns True when a new generation was published. Returns False at once, without I/O, when
+        nothing is due, another task is refreshing, nothing is watched or the provider is closed.
+        Never raises for trouble with the server: the old generation stays, a warning is logged,
+        `status.last_error` is set and `on_refresh_error` is called. `force` ignores the interval
+        and back-off; what has not changed is still not loaded, but secrets without a version are
+        read again. With `Polling.auto()` it leaves what is due to the poller, unless that is late.
+        """
+        # Before the clock is read: a task that ended with its event loop is replaced here.
+        self._keep_polling()
+        if not force and self._monotonic() < self._wake:
+            return False
+        return await self._refresh(in_background=False, force=force)
+
+    async def _check(self) -> bool:
+        """Do what the poller does: refresh in the background."""
+        return await self._refresh(in_background=True, force=False)
+
+    async def _refresh(self, *, in_background: bool, force: bool) -> bool:
+        """Refresh what is due, unless somebody else does."""
+        loop = _loop()
+        process = self._here()
+        flight = process.flight
+        for owner in flight.begin(self._monotonic(), self._limits[in_background], loop):
+            try:
+                if not flight.take(owner):
+                    return self._give_way(process)
+                await self._tell(process.driver, owner)
+                state = self._take(process, in_background=in_background, force=force)
+                if state is None:
+                    return False
+                plan = self._source.next(state, force=force, in_background=in_background)
+                outcome = await process.driver.run(plan)
+                if self._closed:
+                    return False
+                published = self._publish(outcome)
+                await self._tell(process.driver, owner)
+                return published
+            finally:
+                self._finish(process, owner)
+        return False
+
+    async def _tell(self, driver: AsyncDriver, owner: Owner) -> None:
+        """Call back whom a refresh has still to tell."""
+        if self._untold is not None and not self._closed:
+            owner.calling = True
+            await driver.run(call_back(self._untold))
+            owner.calling = False
+            self._untold = None
+
+    def _make_poller(self) -> TaskPoller:
+        from appconfig_provider._live.polling import TaskPoller
+
+        return TaskPoller(self, self._terms.clock)
+
+    async def close(self) -> None:
+        """Close the connections; the last generation stays readable, `refresh()` returns False."""
+        self._closed = True
+        self._wake = -math.inf
+        process = self._here()
+        try:
+            if process.poller is not None:
+                owner = process.flight.holder
+                calling = owner is not None and owner.calling
+                await process.poller.stop(self._terms.stop_wait, calling=calling)
+        finally:
+            await process.driver.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that this task runs on; where there is none, the driver will say so."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

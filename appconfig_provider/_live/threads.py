@@ -1,0 +1,107 @@
+"""A live configuration for programs with threads: `refresh()` blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from appconfig_provider._live.callbacks import Subscription, is_coroutine_function
+from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider._live.process import runs_threads
+from appconfig_provider._live.source import RequestT, StateT
+from appconfig_provider._live.telling import call_back
+from appconfig_provider.trouble import name_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing's own needs Python 3.11
+
+    from appconfig_provider._io.sync import SyncDriver
+    from appconfig_provider._live.polling import ThreadPoller
+
+
+class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "ThreadPoller"]):
+    """A read-only Mapping of a document, kept fresh by `refresh()`; thread-safe."""
+
+    __slots__ = ()
+
+    def refresh(self, force: bool = False) -> bool:
+        """Check for changes if the interval has passed; load everything if something moved.
+
+        Returns True when a new generation was published. Returns False at once, without I/O, when
+        nothing is due, another thread is refreshing, nothing is watched or the provider is closed.
+        Never raises for trouble with the server: the old generation stays, a warning is logged,
+        `status.last_error` is set and `on_refresh_error` is called. `force` ignores the interval
+        and back-off; what has not changed is still not loaded, but secrets without a version are
+        read again. With `Polling.auto()` it leaves what is due to the poller, unless that is late.
+        """
+        if not force and self._monotonic() < self._wake:
+            return False
+        return self._refresh(in_background=False, force=force)
+
+    def _check(self) -> bool:
+        """Do what the poller does: refresh in the background."""
+        return self._refresh(in_background=True, force=False)
+
+    def _refresh(self, *, in_background: bool, force: bool) -> bool:
+        """Refresh what is due, unless somebody else does."""
+        process = self._here()
+        flight = process.flight
+        for owner in flight.begin(self._monotonic(), self._limits[in_background]):
+            try:
+                if not flight.take(owner):
+                    return self._give_way(process)
+                self._keep_polling()
+                self._tell(process.driver)
+                state = self._take(process, in_background=in_background, force=force)
+                if state is None:
+                    return False
+                plan = self._source.next(state, force=force, in_background=in_background)
+                outcome = process.driver.run(plan)
+                if self._closed:
+                    return False
+                published = self._publish(outcome)
+                self._tell(process.driver)
+                return published
+            finally:
+                self._finish(process, owner)
+        return False
+
+    def _tell(self, driver: SyncDriver) -> None:
+        """Call back whom a refresh has still to tell."""
+        if self._untold is not None and not self._closed:
+            driver.run(call_back(self._untold))
+            self._untold = None
+
+    def _make_poller(self) -> ThreadPoller | None:
+        from appconfig_provider._live.polling import ThreadPoller
+
+        return ThreadPoller(self, self._terms.clock) if runs_threads() else None
+
+    def _check_listener(self, subscription: Subscription) -> None:
+        refuse_coroutine(subscription.callback.function)
+
+    def close(self) -> None:
+        """Close the connections; the last generation stays readable, `refresh()` returns False.
+
+        A poller in the middle of a request is waited for, `connect_timeout + read_timeout` at most.
+        """
+        self._closed = True
+        self._wake = -math.inf
+        process = self._here()
+        if process.poller is not None:
+            process.poller.stop(self._terms.stop_wait)
+        process.driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def refuse_coroutine(function: Callable[..., object]) -> None:
+    """Say at once that a coroutine function would never be awaited here."""
+    if is_coroutine_function(function):
+        name = name_of(function)
+        raise TypeError(f"{name} is a coroutine function; use appconfig_provider.aio.load")

@@ -1,0 +1,1 @@
+"""The runtime, with a source that is not App Configuration."""

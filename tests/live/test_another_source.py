@@ -1,0 +1,286 @@
+"""A source that is not App Configuration has all of the runtime: polling, callbacks, fork, ..."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from appconfig_provider import ChangeSet
+from appconfig_provider._io.aio import AsyncDriver
+from appconfig_provider._io.network import Network
+from appconfig_provider._io.sync import SyncDriver
+from appconfig_provider._live.callbacks import error_callbacks, success_callbacks
+from appconfig_provider._live.document import Document
+from appconfig_provider._live.source import Terms
+from appconfig_provider._live.tasks import AsyncProvider
+from appconfig_provider._live.threads import ThreadedProvider
+from appconfig_provider.testing import FakeClock
+from tests.live.address import Address
+
+SOURCE = Path(__file__).with_name("address.py")
+INTERVAL = 30.0
+ALLOWED = ("appconfig_provider._live", "appconfig_provider._fetch", "appconfig_provider._plan")
+
+
+class Web:
+    """A server of one JSON document, with an ETag."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, Any] = {"color": "red"}
+        self.status = 200
+        self.asked = 0
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                web.asked += 1
+                body = json.dumps(web.content).encode()
+                etag = f'"{web.content}"'.replace(" ", "")
+                known = self.headers.get("If-None-Match") == etag
+                status = 304 if known and web.status == 200 else web.status
+                self.send_response(status)
+                self.send_header("ETag", etag)
+                if status != 304:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if status != 304:
+                    self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """Yield a running server."""
+    web = Web()
+    thread = Thread(target=web.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield web
+    web.server.shutdown()
+    thread.join()
+    web.server.server_close()
+
+
+class Live:
+    """A live document of either kind, called without `await`."""
+
+    def __init__(self, provider: Any, wait: Callable[[Any], Any]) -> None:
+        self.provider = provider
+        self._wait = wait
+
+    def refresh(self, *, force: bool = False) -> bool:
+        return bool(self._wait(self.provider.refresh(force)))
+
+
+def network() -> Network:
+    return Network(5.0, 5.0, 60.0, None, verify=True)
+
+
+@contextmanager
+def threaded(source: Address) -> Iterator[Live]:
+    """Load with threads."""
+    driver = SyncDriver(network(), source.terms.clock, None)
+    with ThreadedProvider[Document, Any](source, driver, driver.run(source.first())) as live:
+        yield Live(live, lambda answer: answer)
+
+
+@contextmanager
+def awaited(source: Address) -> Iterator[Live]:
+    """Load with asyncio, on a loop that runs on a thread."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+
+    def wait(job: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(job, loop).result(20)
+
+    async def begin() -> AsyncProvider[Document, Any]:
+        driver = AsyncDriver(network(), source.terms.clock, None)
+        return AsyncProvider(source, driver, await driver.run(source.first()))
+
+    try:
+        live = wait(begin())
+        yield Live(live, wait)
+        wait(live.close())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
+def load(request: pytest.FixtureRequest) -> Callable[[Address], Any]:
+    """Return what loads a source, with threads and with asyncio."""
+    kind: Callable[[Address], Any] = request.param
+    return kind
+
+
+def terms(clock: FakeClock, **more: Any) -> Terms:
+    return Terms(clock=clock, random=lambda: 0.0, interval=INTERVAL, **more)
+
+
+def test_it_is_checked_when_the_interval_has_passed(web: Web, load: Any) -> None:
+    """Nothing is asked before its time; then an ETag confirms, and a change is published."""
+    with FakeClock() as clock, load(Address(web.url, terms(clock))) as live:
+        assert dict(live.provider) == {"color": "red"}
+        web.content = {"color": "blue", "list": [1]}
+        assert not live.refresh()
+        assert web.asked == 1
+        clock.advance(INTERVAL)
+        assert live.refresh()
+        assert dict(live.provider.snapshot) == {"color": "blue", "list": [1]}
+        clock.advance(INTERVAL)
+        assert not live.refresh()
+        assert (web.asked, live.provider.status.age) == (3, 0)
+
+
+def test_callbacks_hear_of_changes_and_errors(web: Web, load: Any) -> None:
+    """A change is told with its keys, a failure as an exception; the old values stay."""
+    changes: list[ChangeSet] = []
+    errors: list[Exception] = []
+
+    def changed(news: ChangeSet) -> None:
+        changes.append(news)
+
+    told = {"success": success_callbacks(changed), "error": error_callbacks(errors.append)}
+    with FakeClock() as clock, load(Address(web.url, terms(clock, **told))) as live:
+        heard = live.provider.on_change("size*")(changed)
+        web.content = {"color": "red", "size": 2}
+        assert live.refresh(force=True)
+        assert [(one.added, one.reason) for one in changes] == [(("size",), "address")] * 2
+        assert callable(heard)
+        web.status = 503
+        assert not live.refresh(force=True)
+        assert live.provider["size"] == 2
+        assert [str(one) for one in errors] == [f"{web.url}: answered 503 to GET /"]
+        assert live.provider.status.last_error is errors[0]
+
+
+def test_a_server_in_trouble_is_left_alone(web: Web, load: Any) -> None:
+    """After a failure nothing is asked until the back-off has passed; success ends it."""
+    with FakeClock() as clock, load(Address(web.url, terms(clock))) as live:
+        web.status = 500
+        for pause in (INTERVAL, 2 * INTERVAL, 4 * INTERVAL):
+            live.refresh(force=True)
+            asked = web.asked
+            assert live.provider.status.backoff_until is not None
+            clock.advance(pause - 1)
+            assert not live.refresh()
+            assert web.asked == asked
+        web.status = 200
+        clock.advance(1)
+        live.refresh()
+        assert live.provider.status.backoff_until is None
+        assert live.provider.status.last_error is None
+
+
+def test_a_poller_checks_by_itself(web: Web, load: Any) -> None:
+    """With `polls` a change comes without a call."""
+    with FakeClock() as clock, load(Address(web.url, terms(clock, polls=True))) as live:
+        web.content = {"color": "green"}
+        clock.advance(INTERVAL * 1.1)
+        for _ in range(1000):
+            if live.provider["color"] == "green":
+                break
+            time.sleep(0.01)  # the poller has a thread of its own
+        assert live.provider["color"] == "green"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_goes_on_with_connections_of_its_own(web: Web) -> None:
+    """The child keeps the values, sees the next change, and leaves the parent's sockets alone."""
+    with FakeClock() as clock, threaded(Address(web.url, terms(clock))) as live:
+        web.content = {"color": "child"}
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                assert live.provider["color"] == "red"
+                assert live.refresh(force=True)
+                assert live.provider["color"] == "child"
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert live.refresh(force=True)
+
+
+def test_after_close_the_values_stay_readable(web: Web, load: Any) -> None:
+    """close() ends the connections; refresh() returns False from then on."""
+    with FakeClock() as clock, load(Address(web.url, terms(clock))) as live:
+        pass
+    assert live.provider["color"] == "red"
+    assert web.asked == 1
+    with FakeClock() as clock, threaded(Address(web.url, terms(clock))) as other:
+        other.provider.close()
+        assert not other.refresh(force=True)
+
+
+def test_the_source_is_short_and_imports_no_more_than_the_runtime() -> None:
+    """At most sixty lines of code, and nothing but `_live`, `_fetch`, `_plan` and Python's own."""
+    text = SOURCE.read_text()
+    assert len(text.splitlines()) <= 60
+    imported = [
+        name
+        for node in ast.walk(ast.parse(text))
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [one.name for one in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    ]
+    strange = [
+        name
+        for name in imported
+        if not name.startswith(ALLOWED) and name.partition(".")[0] not in sys.stdlib_module_names
+    ]
+    assert strange == []
+
+
+def test_the_runtime_needs_nothing_of_azure(web: Web) -> None:
+    """In a process of its own, a load, a refresh and a failure import no `azure`, no `_azure`."""
+    program = f"""
+import sys
+from appconfig_provider._io.clock import clock_in_force
+from appconfig_provider._io.network import Network
+from appconfig_provider._io.sync import SyncDriver
+from appconfig_provider._live.source import Terms
+from appconfig_provider._live.threads import ThreadedProvider
+from tests.live.address import Address
+
+clock = clock_in_force()
+source = Address("{web.url}", Terms(clock=clock, random=lambda: 0.0, interval=30.0))
+driver = SyncDriver(Network(5.0, 5.0, 60.0, None, verify=True), clock, None)
+with ThreadedProvider(source, driver, driver.run(source.first())) as live:
+    live.refresh(force=True)
+    assert live["color"] == "red"
+    object.__setattr__(source, "name", "http://127.0.0.1:1")
+    live.refresh(force=True)
+print(*[name for name in sys.modules if "azure" in name.split(".") or "_azure" in name])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.strip() == ""
