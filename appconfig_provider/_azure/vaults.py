@@ -136,6 +136,8 @@ def scope_of(challenge: str, vault: str) -> str | None:
 class AzureAppConfigurationKeyVaultOptions:
     """The Key Vault keywords of `load()` as one object, as the official provider has it."""
 
+    __module__ = "appconfig_provider"
+
     def __init__(
         self,
         *,

@@ -42,6 +42,7 @@ class Callback:
 class Subscription:
     """A function that is told which keys changed, until it is cancelled; also a `with` block."""
 
+    __module__ = "appconfig_provider"
     __slots__ = ("_active", "_forget", "_matches", "callback")
 
     def __init__(

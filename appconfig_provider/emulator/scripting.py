@@ -188,7 +188,8 @@ class Script:
         if record.method not in ("GET", "HEAD"):
             return app
         if not stale:
-            return (self.behind and self.behind[-1](record)) or app
+            older = self.behind[-1](record) if self.behind else None
+            return older or app
         if self.remembered is None:
             raise LookupError("there is no older state; call remember() before a stale answer")
         return self.remembered

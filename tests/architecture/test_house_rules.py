@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -94,6 +95,16 @@ def test_the_public_names_are_importable() -> None:
         appconfig_provider.lod  # noqa: B018 - fetching it is the test
 
 
+def test_public_classes_name_a_public_module() -> None:
+    """What a traceback or a repr says of a public class can be imported from there for good."""
+    for name in appconfig_provider.__all__:
+        kind = getattr(appconfig_provider, name)
+        if isinstance(kind, type):
+            assert "._" not in kind.__module__, name
+            home = importlib.import_module(kind.__module__)
+            assert getattr(home, name) is kind
+
+
 def test_importing_the_package_imports_no_dependency() -> None:
     """`import appconfig_provider` is free: neither httpcore nor azure-core comes with it."""
     heavy = "{'anyio', 'certifi', 'httpcore', 'httpx', 'azure', 'asyncio', 'ssl', 'starlette'}"
@@ -105,13 +116,39 @@ def test_importing_the_package_imports_no_dependency() -> None:
 
 
 def test_the_architecture_document_names_every_module() -> None:
-    """A module that ARCHITECTURE.md does not mention has no place in the house yet."""
+    """Each module is named by its path, so that nobody has to search for its place."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = {*re.findall(r"`([\w/]+)`", text), *re.findall(r"\w+", _drawing(text))}
     for path in MODULES:
-        if path.name.startswith("__"):
-            continue
         name = path.relative_to(PACKAGE).with_suffix("").as_posix()
-        assert re.search(rf"\b{re.escape(path.stem)}\b", text), f"{name} is missing"
+        if path.name.startswith("__") or name == "_version":
+            continue
+        alone = name.startswith(("emulator/", "testing/", "cli/")) and path.stem in named
+        assert alone or name in named, f"{name} is missing"
+
+
+def test_the_architecture_document_names_nothing_that_is_not_there() -> None:
+    """A path in the table of changes leads to a module or a folder of the package."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = text.partition("## Where a change goes")[2].partition("## ")[0]
+    paths = re.findall(r"`(_?[a-z]\w*(?:/\w+)+)`", table)
+    assert len(paths) > 40
+    for path in paths:
+        home = ROOT if path.startswith("tests/") else PACKAGE
+        assert (home / path).is_dir() or (home / f"{path}.py").is_file(), path
+
+
+def test_every_room_of_the_house_is_in_the_drawing() -> None:
+    """The drawing fits one screen and shows each folder and each module beside them."""
+    drawing = _drawing((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    assert len(drawing.splitlines()) <= 45
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    for room in rooms - {"__init__", "__pycache__", "_version", "py"}:
+        assert re.search(rf"\b{room}\b", drawing), f"{room} is missing"
+
+
+def _drawing(text: str) -> str:
+    return text.split("```")[1]
 
 
 def test_the_readme_documents_every_keyword_and_public_name() -> None:
