@@ -176,8 +176,8 @@ def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
         if not tag:
             raise ValueError("Tag filter cannot be an empty string or None.")
         if not isinstance(tag, str) or "=" not in tag or tag.startswith("="):
-            told = argument(tag).strip("'")
-            raise ValueError(f'Tag filter {told} does not follow the format "tagName=tagValue".')
+            message = argument(tag).strip("'")
+            raise ValueError(f'Tag filter {message} does not follow the format "tagName=tagValue".')
         _check_sendable("tag_filters", tag)
     if len(tags) > MAX_TAGS:
         raise ValueError(f"tag_filters holds {len(tags)} filters; the service takes {MAX_TAGS}")

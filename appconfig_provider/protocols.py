@@ -32,10 +32,10 @@ class Clock(Protocol):
         """Wait in this task."""
         ...
 
-    def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
-        """Wait on this thread until a monotonic moment, or until something is put into `woken`."""
+    def wait_until(self, until: float, woken: SimpleQueue[None]) -> None:
+        """Wait on this thread until a monotonic time, or until something is put into `woken`."""
         ...
 
-    async def await_until(self, moment: float, woken: asyncio.Event) -> None:
-        """Wait in this task until a monotonic moment, or until `woken` is set."""
+    async def await_until(self, until: float, woken: asyncio.Event) -> None:
+        """Wait in this task until a time of `monotonic()`, or until `woken` is set."""
         ...

@@ -58,9 +58,9 @@ class EngineError(Exception):
         return False
 
 
-def _remade(kind: type[EngineError], args: tuple[object, ...], held: dict[str, Any]) -> EngineError:
+def _remade(kind: type[EngineError], args: tuple[object, ...], kept: dict[str, Any]) -> EngineError:
     error = kind.__new__(kind, *args)
-    vars(error).update(held)
+    vars(error).update(kept)
     return error
 
 
@@ -95,7 +95,7 @@ def in_our_words(error: BaseException) -> bool:
     return isinstance(error, EngineError) or vars(error).get(_MARK) is True
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Return what a log line may say of an error, frames included unless the words are ours."""
     if in_our_words(error):
         return printable(error, MAX_MESSAGE)
@@ -112,7 +112,7 @@ def shown(error: BaseException | None) -> str:
     """Return an error as a repr shows it: with its text only where the words are ours."""
     if error is None:
         return "None"
-    return f"<{type_of(error)}{f': {told(error)}' if in_our_words(error) else ''}>"
+    return f"<{type_of(error)}{f': {describe(error)}' if in_our_words(error) else ''}>"
 
 
 def type_of(error: BaseException) -> str:
@@ -165,12 +165,12 @@ _GROUPS = ("exceptions", "causes")
 
 def _linked(error: BaseException) -> Iterator[BaseException]:
     """Yield the errors that an error holds; its attributes may be anything, or raise."""
-    held: list[object] = []
+    kept: list[object] = []
     for name in _LINKS:
         with suppress(Exception):
-            held.append(getattr(error, name, None))
+            kept.append(getattr(error, name, None))
     for name in _GROUPS:
         with suppress(Exception):
             group = getattr(error, name, ())
-            held += group if isinstance(group, tuple | list) else ()
-    return (one for one in held if isinstance(one, BaseException))
+            kept += group if isinstance(group, tuple | list) else ()
+    return (one for one in kept if isinstance(one, BaseException))

@@ -32,7 +32,7 @@ RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
 
 _T = TypeVar("_T")
 
-MOST_SECONDS = 366 * 86_400.0
+MAX_SECONDS = 366 * 86_400.0
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 """A host as it goes on the wire; an international name is given in its xn-- form."""
@@ -272,9 +272,9 @@ def seconds(name: str, given: float | None, default: float, least: float) -> flo
         return default
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {argument(given)}")
-    if not least <= given <= MOST_SECONDS:
+    if not least <= given <= MAX_SECONDS:
         raise ValueError(
-            f"{name} must be a number of seconds from {least:g} to {MOST_SECONDS:.0f}, "
+            f"{name} must be a number of seconds from {least:g} to {MAX_SECONDS:.0f}, "
             f"not {argument(given)}"
         )
     return float(given)

@@ -12,8 +12,8 @@ from appconfig_provider._azure.listing.watch import read_sentinels
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.state import Due, Reason, Rejected, State
+from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.failures import RequestFailed
-from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import Plan, Steps, VerifyConnections, gather, perform, plan
 from appconfig_provider.trouble import EngineError
 
@@ -76,10 +76,10 @@ def check(
         # Here the check is the load: pages that changed come with the answer.
         attempt.begin_reload()
         reader = yield from lister(attempt.session, options, state.sentinels)
-    watch, held = (options.refresh.watch, state.sentinels) if due.settings else ((), ())
+    watch, previous = (options.refresh.watch, state.sentinels) if due.settings else ((), ())
     listed = _Listed(state.content, settings=False, flags=False)
     sentinels = state.sentinels
-    asked = read_sentinels(attempt.session, watch, held)
+    asked = read_sentinels(attempt.session, watch, previous)
     try:
         if reader is None:
             seen = yield from asked

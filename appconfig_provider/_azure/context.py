@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.tracing import Environment
 from appconfig_provider._fetch.backoff import FREE, Backoff
-from appconfig_provider._fetch.exchange import MAX_LANES
+from appconfig_provider._fetch.exchange import MAX_CONCURRENCY
 from appconfig_provider._live.standing import Instant, now
 from appconfig_provider._plan import Headers
 from appconfig_provider.protocols import Clock
@@ -49,11 +49,11 @@ class Context:
     headers: Headers = field(repr=False)
     """What every request carries."""
     environment: Environment = field(default_factory=Environment)
-    most_lanes: int = MAX_LANES
+    max_concurrency: int = MAX_CONCURRENCY
     """Requests under way at once, at most."""
     in_background: bool = False
     """True for a poller, whom nobody waits for."""
 
-    def moment(self) -> Instant:
+    def now(self) -> Instant:
         """Return now."""
         return now(self.clock)

@@ -12,7 +12,7 @@ from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.listing.load import Content
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.refusals import public
-from appconfig_provider._azure.rest.responses import parse_moment
+from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
 from appconfig_provider._azure.secrets.resolving import Resolved, resolve
 from appconfig_provider._azure.secrets.rotation import Reads, Secrets
@@ -83,7 +83,7 @@ class Winners:
     """What counts for each key; a record, so that no frame shows the values."""
 
     entries: Mapping[str, Entry] = field(repr=False)
-    made: Mapping[str, str] = field(default_factory=dict)
+    original_keys: Mapping[str, str] = field(default_factory=dict)
     """The keys that settings had before a mapper saw them, by those they have now."""
 
 
@@ -91,7 +91,7 @@ class Winners:
 class Blame:
     """What a log line says before an exception of a user's function: whose it is, and on what."""
 
-    told: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,11 @@ def build(
     generation = _assembled(context, content, winners, resolved, previous, limits)
     if options.selection.validate is not None:
         if context.clock.monotonic() >= limits.allowed.until:
-            raise OutOfTime(f"validate was not called, because {limits.allowed.told}")
+            raise OutOfTime(f"validate was not called, because {limits.allowed.message}")
         try:
             yield from perform(Invoke(options.selection.validate, (generation.snapshot,)))
         except Exception:
-            limits.blame.told = "validate refused the new one, the old one stays"
+            limits.blame.message = "validate refused the new one, the old one stays"
             raise
     return generation
 
@@ -158,14 +158,16 @@ def _assembled(
         version=limits.version,
         loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
-        explain=partial(_explain, options, content, winners.made),
+        explain=partial(_explain, options, content, winners.original_keys),
     )
-    told = frozenset([*problems, *flag_problems, *resolved.problems])
+    all_problems = frozenset([*problems, *flag_problems, *resolved.problems])
     usage = usage_of(
         flags.values(), content_types(winners.entries), snapshot_reference=bool(content.references)
     )
     trouble = public(resolved.trouble) if resolved.trouble is not None else None
-    return Generation(snapshot, values, flags, resolved.secrets, decoded, told, usage, trouble)
+    return Generation(
+        snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble
+    )
 
 
 def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) -> Converted:
@@ -176,13 +178,15 @@ def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) 
     return converted
 
 
-def _explain(options: Options, content: Content, made: Mapping[str, str], key: str) -> Explanation:
+def _explain(
+    options: Options, content: Content, original_keys: Mapping[str, str], key: str
+) -> Explanation:
     sources = Sources(
         options.selection.settings,
         content.settings,
         content.references,
         options.selection.prefixes,
-        made,
+        original_keys,
     )
     if key != FEATURE_MANAGEMENT or content.flags is None:
         return sources.explain(key)
@@ -204,13 +208,15 @@ def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners
     prefixes = context.options.selection.prefixes
     winners = layer(in_order(content.settings, content.references), prefixes)
     mapped: dict[str, Setting] = {}
-    made: dict[str, str] = {}
+    original_keys: dict[str, str] = {}
     paused = context.clock.monotonic()
     for number, (before, setting) in enumerate(winners.items()):
         now = context.clock.monotonic()
         if now >= limits.allowed.until:
             seen = f"{number} of {len(winners)} settings"
-            raise OutOfTime(f"configuration_mapper was shown {seen}, because {limits.allowed.told}")
+            raise OutOfTime(
+                f"configuration_mapper was shown {seen}, because {limits.allowed.message}"
+            )
         if now - paused >= PAUSE_EVERY:
             yield from perform(Sleep(0.0))
             paused = now
@@ -219,7 +225,7 @@ def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners
             answer = yield from perform(Invoke(mapper, (shown,)))
         except Exception:
             named = f"{quoted(setting.key)} (label {quoted(setting.label)})"
-            limits.blame.told = f"configuration_mapper failed on setting {named}"
+            limits.blame.message = f"configuration_mapper failed on setting {named}"
             raise
         if answer is DROP:
             continue
@@ -230,8 +236,8 @@ def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners
             )
         changed = _from_public(answer or shown, setting)
         key = trim(changed.key, prefixes)
-        mapped[key], made[key] = changed, before
-    return Winners(mapped, made)
+        mapped[key], original_keys[key] = changed, before
+    return Winners(mapped, original_keys)
 
 
 def _to_public(setting: Setting) -> ConfigurationSetting:
@@ -243,7 +249,7 @@ def _to_public(setting: Setting) -> ConfigurationSetting:
         content_type=setting.content_type,
         tags=dict(setting.tags or {}),
         etag=details.etag if details else None,
-        last_modified=parse_moment(details.last_modified) if details else None,
+        last_modified=parse_date(details.last_modified) if details else None,
         locked=details.locked if details else False,
     )
 

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.rest.sync_tokens import (
-    LONGEST_TOKENS,
+    MAX_TOKENS,
     SyncToken,
     newest_tokens,
     read_sync_tokens,
 )
 from appconfig_provider._azure.state import State
-from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider.decoding import Undecodable, decode
 
 logger = logging.getLogger("appconfig_provider")
@@ -109,7 +109,7 @@ def _notice(event: Mapping[str, Any]) -> Notice:
     if not authority:
         raise ValueError("no App Configuration event: 'subject' is not the address of a setting")
     token = _text(_data(event), "syncToken")
-    if len(token) > LONGEST_TOKENS:
+    if len(token) > MAX_TOKENS:
         raise ValueError(f"no App Configuration event: 'syncToken' has {len(token)} characters")
     return Notice(authority, token)
 
@@ -155,15 +155,15 @@ def read_push(
     """
     notices, code = read_events(event)
     delay = context.random() * context.options.refresh.push_delay
-    change = change_of(notices, state.fleet, context.clock.monotonic() + delay)
+    change = change_of(notices, state.endpoints, context.clock.monotonic() + delay)
     if change is None:
         logger.debug("event about another store ignored")
     return change, None if code is None else {"validationResponse": code}
 
 
-def change_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> PushedChange | None:
+def change_of(notices: Iterable[Notice], endpoints: Endpoints, at: float) -> PushedChange | None:
     """Return what to check at a time; None when no notice is about this store."""
-    known = {_authority(endpoint.store.url) for endpoint in fleet.endpoints}
+    known = {_authority(endpoint.store.url) for endpoint in endpoints.all}
     given: dict[str, list[Mapping[str, SyncToken]]] = {}
     for notice in notices:
         if notice.authority in known:
@@ -175,11 +175,11 @@ def change_of(notices: Iterable[Notice], fleet: Fleet, at: float) -> PushedChang
 
 def with_change(state: State, change: PushedChange) -> State:
     """Return the state that knows of a pushed change: its tokens, and when to check."""
-    fleet = state.fleet
-    for endpoint in fleet.endpoints:
+    endpoints = state.endpoints
+    for endpoint in endpoints.all:
         tokens = change.tokens.get(_authority(endpoint.store.url))
         if tokens:
             merged = newest_tokens(cast("Mapping[str, SyncToken]", endpoint.memory), tokens)
-            fleet = fleet.having(replace(endpoint, memory=merged))
+            endpoints = endpoints.having(replace(endpoint, memory=merged))
     push = change.at if math.isinf(state.timers.push) else state.timers.push
-    return replace(state, fleet=fleet, timers=replace(state.timers, push=push))
+    return replace(state, endpoints=endpoints, timers=replace(state.timers, push=push))

@@ -22,7 +22,7 @@ from appconfig_provider._azure.check import (
     same_pages,
 )
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.endpoints.access import StoreGate, manners
+from appconfig_provider._azure.endpoints.access import StoreAccess, rules
 from appconfig_provider._azure.generation import Generation, Limits, Previous, build
 from appconfig_provider._azure.listing.pages import moved
 from appconfig_provider._azure.options import SecretPolicy
@@ -37,13 +37,13 @@ from appconfig_provider._live.source import Outcome
 from appconfig_provider._live.standing import Attempt
 from appconfig_provider._plan import Plan, Steps, plan
 from appconfig_provider.snapshot import compare
-from appconfig_provider.trouble import assert_never, told
+from appconfig_provider.trouble import assert_never, describe
 
 
 @plan
 def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome[State]]:
     """Check what is due, load what moved, and return the state that follows."""
-    began = context.moment()
+    began = context.now()
     due = state.what_is_due(began.monotonic, force=force)
     attempt = state.attempt.again(began)
     budget = check_budget(context)
@@ -91,28 +91,28 @@ def _ask_the_store(
     context: Context, state: State, due: Due, budget: Budget, *, force: bool
 ) -> Plan[Answered[Finding] | Exhausted]:
     job = partial(check, context, state, due, force)
-    gate = StoreGate(context, state.generation.usage)
-    return first_answer(gate, manners(context), state.fleet, budget, job, force=force)
+    access = StoreAccess(context, state.generation.usage)
+    return first_answer(access, rules(context), state.endpoints, budget, job, force=force)
 
 
 def _failed(state: State, error: Exception) -> Outcome[State]:
     shown = public(error)
     following = replace(state, attempt=replace(state.attempt, error=shown))
-    return Outcome(following, error=shown, told=told(error))
+    return Outcome(following, error=shown, message=describe(error))
 
 
 def _nobody_answered(context: Context, state: State, answer: Exhausted) -> Outcome[State]:
     """Return the outcome of a round without a usable answer; its words say how long the wait is."""
-    failed = _failed(replace(state, fleet=answer.fleet), as_one(answer.failures))
+    failed = _failed(replace(state, endpoints=answer.endpoints), as_one(answer.failures))
     pause = max(0.0, failed.state.store_at - context.clock.monotonic())
-    return replace(failed, told=f"{failed.told}; next try in {pause:.0f} s")
+    return replace(failed, message=f"{failed.message}; next try in {pause:.0f} s")
 
 
 def _answered(
     context: Context, state: State, answer: Answered[Finding], due: Due, attempt: Attempt
 ) -> State:
     """Return what is known now that somebody answered, before anything new is built of it."""
-    moment, finding = context.moment(), answer.result
+    instant, finding = context.now(), answer.result
     unchanged = isinstance(finding, Unchanged)
     cleared = isinstance(finding, Unchanged) and finding.clears_rejection
     rejected = None if cleared else state.rejected
@@ -120,12 +120,12 @@ def _answered(
     error = rejected.error if rejected else state.unread
     # What moved may be refused yet; and while something stands refused, nobody has confirmed the
     # generation being served.
-    success = moment if unchanged and rejected is None else attempt.success
-    attempt = Attempt(attempt.last, success, error, answer.fleet.last, moment)
+    success = instant if unchanged and rejected is None else attempt.success
+    attempt = Attempt(attempt.last, success, error, answer.endpoints.last, instant)
     return replace(
         state,
-        fleet=answer.fleet,
-        timers=state.timers.rearmed(moment.monotonic, context.options, due),
+        endpoints=answer.endpoints,
+        timers=state.timers.rearmed(instant.monotonic, context.options, due),
         rejected=rejected,
         attempt=attempt,
     )
@@ -143,8 +143,8 @@ def _new_generation(
         generation = yield from build(context, news.content, _previous(state), limits)
     except Exception as error:
         rejected = _rejected(context, state, news, error)
-        if limits.blame.told:
-            rejected = replace(rejected, told=f"{limits.blame.told}: {rejected.told}")
+        if limits.blame.message:
+            rejected = replace(rejected, message=f"{limits.blame.message}: {rejected.message}")
         return (yield from _the_rest(context, rejected, news, due, limits))
     return _published(state, news, generation, due)
 
@@ -175,8 +175,8 @@ def _the_rest(
     state = failed.state
     flags = state.content.flags if _is(news, Reason.FLAG) else news.content.flags
     flags_moved = moved(state.content.flags or (), flags or ())
-    held, reads = state.generation.secrets, limits.reads
-    late = anything_wanted(held, reads.reading, context.clock.monotonic())
+    secrets, reads = state.generation.secrets, limits.reads
+    late = anything_wanted(secrets, reads.reading, context.clock.monotonic())
     if not _is(news, Reason.SECRET) and (flags_moved or late):
         reason = Reason.FLAG if flags_moved else Reason.SECRET
         rest = Changed(replace(state.content, flags=flags), state.sentinels, reason)
@@ -185,7 +185,7 @@ def _the_rest(
             rescued = _published(state, rest, generation, due)
             following = replace(rescued.state, attempt=state.attempt)
             return replace(failed, state=following, changes=rescued.changes)
-    return replace(failed, state=state.having_secrets(owing(context, held, reads)))
+    return replace(failed, state=state.having_secrets(owing(context, secrets, reads)))
 
 
 def _is(news: News, *reasons: Reason) -> bool:

@@ -26,7 +26,9 @@ def log_problems(state: State, before: State | None) -> None:
         state.generation.problems - known, key=lambda one: (one.key, one.label or "")
     ):
         key, label = quoted(problem.key), quoted(problem.label)
-        logger.warning("setting %s (label %s) %s", key, label, printable(problem.told, MAX_MESSAGE))
+        logger.warning(
+            "setting %s (label %s) %s", key, label, printable(problem.message, MAX_MESSAGE)
+        )
 
 
 def log_first_load(options: Options, state: State, requests: int) -> None:
@@ -70,9 +72,9 @@ def _log_empty_selectors(options: Options, state: State, before: State | None = 
         if everything or number in newly
     }
     if everything:
-        told = "; ".join(named)
+        message = "; ".join(named)
         hint = _LOOK_AT + (f"; {_TAGS}" if any(named.values()) else "")
-        logger.warning("nothing in the store matches: %s; %s", printable(told, 1000), hint)
+        logger.warning("nothing in the store matches: %s; %s", printable(message, 1000), hint)
         return
     for name, tagged in named.items():
         logger.info("nothing in the store matches the %s%s", name, f"; {_TAGS}" if tagged else "")
@@ -126,9 +128,9 @@ def log_shared_names(options: Options, state: State, known: set[str]) -> None:
     content = state.content
     originals: dict[str, dict[str, None]] = {}
     for setting in in_order(content.settings, content.references):
-        held = originals.setdefault(trim(setting.key, options.selection.prefixes), {})
-        held.pop(setting.key, None)
-        held[setting.key] = None
+        keys_of_name = originals.setdefault(trim(setting.key, options.selection.prefixes), {})
+        keys_of_name.pop(setting.key, None)
+        keys_of_name[setting.key] = None
     shared = [
         (name, list(keys))
         for name, keys in originals.items()
@@ -165,5 +167,5 @@ def log_what_waits(options: Options, state: State) -> None:
 
 def _warn_of_missing(key: WatchKey, how: str) -> None:
     label = None if key.label == NO_LABEL else key.label
-    told = f"watched key {quoted(key.key)} (label {quoted(label)}) {how}"
-    logger.warning("%s; refresh() waits for it to appear", told)
+    message = f"watched key {quoted(key.key)} (label {quoted(label)}) {how}"
+    logger.warning("%s; refresh() waits for it to appear", message)

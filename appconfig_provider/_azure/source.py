@@ -16,8 +16,8 @@ from appconfig_provider._azure.reports import (
     log_what_waits,
 )
 from appconfig_provider._azure.state import State
-from appconfig_provider._fetch.exchange import BACKGROUND_LANES
-from appconfig_provider._live.source import Outcome, Terms
+from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY
+from appconfig_provider._live.source import LiveOptions, Outcome
 from appconfig_provider._plan import Plan
 
 UNWATCHED = (
@@ -31,7 +31,7 @@ class AzureSource:
     """A store, as `load()` was told about it."""
 
     context: Context
-    told: set[str] = field(default_factory=set, repr=False)
+    shared_names: set[str] = field(default_factory=set, repr=False)
     """Keys of which was told that several settings have them."""
 
     @property
@@ -40,10 +40,10 @@ class AzureSource:
         return self.context.options.store.endpoints[0].url
 
     @property
-    def terms(self) -> Terms:
+    def options(self) -> LiveOptions:
         """How the options want it kept fresh."""
         context, options = self.context, self.context.options
-        return Terms(
+        return LiveOptions(
             clock=context.clock,
             random=context.random,
             interval=options.refresh.interval,
@@ -77,7 +77,7 @@ class AzureSource:
         options = self.context.options
         log_first_load(options, state, requests)
         log_problems(state, None)
-        log_shared_names(options, state, self.told)
+        log_shared_names(options, state, self.shared_names)
         log_what_waits(options, state)
 
     def log_change(self, state: State, before: State) -> None:
@@ -86,9 +86,9 @@ class AzureSource:
         log_problems(state, before)
         log_what_vanished(options, state, before)
         if state.content is not before.content:
-            log_shared_names(options, state, self.told)
+            log_shared_names(options, state, self.shared_names)
 
     def _within(self, *, in_background: bool) -> Context:
         if not in_background:
             return self.context
-        return replace(self.context, most_lanes=BACKGROUND_LANES, in_background=True)
+        return replace(self.context, max_concurrency=BACKGROUND_CONCURRENCY, in_background=True)

@@ -9,9 +9,9 @@ from itertools import count
 
 from appconfig_provider._azure.budgets import name_of_startup, of_first_load
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.endpoints.access import StoreGate, manners
+from appconfig_provider._azure.endpoints.access import StoreAccess, rules
 from appconfig_provider._azure.endpoints.discovery import discover
-from appconfig_provider._azure.endpoints.order import first_fleet
+from appconfig_provider._azure.endpoints.order import first_endpoints
 from appconfig_provider._azure.generation import Generation, Limits, Previous, build
 from appconfig_provider._azure.listing.load import Content, Loaded, load
 from appconfig_provider._azure.options import SecretPolicy
@@ -19,11 +19,11 @@ from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.secrets.rotation import Reading, Reads, Secrets
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.state import State, first_timers
+from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.backoff import FIRST_BACKOFF, Backoff
 from appconfig_provider._fetch.budget import Allowed, Budget
 from appconfig_provider._fetch.failures import OutOfTime, RequestFailed, as_one
 from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
-from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._live.standing import Attempt
 from appconfig_provider._plan import Plan, Sleep, Steps, perform, plan
 from appconfig_provider.trouble import EngineError, drop_frames
@@ -34,17 +34,17 @@ _WINDOWS = ((100.0, 5.0), (200.0, 10.0), (600.0, 30.0))
 """Until so many seconds have passed, wait so many seconds between rounds (as all providers do)."""
 
 
-SHORTEST = 0.5
+MIN_WAIT = 0.5
 """Seconds below which a last try is not worth the wait."""
 
 
 class NotInTime(EngineError):
     """The start-up budget is used up; `causes` are what happened instead of a load."""
 
-    def __init__(self, told: str, causes: Sequence[EngineError], budget: str = "") -> None:
+    def __init__(self, message: str, causes: Sequence[EngineError], budget: str = "") -> None:
         # The budget is named once, however many attempts it ended.
         texts = [str(cause).removesuffix(f": {budget} was used up") for cause in causes]
-        super().__init__(f"{told}: {'; '.join(texts)}")
+        super().__init__(f"{message}: {'; '.join(texts)}")
         self.causes = causes
 
     def as_public(self) -> Exception:
@@ -73,17 +73,17 @@ def start(context: Context) -> Steps[State]:
     options = context.options
     began = context.clock.monotonic()
     budget = Budget(began + options.load_budget, of_first_load(options))
-    fleet = first_fleet(options)
-    if options.store.balances and began >= fleet.discovery.until:
-        fleet = yield from discover(context, fleet, budget.until)
-    gate, ways, job = StoreGate(context), manners(context), partial(_load, context)
+    endpoints = first_endpoints(options)
+    if options.store.balances and began >= endpoints.discovery.until:
+        endpoints = yield from discover(context, endpoints, budget.until)
+    access, ways, job = StoreAccess(context), rules(context), partial(_load, context)
     for attempt in count(1):
-        answer = yield from first_answer(gate, ways, fleet, budget, job, force=True)
+        answer = yield from first_answer(access, ways, endpoints, budget, job, force=True)
         if isinstance(answer, Answered):
             return (yield from _first_state(context, answer, budget.allowed))
         if answer.permanent:
             raise as_one(answer.failures)
-        fleet = answer.fleet
+        endpoints = answer.endpoints
         pause = _pause(context, answer, began, attempt)
         if pause is None:
             raise NobodyAnswered(answer.failures, name_of_startup(options))
@@ -105,7 +105,7 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
     elapsed = context.clock.monotonic() - began
     left = context.options.startup.seconds - elapsed
     wanted = min(failure.retry_after or 0.0 for failure in answer.failures)
-    if left < SHORTEST or wanted >= left:
+    if left < MIN_WAIT or wanted >= left:
         return None
     window = next((pause for until, pause in _WINDOWS if elapsed < until), None)
     if window is None:
@@ -121,16 +121,16 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
     generation = yield from _first_generation(context, content, allowed)
     if generation.trouble is not None:
         drop_frames(generation.trouble)
-    moment = context.moment()
+    instant = context.now()
     return State(
         generation=generation,
         values=generation.values,
         snapshot=generation.snapshot,
         content=content,
         sentinels=answer.result.sentinels,
-        fleet=answer.fleet,
-        timers=first_timers(moment.monotonic, context.options),
-        attempt=Attempt(moment, moment, generation.trouble, answer.fleet.last),
+        endpoints=answer.endpoints,
+        timers=first_timers(instant.monotonic, context.options),
+        attempt=Attempt(instant, instant, generation.trouble, answer.endpoints.last),
         unread=generation.trouble,
     )
 
@@ -151,7 +151,7 @@ def _first_generation(context: Context, content: Content, allowed: Allowed) -> S
             if failure.out_of_time:
                 raise NotInTime("not loaded in time", (failure,)) from failure
             left = allowed.until - context.clock.monotonic()
-            if not failure.may_heal or left < SHORTEST or not options.startup.seconds:
+            if not failure.may_heal or left < MIN_WAIT or not options.startup.seconds:
                 raise
             yield from perform(Sleep(min(_WINDOWS[0][1], left / 2)))
             read = {**read, **reads.asked.found}

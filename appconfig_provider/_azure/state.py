@@ -18,7 +18,7 @@ from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.secrets.rotation import Secrets
 from appconfig_provider._fetch.backoff import Backoff
-from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._live.standing import NEVER_TRIED, Attempt, Standing
 from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import ConfigurationSnapshot
@@ -102,7 +102,7 @@ class State:
     content: Content = field(repr=False)
     sentinels: tuple[Sentinel, ...]
     """As read *before* the data, one per watched key."""
-    fleet: Fleet
+    endpoints: Endpoints
     timers: Timers
     rejected: Rejected | None = None
     attempt: Attempt = NEVER_TRIED
@@ -112,7 +112,7 @@ class State:
     @property
     def standing(self) -> Standing:
         """How the store is doing, as the runtime sees it."""
-        return Standing(self.attempt, self.due, self.fleet.free_at, self.errors)
+        return Standing(self.attempt, self.due, self.endpoints.free_at, self.errors)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
@@ -132,7 +132,7 @@ class State:
         store = min(timers.settings, timers.flags)
         if math.isinf(store):
             return store
-        return max(min(store, timers.push), self.fleet.free_at)
+        return max(min(store, timers.push), self.endpoints.free_at)
 
     @property
     def secrets_at(self) -> float:
@@ -155,7 +155,7 @@ class State:
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
         """Return what a refresh has to look at; `force` is everything that is looked at at all."""
-        free = force or self.fleet.free_at <= now
+        free = force or self.endpoints.free_at <= now
         timers = self.timers
         pushed = timers.push <= now
 

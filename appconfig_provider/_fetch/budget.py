@@ -19,7 +19,7 @@ class Allowance:
     """What they are called, with a place for the number."""
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """What they are called in an error."""
         return self.words.format(self.seconds)
 
@@ -33,7 +33,7 @@ class Allowed:
     """The time that is used up then, as the user knows it."""
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """Why something is not begun any more."""
         return f"{self.budget} was used up"
 
@@ -59,9 +59,9 @@ class Budget:
     @property
     def allowed(self) -> Allowed:
         """Return until when what follows a load may go on: with what the load has left."""
-        return Allowed(self.until, self.allowance.told)
+        return Allowed(self.until, self.allowance.message)
 
     def used_up(self, deadline: float) -> str:
         """Return the words for an attempt that ran into its deadline."""
         part = "its share of " if deadline < self.until else ""
-        return f"{part}{self.allowance.told} was used up"
+        return f"{part}{self.allowance.message} was used up"

@@ -28,10 +28,10 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class Endpoints:
     """The endpoints that serve the same content."""
 
-    endpoints: tuple[Endpoint, ...]
+    all: tuple[Endpoint, ...]
     discovery: Backoff = FREE
     """When DNS may be asked for more; for ever closed where it has nothing to say."""
     last: str = ""
@@ -42,28 +42,28 @@ class Fleet:
     @property
     def free_at(self) -> float:
         """When the first endpoint may be asked, on the monotonic clock."""
-        return min(endpoint.backoff.until for endpoint in self.endpoints)
+        return min(endpoint.backoff.until for endpoint in self.all)
 
-    def in_turn(self, now: float, *, balanced: bool) -> list[Endpoint]:
+    def candidates(self, now: float, *, balanced: bool) -> list[Endpoint]:
         """Return the endpoints that may be asked, in order; `balanced`: after the one used last."""
-        urls = [endpoint.store.url for endpoint in self.endpoints]
+        urls = [endpoint.store.url for endpoint in self.all]
         first = urls.index(self.last) + 1 if balanced and self.last in urls else 0
-        order = self.endpoints[first:] + self.endpoints[:first]
+        order = self.all[first:] + self.all[:first]
         return [endpoint for endpoint in order if endpoint.backoff.until <= now]
 
     def of(self, url: str) -> Endpoint:
         """Return a known endpoint by its address."""
-        return next(endpoint for endpoint in self.endpoints if endpoint.store.url == url)
+        return next(endpoint for endpoint in self.all if endpoint.store.url == url)
 
-    def having(self, changed: Endpoint, *, last: str | None = None) -> Fleet:
-        """Return the fleet with an endpoint as it is now, and who answered last."""
+    def having(self, changed: Endpoint, *, last: str | None = None) -> Endpoints:
+        """Return the endpoints with an endpoint as it is now, and who answered last."""
         url = changed.store.url
-        endpoints = tuple([changed if one.store.url == url else one for one in self.endpoints])
+        changed_ones = tuple([changed if one.store.url == url else one for one in self.all])
         if last is None:
-            return replace(self, endpoints=endpoints)
-        return Fleet(endpoints, self.discovery, last)
+            return replace(self, all=changed_ones)
+        return Endpoints(changed_ones, self.discovery, last)
 
 
-def endpoints_of(*urls: str) -> Fleet:
+def endpoints_of(*urls: str) -> Endpoints:
     """Return endpoints without keys, and none to look up."""
-    return Fleet(tuple([Endpoint(Store(url)) for url in urls]), Backoff(until=math.inf))
+    return Endpoints(tuple([Endpoint(Store(url)) for url in urls]), Backoff(until=math.inf))

@@ -43,11 +43,11 @@ FIRST_PAUSE = 0.4
 MAX_RETRY_WAIT = 2.0
 """Seconds a retry on the same endpoint may wait while somebody waits for `refresh()`."""
 
-MAX_LANES = 32
+MAX_CONCURRENCY = 32
 """Requests that one provider has under way at the same time, at most."""
-BACKGROUND_LANES = 8
+BACKGROUND_CONCURRENCY = 8
 """The same where nobody waits for the answers, but others want the processor."""
-PER_LANE = 0.0007
+SECONDS_PER_REQUEST = 0.0007
 """Seconds of work that a request costs this machine; found best over distances of 0 to 50 ms."""
 
 READ = frozenset({200, 304})
@@ -100,26 +100,26 @@ class Session:
     """Seconds that an answer of this endpoint took before, if one came."""
     quickest: float = math.inf
     """Seconds that the quickest answer took in this session."""
-    most_lanes: int = MAX_LANES
+    max_concurrency: int = MAX_CONCURRENCY
     """Halved each time the store asks for less."""
 
     @property
-    def lanes(self) -> int:
+    def concurrency(self) -> int:
         """How many requests may be under way at once, by what the answers take."""
         known = self.round_trip if math.isinf(self.quickest) else self.quickest
-        return min(self.most_lanes, lanes_for(known))
+        return min(self.max_concurrency, concurrency_for(known))
 
     def learn(self, response: Response, seconds: float) -> None:
         """Remember how quickly an answer came and whether it asks for less, and what it teaches."""
         self.quickest = min(self.quickest, seconds)
         if response.status == 429:
-            self.most_lanes = max(1, self.lanes // 2)
+            self.max_concurrency = max(1, self.concurrency // 2)
         self.service.learn(response)
 
 
-def lanes_for(round_trip: float) -> int:
+def concurrency_for(round_trip: float) -> int:
     """Return how many requests at once pay; more only wait for their turn on the processor."""
-    return max(1, round(min(MAX_LANES, round_trip / PER_LANE)))
+    return max(1, round(min(MAX_CONCURRENCY, round_trip / SECONDS_PER_REQUEST)))
 
 
 def read(

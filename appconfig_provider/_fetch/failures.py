@@ -99,11 +99,11 @@ def as_one(failures: Sequence[RequestFailed]) -> RequestFailed:
     first, *others = failures
     if not others:
         return first
-    told = "; and ".join(printable(failure, _MAX_EACH) for failure in failures[:_MAX_ENDPOINTS])
+    message = "; and ".join(printable(failure, _MAX_EACH) for failure in failures[:_MAX_ENDPOINTS])
     left = len(failures) - _MAX_ENDPOINTS
     if left > 0:
-        told += f" (and {left} more endpoint{'s' if left > 1 else ''})"
-    detail = told.removeprefix(f"{first.origin}: ")
+        message += f" (and {left} more endpoint{'s' if left > 1 else ''})"
+    detail = message.removeprefix(f"{first.origin}: ")
     whole = RequestFailed(
         first.kind, first.origin, detail, status=first.status, retry_after=first.retry_after
     )

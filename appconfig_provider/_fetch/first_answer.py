@@ -19,12 +19,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from appconfig_provider._fetch.access import (
+    AttemptStart,
+    EndpointAccess,
+    EndpointAttempt,
+    RoundRules,
+)
 from appconfig_provider._fetch.backoff import FREE
 from appconfig_provider._fetch.budget import Budget
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider._fetch.exchange import FAILED, MAX_RETRY_WAIT, Session, retry_pause
 from appconfig_provider._fetch.failures import Kind, RequestFailed
-from appconfig_provider._fetch.gate import EndpointAttempt, Gate, Manners, Visit
 from appconfig_provider._plan import Plan, Sleep, Steps, VerifyConnections, perform, plan
 
 logger = logging.getLogger("appconfig_provider")
@@ -37,7 +42,7 @@ class Answered(Generic[T]):
     """An endpoint did the job."""
 
     result: T
-    fleet: Fleet
+    endpoints: Endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Exhausted:
     """Nobody did; one failure per endpoint tried."""
 
     failures: tuple[RequestFailed, ...]
-    fleet: Fleet
+    endpoints: Endpoints
 
     @property
     def permanent(self) -> bool:
@@ -57,9 +62,9 @@ class Exhausted:
 class _Round:
     """One round over the endpoints: who is still to be asked, and what came of the others."""
 
-    gate: Gate
-    manners: Manners
-    fleet: Fleet
+    access: EndpointAccess
+    rules: RoundRules
+    endpoints: Endpoints
     budget: Budget
     queue: deque[Endpoint]
     failures: dict[str, RequestFailed] = field(default_factory=dict)
@@ -72,18 +77,18 @@ class _Round:
     def exhausted(self) -> Exhausted:
         """What is known when nobody did the job."""
         unasked = [_unasked(endpoint, self.budget) for endpoint in self.queue]
-        return Exhausted((*self.failures.values(), *unasked), replace(self.fleet, outage=True))
+        return Exhausted((*self.failures.values(), *unasked), replace(self.endpoints, outage=True))
 
     def look_up_is_due(self) -> bool:
         """Tell whether the source may be asked for more endpoints now."""
-        return self.fleet.discovery.until <= self.manners.clock.monotonic() < self.budget.until
+        return self.endpoints.discovery.until <= self.rules.clock.monotonic() < self.budget.until
 
 
 @plan
 def first_answer(
-    gate: Gate,
-    manners: Manners,
-    fleet: Fleet,
+    access: EndpointAccess,
+    rules: RoundRules,
+    endpoints: Endpoints,
     budget: Budget,
     job: Callable[[EndpointAttempt], Plan[T]],
     *,
@@ -95,9 +100,9 @@ def first_answer(
     endpoint; the last one is asked again after a pause, where its trouble may pass. Anything else
     (the user's own code, bad content) is not the endpoint's fault and is raised.
     """
-    now = math.inf if force else manners.clock.monotonic()
-    queue = deque(fleet.in_turn(now, balanced=manners.balanced))
-    attempts = _Round(gate, manners, fleet, budget, queue)
+    now = math.inf if force else rules.clock.monotonic()
+    queue = deque(endpoints.candidates(now, balanced=rules.balanced))
+    attempts = _Round(access, rules, endpoints, budget, queue)
     while True:
         # The usual case, the first of them, is spared a plan.
         fresh = bool(queue) and not attempts.failures
@@ -106,8 +111,8 @@ def first_answer(
             return attempts.exhausted
         answer = yield from _try_endpoint(attempts, candidate, job)
         if answer is not None:
-            failures, balanced = attempts.failures, manners.balanced
-            _tell_who_answered(fleet, answer.fleet.last, failures, balanced=balanced)
+            failures, balanced = attempts.failures, rules.balanced
+            _tell_who_answered(endpoints, answer.endpoints.last, failures, balanced=balanced)
             return answer
 
 
@@ -118,7 +123,7 @@ def _next(attempts: _Round) -> Steps[Endpoint | None]:
         yield from _find_newcomers(attempts)
     if not attempts.queue and attempts.broken_off is not None:
         yield from _wait_for_last(attempts, attempts.broken_off)
-    late = attempts.manners.clock.monotonic() >= attempts.budget.until
+    late = attempts.rules.clock.monotonic() >= attempts.budget.until
     # Somebody took all the time; those who were not asked are not backed off for it, so that the
     # next refresh asks them.
     if not attempts.queue or (late and attempts.failures):
@@ -129,9 +134,11 @@ def _next(attempts: _Round) -> Steps[Endpoint | None]:
 @plan
 def _find_newcomers(attempts: _Round) -> Steps[None]:
     """Look for endpoints that are not known yet."""
-    known = {endpoint.store.url for endpoint in attempts.fleet.endpoints}
-    attempts.fleet = yield from attempts.gate.discover(attempts.fleet, attempts.budget.until)
-    named = attempts.fleet.endpoints
+    known = {endpoint.store.url for endpoint in attempts.endpoints.all}
+    attempts.endpoints = yield from attempts.access.discover(
+        attempts.endpoints, attempts.budget.until
+    )
+    named = attempts.endpoints.all
     attempts.queue.extend(one for one in named if one.store.url not in known)
 
 
@@ -139,13 +146,13 @@ def _find_newcomers(attempts: _Round) -> Steps[None]:
 def _wait_for_last(attempts: _Round, last: Endpoint) -> Steps[None]:
     """Put the last endpoint back after a pause, now that nobody else is known."""
     attempts.broken_off = None
-    failure, manners = attempts.failures[last.store.url], attempts.manners
-    pause = retry_pause(failure, 0, manners.random())
-    if pause > min(MAX_RETRY_WAIT, attempts.budget.until - manners.clock.monotonic()):
+    failure, rules = attempts.failures[last.store.url], attempts.rules
+    pause = retry_pause(failure, 0, rules.random())
+    if pause > min(MAX_RETRY_WAIT, attempts.budget.until - rules.clock.monotonic()):
         return
     yield from perform(Sleep(pause))
     attempts.retried = 1
-    now = attempts.fleet.of(last.store.url)
+    now = attempts.endpoints.of(last.store.url)
     # With its back-off of before: a round is one failure, however often it asks.
     attempts.queue.append(replace(now, backoff=last.backoff))
 
@@ -155,28 +162,28 @@ def _try_endpoint(
     attempts: _Round, candidate: Endpoint, job: Callable[[EndpointAttempt], Plan[T]]
 ) -> Steps[Answered[T] | None]:
     """Try the job at one endpoint; None when it failed."""
-    gate, budget, untried = attempts.gate, attempts.budget, len(attempts.queue)
+    access, budget, untried = attempts.access, attempts.budget, len(attempts.queue)
     attempts.broken_off = None
     session: Session | None = None
     try:
-        session = yield from gate.enter(lambda: _visit(attempts, candidate), candidate)
-        result = yield from _do_job(gate, EndpointAttempt(session, budget, untried), job)
+        session = yield from access.open_session(lambda: _visit(attempts, candidate), candidate)
+        result = yield from _do_job(access, EndpointAttempt(session, budget, untried), job)
     except RequestFailed as failure:
         _note_failure(attempts, candidate, session, failure)
         return None
     quickest = candidate.round_trip if math.isinf(session.quickest) else session.quickest
-    memory = gate.memory(session)
+    memory = access.memory(session)
     well = Endpoint(candidate.store, FREE, memory, quickest, candidate.discovered)
-    return Answered(result, attempts.fleet.having(well, last=candidate.store.url))
+    return Answered(result, attempts.endpoints.having(well, last=candidate.store.url))
 
 
-def _visit(attempts: _Round, endpoint: Endpoint) -> Visit:
-    now, url = attempts.manners.clock.monotonic(), endpoint.store.url
-    return Visit(
+def _visit(attempts: _Round, endpoint: Endpoint) -> AttemptStart:
+    now, url = attempts.rules.clock.monotonic(), endpoint.store.url
+    return AttemptStart(
         endpoint=endpoint,
         deadline=attempts.budget.share(now, len(attempts.queue)),
         failover=any(failed != url for failed in attempts.failures),
-        known=len(attempts.fleet.endpoints),
+        known=len(attempts.endpoints.all),
         alone=bool(attempts.retried) or not (attempts.queue or attempts.look_up_is_due()),
         retried=attempts.retried,
     )
@@ -184,7 +191,7 @@ def _visit(attempts: _Round, endpoint: Endpoint) -> Visit:
 
 @plan
 def _do_job(
-    gate: Gate, attempt: EndpointAttempt, job: Callable[[EndpointAttempt], Plan[T]]
+    access: EndpointAccess, attempt: EndpointAttempt, job: Callable[[EndpointAttempt], Plan[T]]
 ) -> Steps[T]:
     """Do the job at one endpoint; once more by other means when the first ones are refused."""
     session = attempt.session
@@ -199,7 +206,7 @@ def _do_job(
                 raise
             else:
                 refused = True
-                if not (yield from gate.enter_again(session, failure)):
+                if not (yield from access.renew(session, failure)):
                     raise
         session.deadline = attempt.budget.share(session.clock.monotonic(), attempt.untried)
 
@@ -221,21 +228,23 @@ def _note_failure(
     attempts: _Round, candidate: Endpoint, session: Session | None, failure: RequestFailed
 ) -> None:
     """Remember that an attempt failed; there is no session where nobody was let in."""
-    manners, memory = attempts.manners, candidate.memory
+    rules, memory = attempts.rules, candidate.memory
     if session is not None:
-        if failure.status in FAILED and manners.retries and not session.alone:
+        if failure.status in FAILED and rules.retries and not session.alone:
             attempts.broken_off = candidate
         # What an endpoint said before it failed was said all the same.
-        memory = attempts.gate.memory(session)
+        memory = attempts.access.memory(session)
         failure = _in_words(failure, session, attempts.budget)
     attempts.failures[candidate.store.url] = failure
     longer = candidate.backoff.after_failure(
-        manners.clock.monotonic(),
-        interval=manners.interval,
-        jitter=manners.random(),
+        rules.clock.monotonic(),
+        interval=rules.interval,
+        jitter=rules.random(),
         at_least=failure.retry_after or 0.0,
     )
-    attempts.fleet = attempts.fleet.having(replace(candidate, backoff=longer, memory=memory))
+    attempts.endpoints = attempts.endpoints.having(
+        replace(candidate, backoff=longer, memory=memory)
+    )
 
 
 def _in_words(failure: RequestFailed, session: Session, budget: Budget) -> RequestFailed:
@@ -245,17 +254,17 @@ def _in_words(failure: RequestFailed, session: Session, budget: Budget) -> Reque
     if not ended or failure.original is not None:
         return failure
     detail = str(failure).removeprefix(f"{failure.origin}: ")
-    told = f"{detail}: {budget.used_up(session.deadline)}"
-    worded = RequestFailed(failure.kind, failure.origin, told)
+    message = f"{detail}: {budget.used_up(session.deadline)}"
+    worded = RequestFailed(failure.kind, failure.origin, message)
     worded.__cause__ = failure.__cause__
     return worded
 
 
 def _tell_who_answered(
-    before: Fleet, url: str, failures: Mapping[str, RequestFailed], *, balanced: bool
+    before: Endpoints, url: str, failures: Mapping[str, RequestFailed], *, balanced: bool
 ) -> None:
     """Log once that the store answers after an outage, or that another endpoint does."""
-    last = before.last or before.endpoints[0].store.url
+    last = before.last or before.all[0].store.url
     if url != last and not balanced:
         _tell_failover(before, url, failures)
     elif before.outage and before.last:
@@ -263,9 +272,9 @@ def _tell_who_answered(
         logger.info("%s answers again", url)
 
 
-def _tell_failover(before: Fleet, url: str, failures: Mapping[str, RequestFailed]) -> None:
+def _tell_failover(before: Endpoints, url: str, failures: Mapping[str, RequestFailed]) -> None:
     """Log that another endpoint answers than did before, or than was given first."""
-    urls = [endpoint.store.url for endpoint in before.endpoints]
+    urls = [endpoint.store.url for endpoint in before.all]
     last = before.last or urls[0]
     if url in urls and last in urls and urls.index(url) < urls.index(last):
         logger.info("%s answers again, and is asked instead of %s", url, last)
@@ -278,5 +287,5 @@ def _tell_failover(before: Fleet, url: str, failures: Mapping[str, RequestFailed
 
 
 def _unasked(endpoint: Endpoint, budget: Budget) -> RequestFailed:
-    problem = f"not asked, because the endpoints before it used up {budget.allowance.told}"
+    problem = f"not asked, because the endpoints before it used up {budget.allowance.message}"
     return RequestFailed(Kind.OUT_OF_TIME, endpoint.store.url, problem)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 import anyio
 import httpcore
 
-from appconfig_provider._fetch.exchange import MAX_LANES
+from appconfig_provider._fetch.exchange import MAX_CONCURRENCY
 from appconfig_provider._io.aio_streams import AsyncBackend
 from appconfig_provider._io.answers import Answer
 from appconfig_provider._io.connections import (
@@ -78,7 +78,7 @@ class _Home:
 
     def __init__(self) -> None:
         self.connections: _Connections = Connections()
-        self.free = asyncio.Semaphore(MAX_LANES)
+        self.free = asyncio.Semaphore(MAX_CONCURRENCY)
 
 
 class _Done:

@@ -62,17 +62,17 @@ class SystemClock:
 
         await asyncio.sleep(seconds)
 
-    def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
-        """Wait on this thread until a monotonic moment, or until something is put into `woken`."""
+    def wait_until(self, until: float, woken: SimpleQueue[None]) -> None:
+        """Wait on this thread until a monotonic time, or until something is put into `woken`."""
         with suppress(Empty):
-            woken.get(timeout=max(moment - monotonic(), 0.0))
+            woken.get(timeout=max(until - monotonic(), 0.0))
 
-    async def await_until(self, moment: float, woken: asyncio.Event) -> None:
-        """Wait in this task until a monotonic moment, or until `woken` is set."""
+    async def await_until(self, until: float, woken: asyncio.Event) -> None:
+        """Wait in this task until a time of `monotonic()`, or until `woken` is set."""
         import asyncio
 
         # Not wait_for(): up to Python 3.11 it may swallow a cancellation.
-        alarm = asyncio.get_running_loop().call_later(max(moment - monotonic(), 0.0), woken.set)
+        alarm = asyncio.get_running_loop().call_later(max(until - monotonic(), 0.0), woken.set)
         try:
             await woken.wait()
         finally:

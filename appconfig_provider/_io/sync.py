@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import httpcore
 
-from appconfig_provider._fetch.exchange import MAX_LANES
+from appconfig_provider._fetch.exchange import MAX_CONCURRENCY
 from appconfig_provider._io.answers import Answer
 from appconfig_provider._io.connections import (
     Connection,
@@ -116,15 +116,15 @@ class SyncDriver:
 
     def _side_by_side(self, schedule: Schedule[T], effects: list[Pending]) -> list[Pending]:
         """Perform several effects at once; return when at most one is left to do."""
-        crew = _Crew(self.attempt)
+        workers = _Workers(self.attempt)
         try:
-            while crew.busy or len(effects) > 1:
-                crew.hand_out(effects)
-                effects = schedule.answer(*crew.next_answer())
+            while workers.busy or len(effects) > 1:
+                workers.submit(effects)
+                effects = schedule.answer(*workers.next_answer())
         except BaseException:
-            crew.dismiss(wait=False)
+            workers.shut_down(wait=False)
             raise
-        crew.dismiss(wait=True)
+        workers.shut_down(wait=True)
         return effects
 
     def attempt(self, effect: Effect[object]) -> object:
@@ -158,7 +158,7 @@ class SyncDriver:
         origin = effect.request.origin
         idle = None if anew else self._connections.take(origin)
         connection = idle or self._connections.add(_KINDS.open(self._network, origin))
-        # The threads of a crew send side by side; adding to one number they could lose a count.
+        # The threads of a workers send side by side; adding to one number they could lose a count.
         thread = threading.get_ident()
         self._counts[thread] = self._counts.get(thread, 0) + 1
         try:
@@ -202,8 +202,8 @@ class SyncDriver:
         return self._tokens.keep(wanted, token)
 
 
-class _Crew:
-    """The threads of one run: as many as there are effects under way, at most `MAX_LANES`.
+class _Workers:
+    """The threads of one run: as many as there are effects under way, at most `MAX_CONCURRENCY`.
 
     A machine may refuse to start more threads. Those that run do the work then, and where there is
     none, the caller's own thread.
@@ -216,11 +216,11 @@ class _Crew:
         self._done: queue.SimpleQueue[tuple[Pending, object]] = queue.SimpleQueue()
         self._own: deque[Pending] = deque()
         self._threads: list[threading.Thread] = []
-        self._limit = MAX_LANES
+        self._limit = MAX_CONCURRENCY
         self.busy = 0
         """Effects handed out and not answered yet."""
 
-    def hand_out(self, effects: list[Pending]) -> None:
+    def submit(self, effects: list[Pending]) -> None:
         """Give effects to threads; the user's functions stay with the caller's own."""
         for pending in effects:
             self.busy += 1
@@ -252,7 +252,7 @@ class _Crew:
             return pending, self._attempt(pending.effect)
         return self._done.get()
 
-    def dismiss(self, *, wait: bool) -> None:
+    def shut_down(self, *, wait: bool) -> None:
         """Send the threads home; without `wait` those in the middle of a request follow later."""
         with suppress(Empty):
             while True:

@@ -35,10 +35,10 @@ class Tokens:
 
     def cached(self, wanted: AcquireToken) -> AccessToken | None:
         """Return a token that is neither ending nor refused, or None."""
-        held = self._held.get(_whose(wanted))
-        if held is None or held.token == wanted.refused:
+        kept = self._held.get(_whose(wanted))
+        if kept is None or kept.token == wanted.refused:
             return None
-        return held if held.expires_on - self._clock.time() > MARGIN else None
+        return kept if kept.expires_on - self._clock.time() > MARGIN else None
 
     def keep(self, wanted: AcquireToken, token: AccessToken) -> AccessToken:
         """Remember a token and return it.

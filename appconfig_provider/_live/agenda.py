@@ -61,10 +61,10 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
         "_inbox",
         "_limits",
         "_monotonic",
+        "_options",
         "_pending",
         "_process",
         "_source",
-        "_terms",
         "_told",
         "_untold",
         "_wake",
@@ -72,9 +72,9 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
 
     def __init__(self, source: Source[StateT, RequestT], driver: DriverT, state: StateT) -> None:
         self._source = source
-        self._terms = terms = source.terms
+        self._options = options = source.options
         self._limits = (source.limit(in_background=False), source.limit(in_background=True))
-        self._monotonic = terms.clock.monotonic
+        self._monotonic = options.clock.monotonic
         self._closed = False
         self._state = state
         self._inbox: deque[RequestT] = deque(maxlen=MAX_INBOX)
@@ -106,12 +106,12 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
 
         Its flag is free, whoever had the parent's; its driver opens connections of its own.
         """
-        made = ProcessRecord(inherited.driver.for_child(), self._new_poller(), armed=False)
-        process = inherited.children.setdefault(made.pid, made)
+        record = ProcessRecord(inherited.driver.for_child(), self._new_poller(), armed=False)
+        process = inherited.children.setdefault(record.pid, record)
         leave_to_the_parent(inherited.driver)
         self._process = process
         self._untold = None  # the parent's own call goes on with that
-        if process is made:
+        if process is record:
             self._arm(process)
         return process
 
@@ -139,7 +139,7 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
         return self._here().poller
 
     def _new_poller(self) -> PollerT | None:
-        return self._make_poller() if self._terms.polls else None
+        return self._make_poller() if self._options.polls else None
 
     @abstractmethod
     def _make_poller(self) -> PollerT | None:
@@ -166,8 +166,8 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
         if self._inbox:
             return self._monotonic()
         ahead = self._due - self._monotonic()
-        spread = min(max(ahead, 0.0), self._terms.interval) * JITTER
-        return self._due + spread * self._terms.random()
+        spread = min(max(ahead, 0.0), self._options.interval) * JITTER
+        return self._due + spread * self._options.random()
 
     # From here on everything is done by the owner of the flag. It may be broken off anywhere, and
     # its successor does again what was not finished, so each step has to bear being done twice.
@@ -218,21 +218,21 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
 
     def _why_idle(self, due: float) -> str:
         """Return why a refresh never has anything to do; empty when it has."""
-        return CLOSED if self._closed else self._terms.unwatched if math.isinf(due) else ""
+        return CLOSED if self._closed else self._options.unwatched if math.isinf(due) else ""
 
     def _tell_idle(self, due: float) -> None:
         """Tell once whoever calls `refresh()` that nothing will come of it."""
         why = self._why_idle(due)
         if why not in self._told:
             self._told.add(why)
-            wanted = why != CLOSED and self._terms.unwatched_by_choice
+            wanted = why != CLOSED and self._options.unwatched_by_choice
             logger.log(logging.INFO if wanted else logging.WARNING, why)
 
     def _grace(self, process: ProcessRecord[DriverT, PollerT]) -> float:
         """Return the seconds by which callers of `refresh()` let the poller come first."""
         if process.poller is None:
             return 0.0
-        return self._terms.interval * JITTER + LATE
+        return self._options.interval * JITTER + LATE
 
     def _take(
         self, process: ProcessRecord[DriverT, PollerT], *, in_background: bool, force: bool

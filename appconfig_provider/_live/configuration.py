@@ -37,7 +37,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         """In the order they came; added to, and taken from, by single operations."""
         super().__init__(source, driver, state)
         source.log_start(state, driver.sent)
-        if self._terms.polls and self._process.poller is None:
+        if self._options.polls and self._process.poller is None:
             logger.warning(
                 "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
                 "--enable-threads. Until then a call of refresh() does what is due"
@@ -69,20 +69,20 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
     @property
     def status(self) -> Status:
         """How refreshing goes; reads memory only."""
-        state, moment = self._state, now(self._terms.clock)
+        state, instant = self._state, now(self._options.clock)
         standing = state.standing
         attempt = standing.attempt
         confirmed = attempt.success.boottime if attempt.success else -math.inf
-        ahead = standing.backoff_until - moment.monotonic
+        ahead = standing.backoff_until - instant.monotonic
         return Status(
             generation=state.snapshot.version,
             last_attempt=_utc(attempt.last and attempt.last.wall),
             last_success=_utc(attempt.success and attempt.success.wall),
             last_error=attempt.error,
-            age=moment.boottime - confirmed,
+            age=instant.boottime - confirmed,
             stale=state.snapshot.stale,
             endpoint=attempt.endpoint,
-            backoff_until=_utc(moment.wall + ahead) if ahead > 0 else None,
+            backoff_until=_utc(instant.wall + ahead) if ahead > 0 else None,
             requests_sent=self._driver.sent,
             overdue=self._overdue(self._flight.holder),
         )
@@ -96,8 +96,8 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         """Leave the flag to whoever has it; warn once of one that ought to have ended."""
         owner = process.flight.holder
         late = self._overdue(owner)
-        if owner is not None and late is not None and not owner.told:
-            owner.told = True
+        if owner is not None and late is not None and not owner.warned:
+            owner.warned = True
             logger.warning(
                 "a refresh that began %.0f s ago on thread %d has not ended, and should have after "
                 "%.0f s; until it does refresh() returns False. A callback, validate, a mapper, a "
@@ -163,19 +163,19 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self._wake = -math.inf
         self._state = outcome.state
         if not outcome.quiet:
-            self._untold = Telling(self._terms, outcome, self._subscriptions)
+            self._untold = Telling(self._options, outcome, self._subscriptions)
         self._in_flight = None
-        if outcome.told:
+        if outcome.message:
             # As text: a handler that keeps records would keep the frames of the traceback, too.
-            logger.warning("configuration not refreshed: %s", outcome.told)
+            logger.warning("configuration not refreshed: %s", outcome.message)
         self._source.log_change(outcome.state, before)
         if outcome.changes is None:
             return False
         began, sent = self._began
-        told = change_told(outcome.state.snapshot, outcome.changes)
+        message = change_told(outcome.state.snapshot, outcome.changes)
         took = 1000 * (self._monotonic() - began)
         requests = counted(self._driver.sent - sent, "request")
-        logger.info("%s; %s, %.0f ms", told, requests, took)
+        logger.info("%s; %s, %.0f ms", message, requests, took)
         return True
 
 

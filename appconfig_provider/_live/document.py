@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from appconfig_provider._fetch.endpoints import Fleet
-from appconfig_provider._live.source import Outcome, Terms
+from appconfig_provider._fetch.endpoints import Endpoints
+from appconfig_provider._live.source import LiveOptions, Outcome
 from appconfig_provider._live.standing import Attempt, Instant, Standing
 from appconfig_provider.models import Explanation, JsonValue
 from appconfig_provider.snapshot import ConfigurationSnapshot, compare, make_snapshot, read_only
-from appconfig_provider.trouble import EngineError, public, told
+from appconfig_provider.trouble import EngineError, describe, public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Document:
     values: Mapping[str, JsonValue] = field(repr=False)
     snapshot: ConfigurationSnapshot
     etag: str | None = None
-    fleet: Fleet
+    endpoints: Endpoints
     due: float
     """When it is checked again, on the monotonic clock."""
     attempt: Attempt
@@ -30,7 +30,7 @@ class Document:
     def standing(self) -> Standing:
         """How the source is doing."""
         error = self.attempt.error
-        free = self.fleet.free_at
+        free = self.endpoints.free_at
         due = max(self.due, free)
         return Standing(self.attempt, due, free, () if error is None else (error,))
 
@@ -38,7 +38,7 @@ class Document:
 class DocumentSource:
     """What sources of a document have in common: nothing is pushed, and nothing else is told."""
 
-    terms: Terms
+    options: LiveOptions
 
     def with_requests(self, state: Document, _request: None, /) -> Document:
         """Return the state as it is."""
@@ -46,7 +46,7 @@ class DocumentSource:
 
     def rearmed(self, state: Document) -> Document:
         """Return the state with its timer started anew."""
-        return replace(state, due=self.terms.clock.monotonic() + self.terms.interval)
+        return replace(state, due=self.options.clock.monotonic() + self.options.interval)
 
     def log_start(self, state: Document, requests: int) -> None:
         """Tell nothing."""
@@ -56,7 +56,11 @@ class DocumentSource:
 
 
 def first_document(
-    values: Mapping[str, object], etag: str | None, fleet: Fleet, now: Instant, interval: float
+    values: Mapping[str, object],
+    etag: str | None,
+    endpoints: Endpoints,
+    now: Instant,
+    interval: float,
 ) -> Document:
     """Return the state after the first load."""
     kept, snapshot = _read(values, 1, now)
@@ -64,38 +68,38 @@ def first_document(
         values=kept,
         snapshot=snapshot,
         etag=etag,
-        fleet=fleet,
+        endpoints=endpoints,
         due=now.monotonic + interval,
-        attempt=Attempt(now, now, None, fleet.last, now),
+        attempt=Attempt(now, now, None, endpoints.last, now),
     )
 
 
-def confirmed(before: Document, fleet: Fleet, now: Instant, interval: float) -> Document:
+def confirmed(before: Document, endpoints: Endpoints, now: Instant, interval: float) -> Document:
     """Return the state after an answer that the document has not changed."""
-    attempt = Attempt(now, now, None, fleet.last, now)
-    return replace(before, fleet=fleet, due=now.monotonic + interval, attempt=attempt)
+    attempt = Attempt(now, now, None, endpoints.last, now)
+    return replace(before, endpoints=endpoints, due=now.monotonic + interval, attempt=attempt)
 
 
 def changed(
     before: Document, values: Mapping[str, object], etag: str | None, *, reason: str
 ) -> Outcome[Document]:
     """Return the outcome of a document that was read anew, confirmed before."""
-    moment = before.attempt.answered
-    if moment is None:
+    instant = before.attempt.answered
+    if instant is None:
         raise AssertionError("a document that was read was answered")
-    kept, snapshot = _read(values, before.snapshot.version + 1, moment)
+    kept, snapshot = _read(values, before.snapshot.version + 1, instant)
     changes = compare(before.snapshot, snapshot, reason=reason)
     return Outcome(replace(before, values=kept, snapshot=snapshot, etag=etag), changes)
 
 
 def failed(
-    before: Document, failure: EngineError, fleet: Fleet, now: Instant, interval: float
+    before: Document, failure: EngineError, endpoints: Endpoints, now: Instant, interval: float
 ) -> Outcome[Document]:
     """Return the outcome of a round without an answer; the old values stay."""
     old, error = before.attempt, public(failure)
     attempt = Attempt(now, old.success, error, old.endpoint, old.answered)
-    state = replace(before, fleet=fleet, due=now.monotonic + interval, attempt=attempt)
-    return Outcome(state, None, error, told(failure))
+    state = replace(before, endpoints=endpoints, due=now.monotonic + interval, attempt=attempt)
+    return Outcome(state, None, error, describe(failure))
 
 
 def _read(

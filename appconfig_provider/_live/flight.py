@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class Owner:
     """One call that wants the flag, or has it."""
 
-    __slots__ = ("_call", "_loop", "began", "calling", "done", "limit", "next", "thread", "told")
+    __slots__ = ("_call", "_loop", "began", "calling", "done", "limit", "next", "thread", "warned")
 
     def __init__(self, began: float, limit: float, loop: asyncio.AbstractEventLoop | None) -> None:
         self.began = began
@@ -47,7 +47,7 @@ class Owner:
         self.calling = False
         """True while functions of the user are told of a generation."""
         self.done = False
-        self.told = False
+        self.warned = False
         """True when somebody has warned that it takes too long."""
         self.next: dict[str, Owner | None] = {}
         """The owner after this one, by the only key; None once it need not be known any more."""

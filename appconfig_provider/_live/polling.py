@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from appconfig_provider.protocols import Clock
-from appconfig_provider.trouble import told
+from appconfig_provider.trouble import describe
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,11 +61,11 @@ class AsyncPolled(Polled, Protocol):
 def rounds(polled: Callable[[], Polled | None], clock: Clock) -> Iterator[float | None]:
     """Yield until when to sleep, or None when it is time to check; end when nobody is left."""
     earliest = clock.monotonic()
-    while (moment := _next_check(polled())) is not None:
+    while (until := _next_check(polled())) is not None:
         now = clock.monotonic()
-        moment = max(moment, earliest)
-        if now < moment:
-            yield min(moment, now + MAX_SLEEP)
+        until = max(until, earliest)
+        if now < until:
+            yield min(until, now + MAX_SLEEP)
         else:
             earliest = now + PAUSE
             yield None
@@ -113,15 +113,15 @@ class ThreadPoller:
         self.wake()
 
     def _run(self) -> None:
-        for moment in rounds(self._polled, self._clock):
-            if moment is not None:
-                self._clock.wait_until(moment, self._woken)
+        for until in rounds(self._polled, self._clock):
+            if until is not None:
+                self._clock.wait_until(until, self._woken)
             elif (polled := self._polled()) is not None:
                 try:
                     polled._check()
                 except BaseException as error:
                     # A callback that calls sys.exit() could end this thread, not the program.
-                    logger.error(_GOES_ON, told(error))  # noqa: TRY400 - no text, it may quote
+                    logger.error(_GOES_ON, describe(error))  # noqa: TRY400 - no text, it may quote
                 del polled
 
 
@@ -180,15 +180,15 @@ class TaskPoller:
         self.wake()
 
     async def _run(self, woken: asyncio.Event) -> None:
-        for moment in rounds(self._polled, self._clock):
+        for until in rounds(self._polled, self._clock):
             if woken is not self._woken:
                 return  # its loop stood still meanwhile, and another task took over
-            if moment is not None:
-                await self._clock.await_until(moment, woken)
+            if until is not None:
+                await self._clock.await_until(until, woken)
                 woken.clear()
             elif (polled := self._polled()) is not None:
                 try:
                     await polled._check()
                 except Exception as error:
-                    logger.error(_GOES_ON, told(error))  # noqa: TRY400 - no text, it may quote
+                    logger.error(_GOES_ON, describe(error))  # noqa: TRY400 - no text, it may quote
                 del polled

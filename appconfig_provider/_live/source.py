@@ -66,7 +66,7 @@ class Outcome(Generic[StateT_co]):
     state: StateT_co
     changes: ChangeSet | None = None
     error: Exception | None = field(default=None, repr=False)
-    told: str = ""
+    message: str = ""
     """What a log line may say of the error; empty where something else tells of it."""
 
     @property
@@ -76,7 +76,7 @@ class Outcome(Generic[StateT_co]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class LiveOptions:
     """How a source wants to be kept fresh; times in seconds."""
 
     clock: Clock
@@ -105,7 +105,7 @@ class Source(Protocol[StateT, RequestT_contra]):
         ...
 
     @property
-    def terms(self) -> Terms:
+    def options(self) -> LiveOptions:
         """How it wants to be kept fresh."""
         ...
 

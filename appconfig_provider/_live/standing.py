@@ -10,7 +10,7 @@ from appconfig_provider.protocols import Clock
 
 
 class Instant(NamedTuple):
-    """A moment, by three clocks; in seconds."""
+    """A instant, by three clocks; in seconds."""
 
     monotonic: float
     """What timers, budgets and back-offs are measured by; may not count a suspend."""
@@ -38,9 +38,9 @@ class Attempt:
     answered: Instant | None = None
     """When it did, whatever became of the answer."""
 
-    def again(self, moment: Instant) -> Attempt:
+    def again(self, instant: Instant) -> Attempt:
         """Return what is known when another attempt begins."""
-        return Attempt(moment, self.success, self.error, self.endpoint, self.answered)
+        return Attempt(instant, self.success, self.error, self.endpoint, self.answered)
 
 
 NEVER_TRIED = Attempt()

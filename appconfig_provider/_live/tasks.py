@@ -79,7 +79,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
     def _make_poller(self) -> TaskPoller:
         from appconfig_provider._live.polling import TaskPoller
 
-        return TaskPoller(self, self._terms.clock)
+        return TaskPoller(self, self._options.clock)
 
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
@@ -90,7 +90,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
             if process.poller is not None:
                 owner = process.flight.holder
                 calling = owner is not None and owner.calling
-                await process.poller.stop(self._terms.stop_wait, calling=calling)
+                await process.poller.stop(self._options.stop_wait, calling=calling)
         finally:
             await process.driver.close()
 

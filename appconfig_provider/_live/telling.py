@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterable, Iterator
 
 from appconfig_provider._live.callbacks import Callback, Subscription
-from appconfig_provider._live.source import Outcome, State, Terms
+from appconfig_provider._live.source import LiveOptions, Outcome, State
 from appconfig_provider._plan import Invoke, Steps, perform, plan
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from appconfig_provider.texts import printable, quoted
-from appconfig_provider.trouble import drop_frames, name_of, told
+from appconfig_provider.trouble import describe, drop_frames, name_of
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -23,10 +23,10 @@ class Telling:
     __slots__ = ("calls", "outcome")
 
     def __init__(
-        self, terms: Terms, outcome: Outcome[State], subscriptions: Iterable[Subscription]
+        self, options: LiveOptions, outcome: Outcome[State], subscriptions: Iterable[Subscription]
     ) -> None:
         self.outcome = outcome
-        self.calls = _calls(terms, outcome, subscriptions)
+        self.calls = _calls(options, outcome, subscriptions)
         """Whom to tell what, of those that were not called yet."""
 
 
@@ -43,7 +43,7 @@ def call_back(telling: Telling) -> Steps[None]:
                 yield from perform(Invoke(callback.function, callback.arguments(news)))
             except Exception as error:
                 name = name_of(callback.function)
-                logger.error("the callback %s failed: %s", name, told(error))  # noqa: TRY400 - no text
+                logger.error("the callback %s failed: %s", name, describe(error))  # noqa: TRY400 - no text
     finally:
         for kept in outcome.state.standing.errors:
             drop_frames(kept)
@@ -52,14 +52,14 @@ def call_back(telling: Telling) -> Steps[None]:
 
 
 def _calls(
-    terms: Terms, outcome: Outcome[State], subscriptions: Iterable[Subscription]
+    options: LiveOptions, outcome: Outcome[State], subscriptions: Iterable[Subscription]
 ) -> Iterator[tuple[Callback, object]]:
     """Yield whom to tell what; decided at each one's turn, since a callback may cancel another."""
     if outcome.error is not None:
-        for callback in terms.error:
+        for callback in options.error:
             yield callback, outcome.error
     if outcome.changes is not None:
-        for callback in terms.success:
+        for callback in options.success:
             yield callback, outcome.changes
         for subscription in subscriptions:
             concerning = subscription.news(outcome.changes)
@@ -80,8 +80,8 @@ def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
         )
         if keys
     ]
-    told = "; ".join(parts) or "no key differs"
-    return f"configuration version {snapshot.version} ({changes.reason}): {told}"
+    message = "; ".join(parts) or "no key differs"
+    return f"configuration version {snapshot.version} ({changes.reason}): {message}"
 
 
 def _name(key: str) -> str:

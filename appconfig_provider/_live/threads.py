@@ -76,7 +76,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
     def _make_poller(self) -> ThreadPoller | None:
         from appconfig_provider._live.polling import ThreadPoller
 
-        return ThreadPoller(self, self._terms.clock) if runs_threads() else None
+        return ThreadPoller(self, self._options.clock) if runs_threads() else None
 
     def _check_listener(self, subscription: Subscription) -> None:
         refuse_coroutine(subscription.callback.function)
@@ -90,7 +90,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
         self._wake = -math.inf
         process = self._here()
         if process.poller is not None:
-            process.poller.stop(self._terms.stop_wait)
+            process.poller.stop(self._options.stop_wait)
         process.driver.close()
 
     def __enter__(self) -> Self:

@@ -183,8 +183,10 @@ def _connected(connection_string: str | None, ca_file: str | None) -> Iterator[R
     except RequestFailed as failure:
         raise click.ClickException(_explained(failure, connection_string)) from failure
     except UnicodeEncodeError as error:
-        told = f"A text cannot be sent as {error.encoding}; check arguments and connection string."
-        raise click.ClickException(told) from error
+        message = (
+            f"A text cannot be sent as {error.encoding}; check arguments and connection string."
+        )
+        raise click.ClickException(message) from error
     except ValueError as error:
         raise click.ClickException(printable(error)) from error
 

@@ -184,8 +184,8 @@ def _write(
         answer = yield from exchange(session, request, _WRITTEN_OR_OVERTAKEN)
         if answer.status == 200:
             return before
-    told = f"others write {quoted(written.key)} all the time; try again"
-    raise RequestFailed(Kind.REFUSED, session.origin, told, status=412)
+    message = f"others write {quoted(written.key)} all the time; try again"
+    raise RequestFailed(Kind.REFUSED, session.origin, message, status=412)
 
 
 @plan

@@ -64,8 +64,8 @@ class FakeClock:
             self._passed += seconds
             rung = [alarm for alarm in self._alarms if alarm[0] <= self._passed]
             self._alarms = [alarm for alarm in self._alarms if alarm[0] > self._passed]
-        for _, ring in rung:
-            ring()
+        for _, wake in rung:
+            wake()
 
     def suspend(self, seconds: float) -> None:
         """Let time pass as while a laptop is closed: the day goes on, what waits here does not.
@@ -89,28 +89,28 @@ class FakeClock:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
 
-    def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
+    def wait_until(self, until: float, woken: SimpleQueue[None]) -> None:
         """Wait until a test has moved the clock that far, or something is put into `woken`."""
-        if self._set_alarm(moment, partial(woken.put, None)):
+        if self._set_alarm(until, partial(woken.put, None)):
             woken.get()
 
-    async def await_until(self, moment: float, woken: asyncio.Event) -> None:
+    async def await_until(self, until: float, woken: asyncio.Event) -> None:
         """Wait until a test has moved the clock that far, or `woken` is set."""
         loop = asyncio.get_running_loop()
 
-        def ring() -> None:
+        def wake() -> None:
             with suppress(RuntimeError):  # the loop has been closed since
                 loop.call_soon_threadsafe(woken.set)
 
-        if self._set_alarm(moment, ring):
+        if self._set_alarm(until, wake):
             await woken.wait()
 
-    def _set_alarm(self, moment: float, ring: Callable[[], object]) -> bool:
-        """Have something rung at a moment; False when it has passed."""
+    def _set_alarm(self, until: float, wake: Callable[[], object]) -> bool:
+        """Have something woken at a time; False when it has passed."""
         with self._lock:
-            if moment <= self._passed:
+            if until <= self._passed:
                 return False
-            self._alarms.append((moment, ring))
+            self._alarms.append((until, wake))
             return True
 
     def __enter__(self) -> FakeClock:

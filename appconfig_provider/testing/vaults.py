@@ -54,8 +54,8 @@ class Vault(ScriptedServer):
         hosts: Sequence[str] = (),
     ) -> None:
         if name is not None and not _NAME.fullmatch(name):
-            told = "has 3 to 24 letters, digits and hyphens, none of these at its ends"
-            raise ValueError(f"the name of a vault {told}, not {name!r}")
+            message = "has 3 to 24 letters, digits and hyphens, none of these at its ends"
+            raise ValueError(f"the name of a vault {message}, not {name!r}")
         now = time.time if clock is None else clock.time
         self.tokens: set[str] = set()
         self._secrets = Secrets(now)

@@ -16,7 +16,7 @@ import appconfig_provider
 from appconfig_provider._azure import push
 from appconfig_provider._azure.endpoints.order import in_domain
 from appconfig_provider._azure.rest.refusals import refusal
-from appconfig_provider._azure.rest.responses import parse_moment, read_page
+from appconfig_provider._azure.rest.responses import parse_date, read_page
 from appconfig_provider._azure.rest.services import StoreService
 from appconfig_provider._azure.settings import layering
 from appconfig_provider._azure.settings.content import kind_of, parse_json
@@ -151,7 +151,7 @@ TEXTS: dict[str, tuple[Callable[[Any], object], Callable[[int], object]]] = {
     "a sync token without end": (learn, lambda n: "a=" * n),
     "a wait of spaces": (wait_of, lambda n: " " * n),
     "a wait until a date of names": (wait_of, lambda n: "Mon, " * n),
-    "a date of dots": (parse_moment, lambda n: ".1" * n),
+    "a date of dots": (parse_date, lambda n: ".1" * n),
     "a content type of parameters": (kind_of, lambda n: 'application/json;profile="h' * n),
     "a content type of spaces": (kind_of, lambda n: " " * n + "application/json" + " " * n),
     "a secret's address of marks": (

@@ -274,6 +274,6 @@ def test_events_with_anything_anywhere(event: Any) -> None:
     read: list[Notice] = []
     refusal = failure_of(lambda: read.extend(read_events(event)[0]), ValueError)
     assert refusal is None or type(refusal) is ValueError
-    change = change_of(read, state.fleet, 0.0)
+    change = change_of(read, state.endpoints, 0.0)
     for tokens in change.tokens.values() if change else ():
         assert all(f"{name}={token.value}".isascii() for name, token in tokens.items())

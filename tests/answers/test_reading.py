@@ -12,7 +12,7 @@ from appconfig_provider._azure.rest.responses import (
     Malformed,
     etag_of,
     next_link,
-    parse_moment,
+    parse_date,
     read_object,
     read_page,
     read_sentinel,
@@ -208,7 +208,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 )
 def test_a_moment_is_read_as_the_service_writes_it(text: object, moment: datetime | None) -> None:
     """With or without a zone and fractions; what is none is none."""
-    found = parse_moment(text)
+    found = parse_date(text)
     assert found == moment
     assert found is None or found.tzinfo is not None
 

@@ -27,7 +27,7 @@ from .scenes import Resolver, secret_id
 
 
 @pytest.fixture
-def lanes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def concurrency(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many connections were opened and closed."""
     counted: Counter[str] = Counter()
 

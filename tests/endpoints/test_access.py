@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-from appconfig_provider._azure.endpoints.access import StoreGate, claims_of, manners
+from appconfig_provider._azure.endpoints.access import StoreAccess, claims_of, rules
 from appconfig_provider._azure.options import Keywords
+from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.budget import Allowance, Budget
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider._fetch.exchange import read
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
-from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,
@@ -87,9 +87,9 @@ def run(driver: Driver, key: AccessKey | None = None) -> int:
     given: dict[str, Any] = {name: getattr(context, name) for name in context.__slots__}
     context = type(context)(**{**given, "credential": StaticCredential()})
     budget = Budget(driver.clock.monotonic() + 12.0, Allowance(12.0, "the time"))
-    fleet = Fleet((Endpoint(Store(ORIGIN, key)),), Backoff(until=math.inf))
+    endpoints = Endpoints((Endpoint(Store(ORIGIN, key)),), Backoff(until=math.inf))
     answer: Answered[int] | Exhausted = driver.run(
-        first_answer(StoreGate(context), manners(context), fleet, budget, job)
+        first_answer(StoreAccess(context), rules(context), endpoints, budget, job)
     )
     if isinstance(answer, Exhausted):
         raise answer.failures[0]

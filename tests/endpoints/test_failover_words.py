@@ -39,7 +39,7 @@ def test_the_line_names_both_endpoints_and_the_reason(
 ) -> None:
     """Who answered last may be known no more; where the same one answers, nothing is said."""
     life = Life({**SENTINEL, "replicas": [REPLICA], "retry_total": 0})
-    life.state = replace(life.state, fleet=replace(life.state.fleet, last=last))
+    life.state = replace(life.state, endpoints=replace(life.state.endpoints, last=last))
     whole = life.world.answer
 
     def answer(request: Request) -> Response:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ServiceRequestError
 
-from appconfig_provider._azure.endpoints.access import StoreGate, manners
+from appconfig_provider._azure.endpoints.access import StoreAccess, rules
 from appconfig_provider._azure.listing.load import Loaded, load
 from appconfig_provider._azure.refresh import refresh
+from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.budget import Allowance, Budget
-from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._fetch.first_answer import Exhausted, first_answer
-from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import Plan
 from appconfig_provider.models import Store
 from appconfig_provider.testing import StaticCredential
@@ -23,7 +23,7 @@ from tests.support.deployment import ENDPOINTS, Deployment, cut, silent
 def test_a_round_without_any_time_asks_the_first_endpoint_all_the_same() -> None:
     """Its failure says that there was no time; without one there would be nothing to tell."""
     deployment = Deployment()
-    context, fleet = deployment.context, deployment.start().fleet
+    context, endpoints = deployment.context, deployment.start().endpoints
     deployment.clock.advance(1)
     over = Budget(deployment.clock.monotonic(), Allowance(0.0, "a budget of nothing"))
 
@@ -31,7 +31,7 @@ def test_a_round_without_any_time_asks_the_first_endpoint_all_the_same() -> None
         return load(turn.session, deployment.options)
 
     answer = deployment.driver.run(
-        first_answer(StoreGate(context), manners(context), fleet, over, job, force=True)
+        first_answer(StoreAccess(context), rules(context), endpoints, over, job, force=True)
     )
     assert isinstance(answer, Exhausted)
     assert len(answer.failures) == 3
@@ -70,14 +70,16 @@ def test_the_error_of_a_credential_stays_its_own() -> None:
             raise raised
 
     state = deployment.start()
-    fleet = without_keys(state.fleet)
+    endpoints = without_keys(state.endpoints)
     context = replace(deployment.context, credential=Late())
     clock.advance(30)
-    outcome = deployment.driver.run(refresh(context, replace(state, fleet=fleet), force=False))
+    outcome = deployment.driver.run(
+        refresh(context, replace(state, endpoints=endpoints), force=False)
+    )
     assert outcome.error is raised
 
 
-def without_keys(fleet: Fleet) -> Fleet:
+def without_keys(endpoints: Endpoints) -> Endpoints:
     """Return endpoints that want tokens."""
-    stores = (replace(one, store=Store(one.store.url)) for one in fleet.endpoints)
-    return replace(fleet, endpoints=tuple(stores))
+    stores = (replace(one, store=Store(one.store.url)) for one in endpoints.all)
+    return replace(endpoints, all=tuple(stores))

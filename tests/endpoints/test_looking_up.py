@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pytest
 
 from appconfig_provider._azure.endpoints.discovery import discover
-from appconfig_provider._azure.endpoints.order import first_fleet, host_of_endpoint
+from appconfig_provider._azure.endpoints.order import first_endpoints, host_of_endpoint
 from appconfig_provider._azure.options import Keywords
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._fetch.backoff import Backoff
-from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._plan import Effect, Request, ResolveSrv, Response
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
@@ -46,7 +46,7 @@ class Resolver(ScriptedDriver):
 
 def look_up(
     answers: Mapping[str, tuple[str, ...]], *, deadline: float = 1e6, failing: bool = False
-) -> tuple[Fleet, Resolver, float]:
+) -> tuple[Endpoints, Resolver, float]:
     """Ask DNS once; return what is known then, the resolver, and when it began."""
 
     def names(name: str) -> tuple[str, ...]:
@@ -59,17 +59,17 @@ def look_up(
     options = Keywords(connection_string=CONNECTION, refresh_interval=10).checked()
     context = context_for(driver.clock, options, random=1.0)
     began = driver.clock.monotonic()
-    return driver.run(discover(context, first_fleet(options), deadline)), driver, began
+    return driver.run(discover(context, first_endpoints(options), deadline)), driver, began
 
 
-def hosts(fleet: Fleet) -> list[str]:
+def hosts(endpoints: Endpoints) -> list[str]:
     """Return the host names of the endpoints."""
-    return [host_of_endpoint(one) for one in fleet.endpoints]
+    return [host_of_endpoint(one) for one in endpoints.all]
 
 
 def test_the_first_of_all_is_asked_for_and_then_its_replicas_set_by_set() -> None:
     """Sets are numbered from 0 and asked for until one is empty; names are taken in lower case."""
-    fleet, driver, _ = look_up(
+    endpoints, driver, _ = look_up(
         {
             ORIGIN: ("MAIN.azconfig.io", "ignored.azconfig.io"),
             "_alt0._tcp.main.azconfig.io": ("east.azconfig.io", "WEST.azconfig.io"),
@@ -79,7 +79,7 @@ def test_the_first_of_all_is_asked_for_and_then_its_replicas_set_by_set() -> Non
     assert driver.looked_up == [
         ORIGIN, *(f"_alt{number}._tcp.main.azconfig.io" for number in range(3)),
     ]  # fmt: skip
-    assert hosts(fleet) == [
+    assert hosts(endpoints) == [
         f"{name}.azconfig.io" for name in ("one", "main", "east", "west", "north")
     ]
 
@@ -87,17 +87,17 @@ def test_the_first_of_all_is_asked_for_and_then_its_replicas_set_by_set() -> Non
 def test_a_store_without_an_origin_has_no_replicas() -> None:
     """Where DNS names no origin inside the domain, nothing more is asked."""
     for answer in ((), ("one.example.org",)):
-        fleet, driver, began = look_up({ORIGIN: answer})
+        endpoints, driver, began = look_up({ORIGIN: answer})
         assert driver.looked_up == [ORIGIN]
-        assert hosts(fleet) == ["one.azconfig.io"]
-        assert fleet.discovery == Backoff(0, began + 3600.0)
+        assert hosts(endpoints) == ["one.azconfig.io"]
+        assert endpoints.discovery == Backoff(0, began + 3600.0)
 
 
 def test_an_answer_is_kept_for_an_hour() -> None:
     """The hour begins when the question was asked."""
-    fleet, _, began = look_up({ORIGIN: ("one.azconfig.io",), FIRST: ("two.azconfig.io",)})
-    assert hosts(fleet) == ["one.azconfig.io", "two.azconfig.io"]
-    assert fleet.discovery == Backoff(0, began + 3600.0)
+    endpoints, _, began = look_up({ORIGIN: ("one.azconfig.io",), FIRST: ("two.azconfig.io",)})
+    assert hosts(endpoints) == ["one.azconfig.io", "two.azconfig.io"]
+    assert endpoints.discovery == Backoff(0, began + 3600.0)
 
 
 def test_a_set_with_nobody_to_believe_does_not_end_the_sets() -> None:
@@ -107,8 +107,8 @@ def test_a_set_with_nobody_to_believe_does_not_end_the_sets() -> None:
         FIRST: ("two.example.org",),
         FIRST.replace("0", "1"): ("two.azconfig.io",),
     }
-    fleet, _, _ = look_up(answers)
-    assert hosts(fleet) == ["one.azconfig.io", "two.azconfig.io"]
+    endpoints, _, _ = look_up(answers)
+    assert hosts(endpoints) == ["one.azconfig.io", "two.azconfig.io"]
 
 
 def test_sets_without_end_are_not_followed_without_end() -> None:
@@ -121,9 +121,9 @@ def test_sets_without_end_are_not_followed_without_end() -> None:
         name: tuple(f"r{number}{letter}.azconfig.io" for letter in "abcde")
         for number, name in enumerate(numbered)
     }
-    fleet, driver, _ = look_up({**origin, **sets})
+    endpoints, driver, _ = look_up({**origin, **sets})
     assert driver.looked_up[1:] == numbered[:4]
-    assert len(fleet.endpoints) == 17
+    assert len(endpoints.all) == 17
 
 
 @pytest.mark.parametrize("left", [3.0, 5.0, 60.0])
@@ -138,9 +138,9 @@ def test_dns_gets_five_seconds_and_no_more_than_are_left(left: float) -> None:
 
 def test_a_failure_is_tried_again_after_a_back_off() -> None:
     """It begins when DNS has failed; the endpoints stay as they are."""
-    fleet, _, began = look_up({}, failing=True)
-    assert hosts(fleet) == ["one.azconfig.io"]
-    assert fleet.discovery == Backoff(1, began + 1.0 + 12.5)
+    endpoints, _, began = look_up({}, failing=True)
+    assert hosts(endpoints) == ["one.azconfig.io"]
+    assert endpoints.discovery == Backoff(1, began + 1.0 + 12.5)
 
 
 @pytest.mark.parametrize(("wait", "pauses"), [("2", [2.0]), ("2.1", []), (None, [0.4])])

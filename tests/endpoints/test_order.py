@@ -10,8 +10,8 @@ from itertools import count
 import pytest
 
 from appconfig_provider._azure.endpoints.order import (
-    MOST_DISCOVERED,
-    first_fleet,
+    MAX_DISCOVERED,
+    first_endpoints,
     host_of_endpoint,
     in_domain,
     naming,
@@ -20,7 +20,7 @@ from appconfig_provider._azure.endpoints.order import (
 from appconfig_provider._azure.options import Keywords
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
 from appconfig_provider._fetch.backoff import Backoff
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider.models import AccessKey, Store
 
 KEY = AccessKey("id", b"secret")
@@ -31,10 +31,10 @@ def url_of(name: str) -> str:
     return f"https://{name}.azconfig.io"
 
 
-def fleet_of(*names: str, last: str = "") -> Fleet:
+def endpoints_named(*names: str, last: str = "") -> Endpoints:
     """Return the endpoints of a store that were given."""
     endpoints = tuple(Endpoint(Store(url_of(name), KEY)) for name in names)
-    return Fleet(endpoints, last=url_of(last) if last else "")
+    return Endpoints(endpoints, last=url_of(last) if last else "")
 
 
 def names_of(endpoints: list[Endpoint] | tuple[Endpoint, ...]) -> str:
@@ -59,32 +59,35 @@ def test_endpoints_are_asked_in_their_order_or_in_turn(
     last: str, balanced: bool, expected: str
 ) -> None:
     """Without load balancing the first is always asked first; with it the one after the last."""
-    assert names_of(fleet_of("a", "b", "c", last=last).in_turn(0.0, balanced=balanced)) == expected
+    assert (
+        names_of(endpoints_named("a", "b", "c", last=last).candidates(0.0, balanced=balanced))
+        == expected
+    )
 
 
 def test_an_endpoint_that_backs_off_is_passed_over_until_its_time_has_come() -> None:
     """It is asked again at the very moment its back-off ends; free is who never failed."""
-    fleet = fleet_of("a", "b")
-    resting = replace(fleet.endpoints[0], backoff=Backoff(1, 30.0))
-    fleet = fleet.having(resting)
-    assert names_of(fleet.in_turn(29.9, balanced=False)) == "b"
-    assert names_of(fleet.in_turn(30.0, balanced=False)) == "a b"
-    assert fleet.free_at == -math.inf
-    both = fleet.having(replace(fleet.endpoints[1], backoff=Backoff(2, 60.0)))
+    endpoints = endpoints_named("a", "b")
+    resting = replace(endpoints.all[0], backoff=Backoff(1, 30.0))
+    endpoints = endpoints.having(resting)
+    assert names_of(endpoints.candidates(29.9, balanced=False)) == "b"
+    assert names_of(endpoints.candidates(30.0, balanced=False)) == "a b"
+    assert endpoints.free_at == -math.inf
+    both = endpoints.having(replace(endpoints.all[1], backoff=Backoff(2, 60.0)))
     assert both.free_at == 30.0
 
 
 def test_what_is_learnt_of_an_endpoint_changes_no_other() -> None:
     """`having` replaces one endpoint in its place; who answered last stays unless it is told."""
-    fleet = fleet_of("a", "b", "c", last="a")
-    fleet = replace(fleet, discovery=Backoff(3, 9.0))
-    changed = replace(fleet.endpoints[1], round_trip=0.5)
-    silent, told = fleet.having(changed), fleet.having(changed, last="b")
-    assert silent.endpoints == (fleet.endpoints[0], changed, fleet.endpoints[2])
-    assert silent.discovery == fleet.discovery
+    endpoints = endpoints_named("a", "b", "c", last="a")
+    endpoints = replace(endpoints, discovery=Backoff(3, 9.0))
+    changed = replace(endpoints.all[1], round_trip=0.5)
+    silent, told = endpoints.having(changed), endpoints.having(changed, last="b")
+    assert silent.all == (endpoints.all[0], changed, endpoints.all[2])
+    assert silent.discovery == endpoints.discovery
     assert (silent.last, told.last) == (url_of("a"), "b")
     assert silent.of(url_of("b")) is changed
-    assert silent.of(url_of("c")) is fleet.endpoints[2]
+    assert silent.of(url_of("c")) is endpoints.all[2]
 
 
 def in_order() -> float:
@@ -94,34 +97,34 @@ def in_order() -> float:
 
 def test_replicas_of_dns_follow_those_given_with_the_key_of_the_store() -> None:
     """They are known as discovered, and DNS is not asked again before its answer is old."""
-    fleet = naming(fleet_of("a", last="a"), ["b.azconfig.io", "c.azconfig.io"], 100.0, in_order)
-    assert names_of(fleet.endpoints) == "a b c"
-    assert [one.discovered for one in fleet.endpoints] == [False, True, True]
-    assert {one.store.access_key for one in fleet.endpoints} == {KEY}
-    assert fleet.discovery == Backoff(0, 100.0)
-    assert fleet.last == url_of("a")
+    endpoints = naming(
+        endpoints_named("a", last="a"), ["b.azconfig.io", "c.azconfig.io"], 100.0, in_order
+    )
+    assert names_of(endpoints.all) == "a b c"
+    assert [one.discovered for one in endpoints.all] == [False, True, True]
+    assert {one.store.access_key for one in endpoints.all} == {KEY}
+    assert endpoints.discovery == Backoff(0, 100.0)
+    assert endpoints.last == url_of("a")
 
 
 def test_a_replica_stands_once() -> None:
     """Names that were given, or that DNS says twice, add no endpoint."""
     names = ["a.azconfig.io", "b.azconfig.io", "b.azconfig.io", "c.azconfig.io"]
-    assert names_of(naming(fleet_of("a", "c"), names, 1.0, in_order).endpoints) == "a c b"
+    assert names_of(naming(endpoints_named("a", "c"), names, 1.0, in_order).all) == "a c b"
 
 
 def test_a_replica_that_dns_still_names_keeps_what_is_known_of_it() -> None:
     """Back-off and sync tokens outlive a new answer; a replica that is not named any more goes."""
-    fleet = naming(fleet_of("a"), ["b.azconfig.io", "c.azconfig.io"], 1.0, in_order)
-    known = replace(
-        fleet.endpoints[1], backoff=Backoff(1, 30.0), memory={"zone": SyncToken("x", 1)}
-    )
-    again = naming(fleet.having(known), ["b.azconfig.io"], 2.0, in_order)
-    assert again.endpoints == (fleet.endpoints[0], known)
+    endpoints = naming(endpoints_named("a"), ["b.azconfig.io", "c.azconfig.io"], 1.0, in_order)
+    known = replace(endpoints.all[1], backoff=Backoff(1, 30.0), memory={"zone": SyncToken("x", 1)})
+    again = naming(endpoints.having(known), ["b.azconfig.io"], 2.0, in_order)
+    assert again.all == (endpoints.all[0], known)
 
 
 def test_at_most_sixteen_replicas_are_believed() -> None:
     """Of more names the first sixteen count."""
-    names = [f"r{number}.azconfig.io" for number in range(MOST_DISCOVERED + 4)]
-    found = naming(fleet_of("a"), names, 1.0, in_order).endpoints[1:]
+    names = [f"r{number}.azconfig.io" for number in range(MAX_DISCOVERED + 4)]
+    found = naming(endpoints_named("a"), names, 1.0, in_order).all[1:]
     assert [host_of_endpoint(one) for one in found] == names[:16]
 
 
@@ -129,7 +132,9 @@ def test_replicas_come_in_an_order_that_chance_says() -> None:
     """Each client shuffles for itself, so that they spread when a store fails."""
     numbers: Iterator[float] = (1.0 - number / 10 for number in count())
     names = ["b.azconfig.io", "c.azconfig.io", "d.azconfig.io"]
-    assert names_of(naming(fleet_of("a"), names, 1.0, lambda: next(numbers)).endpoints) == "a d c b"
+    assert (
+        names_of(naming(endpoints_named("a"), names, 1.0, lambda: next(numbers)).all) == "a d c b"
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,10 +150,10 @@ def test_replicas_come_in_an_order_that_chance_says() -> None:
 def test_dns_is_asked_where_it_can_know_replicas(endpoint: str, enabled: bool, asks: bool) -> None:
     """Never for a name outside the service's domains, and never when it is switched off."""
     connection = f"Endpoint={endpoint};Id=i;Secret=c2VjcmV0"
-    fleet = first_fleet(
+    endpoints = first_endpoints(
         Keywords(connection_string=connection, replica_discovery_enabled=enabled).checked()
     )
-    assert fleet.discovery == (Backoff() if asks else Backoff(until=math.inf))
+    assert endpoints.discovery == (Backoff() if asks else Backoff(until=math.inf))
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_only_the_endpoint_tried_last_is_asked_again() -> None:
     assert outcome.error is not None
     assert deployment.driver.slept == [0.4, 0.8]
     assert [one.origin for one in deployment.driver.requests] == [ONE, TWO, THREE, THREE, THREE]
-    assert [one.backoff.failures for one in outcome.state.fleet.endpoints] == [1, 1, 1]
+    assert [one.backoff.failures for one in outcome.state.endpoints.all] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("random", "pauses"), [(0.0, [0.4, 0.8]), (1.0, [0.5, 1.0])])
@@ -170,7 +170,7 @@ def test_a_wait_that_does_not_fit_becomes_a_back_off(code: int) -> None:
     state = deployment.start()
     assert deployment.driver.slept == []
     assert state.attempt.endpoint == TWO
-    assert state.fleet.endpoints[0].backoff.until == 60
+    assert state.endpoints.all[0].backoff.until == 60
 
 
 class Single:
@@ -253,7 +253,7 @@ def test_without_a_replica_the_last_endpoint_is_asked_again(times: int) -> None:
         assert store.asked() == [*whole, *whole, "page"]
     else:
         state = store.start()
-        assert state.fleet.endpoints[0].backoff.failures == 0
+        assert state.endpoints.all[0].backoff.failures == 0
         again = ["page"] if times == 2 else []
         assert store.asked() == [*whole, *whole, *again, "sentinel"]
     assert store.driver.slept == [0.4, 0.8][:times]
@@ -293,7 +293,7 @@ def test_a_round_is_one_failure_of_an_endpoint() -> None:
         store.driver.requests.clear()
         state = store.refresh(state).state
         assert len(store.driver.requests) == 3
-        assert state.fleet.endpoints[0].backoff.failures == failures
+        assert state.endpoints.all[0].backoff.failures == failures
 
 
 def test_a_network_error_asks_dns_and_then_nobody() -> None:

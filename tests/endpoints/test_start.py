@@ -111,7 +111,7 @@ def test_who_runs_into_a_deadline_is_told_which_time_was_used_up() -> None:
     assert budget.share(4.0, 0) == 10.0
     one_attempt = Keywords(connection_string=CONNECTION, startup_timeout=0).checked()
     told = of_first_load(one_attempt)
-    assert (told.seconds, told.told) == (100.0, "the default of startup_timeout (100 s)")
+    assert (told.seconds, told.message) == (100.0, "the default of startup_timeout (100 s)")
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_what_is_known_after_a_load() -> None:
 
     driver, load = scene(answer, refresh_enabled=True, refresh_interval=20)
     state = load()
-    assert state.fleet.endpoints[0].round_trip == 0.25
+    assert state.endpoints.all[0].round_trip == 0.25
     now = driver.clock.monotonic()
     assert state.attempt.last is not None
     assert state.attempt.last.monotonic == now
     assert state.attempt.success == state.attempt.last
     assert state.attempt.error is None
-    assert state.attempt.endpoint == state.fleet.last == "https://one.azconfig.io"
+    assert state.attempt.endpoint == state.endpoints.last == "https://one.azconfig.io"
     assert state.due == now + 20
     assert state.rejected is None
     assert state.unread is None

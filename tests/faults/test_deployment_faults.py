@@ -71,7 +71,7 @@ def check_requests(deployment: Deployment, order: tuple[str, ...], expected: lis
 def check_backoff(state: State, fault: str, failed: tuple[str, ...], began: float) -> None:
     """Check that those who failed are left alone from then on, and nobody else."""
     least = 60 if fault == "429, wait a minute" else 30
-    for endpoint in state.fleet.endpoints:
+    for endpoint in state.endpoints.all:
         backoff = endpoint.backoff
         if endpoint.store.url in failed:
             assert backoff.failures == 1
@@ -131,7 +131,7 @@ def test_a_refresh_is_done_by_the_first_endpoint_that_can(fault: str) -> None:
             assert outcome.error is not None
             assert state.timers == before.timers
             check_backoff(state, fault, order, began)
-            assert state.due == state.fleet.free_at
+            assert state.due == state.endpoints.free_at
 
 
 @pytest.mark.parametrize("first", FAULTS)

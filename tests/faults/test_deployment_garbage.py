@@ -48,12 +48,12 @@ def test_a_page_that_is_none_is_the_endpoints_failure(body: str, mapped: bool) -
     state = deployment.start()
     assert whole(state) == 1
     assert state.attempt.endpoint == ENDPOINTS[1]
-    assert state.fleet.endpoints[0].backoff.failures == 1
+    assert state.endpoints.all[0].backoff.failures == 1
     deployment.version = 2
     outcome = deployment.refresh(state, force=True)
     assert outcome.error is None
     assert whole(outcome.state) == 2
-    assert outcome.state.fleet.endpoints[0].backoff.failures == 2
+    assert outcome.state.endpoints.all[0].backoff.failures == 2
 
 
 SENTINELS = {
@@ -89,4 +89,4 @@ def test_a_retry_after_that_says_nothing_is_passed_over(wait: str) -> None:
     )
     state = deployment.start()
     assert state.attempt.endpoint == ENDPOINTS[1]
-    assert state.fleet.endpoints[0].backoff.until == 30
+    assert state.endpoints.all[0].backoff.until == 30

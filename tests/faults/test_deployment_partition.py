@@ -71,7 +71,7 @@ def refresh_by_the_rules(deployment: Deployment, state: State, ledger: Ledger) -
     answered = outcome.error is None
     assert asked == (order[: len(asked)] if answered else order)
     ledger.enter(deployment, asked, answered=answered)
-    for endpoint in outcome.state.fleet.endpoints:
+    for endpoint in outcome.state.endpoints.all:
         url = endpoint.store.url
         assert endpoint.backoff.failures == ledger.failures.get(url, 0)
         assert endpoint.backoff.failures == 0 or endpoint.backoff.until == ledger.free[url]

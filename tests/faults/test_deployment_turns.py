@@ -45,10 +45,10 @@ def test_back_off_doubles_to_ten_minutes_and_one_success_resets_it(fault: str) -
     assert len(deployment.driver.requests) == len(ENDPOINTS)
     deployment.trouble.clear()
     state = deployment.when_due(state).state
-    assert [endpoint.backoff.failures for endpoint in state.fleet.endpoints] == [0, 8, 8]
+    assert [endpoint.backoff.failures for endpoint in state.endpoints.all] == [0, 8, 8]
     deployment.afflict([ONE], "", FAULTS[fault])
     state = deployment.when_due(state).state
-    assert state.fleet.endpoints[0].backoff.failures == 1, "the first failure after a success"
+    assert state.endpoints.all[0].backoff.failures == 1, "the first failure after a success"
 
 
 @pytest.mark.parametrize(("random", "longest"), [(0.0, 30.0), (1.0, 37.5)])
@@ -70,7 +70,7 @@ def test_blips_that_each_healed_cost_the_same() -> None:
         deployment.afflict([ONE], "", saying(503))
         state = deployment.when_due(state).state
         assert state.attempt.endpoint == TWO
-        first = state.fleet.endpoints[0].backoff
+        first = state.endpoints.all[0].backoff
         assert (first.failures, first.until) == (1, deployment.clock.monotonic() + 30)
         deployment.trouble.clear()
         state = deployment.when_due(state).state
@@ -137,7 +137,7 @@ def test_refresh_is_quiet_while_all_back_off() -> None:
         outcome = deployment.refresh(state)
         assert deployment.driver.requests == []
         assert (outcome.error, outcome.state.timers) == (None, state.timers)
-        assert outcome.state.fleet == state.fleet
+        assert outcome.state.endpoints == state.endpoints
     deployment.refresh(state, force=True)
     assert deployment.asked() == list(ENDPOINTS)
 
@@ -170,7 +170,7 @@ def test_who_was_not_asked_for_lack_of_time_is_asked_next() -> None:
     outcome = deployment.when_due(state)
     assert deployment.asked() == [ONE]
     assert outcome.error is not None
-    assert [one.backoff.failures for one in outcome.state.fleet.endpoints] == [1, 0, 0]
+    assert [one.backoff.failures for one in outcome.state.endpoints.all] == [1, 0, 0]
     outcome = deployment.refresh(outcome.state)
     assert deployment.asked() == [TWO]
     assert whole(outcome.state) == 2
@@ -220,7 +220,7 @@ def test_failures_of_the_start_count() -> None:
     deployment.heal_after_sleeps(2, TWO)
     state = deployment.start()
     assert state.attempt.endpoint == TWO
-    first = state.fleet.endpoints[0].backoff
+    first = state.endpoints.all[0].backoff
     assert (first.failures, first.until) == (3, 10 + 120)
     deployment.trouble.clear()
     state = deployment.when_due(state).state

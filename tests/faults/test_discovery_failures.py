@@ -13,7 +13,7 @@ import pytest
 
 import appconfig_provider.aio
 from appconfig_provider._azure.endpoints import discovery
-from appconfig_provider._azure.endpoints.order import first_fleet
+from appconfig_provider._azure.endpoints.order import first_endpoints
 from appconfig_provider._azure.options import Keywords
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Effect, ResolveSrv, Response
@@ -226,7 +226,7 @@ def test_dns_gets_five_seconds_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
         driver = Slow(answer, names=lambda _: ("one.azconfig.io",))
         options = Keywords(connection_string=CONNECTION, startup_timeout=budget).checked()
         context = context_for(driver.clock, options)
-        driver.run(discovery.discover(context, first_fleet(options), float(budget)))
+        driver.run(discovery.discover(context, first_endpoints(options), float(budget)))
         assert len(deadlines) > 1
         assert set(deadlines) == {min(5.0, budget)}
 
@@ -257,8 +257,8 @@ def test_a_back_off_of_dns_begins_when_dns_has_failed() -> None:
     driver.names = slow
     options = Keywords(connection_string=CONNECTION, refresh_interval=1, retry_total=0).checked()
     context = context_for(driver.clock, options)
-    fleet = driver.run(discovery.discover(context, first_fleet(options), 100.0))
-    assert fleet.discovery.until == driver.clock.monotonic() + 1
+    endpoints = driver.run(discovery.discover(context, first_endpoints(options), 100.0))
+    assert endpoints.discovery.until == driver.clock.monotonic() + 1
 
 
 def silent(scene: Contoso) -> dict[str, object]:

@@ -228,7 +228,7 @@ class Machine(RuleBasedStateMachine):
     def due_from(self) -> float:
         """When the next refresh is to happen, worked out from what the model knows."""
         wanted = self.owed[0][0] if self.owed else math.inf
-        free: float = self.config._state.fleet.free_at
+        free: float = self.config._state.endpoints.free_at
         return max(min(wanted, self.checked + INTERVAL), free)
 
     @invariant()

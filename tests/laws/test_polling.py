@@ -20,7 +20,7 @@ import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling
 from appconfig_provider._azure.notified import NotifiedConfiguration
-from appconfig_provider._fetch.exchange import BACKGROUND_LANES, MAX_LANES
+from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY, MAX_CONCURRENCY
 from appconfig_provider._io.clock import current_clock
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
@@ -158,7 +158,7 @@ def test_it_follows_the_store_without_being_asked(
 def test_it_looks_when_something_is_due_and_at_most_a_tenth_of_the_interval_later(
     watch: Watch, clock: FakeClock
 ) -> None:
-    """Never before it is due; spread at random, so that a fleet does not ask at once."""
+    """Never before it is due; spread at random, so that many processes do not ask at once."""
     with watch() as live:
         moments = [live.provider._next_check() or 0.0 for _ in range(200)]
         begin = clock.monotonic() + INTERVAL
@@ -589,5 +589,9 @@ def test_it_keeps_few_requests_under_way(in_background: bool) -> None:
             else:
                 live.refresh(force=True)
             eventually(lambda: live.provider["k"] == "new")
-    limits = (2, BACKGROUND_LANES) if in_background else (BACKGROUND_LANES + 1, MAX_LANES)
+    limits = (
+        (2, BACKGROUND_CONCURRENCY)
+        if in_background
+        else (BACKGROUND_CONCURRENCY + 1, MAX_CONCURRENCY)
+    )
     assert limits[0] <= most <= limits[1]

@@ -226,7 +226,7 @@ def test_the_refresh_is_due_after_the_delay_and_is_quiet_before(
         assert config.refresh()
         chance[0] = 0.9
         config.provider.notify(publish(store, "v3"))
-        chance[0] = 0.1  # nor hurry it: the soonest draw of a burst would be the same for a fleet
+        chance[0] = 0.1  # nor hurry it: the soonest draw of a burst would count
         config.provider.notify(event)
         clock.advance(17.9)
         assert not config.refresh()
@@ -236,7 +236,7 @@ def test_the_refresh_is_due_after_the_delay_and_is_quiet_before(
 
 
 def test_the_delay_is_random_within_its_limit(store: Emulator) -> None:
-    """Delays spread over 0 to push_delay seconds, so that a fleet does not ask all at once."""
+    """Delays spread over 0 to push_delay seconds, so that many processes do not ask all at once."""
     moments = set()
     for _ in range(20):
         with appconfig_provider.load(**keywords(store, push_delay=20)) as config:  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from appconfig_provider._azure.listing.cut_points import Recut, overgrown, with_texts_of
+from appconfig_provider._azure.listing.cut_points import Stitching, fragmented, with_texts_of
 from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 
 
@@ -50,7 +50,7 @@ def test_a_listing_has_too_many_parts_beyond_a_quarter_and_two_more_than_it_need
     pages: tuple[Page, ...], expected: bool
 ) -> None:
     """It needs as many pages as full ones would hold it, and one; an empty one needs one."""
-    assert overgrown(pages) is expected
+    assert fragmented(pages) is expected
 
 
 KNOWN = (page("/1", "ace", "/2"), page("/2", "gik", "/3"), page("/3", "moq", None))
@@ -85,13 +85,13 @@ def test_a_gap_is_a_changed_part_that_ends_before_the_next(
     answers: tuple[Page, ...], gaps: list[int]
 ) -> None:
     """A part without a gap ends at the next cut point, reaches past it, or ends the listing."""
-    assert Recut(KNOWN, answers).gaps() == gaps
+    assert Stitching(KNOWN, answers).gaps() == gaps
 
 
 def test_a_part_that_did_not_change_has_no_gap() -> None:
     """Not even one whose link leads into the next part, which holds what it reached into."""
     known = (page("/1", "ae", "/1g", size=3), *KNOWN[1:])
-    assert Recut(known, known).gaps() == []
+    assert Stitching(known, known).gaps() == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_page_reaches_the_next_part_by_a_setting_of_a_later_one(
     keys: str, expected: bool
 ) -> None:
     """Settings of its own part, of an earlier one, or new ones are no step towards the next."""
-    recut = Recut(KNOWN, (KNOWN[0], page("/2", "ghi", "/2i"), KNOWN[2]))
+    recut = Stitching(KNOWN, (KNOWN[0], page("/2", "ghi", "/2i"), KNOWN[2]))
     assert recut.reaches(1, page("/2x", keys, "/2z")) is expected
     assert not recut.reaches(0, page("/1x", "xyz", "/1z"))
 
@@ -109,7 +109,7 @@ def test_a_page_reaches_the_next_part_by_a_setting_of_a_later_one(
 def test_pages_that_close_a_gap_stand_after_their_part() -> None:
     """After an insertion the listing has the new page between the parts, each as it came."""
     first, inserted = page("/1", "abc", "/1c"), page("/1c", "e", "/2")
-    whole = Recut(KNOWN, (first, *KNOWN[1:])).whole({0: [inserted]})
+    whole = Stitching(KNOWN, (first, *KNOWN[1:])).whole({0: [inserted]})
     assert keys_of(whole) == ["abc", "e", "gik", "moq"]
     assert whole[1] is inserted
 
@@ -131,13 +131,13 @@ def test_a_setting_of_two_pages_counts_in_the_later_one(
     answers: tuple[Page, ...], followers: dict[int, list[Page]], expected: list[str]
 ) -> None:
     """What a page holds of the next part stands there alone."""
-    assert keys_of(Recut(KNOWN, answers).whole(followers)) == expected
+    assert keys_of(Stitching(KNOWN, answers).whole(followers)) == expected
 
 
 def test_a_page_that_keeps_all_its_settings_stays_the_same_object() -> None:
     """Only a page that loses settings to a later one is made anew, with its ETag and its size."""
     answers = (page("/1", "aeg", "/1g"), *KNOWN[1:])
-    cut, *others = Recut(KNOWN, answers).whole({})
+    cut, *others = Stitching(KNOWN, answers).whole({})
     assert all(one is other for one, other in zip(others, KNOWN[1:], strict=True))
     assert cut == answers[0]._replace(columns=cut.columns)
     assert cut.size == 3
@@ -148,7 +148,7 @@ def test_a_page_that_lost_settings_before_loses_what_others_hold_now() -> None:
     cut = page("/1", "ac", "/2", size=3)
     known = (cut, page("/2", "gi", None, size=3))
     answers = (cut, page("/2", "cg", None, size=3))
-    assert keys_of(Recut(known, answers).whole({})) == ["a", "cg"]
+    assert keys_of(Stitching(known, answers).whole({})) == ["a", "cg"]
 
 
 def test_unchanged_texts_are_the_same_objects_again() -> None:

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from appconfig_provider._azure.listing.point_in_time import choose_moment
+from appconfig_provider._azure.listing.point_in_time import choose_point_in_time
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.rest.services import StoreService
 from appconfig_provider._fetch.exchange import Session
@@ -35,7 +35,7 @@ def choose(
     )
     moments = [None if one is None else NOON + timedelta(seconds=one) for one in modified]
     sentinels = tuple(Sentinel("e", moment) for moment in moments)
-    ((name, value),) = driver.run(choose_moment(session, sentinels))
+    ((name, value),) = driver.run(choose_point_in_time(session, sentinels))
     assert name == "accept-datetime"
     (request,) = driver.requests
     assert (request.method, request.target.partition("?")[0]) == ("HEAD", "/keys")

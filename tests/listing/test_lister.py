@@ -181,11 +181,11 @@ def test_a_listing_of_a_moment_asks_for_it_and_wants_it_confirmed() -> None:
         answer = STORE[request.target]
         return Response(200, {**answer.headers, "memento-datetime": "x"}, answer.body)
 
-    known, _ = run(dated, listing_of([ALL]), moment=MOMENT)
+    known, _ = run(dated, listing_of([ALL]), as_of=MOMENT)
     assert keys_of(known) == ["ab c"]
     with pytest.raises(RequestFailed, match="for the present only"):
-        run(lambda request: STORE[request.target], listing_of([ALL]), moment=MOMENT)
-    again, _ = run(lambda _: status(304), listing_of([ALL], known), moment=MOMENT)
+        run(lambda request: STORE[request.target], listing_of([ALL]), as_of=MOMENT)
+    again, _ = run(lambda _: status(304), listing_of([ALL], known), as_of=MOMENT)
     assert again == known
 
 
@@ -213,9 +213,9 @@ def test_a_snapshot_is_looked_at_before_it_is_listed(state: str, by: str) -> Non
     """One that is ready or archived is listed; it never changes, so no moment is asked for."""
     answer = of_snapshot({**READY, "status": state})
     if by == "selector":
-        selections, asked = run(answer, listing_of([SNAPSHOT]), moment=MOMENT)
+        selections, asked = run(answer, listing_of([SNAPSHOT]), as_of=MOMENT)
     else:
-        found, asked = run(answer, lambda lister: lister.snapshots(("s",), {}), moment=MOMENT)
+        found, asked = run(answer, lambda lister: lister.snapshots(("s",), {}), as_of=MOMENT)
         assert list(found) == ["s"]
         selections = (found["s"],)
     assert keys_of(selections) == ["xy"]

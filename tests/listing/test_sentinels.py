@@ -9,7 +9,7 @@ import pytest
 
 from appconfig_provider import WatchKey
 from appconfig_provider._azure.listing.watch import read_sentinels
-from appconfig_provider._azure.rest.responses import Sentinel, parse_moment
+from appconfig_provider._azure.rest.responses import Sentinel, parse_date
 from appconfig_provider._azure.rest.services import StoreService
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.failures import RequestFailed
@@ -22,7 +22,7 @@ EARLY, LATE = "2026-11-20T12:00:00+00:00", "2026-11-20T12:00:01+00:00"
 
 def sentinel(etag: str | None, modified: str | None = None) -> Sentinel:
     """Return a sentinel as it is held."""
-    return Sentinel(etag, parse_moment(modified))
+    return Sentinel(etag, parse_date(modified))
 
 
 def told(etag: str, modified: str | None = None) -> Response:

@@ -24,7 +24,7 @@ from appconfig_provider._io.network import Network
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._live.callbacks import error_callbacks, success_callbacks
 from appconfig_provider._live.document import Document
-from appconfig_provider._live.source import Terms
+from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.testing import FakeClock
@@ -98,7 +98,7 @@ def network() -> Network:
 @contextmanager
 def threaded(source: Address) -> Iterator[Live]:
     """Load with threads."""
-    driver = SyncDriver(network(), source.terms.clock, None)
+    driver = SyncDriver(network(), source.options.clock, None)
     with ThreadedProvider[Document, Any](source, driver, driver.run(source.first())) as live:
         yield Live(live, lambda answer: answer)
 
@@ -114,7 +114,7 @@ def awaited(source: Address) -> Iterator[Live]:
         return asyncio.run_coroutine_threadsafe(job, loop).result(20)
 
     async def begin() -> AsyncProvider[Document, Any]:
-        driver = AsyncDriver(network(), source.terms.clock, None)
+        driver = AsyncDriver(network(), source.options.clock, None)
         return AsyncProvider(source, driver, await driver.run(source.first()))
 
     try:
@@ -134,8 +134,8 @@ def load(request: pytest.FixtureRequest) -> Callable[[Address], Any]:
     return kind
 
 
-def terms(clock: FakeClock, **more: Any) -> Terms:
-    return Terms(clock=clock, random=lambda: 0.0, interval=INTERVAL, **more)
+def terms(clock: FakeClock, **more: Any) -> LiveOptions:
+    return LiveOptions(clock=clock, random=lambda: 0.0, interval=INTERVAL, **more)
 
 
 def test_it_is_checked_when_the_interval_has_passed(web: Web, load: Any) -> None:
@@ -266,12 +266,12 @@ import sys
 from appconfig_provider._io.clock import clock_in_force
 from appconfig_provider._io.network import Network
 from appconfig_provider._io.sync import SyncDriver
-from appconfig_provider._live.source import Terms
+from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._live.threads import ThreadedProvider
 from tests.live.address import Address
 
 clock = clock_in_force()
-source = Address("{web.url}", Terms(clock=clock, random=lambda: 0.0, interval=30.0))
+source = Address("{web.url}", LiveOptions(clock=clock, random=lambda: 0.0, interval=30.0))
 driver = SyncDriver(Network(5.0, 5.0, 60.0, None, verify=True), clock, None)
 with ThreadedProvider(source, driver, driver.run(source.first())) as live:
     live.refresh(force=True)

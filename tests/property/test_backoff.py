@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.endpoints.access import StoreGate, manners
-from appconfig_provider._azure.endpoints.order import first_fleet
+from appconfig_provider._azure.endpoints.access import StoreAccess, rules
+from appconfig_provider._azure.endpoints.order import first_endpoints
 from appconfig_provider._azure.options import Keywords
+from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.backoff import FIRST_BACKOFF, MAX_BACKOFF, Backoff
 from appconfig_provider._fetch.budget import Allowance, Budget
-from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
-from appconfig_provider._fetch.gate import EndpointAttempt
 from appconfig_provider._plan import Schedule, Sleep, Steps, perform, plan
 from appconfig_provider.testing import FakeClock
 
@@ -86,12 +86,12 @@ def test_a_back_off_counts_the_failures_since_the_last_success(
 ) -> None:
     """Of an endpoint that failed and answered in any order, only the last failures count."""
     context = context_of(interval)
-    fleet = first_fleet(context.options)
+    endpoints = first_endpoints(context.options)
     for answers_now in answers:
-        fleet = attempt(context, fleet, answers_now).fleet
+        endpoints = attempt(context, endpoints, answers_now).endpoints
     in_a_row = next((place for place, one in enumerate(reversed(answers)) if one), len(answers))
-    assert fleet.endpoints[0].backoff.failures == in_a_row
-    assert (fleet.endpoints[0].backoff.until > context.clock.monotonic()) is (in_a_row > 0)
+    assert endpoints.all[0].backoff.failures == in_a_row
+    assert (endpoints.all[0].backoff.until > context.clock.monotonic()) is (in_a_row > 0)
 
 
 def context_of(interval: float) -> Context:
@@ -103,7 +103,7 @@ def context_of(interval: float) -> Context:
     return Context(options, None, FakeClock(), lambda: 0.0, ())
 
 
-def attempt(context: Context, fleet: Fleet, succeeds: bool) -> Answered[None] | Exhausted:
+def attempt(context: Context, endpoints: Endpoints, succeeds: bool) -> Answered[None] | Exhausted:
     """Do a job at the endpoint that needs no request and ends as it is told to."""
 
     @plan
@@ -114,9 +114,9 @@ def attempt(context: Context, fleet: Fleet, succeeds: bool) -> Answered[None] | 
 
     schedule = Schedule(
         first_answer(
-            StoreGate(context),
-            manners(context),
-            fleet,
+            StoreAccess(context),
+            rules(context),
+            endpoints,
             Budget(10.0, Allowance(10.0, "a test")),
             job,
             force=True,

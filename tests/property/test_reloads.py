@@ -42,17 +42,17 @@ def edit(store: Emulator, what: str, key: str, other: str) -> None:
 
 
 @contextmanager
-def lanes(number: int) -> Iterator[None]:
-    """Make every session use so many lanes, however near the store is."""
+def concurrency(number: int) -> Iterator[None]:
+    """Make every session use so many requests at once, however near the store is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("appconfig_provider._fetch.exchange.lanes_for", lambda _seconds: number)
+        patch.setattr("appconfig_provider._fetch.exchange.concurrency_for", lambda _seconds: number)
         yield
 
 
 @contextmanager
 def watching(begin: set[str], width: int, **keywords: Any) -> Iterator[tuple[Emulator, Any]]:
     """Load a store of some keys with small pages."""
-    with lanes(width), Emulator(page_size=PAGE) as store:
+    with concurrency(width), Emulator(page_size=PAGE) as store:
         store.set_many(Draft(key, value="0") for key in begin)
         with load(connection_string=store.connection_string, **keywords) as config:
             yield store, config

@@ -10,7 +10,7 @@ import pytest
 
 from appconfig_provider._azure.push import Notice, PushedChange, change_of, read_events, with_change
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider.models import Store
 from tests.support.asking import Life
 
@@ -121,7 +121,7 @@ def test_a_subscription_is_answered_with_its_code() -> None:
 
 def test_an_event_counts_for_the_endpoints_that_are_known() -> None:
     """Tokens of one endpoint are put together; what is about other stores asks for nothing."""
-    fleet = Fleet(
+    endpoints = Endpoints(
         (Endpoint(Store("https://one.azconfig.io")), Endpoint(Store("https://two.azconfig.io:1")))
     )
     notices = [
@@ -130,12 +130,12 @@ def test_an_event_counts_for_the_endpoints_that_are_known() -> None:
         Notice("two.azconfig.io:443", "zone=no;sn=9"),
         Notice("two.azconfig.io:1", "zone=c;sn=3"),
     ]
-    change = change_of(notices, fleet, 7.0)
+    change = change_of(notices, endpoints, 7.0)
     one = {"zone": SyncToken("b", 2), "other": SyncToken("x", 1)}
     two = {"zone": SyncToken("c", 3)}
     assert change == PushedChange({"one.azconfig.io:443": one, "two.azconfig.io:1": two}, 7.0)
-    assert change_of(notices[2:3], fleet, 7.0) is None
-    assert change_of([], fleet, 7.0) is None
+    assert change_of(notices[2:3], endpoints, 7.0) is None
+    assert change_of([], endpoints, 7.0) is None
 
 
 def test_two_changes_are_one_at_the_time_of_the_first() -> None:
@@ -157,8 +157,8 @@ def test_a_change_that_waits_is_not_put_off_by_a_later_one() -> None:
     assert first.timers == replace(life.state.timers, push=5.0)
     second = with_change(first, PushedChange(later, 3.0))
     assert second.timers.push == 5.0
-    assert second.fleet.endpoints[0].memory == later["one.azconfig.io:443"]
+    assert second.endpoints.all[0].memory == later["one.azconfig.io:443"]
     elsewhere = with_change(
         life.state, PushedChange({"other:443": token["one.azconfig.io:443"]}, 5.0)
     )
-    assert elsewhere.fleet == life.state.fleet
+    assert elsewhere.endpoints == life.state.endpoints

@@ -41,7 +41,7 @@ def test_a_load_begins_again_at_the_sentinels() -> None:
     assert asked == "sentinel? settings? sentinel? verify sentinel? settings sentinel? verify"
     assert "more came than was asked for" in str(outcome.error)
     assert life.served() == {"k": "1"}
-    assert life.state.fleet.endpoints[0].backoff.failures == 1
+    assert life.state.endpoints.all[0].backoff.failures == 1
 
 
 def test_nothing_is_looked_at_while_nothing_moved() -> None:

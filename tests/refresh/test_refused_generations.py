@@ -34,7 +34,7 @@ class Refusing(Life):
     def next(self, *moved: str, force: bool = False) -> tuple[str, bool]:
         """Refresh after one interval, or at once; return what was asked and whether it failed."""
         outcome, asked = self.attempt(*moved, after=0.0 if force else 20.0, force=force)
-        assert (outcome.error is not None) == bool(outcome.told)
+        assert (outcome.error is not None) == bool(outcome.message)
         return asked, outcome.error is not None
 
 
@@ -264,7 +264,7 @@ def test_a_snapshot_that_is_gone_is_a_refused_generation() -> None:
     outcome, _ = life.attempt("sentinel", "settings", after=20.0)
     assert "not in the store" in str(outcome.error)
     assert life.served() == {"k": "1", "f": "1"}
-    assert life.state.fleet.endpoints[0].backoff.failures == 0
+    assert life.state.endpoints.all[0].backoff.failures == 0
     life.world.answer = whole
     outcome, _ = life.attempt(after=20.0)
     assert outcome.error is None
@@ -287,7 +287,7 @@ def test_a_selected_snapshot_that_is_gone_is_a_refused_generation_too(
     assert isinstance(outcome.error, SnapshotNotFoundError)
     assert life.state.rejected is not None
     assert life.served() == {"f": "1"}
-    assert life.state.fleet.endpoints[0].backoff.failures == 0
+    assert life.state.endpoints.all[0].backoff.failures == 0
     life.world.answer = whole
     life.attempt(force=True)
     assert life.served() == {"f": "2"}

@@ -227,7 +227,7 @@ def test_an_error_of_the_program_itself_backs_nobody_off() -> None:
     assert life.next(after=100.0) == ("", 0)
     now = life.world.clock.monotonic()
     assert isinstance(life.state.attempt.error, OSError)
-    assert life.state.fleet.endpoints[0].backoff.failures == 0
+    assert life.state.endpoints.all[0].backoff.failures == 0
     timers = life.state.timers
     assert timers == Timers(settings=now + 20, secrets=now + 20)
     pushed = replace(life.state, timers=replace(life.state.timers, push=now))

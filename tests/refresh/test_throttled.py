@@ -12,7 +12,7 @@ from appconfig_provider._azure.options import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
-from appconfig_provider._fetch.exchange import BACKGROUND_LANES, MAX_LANES
+from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY, MAX_CONCURRENCY
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Pending, Plan, Request, Response, Schedule, Send, Sleep
 from appconfig_provider.testing import FakeClock
@@ -96,22 +96,22 @@ class Store:
         """Load."""
         return self.driver.run(start(self.context))
 
-    def reload(self, state: State, *, most: int = MAX_LANES) -> Outcome[State]:
+    def reload(self, state: State, *, most: int = MAX_CONCURRENCY) -> Outcome[State]:
         """Refresh after every page changed."""
         self.version += 1
         self.asked = 0
         self.clock.advance(max(0.0, state.due - self.clock.monotonic()))
         self.driver.under_way.clear()
-        context = replace(self.context, most_lanes=most)
+        context = replace(self.context, max_concurrency=most)
         return self.driver.run(refresh(context, state, force=False))
 
 
 def settled(under_way: list[int], answers: int) -> int:
     """Return the most requests under way once those are over that were after so many answers."""
-    return max(under_way[answers + MAX_LANES + 4 :])
+    return max(under_way[answers + MAX_CONCURRENCY + 4 :])
 
 
-@pytest.mark.parametrize("most", [MAX_LANES, BACKGROUND_LANES])
+@pytest.mark.parametrize("most", [MAX_CONCURRENCY, BACKGROUND_CONCURRENCY])
 def test_without_a_429_as_many_as_allowed_are_under_way(most: int) -> None:
     """A far store is asked for as many pages at once as the provider may."""
     store = Store()
@@ -120,7 +120,7 @@ def test_without_a_429_as_many_as_allowed_are_under_way(most: int) -> None:
     assert max(store.driver.under_way) == most
 
 
-@pytest.mark.parametrize("most", [MAX_LANES, BACKGROUND_LANES])
+@pytest.mark.parametrize("most", [MAX_CONCURRENCY, BACKGROUND_CONCURRENCY])
 @pytest.mark.parametrize("times", [1, 2, 3, 4, 5, 6])
 def test_each_429_halves_the_requests_at_once(times: int, most: int) -> None:
     """After each 429 half as many requests are under way, one at least, and all is loaded."""
@@ -143,4 +143,4 @@ def test_the_next_attempt_begins_with_all_of_them_again() -> None:
     state = store.reload(state).state
     store.throttled = []
     store.reload(state)
-    assert max(store.driver.under_way) == MAX_LANES
+    assert max(store.driver.under_way) == MAX_CONCURRENCY

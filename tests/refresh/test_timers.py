@@ -16,7 +16,7 @@ from appconfig_provider._azure.options import Keywords, Options
 from appconfig_provider._azure.rest.tracing import Usage
 from appconfig_provider._azure.state import Due, Reason, State, Timers, first_timers
 from appconfig_provider._fetch.backoff import Backoff
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider.models import Explanation, Store
 from appconfig_provider.snapshot import make_snapshot
 from tests.support.scripted import CONNECTION
@@ -38,9 +38,9 @@ SNAPSHOT = make_snapshot(
 )
 
 
-def fleet(*until: float) -> Fleet:
+def endpoints(*until: float) -> Endpoints:
     """Return endpoints that back off until some moments."""
-    return Fleet(
+    return Endpoints(
         tuple(
             Endpoint(Store(f"https://e{number}.azconfig.io"), Backoff(1, moment))
             for number, moment in enumerate(until)
@@ -65,7 +65,7 @@ def state(timers: Timers, *, free_at: float = -NEVER, secrets: tuple[Secret, ...
         snapshot=SNAPSHOT,
         content=Content(),
         sentinels=(),
-        fleet=fleet(free_at, free_at + 1000),
+        endpoints=endpoints(free_at, free_at + 1000),
         timers=timers,
     )
 

@@ -39,7 +39,7 @@ def scene(
     return driver, Session(**{**given, **fields})
 
 
-def in_turn(*answers: Response) -> Callable[[Request], Response]:
+def candidates(*answers: Response) -> Callable[[Request], Response]:
     """Give answers one after the other."""
     queue = iter(answers)
     return lambda _request: next(queue)
@@ -64,7 +64,7 @@ def test_a_read_has_the_headers_of_the_session_and_its_own() -> None:
 
 def test_a_body_is_sent_with_every_attempt() -> None:
     """A request that is repeated is the same but for what was learnt."""
-    answers = in_turn(status(429, {"sync-token": "zone=a;sn=1"}), status(200))
+    answers = candidates(status(429, {"sync-token": "zone=a;sn=1"}), status(200))
     driver, session = scene(answers)
     driver.run(exchange(session, Request("PUT", ORIGIN, "/kv/a", (("x", "y"),), b"body"), OK))
     first, second = driver.requests
@@ -86,7 +86,7 @@ def test_an_accepted_status_is_an_answer(accepted: frozenset[int], code: int) ->
 
 def attempts(codes: Iterable[int], **fields: Any) -> tuple[list[float], int]:
     """Return the pauses and the requests until an exchange ends, as statuses come in turn."""
-    driver, session = scene(in_turn(*map(status, codes)), **fields)
+    driver, session = scene(candidates(*map(status, codes)), **fields)
     with suppress(RequestFailed):
         driver.run(exchange(session, Request("GET", ORIGIN, "/kv"), OK))
     return driver.slept, len(driver.requests)
@@ -126,7 +126,7 @@ def test_the_wait_that_is_asked_for_is_kept_or_not_begun(
     header: str, deadline: float, pauses: list[float]
 ) -> None:
     """It must fit into patience and deadline; the failure tells it to whoever backs off."""
-    answers = in_turn(status(429, {"retry-after": header}), status(200))
+    answers = candidates(status(429, {"retry-after": header}), status(200))
     driver, session = scene(answers)
     session.deadline = driver.clock.monotonic() + deadline
     if pauses:
@@ -159,10 +159,10 @@ def test_the_quickest_answer_of_a_session_tells_the_distance(
     for seconds in answers:
         session.learn(status(500), seconds)
     assert session.quickest == after
-    known = [session.lanes]
+    known = [session.concurrency]
     session.round_trip = after
     session.quickest = math.inf
-    assert known == [session.lanes]
+    assert known == [session.concurrency]
 
 
 def test_an_answer_takes_from_its_request_to_its_coming() -> None:
@@ -186,16 +186,16 @@ def test_each_429_halves_what_is_under_way() -> None:
     widths = []
     for code in (200, 429, 429, 429, 200, 429, 429, 429):
         session.learn(status(code), 1.0)
-        widths.append(session.lanes)
+        widths.append(session.concurrency)
     assert widths == [32, 16, 8, 4, 4, 2, 1, 1]
 
 
 def test_a_near_store_that_asks_for_less_gets_half_of_what_it_had() -> None:
     """What is halved is what was under way, not what might have been."""
     _, session = scene(round_trip=0.007)
-    assert session.lanes == 10
+    assert session.concurrency == 10
     session.learn(status(429), 0.007)
-    assert session.lanes == 5
+    assert session.concurrency == 5
 
 
 def test_sync_tokens_of_answers_are_put_together() -> None:

@@ -252,7 +252,7 @@ def test_a_policy_says_what_becomes_of_a_key_whose_secret_was_not_read(
     assert found.left_out == left_out
     (problem,) = found.problems
     assert problem.key == "x"
-    assert told in problem.told
+    assert told in problem.message
     assert found.trouble is not None
     assert found.trouble.setting.key == "x"
     owed = found.secrets[url("x")]

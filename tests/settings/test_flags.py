@@ -97,7 +97,7 @@ def test_a_malformed_flag_is_left_out_and_told(flag: object) -> None:
     assert list(flags) == ["good"]
     (problem,) = problems
     assert (problem.key, problem.label) == (f"{FLAG_PREFIX}bad", "prod")
-    assert "malformed feature flag" in problem.told
+    assert "malformed feature flag" in problem.message
 
 
 @pytest.mark.parametrize(

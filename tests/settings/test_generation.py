@@ -207,8 +207,8 @@ def test_a_setting_that_is_no_json_is_told_and_served_as_text() -> None:
     assert state.snapshot["json"] == "{hunter2"
     (problem,) = state.generation.problems
     assert (problem.key, problem.label) == ("json", None)
-    assert "is no JSON" in problem.told
-    assert "hunter2" not in problem.told
+    assert "is no JSON" in problem.message
+    assert "hunter2" not in problem.message
 
 
 def test_json_that_did_not_change_is_the_same_object_in_every_generation() -> None:

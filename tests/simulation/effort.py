@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from appconfig_provider._azure.listing.cut_points import overgrown
+from appconfig_provider._azure.listing.cut_points import fragmented
 from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Send
 from appconfig_provider.models import FLAG_PREFIX
@@ -65,7 +65,7 @@ def judge_parts(life: Life, run: Run, before: State, after: State) -> None:
 def _most_pages(life: Life, listings: Any, since: int, prefix: str) -> int:
     history = life.stage.history
     known = sum(map(len, listings))
-    life.world.counts["relisted"] += any(map(overgrown, listings))
+    life.world.counts["relisted"] += any(map(fragmented, listings))
     writes = history.writes(since, history.newest, prefix)
     return known + writes + writes // history.page_size + len(listings)
 

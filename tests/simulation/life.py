@@ -81,7 +81,7 @@ class Life:
     @property
     def endpoints(self) -> list[str]:
         """The endpoints that the provider knows."""
-        return [one.store.url for one in self.provider._state.fleet.endpoints]
+        return [one.store.url for one in self.provider._state.endpoints.all]
 
     def tell(self, what: str, *details: object) -> None:
         """Write a line of the trace."""

@@ -73,13 +73,13 @@ class Stage:
             except (RequestFailed, NobodyAnswered, ValueError):
                 self.world.counts["not started"] += 1
                 await self.world.pause(1.0)
-        for endpoint in state.fleet.endpoints:
+        for endpoint in state.endpoints.all:
             backoff = endpoint.backoff
             life.model.backoffs[endpoint.store.url] = (backoff.failures, backoff.until)
             for token in endpoint.memory.values():
                 assert isinstance(token, SyncToken)
                 life.model.tokens[endpoint.store.url] = token.sequence
-        life.model.answered_last = state.fleet.last
+        life.model.answered_last = state.endpoints.last
         life.model.arm(self.world.now)
         driver: Any = life.driver
         life.born(AzureAppConfigurationProvider(self.context, driver, state))

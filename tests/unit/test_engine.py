@@ -176,7 +176,7 @@ def test_the_second_endpoint_gets_its_turn_when_the_first_is_silent() -> None:
     bench.store.trouble[ONE] = silent
     state = bench.start()
     assert state.attempt.endpoint == REPLICA
-    assert state.fleet.endpoints[0].backoff.failures == 1
+    assert state.endpoints.all[0].backoff.failures == 1
 
 
 def test_a_failover_starts_again_at_the_sentinels() -> None:
@@ -233,7 +233,7 @@ def test_back_off_doubles_and_a_success_resets_it() -> None:
     assert rests == pytest.approx([30, 60, 120, 240, 480, 600, 600])
     bench.store.trouble.clear()
     state = bench.refresh(state).state
-    assert state.fleet.endpoints[0].backoff.failures == 0
+    assert state.endpoints.all[0].backoff.failures == 0
     assert state.due == bench.clock.monotonic() + 30
 
 

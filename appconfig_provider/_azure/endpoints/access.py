@@ -14,17 +14,17 @@ from appconfig_provider._azure.rest.services import StoreService
 from appconfig_provider._azure.rest.signing import access_key_signer, token_scope, token_signer
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
 from appconfig_provider._azure.rest.tracing import Usage, correlation_context
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.access import AttemptStart, RoundRules
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider._fetch.exchange import MAX_RETRY_WAIT, Session
 from appconfig_provider._fetch.failures import Kind, RequestFailed
-from appconfig_provider._fetch.gate import Manners, Visit
 from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, perform, plan
 from appconfig_provider.models import Store
 from appconfig_provider.texts import Hidden, printable
 
 
 @dataclass(slots=True)
-class StoreGate:
+class StoreAccess:
     """Gets in at the endpoints of a store, one after the other, during one round.
 
     `usage` is what the content loaded so far uses; None says that there is none yet.
@@ -36,13 +36,13 @@ class StoreGate:
     """The last one that was used; None with an access key."""
 
     @plan
-    def enter(self, visit: Callable[[], Visit], endpoint: Endpoint) -> Steps[Session]:
+    def open_session(self, begin: Callable[[], AttemptStart], endpoint: Endpoint) -> Steps[Session]:
         """Return a session that is signed by the access key, or by a token."""
         sign = yield from self._signer(endpoint.store)
-        return _session(self.context, visit(), sign, self.usage)
+        return _session(self.context, begin(), sign, self.usage)
 
     @plan
-    def enter_again(self, session: Session, refusal: RequestFailed) -> Steps[bool]:
+    def renew(self, session: Session, refusal: RequestFailed) -> Steps[bool]:
         """Ask the credential for another token; there is no other access key."""
         if self.token is None:
             return False
@@ -55,9 +55,9 @@ class StoreGate:
         """Return the sync tokens of an endpoint."""
         return cast("StoreService", session.service).tokens
 
-    def discover(self, fleet: Fleet, deadline: float) -> Plan[Fleet]:
+    def discover(self, endpoints: Endpoints, deadline: float) -> Plan[Endpoints]:
         """Ask DNS for the replicas of the store."""
-        return discover(self.context, fleet, deadline)
+        return discover(self.context, endpoints, deadline)
 
     @plan
     def _signer(self, store: Store) -> Steps[Signer]:
@@ -68,44 +68,44 @@ class StoreGate:
         return token_signer(self.token.text)
 
 
-def manners(context: Context) -> Manners:
+def rules(context: Context) -> RoundRules:
     """Return how the options want the endpoints asked."""
     options = context.options
     interval, retries = options.refresh.interval, options.network.retries
-    return Manners(context.clock, context.random, interval, retries, options.store.balances)
+    return RoundRules(context.clock, context.random, interval, retries, options.store.balances)
 
 
-def _session(context: Context, visit: Visit, sign: Signer, usage: Usage | None) -> Session:
+def _session(context: Context, begin: AttemptStart, sign: Signer, usage: Usage | None) -> Session:
     """Return the session of an attempt that begins now."""
-    endpoint = visit.endpoint
+    endpoint = begin.endpoint
     tokens = cast("Mapping[str, SyncToken]", endpoint.memory)
     return Session(
         origin=endpoint.store.url,
         sign=sign,
-        service=StoreService(_headers(context, visit, usage), dict(tokens)),
-        deadline=visit.deadline,
+        service=StoreService(_headers(context, begin, usage), dict(tokens)),
+        deadline=begin.deadline,
         patience=MAX_RETRY_WAIT,
         retries=context.options.network.retries,
         clock=context.clock,
         random=context.random,
-        alone=visit.alone,
-        retried=visit.retried,
+        alone=begin.alone,
+        retried=begin.retried,
         round_trip=endpoint.round_trip,
-        most_lanes=context.most_lanes,
+        max_concurrency=context.max_concurrency,
     )
 
 
-def _headers(context: Context, visit: Visit, usage: Usage | None) -> Headers:
+def _headers(context: Context, begin: AttemptStart, usage: Usage | None) -> Headers:
     """Return the headers of an attempt: the usual ones and what is in use."""
     tags = (
         *(("UsesKeyVault",) if context.options.secrets.vaults.configured else ()),
-        *(("Failover",) if visit.failover else ()),
+        *(("Failover",) if begin.failover else ()),
     )
     value = correlation_context(
         context.environment,
         usage or Usage(),
         startup=usage is None,
-        replicas=visit.known - 1,
+        replicas=begin.known - 1,
         balanced=context.options.store.balances,
         tags=tags,
     )

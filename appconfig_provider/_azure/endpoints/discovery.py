@@ -12,13 +12,13 @@ from itertools import count
 
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.endpoints.order import (
-    MOST_DISCOVERED,
+    MAX_DISCOVERED,
     host_of_endpoint,
     in_domain,
     naming,
     trusted_domain,
 )
-from appconfig_provider._fetch.endpoints import Fleet
+from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._plan import ResolveSrv, Steps, perform, plan
 from appconfig_provider.texts import printable
 
@@ -26,29 +26,29 @@ logger = logging.getLogger("appconfig_provider")
 
 BUDGET = 5.0
 """Seconds for all look-ups together."""
-KEPT = 3600.0
+CACHE_TTL = 3600.0
 """Seconds for which an answer is believed."""
 
 
 @plan
-def discover(context: Context, fleet: Fleet, deadline: float) -> Steps[Fleet]:
-    """Return the fleet with the replicas that DNS names; as it is when DNS does not answer.
+def discover(context: Context, endpoints: Endpoints, deadline: float) -> Steps[Endpoints]:
+    """Return the endpoints with the replicas that DNS names; as they are when DNS does not answer.
 
     An answer that names none is kept as long as any other; a failure is tried again after a
     back-off, because DNS tends to fail when the network does, which is when replicas count.
     """
     now = context.clock.monotonic()
     try:
-        names = yield from _names(host_of_endpoint(fleet.endpoints[0]), min(deadline, now + BUDGET))
+        names = yield from _names(host_of_endpoint(endpoints.all[0]), min(deadline, now + BUDGET))
     except Exception as error:  # whatever a resolver raises, the stores that are known remain
         logger.warning("replicas of the store could not be looked up: %s", printable(error))
-        backoff = fleet.discovery.after_failure(
+        backoff = endpoints.discovery.after_failure(
             context.clock.monotonic(),
             interval=context.options.refresh.interval,
             jitter=context.random(),
         )
-        return Fleet(fleet.endpoints, backoff, fleet.last)
-    return naming(fleet, names, now + KEPT, context.random)
+        return Endpoints(endpoints.all, backoff, endpoints.last)
+    return naming(endpoints, names, now + CACHE_TTL, context.random)
 
 
 @plan
@@ -63,7 +63,7 @@ def _names(host: str, deadline: float) -> Steps[list[str]]:
         asked = ResolveSrv(f"_alt{number}._tcp.{found[0]}", deadline)
         targets = yield from perform(asked)
         found += _believed(targets, domain)
-        if not targets or number >= MOST_DISCOVERED or len(found) > MOST_DISCOVERED:
+        if not targets or number >= MAX_DISCOVERED or len(found) > MAX_DISCOVERED:
             return found
     raise AssertionError("the loop ends by returning")
 

@@ -10,35 +10,37 @@ from urllib.parse import urlsplit
 
 from appconfig_provider._azure.options import Options
 from appconfig_provider._fetch.backoff import Backoff
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider.models import Store
 
-MOST_DISCOVERED = 16
+MAX_DISCOVERED = 16
 """Names of DNS that are believed; each one more would shorten the time every endpoint gets."""
 
 
-def first_fleet(options: Options) -> Fleet:
+def first_endpoints(options: Options) -> Endpoints:
     """Return the endpoints that were given."""
-    endpoints = tuple(Endpoint(store) for store in options.store.endpoints)
-    asks = options.store.discovers and trusted_domain(host_of_endpoint(endpoints[0]))
-    return Fleet(endpoints, Backoff() if asks else Backoff(until=math.inf))
+    given = tuple(Endpoint(store) for store in options.store.endpoints)
+    asks = options.store.discovers and trusted_domain(host_of_endpoint(given[0]))
+    return Endpoints(given, Backoff() if asks else Backoff(until=math.inf))
 
 
-def naming(fleet: Fleet, names: Iterable[str], until: float, random: Callable[[], float]) -> Fleet:
-    """Return the fleet with the replicas of these host names, and no other discovered ones.
+def naming(
+    endpoints: Endpoints, names: Iterable[str], until: float, random: Callable[[], float]
+) -> Endpoints:
+    """Return the endpoints with the replicas of these host names, and no other discovered ones.
 
     They come in random order, so that the clients of a store that fails spread over them.
     """
-    given = [endpoint for endpoint in fleet.endpoints if not endpoint.discovered]
-    known = {endpoint.store.url: endpoint for endpoint in fleet.endpoints}
+    given = [endpoint for endpoint in endpoints.all if not endpoint.discovered]
+    known = {endpoint.store.url: endpoint for endpoint in endpoints.all}
     taken = {host_of_endpoint(endpoint) for endpoint in given}
     key = given[0].store.access_key
     urls = [f"https://{name}" for name in dict.fromkeys(names) if name not in taken]
     found = [
-        known.get(url, Endpoint(Store(url, key), discovered=True)) for url in urls[:MOST_DISCOVERED]
+        known.get(url, Endpoint(Store(url, key), discovered=True)) for url in urls[:MAX_DISCOVERED]
     ]
     found.sort(key=lambda _: random())
-    return replace(fleet, endpoints=(*given, *found), discovery=Backoff(0, until))
+    return replace(endpoints, all=(*given, *found), discovery=Backoff(0, until))
 
 
 def host_of_endpoint(endpoint: Endpoint) -> str:

@@ -21,20 +21,20 @@ from collections.abc import Mapping, Sequence
 from appconfig_provider._azure.settings.layering import Pages
 from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 
-MOST_WASTE = 1.25
+MAX_WASTE = 1.25
 SLACK = 2
 
 
-def overgrown(pages: Pages) -> bool:
+def fragmented(pages: Pages) -> bool:
     """Tell whether a listing has so many small parts that reading it from scratch is better."""
     capacity = max((page.size for page in pages), default=0)
     if capacity == 0:
         return len(pages) > 1 + SLACK
     fewest = sum(len(page.columns.keys) for page in pages) // capacity + 1
-    return len(pages) > MOST_WASTE * fewest + SLACK
+    return len(pages) > MAX_WASTE * fewest + SLACK
 
 
-class Recut:
+class Stitching:
     """The parts of a listing as they were answered, and what is missing between them."""
 
     def __init__(self, known: Pages, answers: Sequence[Page]) -> None:
@@ -96,22 +96,22 @@ def with_texts_of(before: Pages, after: Pages) -> Pages:
     Only pages that were read anew are gone through, and only what they replace is looked up.
     """
     known, kept = set(map(id, before)), set(map(id, after))
-    held = {
+    texts = {
         _identity(one): (one.key, one.value)
         for page in before
         if id(page) not in kept
         for one in page.settings
     }
-    if not held:
+    if not texts:
         return after
-    return tuple(page if id(page) in known else _with_texts(page, held) for page in after)
+    return tuple(page if id(page) in known else _with_texts(page, texts) for page in after)
 
 
-def _with_texts(page: Page, held: Mapping[tuple[str, str | None], tuple[str, str | None]]) -> Page:
+def _with_texts(page: Page, texts: Mapping[tuple[str, str | None], tuple[str, str | None]]) -> Page:
     keys: list[str] = []
     values: list[str | None] = []
     for one in page.settings:
-        key, value = held.get(_identity(one), (one.key, one.value))
+        key, value = texts.get(_identity(one), (one.key, one.value))
         keys.append(key)
         values.append(value if value == one.value else one.value)
     return page._replace(columns=page.columns._replace(keys=tuple(keys), values=tuple(values)))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from appconfig_provider._azure.listing.pages import Lister, Selections
-from appconfig_provider._azure.listing.point_in_time import LIVE, choose_moment
+from appconfig_provider._azure.listing.point_in_time import LIVE, choose_point_in_time
 from appconfig_provider._azure.listing.watch import read_sentinels
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
@@ -50,8 +50,10 @@ class Loaded:
 @plan
 def lister(session: Session, options: Options, sentinels: tuple[Sentinel, ...]) -> Steps[Lister]:
     """Return who reads listings in a session, after these sentinels."""
-    moment = (yield from choose_moment(session, sentinels)) if options.selection.pinned else LIVE
-    return Lister(session, detailed=options.selection.mapper is not None, moment=moment)
+    as_of = (
+        (yield from choose_point_in_time(session, sentinels)) if options.selection.pinned else LIVE
+    )
+    return Lister(session, detailed=options.selection.mapper is not None, as_of=as_of)
 
 
 @plan

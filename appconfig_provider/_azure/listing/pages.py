@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
-from appconfig_provider._azure.listing.cut_points import Recut, overgrown, with_texts_of
+from appconfig_provider._azure.listing.cut_points import Stitching, fragmented, with_texts_of
 from appconfig_provider._azure.rest.requests import (
     list_target,
     snapshot_list_target,
@@ -35,19 +35,19 @@ class _Listing:
 
     first: str
     known: Pages
-    moment: Headers = ()
+    as_of: Headers = ()
     answers: dict[int, Page] = field(default_factory=dict)
     """By place: the known pages as they are now; without known ones, the chain."""
     followers: dict[int, list[Page]] = field(default_factory=dict)
     """By place: the pages that close the gap after a known page."""
 
-    def recut(self) -> Recut:
+    def stitched(self) -> Stitching:
         """Return the answers, in order, beside what was known."""
-        return Recut(self.known, [self.answers[place] for place in sorted(self.answers)])
+        return Stitching(self.known, [self.answers[place] for place in sorted(self.answers)])
 
     def whole(self) -> Pages:
         """Return all pages."""
-        return self.recut().whole(self.followers) if self.known else tuple(self.answers.values())
+        return self.stitched().whole(self.followers) if self.known else tuple(self.answers.values())
 
 
 _Job = Callable[[], Plan[None]]
@@ -57,12 +57,12 @@ _Job = Callable[[], Plan[None]]
 class Lister:
     """Reads listings in one session; `detailed` keeps what only a mapper asks for.
 
-    `moment` are the headers that make the store answer as it was then; snapshots never change.
+    `as_of` are the headers that make the store answer as it was then; snapshots never change.
     """
 
     session: Session
     detailed: bool = False
-    moment: Headers = ()
+    as_of: Headers = ()
 
     def settings(self, selectors: Iterable[SettingSelector], known: Selections) -> Plan[Selections]:
         """List the settings of all selectors side by side."""
@@ -81,7 +81,7 @@ class Lister:
         listings = [
             _Listing(snapshot_list_target(selector.snapshot_name), pages)
             if selector.snapshot_name is not None
-            else _Listing(list_target(selector, key_prefix), pages, self.moment)
+            else _Listing(list_target(selector, key_prefix), pages, self.as_of)
             for selector, pages in zip(selectors, known or ((),) * len(selectors), strict=True)
         ]
         return (yield from self._read(listings))
@@ -129,7 +129,7 @@ class Lister:
         """Read all listings side by side; of a known one every page at once."""
         before = [listing.known for listing in listings]
         for listing in listings:
-            if overgrown(listing.known):
+            if fragmented(listing.known):
                 listing.known = ()
         chains: list[_Job] = [partial(self._chain, one) for one in listings if not one.known]
         pages: list[_Job] = [
@@ -138,9 +138,9 @@ class Lister:
         # Chains come first: each is as long as all its pages.
         yield from self._side_by_side(chains + pages)
         gaps: list[_Job] = [
-            partial(self._close, one, recut, place)
-            for one, recut in [(one, one.recut()) for one in listings if one.known]
-            for place in recut.gaps()
+            partial(self._close, one, stitched, place)
+            for one, stitched in [(one, one.stitched()) for one in listings if one.known]
+            for place in stitched.gaps()
         ]
         yield from self._side_by_side(gaps)
         after = (listing.whole() for listing in listings)
@@ -150,16 +150,16 @@ class Lister:
     def _side_by_side(self, jobs: list[_Job]) -> Steps[None]:
         queue = deque(jobs)
         while queue:
-            width = min(len(queue), self.session.lanes)
-            lanes = [self._lane(number, width, queue) for number in range(width)]
-            yield from gather(*lanes)
+            width = min(len(queue), self.session.concurrency)
+            workers = [self._work(number, width, queue) for number in range(width)]
+            yield from gather(*workers)
 
     @plan
-    def _lane(self, number: int, width: int, queue: deque[_Job]) -> Steps[None]:
-        """Do jobs until none is left, or until quite another number of lanes would do better."""
+    def _work(self, number: int, width: int, queue: deque[_Job]) -> Steps[None]:
+        """Do jobs until none is left, or until quite another number of workers would do better."""
         while queue:
             yield from queue.popleft()()
-            if not number < self.session.lanes <= 2 * width:
+            if not number < self.session.concurrency <= 2 * width:
                 return
 
     @plan
@@ -168,7 +168,7 @@ class Lister:
         target: str | None = listing.first
         seen: set[str] = set()
         while target is not None:
-            page = yield from self._page(target, None, listing.moment)
+            page = yield from self._page(target, None, listing.as_of)
             listing.answers[len(seen)] = page
             seen.add(target)
             target = self._unseen(page.next, seen)
@@ -176,16 +176,16 @@ class Lister:
     @plan
     def _again(self, listing: _Listing, place: int) -> Steps[None]:
         known = listing.known[place]
-        listing.answers[place] = yield from self._page(known.target, known, listing.moment)
+        listing.answers[place] = yield from self._page(known.target, known, listing.as_of)
 
     @plan
-    def _close(self, listing: _Listing, recut: Recut, place: int) -> Steps[None]:
+    def _close(self, listing: _Listing, stitched: Stitching, place: int) -> Steps[None]:
         """Follow the links of a page until the next known one is reached."""
         page = listing.answers[place]
         run = listing.followers[place] = []
         seen = {page.target}
-        while not recut.reaches(place, page) and page.next is not None:
-            page = yield from self._page(page.next, None, listing.moment)
+        while not stitched.reaches(place, page) and page.next is not None:
+            page = yield from self._page(page.next, None, listing.as_of)
             run.append(page)
             seen.add(page.target)
             self._unseen(page.next, seen)
@@ -196,13 +196,13 @@ class Lister:
         return target
 
     @plan
-    def _page(self, target: str, known: Page | None, moment: Headers) -> Steps[Page]:
+    def _page(self, target: str, known: Page | None, as_of: Headers) -> Steps[Page]:
         """Read a page; a known one that is answered 304 is used again."""
         etag = known.etag if known else None
-        response = yield from read(self.session, target, etag, headers=moment)
+        response = yield from read(self.session, target, etag, headers=as_of)
         if response.status == 304 and known:
             return known
-        if moment and "memento-datetime" not in response.headers:
+        if as_of and "memento-datetime" not in response.headers:
             raise self._malformed(Malformed(_NO_PAST))
         try:
             return read_page(response, target, detailed=self.detailed)

@@ -21,15 +21,15 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Headers, Request, Response, Sleep, Steps, perform, plan
 
 LIVE: Headers = ()
-"""No moment: pages show the store as it is when they are read."""
+"""No point in time: pages show the store as it is when they are read."""
 
 MAX_AHEAD = 1
 """Seconds by which a sentinel may be dated later than the store's clock: it has several."""
 
 
 @plan
-def choose_moment(session: Session, sentinels: tuple[Sentinel, ...]) -> Steps[Headers]:
-    """Return the headers that make a listing show the store at one moment.
+def choose_point_in_time(session: Session, sentinels: tuple[Sentinel, ...]) -> Steps[Headers]:
+    """Return the headers that make a listing show the store at one point in time.
 
     Raises:
         RequestFailed: the store did not tell its time, a sentinel is dated in its future, or the
@@ -45,8 +45,8 @@ def choose_moment(session: Session, sentinels: tuple[Sentinel, ...]) -> Steps[He
     second = max(now - 1, newest + 1)
     # It is over when the next one has begun.
     yield from _wait(session, second + 1 - now)
-    moment = datetime.fromtimestamp(second, timezone.utc)
-    return (("accept-datetime", format_datetime(moment, usegmt=True)),)
+    instant = datetime.fromtimestamp(second, timezone.utc)
+    return (("accept-datetime", format_datetime(instant, usegmt=True)),)
 
 
 @plan

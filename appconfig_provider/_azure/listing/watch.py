@@ -17,15 +17,15 @@ MAX_REMEMBERED = 16
 
 @plan
 def read_sentinels(
-    session: Session, watch: tuple[WatchKey, ...], held: tuple[Sentinel, ...] | None
+    session: Session, watch: tuple[WatchKey, ...], previous: tuple[Sentinel, ...] | None
 ) -> Steps[tuple[Sentinel, ...]]:
-    """Read every watched key in one batch; keys that have not moved keep what is held of them.
+    """Read every watched key in one batch; keys that have not moved keep what was known of them.
 
-    A key that is older than what is held has not moved: the endpoint lags behind. But where
+    A key that is older than what was known has not moved: the endpoint lags behind. But where
     another one has, the data of this endpoint will be loaded, which lacks what belongs to the newer
     sentinel. Then all are taken as they were answered, and the next check finds what is missing.
     """
-    known = held if held is not None else (UNSEEN,) * len(watch)
+    known = previous if previous is not None else (UNSEEN,) * len(watch)
     questions = [
         _read_sentinel(session, key, sentinel) for key, sentinel in zip(watch, known, strict=True)
     ]
@@ -35,42 +35,42 @@ def read_sentinels(
 
 
 @plan
-def _read_sentinel(session: Session, key: WatchKey, held: Sentinel) -> Steps[Sentinel]:
+def _read_sentinel(session: Session, key: WatchKey, previous: Sentinel) -> Steps[Sentinel]:
     target = key_target(key)
-    response = yield from read(session, target, held.etag, READ_OR_ABSENT)
+    response = yield from read(session, target, previous.etag, READ_OR_ABSENT)
     if response.status == 304:
-        return held
+        return previous
     if response.status == 404:
-        return held if held.etag is None else UNSEEN
+        return previous if previous.etag is None else UNSEEN
     try:
         return read_sentinel(response, target)
     except Malformed as error:
         raise RequestFailed(Kind.MALFORMED, session.origin, str(error)) from error
 
 
-def _newer(seen: Sentinel, held: Sentinel) -> Sentinel:
-    """Return what was seen, unless it is what is held, or older.
+def _newer(seen: Sentinel, previous: Sentinel) -> Sentinel:
+    """Return what was seen, unless it is the previous one, or older.
 
-    An answer older than what is held comes from a replica that lags behind; taking it for a change
-    would roll the configuration back, and then forth again.
+    An answer older than the previous one comes from a replica that lags behind; taking it for a
+    change would roll the configuration back, and then forth again.
     """
-    if seen.etag == held.etag:
-        return held
-    if held.modified and seen.modified and seen.modified < held.modified:
-        return held
-    if seen.etag in held.before and _same_second(seen, held):
-        return held
+    if seen.etag == previous.etag:
+        return previous
+    if previous.modified and seen.modified and seen.modified < previous.modified:
+        return previous
+    if seen.etag in previous.before and _same_second(seen, previous):
+        return previous
     return seen
 
 
-def _remembering(seen: Sentinel, held: Sentinel) -> Sentinel:
-    """Return what was seen; it knows which ETags were held before within its own second.
+def _remembering(seen: Sentinel, previous: Sentinel) -> Sentinel:
+    """Return what was seen; it knows which ETags came before it within its own second.
 
     The service dates by whole seconds, so within one only this tells a replica that lags behind.
     """
-    if seen.etag == held.etag or held.etag is None or not _same_second(seen, held):
+    if seen.etag == previous.etag or previous.etag is None or not _same_second(seen, previous):
         return seen
-    return seen._replace(before=(*held.before, held.etag)[-MAX_REMEMBERED:])
+    return seen._replace(before=(*previous.before, previous.etag)[-MAX_REMEMBERED:])
 
 
 def _same_second(one: Sentinel, other: Sentinel) -> bool:

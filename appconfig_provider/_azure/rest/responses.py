@@ -65,8 +65,8 @@ def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
 
 def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
     """Return a column of texts of which the same few stand in thousands of settings."""
-    held: dict[str | None, str | None] = {}
-    return column([held.setdefault(text, text) for text in fields])
+    seen: dict[str | None, str | None] = {}
+    return column([seen.setdefault(text, text) for text in fields])
 
 
 _TEXT = frozenset({str, type(None)})
@@ -112,22 +112,22 @@ def read_sentinel(response: Response, target: str) -> Sentinel:
     etag = etag_of(response)
     if etag is None or "key" not in body:
         raise Malformed(f"{target} did not answer with a setting")
-    return Sentinel(etag, parse_moment(body.get("last_modified")))
+    return Sentinel(etag, parse_date(body.get("last_modified")))
 
 
-def parse_moment(text: object) -> datetime | None:
-    """Read a moment as the service writes it; None where it is none."""
+def parse_date(text: object) -> datetime | None:
+    """Read a date as the service writes it; None where it is none."""
     if not isinstance(text, str) or len(text) > _LONGEST_DATE:
         return None
     try:
-        moment = datetime.fromisoformat(_python_iso(text))
+        instant = datetime.fromisoformat(_python_iso(text))
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
 
 
 def _python_iso(text: str) -> str:
-    """Fit an ISO 8601 moment to what Python 3.10 reads: six fraction digits, no `Z`."""
+    """Fit an ISO 8601 date to what Python 3.10 reads: six fraction digits, no `Z`."""
     text = re.sub(r"Z$", "+00:00", text)
     return re.sub(r"\.(\d+)", lambda match: "." + match[1][:6].ljust(6, "0"), text)
 
@@ -154,12 +154,12 @@ def read_object(response: Response, doing: str) -> dict[str, Any]:
 def etag_of(response: Response) -> str | None:
     """Return the ETag without its quotes; one too long to be sent back is as good as none."""
     text = response.headers.get("etag")
-    if text is None or len(text) > LONGEST_ETAG:
+    if text is None or len(text) > MAX_ETAG:
         return None
     return text.removeprefix("W/").strip('"') or None
 
 
-LONGEST_ETAG = 4096
+MAX_ETAG = 4096
 """Characters of an ETag; servers refuse requests whose headers are very long."""
 
 
@@ -172,7 +172,7 @@ def next_link(header: str) -> str | None:
     return None
 
 
-LONGEST_LINK = 32_768
+MAX_LINK = 32_768
 """Characters of a next link; servers refuse far shorter ones."""
 _USUAL_LINK = re.compile(r"/kv\?[!\"$-~]*")
 """What the service sends; anything else is looked at more closely."""
@@ -186,7 +186,7 @@ def _local(link: object, target: str) -> str | None:
         return None
     if not isinstance(link, str):
         raise Malformed(f"{target} has a next link that is no text")
-    if len(link) > LONGEST_LINK or not link.isascii():
+    if len(link) > MAX_LINK or not link.isascii():
         # Other letters in a host would be normalised, which may take the square of their number.
         raise Malformed(f"{target} has a next link that no request can be made of")
     if _USUAL_LINK.fullmatch(link):

@@ -16,7 +16,7 @@ class SyncToken(NamedTuple):
     sequence: int
 
 
-LONGEST_TOKENS = 4096
+MAX_TOKENS = 4096
 """Characters of a header of sync tokens; servers refuse requests whose headers are very long."""
 
 _SYNC_TOKEN = re.compile(r"([!-+\--:<>-~]+)=([!-+\--:<-~]+);sn=([0-9]{1,19})")
@@ -35,20 +35,20 @@ def _token(text: str) -> Mapping[str, SyncToken]:
 
 
 def newest_tokens(
-    held: Mapping[str, SyncToken], *others: Mapping[str, SyncToken]
+    known: Mapping[str, SyncToken], *others: Mapping[str, SyncToken]
 ) -> dict[str, SyncToken]:
     """Return all tokens; of the same name the one with the highest sequence number.
 
     Of more than fit into a header, those that came last.
     """
-    newest = dict(held)
-    if all(held.get(name) is token for one in others for name, token in one.items()):
+    newest = dict(known)
+    if all(known.get(name) is token for one in others for name, token in one.items()):
         return newest  # as usual: an answer repeats what the one before it said
     for name, token in chain.from_iterable([one.items() for one in others]):
         if name not in newest or token.sequence >= newest[name].sequence:
             newest.pop(name, None)  # so that what was renewed stands last
             newest[name] = token
-    too_many = sum(map(_length, newest.items())) - 1 - LONGEST_TOKENS
+    too_many = sum(map(_length, newest.items())) - 1 - MAX_TOKENS
     for name in list(newest)[:-1]:
         if too_many <= 0:
             break

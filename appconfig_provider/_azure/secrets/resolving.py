@@ -52,7 +52,7 @@ class _References:
 
 @plan
 def resolve(
-    context: Context, settings: Mapping[str, Setting], held: Secrets, reads: Reads
+    context: Context, settings: Mapping[str, Setting], previous: Secrets, reads: Reads
 ) -> Steps[Resolved]:
     """Return the value of each reference, reading the secrets that are to be read now.
 
@@ -70,12 +70,12 @@ def resolve(
         for key, secret in references.secrets.items()
         if secret.url not in asked.found
         and secret.url not in asked.failed
-        and is_wanted(held.get(secret.url), reads.reading, now)
+        and is_wanted(previous.get(secret.url), reads.reading, now)
     }
     if queue and not vaults.configured:
         raise UnresolvedReference(next(iter(settings.values())), _UNCONFIGURED)
-    yield from read_secrets(context, deque(queue.values()), held, reads.allowed, asked)
-    return _by_policy(references, _afterwards(context, references, held, reads), reads)
+    yield from read_secrets(context, deque(queue.values()), previous, reads.allowed, asked)
+    return _by_policy(references, _afterwards(context, references, previous, reads), reads)
 
 
 def _identified(settings: Mapping[str, Setting], *, lenient: bool) -> _References:
@@ -91,7 +91,7 @@ def _identified(settings: Mapping[str, Setting], *, lenient: bool) -> _Reference
 
 
 def _afterwards(
-    context: Context, references: _References, held: Secrets, reads: Reads
+    context: Context, references: _References, previous: Secrets, reads: Reads
 ) -> dict[str, Secret]:
     """Return the secrets pointed to, as they are known now, and what is owed of each."""
     jitter = context.random() if reads.asked.failed else 0.0
@@ -103,10 +103,10 @@ def _afterwards(
         if url in reads.asked.found:
             known[url] = reads.asked.found[url]
         elif url in reads.asked.failed:
-            before = held.get(url) or Secret(None, -math.inf, secret.version is not None)
+            before = previous.get(url) or Secret(None, -math.inf, secret.version is not None)
             known[url] = put_off(context, before, reads.asked.failed[url], jitter)
         else:
-            known[url] = spared(held[url], reads.reading)
+            known[url] = spared(previous[url], reads.reading)
     return known
 
 

@@ -36,7 +36,7 @@ from appconfig_provider._plan import (
     plan,
 )
 from appconfig_provider.texts import Hidden
-from appconfig_provider.trouble import told
+from appconfig_provider.trouble import describe
 
 CONCURRENCY = 16
 """Secrets that are read at the same time, at most."""
@@ -52,7 +52,7 @@ class _Job:
     context: Context
     allowed: Allowed
     queue: deque[Wanted]
-    held: Secrets
+    previous: Secrets
     asked: Asked
     tokens: dict[str, Hidden | Exception] = field(default_factory=dict)
     """By vault: the token for it, or why there is none."""
@@ -60,10 +60,10 @@ class _Job:
 
 @plan
 def read_secrets(
-    context: Context, queue: deque[Wanted], held: Secrets, allowed: Allowed, asked: Asked
+    context: Context, queue: deque[Wanted], previous: Secrets, allowed: Allowed, asked: Asked
 ) -> Steps[None]:
     """Read secrets and leave in `asked` how each went; none that fails stops the others."""
-    job = _Job(context, allowed, queue, held, asked)
+    job = _Job(context, allowed, queue, previous, asked)
     yield from _open_vaults(job)
     yield from gather(*[_read_all(job, queue) for queue in _shared_out(job)])
 
@@ -93,7 +93,7 @@ def _read_all(job: _Job, queue: deque[Wanted]) -> Steps[None]:
         except UnresolvedReference as failure:
             job.asked.failed[secret.url] = failure
         else:
-            before = job.held.get(secret.url)
+            before = job.previous.get(secret.url)
             if before is not None and before.value is not None and before.value == value:
                 value = before.value  # what has not changed stays the same object
             now, fixed = job.context.clock.monotonic(), secret.version is not None
@@ -125,7 +125,7 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
 
 
 def _too_late(setting: Setting, secret: SecretIdentifier, allowed: Allowed) -> UnresolvedReference:
-    failure = UnresolvedReference(setting, f"not read, because {allowed.told}", secret.shown)
+    failure = UnresolvedReference(setting, f"not read, because {allowed.message}", secret.shown)
     failure.may_heal = failure.out_of_time = True
     return failure
 
@@ -135,7 +135,7 @@ def _unresolved(
 ) -> UnresolvedReference:
     """Return the failure of one secret; what the user's object said stays in the chain only."""
     ours = isinstance(error, RequestFailed | Malformed)
-    why = str(error) if ours else f"{raiser}: {told(error)}"
+    why = str(error) if ours else f"{raiser}: {describe(error)}"
     failure = UnresolvedReference(setting, why, secret.shown)
     if isinstance(error, RequestFailed):
         failure.may_heal, failure.retry_after = not error.permanent, error.retry_after

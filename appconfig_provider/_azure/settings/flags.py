@@ -35,8 +35,8 @@ def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag
             _describe(flag, setting, origin)
             to_value(flag)
         except (ValueError, TypeError, AttributeError, KeyError):
-            told = "is a malformed feature flag and is left out; mend its JSON in the store"
-            problems.append(problem(setting, told))
+            message = "is a malformed feature flag and is left out; mend its JSON in the store"
+            problems.append(problem(setting, message))
             continue
         # Taken out first, so that the order of the list is the order of those that won.
         flags.pop(str(flag["id"]), None)

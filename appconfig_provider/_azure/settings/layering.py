@@ -25,13 +25,13 @@ class Problem(NamedTuple):
     label: str | None
     fingerprint: int
     """Tells texts apart without holding one: it may be a secret."""
-    told: str
+    message: str
     """What is wrong and what was done about it, as the end of a sentence about the setting."""
 
 
-def problem(setting: Setting, told: str) -> Problem:
+def problem(setting: Setting, message: str) -> Problem:
     """Return what is wrong with a setting."""
-    return Problem(setting.key, setting.label, hash(setting.value), told)
+    return Problem(setting.key, setting.label, hash(setting.value), message)
 
 
 def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> Iterator[Setting]:
@@ -163,25 +163,27 @@ class Converted(NamedTuple):
         return f"<Converted of {len(self.values)}>"
 
 
-def convert(winners: Mapping[str, Entry], held: Decoded) -> Converted:
-    """Return the value of each key; JSON that is `held` by its text is not decoded again."""
-    made = Converted({}, [], {})
+def convert(winners: Mapping[str, Entry], previous: Decoded) -> Converted:
+    """Return the value of each key; JSON whose text was decoded before is not decoded again."""
+    converted = Converted({}, [], {})
     for key, entry in winners.items():
-        made.values[key] = _value(entry, held, made) if type(entry) is Setting else entry
-    return made
+        converted.values[key] = (
+            _value(entry, previous, converted) if type(entry) is Setting else entry
+        )
+    return converted
 
 
-def _value(setting: Setting, held: Decoded, made: Converted) -> JsonValue:
+def _value(setting: Setting, previous: Decoded, converted: Converted) -> JsonValue:
     text = setting.value
     if text is None or kind_of_setting(setting) is not Kind.JSON:
         return text
-    if text not in made.decoded:
-        made.decoded[text] = held[text] if text in held else _decoded(text)
-    value = made.decoded[text]
+    if text not in converted.decoded:
+        converted.decoded[text] = previous[text] if text in previous else _decoded(text)
+    value = converted.decoded[text]
     if not isinstance(value, Broken):
         return value
-    told = f"has a JSON content type but is no JSON ({value.why}); its text is used as it stands"
-    made.problems.append(problem(setting, told))
+    message = f"has a JSON content type but is no JSON ({value.why}); its text is used as it stands"
+    converted.problems.append(problem(setting, message))
     return text
 
 

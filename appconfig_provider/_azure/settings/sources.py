@@ -28,7 +28,7 @@ class Sources:
     """The pages of each selector."""
     references: Mapping[str, Pages] = field(repr=False)
     prefixes: tuple[str, ...]
-    made: Mapping[str, str] = field(default_factory=dict)
+    original_keys: Mapping[str, str] = field(default_factory=dict)
     """By key: the key of the setting that a mapper made it from, where that is another one."""
 
     def explain(self, key: str) -> Explanation:
@@ -37,7 +37,7 @@ class Sources:
         Raises:
             KeyError: no setting of the store has this key.
         """
-        found = self.shadowed(self.made.get(key, key))
+        found = self.shadowed(self.original_keys.get(key, key))
         if not found:
             raise KeyError(key)
         return replace(found[0], shadows=found[1:])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appconfig_provider._fetch.budget import Budget
-from appconfig_provider._fetch.endpoints import Endpoint, Fleet
+from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Plan
@@ -15,7 +15,7 @@ from appconfig_provider.protocols import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class AttemptStart:
     """What a session at an endpoint begins with."""
 
     endpoint: Endpoint
@@ -31,18 +31,20 @@ class Visit:
     """How many of its retries the endpoint already had in this round."""
 
 
-class Gate(Protocol):
+class EndpointAccess(Protocol):
     """How a source gets in at its endpoints."""
 
-    def enter(self, visit: Callable[[], Visit], endpoint: Endpoint, /) -> Plan[Session]:
-        """Return a session; `visit` is called once whatever may take time is done.
+    def open_session(
+        self, begin: Callable[[], AttemptStart], endpoint: Endpoint, /
+    ) -> Plan[Session]:
+        """Return a session; `begin` is called once whatever may take time is done.
 
         Raises:
             RequestFailed: it cannot get in.
         """
         ...
 
-    def enter_again(self, session: Session, refusal: RequestFailed, /) -> Plan[bool]:
+    def renew(self, session: Session, refusal: RequestFailed, /) -> Plan[bool]:
         """Get in by other means after a refusal, and say whether there were any.
 
         Raises:
@@ -54,13 +56,13 @@ class Gate(Protocol):
         """Return what an endpoint told in a session, for the next one."""
         ...
 
-    def discover(self, fleet: Fleet, deadline: float, /) -> Plan[Fleet]:
+    def discover(self, endpoints: Endpoints, deadline: float, /) -> Plan[Endpoints]:
         """Return the endpoints with those that a look-up names."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class RoundRules:
     """How a source wants its endpoints asked."""
 
     clock: Clock
