@@ -1,6 +1,6 @@
 """Configuration from Azure App Configuration: one immutable Mapping, kept fresh.
 
-`load()` returns it, `refresh()` looks at the watched sentinel keys and swaps in everything at once
+`load()` returns it, `refresh()` checks the watched sentinel keys and swaps in everything at once
 when one moved. `appconfig_provider.aio` is the same, awaited.
 
 Importing this package imports nothing else; each name below is fetched when it is first used.

@@ -44,7 +44,7 @@ class WatchKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Who looks whether anything changed: your program, or a thread (a task in `aio`) of ours.
+    """Who checks whether anything changed: your program, or a thread (a task in `aio`) of ours.
 
     Made by `Polling.manual()` and `Polling.auto()`.
     """

@@ -93,7 +93,7 @@ def load(
     "keep_last" or "omit" (None: raise here, keep_last in `refresh()`).
 
     Feature flags are loaded if `feature_flag_enabled`, those of `feature_flag_selectors`, and
-    looked at by `refresh()` if `feature_flag_refresh_enabled`, every
+    checked by `refresh()` if `feature_flag_refresh_enabled`, every
     `feature_flag_refresh_interval` seconds (None: `refresh_interval`).
 
     `configuration_mapper` gets a private `ConfigurationSetting` for each setting that counts; it
@@ -101,13 +101,13 @@ def load(
     before it is published and raises to refuse it.
 
     Refreshing: `refresh_on` names the sentinels (`WatchKey("sentinel")`, `(key, label)` or `"key"`;
-    one `WatchKey` or key may stand by itself) that `refresh()` looks at every `refresh_interval`
+    one `WatchKey` or key may stand by itself) that `refresh()` checks every `refresh_interval`
     seconds (at least 1); `refresh_enabled=True` without it watches every selected page.
     `on_refresh_success` is a function, or several, called after a new generation was published,
     with a `ChangeSet` if it requires an argument; `on_refresh_error` is called with the exception
     of a failed attempt.
 
-    `polling=Polling.auto(interval=None, init_wait=None)` has a daemon thread look by itself; the
+    `polling=Polling.auto(interval=None, init_wait=None)` has a daemon thread check by itself; the
     default, `Polling.manual()`, leaves it to calls of `refresh()`. Its numbers take the place of
     `refresh_interval` and `startup_timeout`.
 

@@ -301,7 +301,7 @@ def flag(name: str, given: bool | None, *, default: bool) -> bool:
 
 
 def polling(given: object) -> Polling:
-    """Return who looks whether anything changed."""
+    """Return who checks whether anything changed."""
     if given is None:
         return Polling.manual()
     if not isinstance(given, Polling):

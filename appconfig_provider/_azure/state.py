@@ -50,16 +50,16 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """When each kind of thing is looked at again, on the monotonic clock; infinite is never."""
+    """When each kind of thing is checked again, on the monotonic clock; infinite is never."""
 
     settings: float = math.inf
     flags: float = math.inf
     secrets: float = math.inf
     push: float = math.inf
-    """When an event that was pushed wants settings and flags looked at."""
+    """When an event that was pushed wants settings and flags checked."""
 
     def rearmed(self, now: float, options: Options, due: Due) -> Timers:
-        """Return the timers with those of what was looked at started anew."""
+        """Return the timers, those of what was checked started anew."""
         return Timers(
             now + options.refresh.interval if due.settings else self.settings,
             now + (options.refresh.flag_interval or math.inf) if due.flags else self.flags,
@@ -70,7 +70,7 @@ class Timers:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Which kinds of things to look at now."""
+    """Which kinds of things to check now."""
 
     settings: bool
     flags: bool
@@ -122,7 +122,7 @@ class State:
 
     @property
     def due(self) -> float:
-        """The one number that `refresh()` looks at: a timer passed and some endpoint is free."""
+        """When a refresh has something to do: a timer has passed and some endpoint is free."""
         return min(self.store_at, self.secrets_at, self.owed_at)
 
     @property
@@ -154,7 +154,7 @@ class State:
         return min(secret.due for secret in secrets.values()) if secrets else math.inf
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
-        """Return what a refresh has to look at; `force` is everything that is looked at at all."""
+        """Return what a refresh has to check; `force`: everything that has a timer."""
         free = force or self.endpoints.free_at <= now
         timers = self.timers
         pushed = timers.push <= now
@@ -189,7 +189,7 @@ class State:
         return replace(rearmed, timers=replace(rearmed.timers, push=self.timers.push))
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
-        """Return the state with the timers of what was looked at started anew."""
+        """Return the state, the timers of what was checked started anew."""
         return replace(self, timers=self.timers.rearmed(now, options, due))
 
 

@@ -15,7 +15,7 @@ from appconfig_provider.protocols import Clock
 MAX_BODY = 8 * 1024 * 1024
 """A page is at most 1 MB; an answer far beyond that is no page."""
 PIECE = 1024 * 1024
-"""Bytes that are unpacked before the clock is looked at again."""
+"""Bytes that are unpacked before the clock is read again."""
 
 
 class Answer:

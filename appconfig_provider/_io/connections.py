@@ -198,7 +198,7 @@ class Connections(Generic[HttpT, BackendT]):
         self.end()
         for origin, idle in list(self._idle.items()):
             try:
-                # Not the one that is taken first, which `take` looks at.
+                # Not the one that is taken first, which `take` checks.
                 self._verify(origin, list(idle)[:-1])
             except RequestFailed:
                 self._suspects.add(origin)
@@ -266,7 +266,7 @@ class Connections(Generic[HttpT, BackendT]):
     def verify(self, origin: str) -> None:
         """Make sure that nothing is left on any connection to an origin that was used lately.
 
-        What was displaced may come late, so a connection is looked at again for a while.
+        What was displaced may come late, so a connection is checked again for a while.
 
         Raises:
             RequestFailed: something is that nobody asked for.
@@ -277,7 +277,7 @@ class Connections(Generic[HttpT, BackendT]):
         now = monotonic() if connections else 0.0
         for connection in connections:
             age, looked_at = now - connection.used_at, connection.looked_at
-            # Ever less often: checks may follow each other quickly, and each look takes time.
+            # Ever less often: checks may follow each other quickly, and each of these takes time.
             if age <= WATCHED and age >= 2 * looked_at:
                 connection.looked_at = age
                 if not self._is_clean(origin, connection):

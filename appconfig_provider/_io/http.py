@@ -47,8 +47,8 @@ def to_httpcore(effect: Send, clock: Clock, network: Network) -> httpcore.Reques
         content=request.body,
         extensions={"timeout": timeouts},
     )
-    # The charset of headers, in which an ETag goes back as it came, whatever it holds. Given to the
-    # constructor, each part would be looked at again.
+    # latin-1 sends any byte of an ETag back as it came. Set afterwards: the constructor would check
+    # every header again.
     whole.headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
     return whole
 

@@ -21,10 +21,10 @@ from appconfig_provider._io.tls import RECORD_SIZE, TlsSession, Transfer
 T = TypeVar("T")
 
 PEEK = 64
-"""Bytes of what waits that are looked at; the connection ends anyway."""
+"""Bytes of what waits that are read; the connection ends anyway."""
 
 _PROBE = 1.0
-"""Seconds for a look at what has come already; it never waits."""
+"""Seconds for reading what has come already; it never waits."""
 
 AnySocket: TypeAlias = "socket.socket | TlsInTls"
 

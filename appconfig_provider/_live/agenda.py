@@ -143,7 +143,7 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
 
     @abstractmethod
     def _make_poller(self) -> PollerT | None:
-        """Return what looks after this configuration; None where nothing can."""
+        """Return what checks in the background; None where nothing can."""
 
     def _keep_polling(self) -> None:
         """See that the poller lives: a fork, or the end of an event loop, may have ended it.

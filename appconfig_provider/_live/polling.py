@@ -162,8 +162,8 @@ class TaskPoller:
     async def stop(self, seconds: float, *, calling: bool) -> None:
         """End the task; wait so long at most for what it is doing.
 
-        While it is `calling` functions of the user it ends by itself: one of them may be the one
-        that wants it to, and they are not to be cancelled.
+        While callbacks are being called it returns without cancelling: close() may come from one
+        of them.
         """
         import asyncio
 

@@ -35,7 +35,7 @@ class Driver(Protocol):
 
 
 class Poller(Protocol):
-    """What looks after a configuration in the background."""
+    """What checks in the background."""
 
     def start(self) -> None:
         """Start unless it runs."""

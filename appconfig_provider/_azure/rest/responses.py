@@ -175,7 +175,7 @@ def next_link(header: str) -> str | None:
 MAX_LINK = 32_768
 """Characters of a next link; servers refuse far shorter ones."""
 _USUAL_LINK = re.compile(r"/kv\?[!\"$-~]*")
-"""What the service sends; anything else is looked at more closely."""
+"""What the service sends; anything else is parsed."""
 _SENDABLE = re.compile(r"[!-~]*")
 """What may stand in the first line of a request."""
 

@@ -169,7 +169,7 @@ def _open_vault(
         turned_down = refused.text if refused is not None else None
         token = yield from perform(AcquireToken(credential, scope, turned_down, claims))
     except Exception as error:
-        # Each secret of this vault fails with it, and each key by its own name.
+        # Stored, not raised: each key reports this error under its own name.
         job.tokens[secret.vault] = error
     else:
         job.tokens[secret.vault] = Hidden(token.token)
