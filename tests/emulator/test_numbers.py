@@ -73,7 +73,7 @@ def drafts() -> list[Draft]:
 
 def serve() -> None:
     """Serve until killed."""
-    past = [time.time() - 60]
+    past = [float(int(time.time()) - 60)]  # whole: each state is that of one second
     with closing(Store(now=lambda: past[0])) as store:
         for number in range(3):
             store.load(Draft(draft.key, value=f"past {number}") for draft in drafts())

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from appconfig_provider.errors import StartupTimeout
-from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.faces import Loader, load_aio
 from tests.support.raw_server import dripping_headers, raw_server
 
@@ -59,16 +59,18 @@ def test_a_fault_during_refresh_loses_nothing(
         assert config.status.last_error is None
 
 
-def test_a_stale_sentinel_does_not_roll_back(load: Loader, store: Emulator) -> None:
+def test_a_stale_sentinel_does_not_roll_back(load: Loader) -> None:
     """A replica that lags behind shows an older sentinel; the newer configuration stays."""
-    store.set_many({"k": "v1", "sentinel": "1"})
-    store.remember()
-    store.set_many({"k": "v2", "sentinel": "2"})
-    with load(connection_string=store.connection_string, refresh_on=["sentinel"]) as config:
-        with store.respond(lambda _: Scripted(stale=True)):
-            assert config.refresh(force=True) is False
-        assert config.snapshot["k"] == "v2"
-        assert config.status.last_error is None
+    with FakeClock() as clock, Emulator(clock=clock) as store:
+        store.set_many({"k": "v1", "sentinel": "1"})
+        store.remember()
+        clock.advance(1)  # the service dates by whole seconds
+        store.set_many({"k": "v2", "sentinel": "2"})
+        with load(connection_string=store.connection_string, refresh_on=["sentinel"]) as config:
+            with store.respond(lambda _: Scripted(stale=True)):
+                assert config.refresh(force=True) is False
+            assert config.snapshot["k"] == "v2"
+            assert config.status.last_error is None
 
 
 def test_aio_is_bounded_even_when_headers_drip() -> None:

@@ -29,6 +29,8 @@ AGENT = f"appconfig-provider/{__version__} Python/{'.'.join(map(str, sys.version
 NO_BODY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 SIGNED = "HMAC-SHA256 Credential=id&SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=..."
 SENTINEL = "/kv/s?api-version=2024-09-01"
+WRITTEN = "/kv/s?api-version=2026-04-01"
+"""Only this version keeps descriptions."""
 FIRST_PAGE = "/kv?api-version=2024-09-01&key=%2A&label=%00"
 NOT_MODIFIED = b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nContent-Length: 512\r\n\r\n'
 """RFC 9110 lets it tell the length of a body that it does not have."""
@@ -104,9 +106,9 @@ def test_every_byte_of_a_write_is_known() -> None:
             store.delete("s", None)
         host = host_of(connection_string)
     _, put, delete = conversation.heard
-    body = '{"content_type": null, "tags": {}, "value": "new"}'
+    body = '{"content_type": null, "tags": {}, "description": null, "value": "new"}'
     whole = expected(
-        f"PUT {SENTINEL} HTTP/1.1",
+        f"PUT {WRITTEN} HTTP/1.1",
         host,
         "content-type: application/vnd.microsoft.appconfig.kv+json",
         'if-match: "1"',
