@@ -30,7 +30,7 @@ from appconfig_provider.emulator.auth import (
 )
 from appconfig_provider.emulator.model import MAX_ITEM_BYTES
 from appconfig_provider.emulator.settings_api import too_large
-from appconfig_provider.emulator.steps import Steps, in_turns
+from appconfig_provider.emulator.steps import Steps, Turns
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.sync_tokens import sync_token
 from appconfig_provider.emulator.tokens import STORE_AUDIENCES, Tokens
@@ -66,6 +66,7 @@ class Gate:
         self._store = store
         self._access = access
         self._now = now
+        self._turns = Turns()
         told = access.tokens
         self._tokens = None if told is None else Tokens(STORE_AUDIENCES, told, now)
         self.exception_handlers: dict[int | type[Exception], ExceptionHandler] = {
@@ -88,7 +89,7 @@ class Gate:
                 call = await self._admit(request, prefix, since)
                 answer = by_method[request.method](self._store, call)
                 if not isinstance(answer, Answer):
-                    answer = await in_turns(answer)
+                    answer = await self._turns.do(answer)
             except Refusal as refusal:
                 answer = refusal.answer
             return self._response(request, answer)
