@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias, get_args
 
 from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
+from appconfig_provider.emulator.hosts import Hosts
 
 #: What somebody without credentials may do: read and write, or read.
 Role: TypeAlias = Literal["owner", "reader"]
@@ -27,7 +28,8 @@ class Access:
     that may ask, such as ``http://localhost:3000``.
 
     Raises:
-        ValueError: there is no access key, two have the same id, or there is no such role.
+        ValueError: there is no access key, two have the same id, there is no such role, or a host
+            is none.
     """
 
     access_keys: Sequence[AccessKey] = (DEFAULT_ACCESS_KEY,)
@@ -45,6 +47,7 @@ class Access:
             raise ValueError("two access keys have the same id")
         if self.anonymous not in (None, *ROLES):
             raise ValueError(f"'anonymous' is {' or '.join(ROLES)}, not {self.anonymous!r}")
+        Hosts(self.hosts)  # checks them before anything is made for them
 
     def check_address(self, address: str) -> None:
         """Check that a server may listen on an IP address.

@@ -79,7 +79,9 @@ def _stopped_by_sigterm() -> Iterator[None]:
 
 
 def _failed(error: Exception, code: int) -> int:
-    sys.stderr.write(f"error: {error}\n")
+    # It may quote a seed file, whose control characters would be orders to the terminal.
+    told = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(error))
+    sys.stderr.write(f"error: {told}\n")
     return code
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from starlette.applications import Starlette
@@ -16,7 +17,7 @@ from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.app import create_app
 from appconfig_provider.emulator.control import Control
 from appconfig_provider.emulator.front import CONTROL_PATH
-from appconfig_provider.emulator.seeds import plant, read_seed
+from appconfig_provider.emulator.seeds import Seeded, plant, read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
 from appconfig_provider.emulator.tls import Certificate, LocalCertificate
@@ -71,8 +72,9 @@ def serve(  # noqa: PLR0913 - the options of a command line
         with contextlib.ExitStack() as stack:
             for each in controls:
                 stack.callback(each.close)
-            store = Store(data, now=controls[0].now if controls else time.time)
-            plant(stack.enter_context(contextlib.closing(store)), seeded)
+            now = controls[0].now if controls else time.time
+            store = stack.enter_context(contextlib.closing(Store(data, now=now)))
+            _plant(store, seeded, data)
             if controls:
                 apps = [each.around(store, partial(make_app, now=each.now)) for each in controls]
             else:
@@ -94,6 +96,13 @@ def serve(  # noqa: PLR0913 - the options of a command line
         raise ServeError(str(error), 2) from error
     except (StoreError, ImportError, OSError) as error:
         raise ServeError(str(error), 1) from error
+
+
+def _plant(store: Store, seed: Iterable[Seeded], data: str | os.PathLike[str] | None) -> None:
+    try:
+        plant(store, seed)
+    except sqlite3.Error as error:  # the disk is full, or the file is damaged
+        raise StoreError(f"cannot use the data file {data}: {error}") from error
 
 
 def _ports(first: int, replicas: int) -> list[int]:

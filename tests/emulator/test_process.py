@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from appconfig_provider.emulator import Draft, Store
 from appconfig_provider.emulator.command import main
 
 from .raw import Raw, Signer
@@ -150,6 +153,7 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         (("--colour",), 2, "--colour"),
         (("--tok", "x"), 2, "--tok"),
         (("--replicas", "-1"), 2, "--replicas"),
+        (("--tls", "--allow-host", "\u00e4"), 2, "is not the name of a host"),
     ],
 )
 def test_bad_options(
@@ -165,6 +169,65 @@ def test_bad_options(
     found, line = run(capsys, "--port", "0", *options)
     assert found == code
     assert text in line
+
+
+def damaged(path: Path) -> Path:
+    """A data file of which everything but its beginning is overwritten."""
+    with closing(Store(path)) as store:
+        store.load(Draft(f"k{number}", value="v" * 100) for number in range(1_000))
+    content = path.read_bytes()
+    path.write_bytes(content[:12_288].ljust(len(content), b"\xff"))
+    return path
+
+
+def without_tables(path: Path) -> Path:
+    """A data file with the marks of the emulator and nothing else."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 1094936167")
+        connection.execute("PRAGMA user_version = 1")
+    return path
+
+
+@pytest.mark.parametrize("make", [damaged, without_tables])
+def test_a_data_file_that_is_damaged(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    """A data file that turns out damaged is one line on stderr that names it, and code 1."""
+    path = make(tmp_path / "store.db")
+    code, line = run(capsys, "--port", "0", "--data", str(path))
+    assert code == 1
+    assert f"cannot use the data file {path}: " in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit for the size of files")
+def test_no_room_for_the_seed(tmp_path: Path) -> None:
+    """A seed that does not fit on the disk is one line on stderr, code 1, and nothing is kept."""
+    import resource
+
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (200_000, 200_000))
+    data, seed = tmp_path / "store.db", tmp_path / "seed.json"
+    seed.write_text(json.dumps({f"k{number}": "v" * 1_000 for number in range(2_000)}))
+    options = ("--port", "0", "--data", str(data), "--seed", str(seed))
+    ended = subprocess.run(
+        (*COMMAND, *options), capture_output=True, text=True, preexec_fn=limit, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: cannot use the data file {data}: ")
+    assert ended.stderr.count("\n") == 1
+    with closing(Store(data)) as store:
+        assert store.size == 0
+
+
+def test_an_error_gives_no_orders_to_the_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Control characters out of a seed file are shown as escapes."""
+    seed = tmp_path / "seed.json"
+    item = {"key": "k", "value": "v", "tags": {"\x1b[2J\u202e\nx": "t"}}
+    seed.write_text(json.dumps({"items": [item]}))
+    code, line = run(capsys, "--port", "0", "--seed", str(seed))
+    assert code == 2
+    assert r"tags.\x1b[2J\u202e\nx" in line
 
 
 def test_importing_is_light() -> None:
