@@ -8,11 +8,13 @@ instead, for clients that trust it once. Or the certificate is the user's own.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import ssl
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ VAULT_DOMAIN = "vault.localhost"
 """Where vaults with a name are; the certificate of this machine is theirs, too."""
 _HERE = ("localhost", "127.0.0.1", "::1", f"*.{VAULT_DOMAIN}")
 _MAX_PEM = 1_000_000
+_MAKING_SECONDS = 1.0
 _lock = threading.Lock()
 _made: dict[tuple[str, ...], LocalCertificate] = {}
 
@@ -71,7 +74,9 @@ def kept_certificate(ca_file: str | os.PathLike[str], *hosts: str) -> LocalCerti
     place = Path(ca_file)
     key_place = place.with_name(f"{place.name}.key")
     if not place.exists() and not key_place.exists():
-        _keep(make_authority(), place, key_place)
+        with contextlib.suppress(FileExistsError):  # another emulator started at the same time
+            _keep(make_authority(), place, key_place)
+    _await_the_maker(place, key_place)
     authority = _kept(place, key_place)
     shown = _issue(authority, _names(hosts), _temporary_folder())
     return LocalCertificate(shown.chain_file, shown.key_file, str(place), str(key_place))
@@ -104,12 +109,21 @@ def _names(hosts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _keep(authority: Authority, place: Path, key_place: Path) -> None:
     _write_private(key_place, authority.key_pem)
+    written = place.with_name(f"{place.name}.new")
     try:
-        with place.open("xb") as file:
-            file.write(authority.pem)
+        written.write_bytes(authority.pem)
+        written.replace(place)
     except BaseException:
+        written.unlink(missing_ok=True)
         key_place.unlink()
         raise
+
+
+def _await_the_maker(place: Path, key_place: Path) -> None:
+    """Wait for a certificate whose key is there: another process may be about to write it."""
+    end = time.monotonic() + _MAKING_SECONDS
+    while key_place.exists() and not place.exists() and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _kept(place: Path, key_place: Path) -> Authority:

@@ -7,8 +7,10 @@ import socket
 import ssl
 import stat
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -49,6 +51,22 @@ def test_a_kept_authority(tmp_path: Path) -> None:
         for name in ("localhost", "127.0.0.1", "appconfig", "192.168.7.7"):
             assert trusted(parts, ca_file, name)
     assert (ca_file.read_bytes(), key_file.read_bytes()) == kept
+
+
+def test_starts_at_once_share_an_authority(tmp_path: Path) -> None:
+    """Of several emulators that start at once with no CA file yet, one makes the CA for all."""
+    starts = 8
+    for number in range(5):
+        ca_file, together = tmp_path / f"{number}.pem", Barrier(starts)
+
+        def start(ca_file: Path = ca_file, together: Barrier = together) -> bytes:
+            together.wait()
+            return Path(kept_certificate(ca_file).ca_file).read_bytes()
+
+        with ThreadPoolExecutor(starts) as threads:
+            made = [each.result() for each in [threads.submit(start) for _ in range(starts)]]
+        assert set(made) == {ca_file.read_bytes()}
+        assert sorted(tmp_path.glob(f"{number}.*")) == [ca_file, tmp_path / f"{number}.pem.key"]
 
 
 def test_names_on_every_address() -> None:
