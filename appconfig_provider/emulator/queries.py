@@ -25,7 +25,7 @@ from appconfig_provider.emulator.filters import (
 #: A place in the order of a walk: a name with the moment of a revision, or such a moment alone.
 Place: TypeAlias = tuple[str | int | bytes, ...]
 
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",\n", ": ")).encode
 _LAST_CHARACTER = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -170,20 +170,18 @@ def names_where(column: str, wanted: NameFilter, after: str | None = None) -> Co
 
 
 def as_json(tags: Mapping[str, str | None]) -> str:
-    """Tags as the store keeps them; see :func:`_tags` for what hangs on it."""
-    return _encode(tags)
+    """Tags as the store keeps them: a member begins after a line break, see :func:`_tags`."""
+    return f"{{\n{_encode(tags)[1:]}"
 
 
 def _tags(selection: Selection) -> Iterator[Condition]:
-    """One condition for each tag: its member is in the JSON text, first or after another one.
+    """One condition for each tag: its member begins a line of the JSON text.
 
-    Inside a text of JSON every quotation mark has a backslash before it. So neither ``{"`` nor
-    ``, "`` can be part of a name or a value, and SQLite need not read the JSON.
+    In a name or a value a line break would be escaped, so SQLite need not read the JSON.
     """
     for tag in selection.tags:
         member = as_json({tag.name: tag.value})[1:-1]
-        first, later = f"{{{member}", f", {member}"
-        yield Condition("(instr(tags, ?) OR instr(tags, ?))", (first, later))
+        yield Condition("instr(tags, ?)", (member,))
 
 
 def _names(column: str, wanted: NameFilter) -> Sequence[Condition]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appconfig_provider.emulator import Draft, Store
@@ -173,3 +173,26 @@ def test_pages_cut_a_listing_without_loss(text: str, size: int) -> None:
             page = store.page(selection, Position(last.key, last.label or ""), size)
             found = [*found, *page]
         assert found == everything
+
+
+#: What has a meaning in the JSON that tags are stored as.
+ODD = st.text(alphabet='{}",: \\a0n', max_size=5)
+TAGS = st.dictionaries(ODD.filter(bool), st.none() | ODD, max_size=3)
+ODD_TAGS = {"0": "x, ", ": ": "c"}
+
+
+@given(st.lists(TAGS, max_size=5), TAGS)
+@example([ODD_TAGS], {", ": ": "})
+@example([{"0": "x{", ": ": "c"}], {", ": ": "})
+@example([ODD_TAGS, {"0": "null"}], {"0": None})
+def test_tags_select_what_carries_them(
+    stored: list[dict[str, str | None]], wanted: dict[str, str | None]
+) -> None:
+    """What SQL selects by tags carries each of them with its value, however odd the texts are."""
+    filters = tuple(TagFilter(name, value) for name, value in wanted.items())
+    with closing(Store()) as store:
+        store.load(Draft(f"k{number}", tags=tags) for number, tags in enumerate(stored))
+        found = store.page(Selection(tags=filters), None, 100)
+        assert [setting.tags for setting in found] == [
+            tags for tags in stored if wanted.items() <= tags.items()
+        ]
