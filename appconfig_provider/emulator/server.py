@@ -18,7 +18,6 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
-from types import TracebackType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -139,12 +138,7 @@ class Server:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run(self) -> None:

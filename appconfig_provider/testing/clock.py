@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Protocol
 
 from appconfig_provider._io.clock import current_clock
@@ -117,10 +116,5 @@ class FakeClock:
         self._installed = current_clock.set(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         current_clock.reset(self._installed)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import format_datetime
-from types import TracebackType
 from typing import Any
 
 from appconfig_provider.emulator import DEFAULT_ACCESS_KEY
@@ -133,10 +132,5 @@ class Raw:
     def __enter__(self) -> Raw:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
