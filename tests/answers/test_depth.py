@@ -51,7 +51,6 @@ DEEP = {
 }
 
 
-@pytest.mark.mended("the body of an error was read by recursion")
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
 def test_a_replica_answers_beside_an_error_that_is_too_deep(load: Loader, status: int) -> None:
     """Over real connections, too: load() and refresh() get what the healthy replica has."""
@@ -76,7 +75,6 @@ def test_a_replica_answers_beside_an_error_that_is_too_deep(load: Loader, status
             assert config.snapshot["k"] == "new"
 
 
-@pytest.mark.mended("how deep JSON could be depended on the stack of the caller")
 @pytest.mark.parametrize("text", [nested(DEEPEST), f'// a comment\n{nested(DEEPEST)} // "'])
 def test_json_as_deep_as_it_may_be_is_read_on_any_stack(text: str) -> None:
     """A caller that has used up most of the stack gets the same value as any other."""
@@ -86,7 +84,6 @@ def test_json_as_deep_as_it_may_be_is_read_on_any_stack(text: str) -> None:
     assert type(value) is type(shallow) is not str
 
 
-@pytest.mark.mended("JSON was as deep as the stack had room")
 def test_json_too_deep_is_refused_on_any_stack() -> None:
     """One level more than the bound is an error that names it, however much room is left."""
     for frames in (40, 200, 700):
@@ -94,7 +91,6 @@ def test_json_too_deep_is_refused_on_any_stack() -> None:
             deep_in_the_stack(lambda: parse_json(nested(DEEPEST + 1)), frames)
 
 
-@pytest.mark.mended("how deep JSON could be depended on the stack of the caller")
 def test_a_refresh_deep_in_a_program_changes_nothing_but_what_changed(
     load: Loader, store: Emulator
 ) -> None:

@@ -180,23 +180,7 @@ TEXTS: dict[str, tuple[Callable[[Any], object], Callable[[int], object]]] = {
 }
 
 
-WERE_QUADRATIC = {
-    "a link header that opens",
-    "a link to a host of marks",
-    "JSON of escaped quotes",
-    "JSON in a string without end",
-    "JSON of comments that begin",
-    "a secret's address of marks",
-    "headers of one name",
-    "an event about a host of marks",
-}
-MENDED = pytest.mark.mended("a text took the square of its length")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [pytest.param(text, marks=[MENDED] if text in WERE_QUADRATIC else []) for text in TEXTS],
-)
+@pytest.mark.parametrize("text", TEXTS)
 def test_four_times_the_text_takes_no_sixteen_times_the_time(text: str) -> None:
     """A reader that goes back over what it has read would take the square, and is seen by it."""
     read, make = TEXTS[text]
@@ -211,14 +195,12 @@ def test_four_times_the_text_takes_no_sixteen_times_the_time(text: str) -> None:
     pytest.fail(f"{text}: {quickly:.3f} s, and {slowly:.3f} s for four times as much")
 
 
-@pytest.mark.mended("a long header of sync tokens took a quarter of a second, each time")
 def test_many_sync_tokens_are_read_in_no_time() -> None:
     """What does not fit into a header is left out at once, not token by token."""
     headers = [",".join(f"a{place}=b{turn};sn=1" for place in range(5000)) for turn in range(8)]
     assert seconds(lambda: [learn(header) for header in headers]) < 1
 
 
-@pytest.mark.mended("a megabyte of events took seconds")
 def test_a_megabyte_of_events_is_read_in_no_time(store: Emulator) -> None:
     """Events may come in batches, each event with as many sync tokens as it may have."""
     token = ",".join(f"{{0}}_{place}=b;sn=1" for place in range(250))
@@ -234,7 +216,6 @@ def test_a_megabyte_of_events_is_read_in_no_time(store: Emulator) -> None:
         assert seconds(lambda: config.notify(text)) < 1
 
 
-@pytest.mark.mended("a link header of 60,000 characters took seconds")
 def test_a_link_header_without_end_holds_up_nobody(load: Loader, store: Emulator) -> None:
     """Whatever stands in a Link header, a page is read, and the next one is found, at once."""
 
@@ -248,7 +229,6 @@ def test_a_link_header_without_end_holds_up_nobody(load: Loader, store: Emulator
         assert time.process_time() - began < 4
 
 
-@pytest.mark.mended("JSON that does not decode was tried again at every reload")
 def test_what_is_no_json_is_tried_once(
     load: Loader, store: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,7 +255,6 @@ def test_what_is_no_json_is_tried_once(
         assert {one.key for one in problems} == {"a", "b"}
 
 
-@pytest.mark.mended("a long content type was kept for the life of the process")
 def test_a_long_content_type_is_not_remembered() -> None:
     """Only content types of a usual length are kept for the next setting that has them."""
 

@@ -41,7 +41,6 @@ def answering(part: str, body: str) -> Callable[[RequestRecord], Scripted | None
     return lambda record: Scripted(200, {}, body) if part in record.target else None
 
 
-@pytest.mark.mended("a page with parts of the wrong type was taken for one")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_with_a_part_of_the_wrong_type_is_not_believed(load: Loader, page: str) -> None:
     """The replica answers; every key it has can be explained."""
@@ -59,7 +58,6 @@ def test_a_page_with_a_part_of_the_wrong_type_is_not_believed(load: Loader, page
             assert config.snapshot.explain("k").tags == {"team": "payments"}
 
 
-@pytest.mark.mended("a snapshot's description with a wrong type raised an error of its own")
 @pytest.mark.parametrize("description", SNAPSHOTS)
 def test_a_description_with_a_part_of_the_wrong_type_is_not_believed(
     load: Loader, description: str

@@ -253,14 +253,12 @@ def test_delete_removes_a_setting_once(run: Run, store: Emulator) -> None:
 VALUE = "a\n\x1b[2J\x1b]0;title\x07b\tc\u202ed\r"
 
 
-@pytest.mark.mended("escape codes were taken out of a value in a pipe")
 def test_get_into_a_pipe_is_the_value_as_it_is(run: Run, store: Emulator) -> None:
     """A program that reads `get` from a pipe gets every character."""
     store.set("key", VALUE)
     assert run("get", "key").stdout_bytes.decode() == VALUE + "\n"
 
 
-@pytest.mark.mended("a value gave orders to the terminal")
 def test_get_on_a_terminal_gives_no_orders(store: Emulator) -> None:
     """On a terminal the lines and tabs of a value stay, and all else is shown as escapes."""
     pty = pytest.importorskip("pty")
@@ -276,7 +274,6 @@ def test_get_on_a_terminal_gives_no_orders(store: Emulator) -> None:
     assert shown.expandtabs() == expected.expandtabs()
 
 
-@pytest.mark.mended("no way to name a CA file")
 def test_a_store_with_a_certificate_of_its_own(bare: Run) -> None:
     """Every command reaches a store whose CA file is named, and says how to name it."""
     with Emulator(tls=True) as store:

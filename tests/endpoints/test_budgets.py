@@ -89,7 +89,6 @@ class Slow:
         return outcome, self.clock.monotonic() - began
 
 
-@pytest.mark.mended("a reload that a caller waits for takes as long as the first load")
 def test_a_reload_that_is_waited_for_has_thirty_seconds() -> None:
     """refresh() gives up a reload after 30 s, whatever startup_timeout is, and says why."""
     store = Slow(startup_timeout=300)
@@ -139,7 +138,6 @@ def test_without_a_start_up_time_a_poller_has_the_default() -> None:
     assert 100 <= took < 103
 
 
-@pytest.mark.mended("an error does not say which budget ran out")
 def test_a_first_load_says_that_its_time_is_used_up() -> None:
     """The failure of an endpoint that took all of startup_timeout names it."""
     store = Slow(startup_timeout=20)
@@ -154,7 +152,6 @@ VAULT = "https://v.vault.azure.net"
 REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 
 
-@pytest.mark.mended("an error does not say which budget ran out")
 def test_the_time_of_a_poller_that_starts_has_its_own_name() -> None:
     """Where `Polling.auto(init_wait=...)` says how long load() may take, the error says so."""
     store = Slow(polling=Polling.auto(init_wait=5))
@@ -189,7 +186,6 @@ def deadlines(store: Slow) -> list[float]:
     return [deadline for origin, deadline in store.driver.deadlines if origin == VAULT]
 
 
-@pytest.mark.mended("secrets have a second budget of their own")
 def test_the_secrets_of_a_reload_have_what_the_load_left() -> None:
     """A load that took 28 of its 30 s leaves two for the vault, whoever waits."""
     store = Slow(startup_timeout=300, keyvault_credential=StaticCredential())
@@ -203,7 +199,6 @@ def test_the_secrets_of_a_reload_have_what_the_load_left() -> None:
     assert deadlines(store) == pytest.approx([began + 30] * 2)
 
 
-@pytest.mark.mended("secrets have a second budget of their own")
 def test_a_rotation_by_itself_has_the_time_of_a_reload() -> None:
     """Where only secrets are due, the vault has thirty seconds, not those of a check."""
     store = Slow(
@@ -228,7 +223,6 @@ def silent_store() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.mark.mended("an error does not say which budget ran out")
 def test_a_check_says_that_its_time_is_used_up(load: Loader, silent_store: Emulator) -> None:
     """A store that stays silent ends a check after its timeouts; the error names them."""
     with load(

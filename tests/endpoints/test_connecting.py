@@ -156,7 +156,6 @@ def test_all_addresses_of_a_name_share_the_time_to_connect(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems answer for a full queue")
-@pytest.mark.mended("eight dead addresses cost eight times the limit")
 def test_a_live_address_behind_dead_ones_is_found_in_time(
     store: Emulator, many_addresses: tuple[str, list[str]]
 ) -> None:
@@ -170,7 +169,6 @@ def test_a_live_address_behind_dead_ones_is_found_in_time(
     assert time.monotonic() - began < 1 + SLACK
 
 
-@pytest.mark.mended("an interrupted handshake leaks its socket")
 def test_an_interrupted_handshake_leaves_no_socket() -> None:
     """Ctrl-C while TLS is being agreed on closes the socket."""
 
@@ -196,7 +194,6 @@ def test_an_interrupted_handshake_leaves_no_socket() -> None:
 
 
 @pytest.mark.parametrize("face", ["sync", "aio"])
-@pytest.mark.mended("a provider that nobody closes leaves open sockets")
 def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, face: str) -> None:
     """Sockets are closed when their provider is collected, also after its loop has ended."""
     store.set_many({f"k{number}": "v" for number in range(300)})
@@ -222,7 +219,6 @@ def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, face: s
 
 
 @pytest.mark.parametrize("named", ["verify", "SSL_CERT_FILE"])
-@pytest.mark.mended("a CA file that was replaced is not read again")
 def test_a_ca_file_that_was_replaced_is_read_by_the_next_load(
     load: Loader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
 ) -> None:
@@ -247,7 +243,6 @@ def test_a_ca_file_that_was_replaced_is_read_by_the_next_load(
             pass
 
 
-@pytest.mark.mended("a bad CA file raises a bare error")
 def test_a_ca_file_that_holds_no_certificate_is_named(load: Loader, tmp_path: Path) -> None:
     """What cannot be read as CA certificates is a ValueError with the name of the file."""
     broken = tmp_path / "broken.pem"
@@ -261,7 +256,6 @@ def test_a_ca_file_that_holds_no_certificate_is_named(load: Loader, tmp_path: Pa
 
 
 @pytest.mark.parametrize("enough", [0, 2])
-@pytest.mark.mended("a thread that cannot be started fails the refresh")
 def test_where_no_thread_can_be_started_the_caller_does_the_work(
     store: Emulator, monkeypatch: pytest.MonkeyPatch, enough: int
 ) -> None:
@@ -289,7 +283,6 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 @pytest.mark.parametrize("face", ["sync", "aio"])
-@pytest.mark.mended("without a free descriptor refresh() raises")
 def test_without_a_free_descriptor_a_refresh_fails_as_any_other(store: Emulator, face: str) -> None:
     """With no file descriptor left `refresh()` returns False and tells; later it works again."""
     store.set("sentinel", "1")

@@ -11,8 +11,6 @@ from appconfig_provider.errors import ClientAuthenticationError, HttpResponseErr
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
 from tests.support.faces import Loader
 
-FIRST_ALONE = pytest.mark.mended("only the first endpoint's failure was told")
-
 
 @pytest.fixture
 def clock() -> Iterator[FakeClock]:
@@ -48,7 +46,6 @@ def refuse(store: Emulator, status: int) -> None:
     store.respond(lambda _: Scripted(status)).__enter__()
 
 
-@FIRST_ALONE
 @pytest.mark.parametrize("number", [2, 3, 5])
 def test_a_failed_check_tells_what_happened_at_each_endpoint(
     load: Loader,
@@ -76,7 +73,6 @@ def test_a_failed_check_tells_what_happened_at_each_endpoint(
     assert error.status_code == 503
 
 
-@FIRST_ALONE
 def test_a_first_load_that_every_endpoint_refuses_tells_of_each(
     load: Loader, stores: list[Emulator]
 ) -> None:

@@ -64,7 +64,6 @@ def failing(*endpoints: Replica, status: int = 503) -> ExitStack:
     return stack
 
 
-@pytest.mark.mended("a failover and the way back are silent")
 def test_a_failover_and_the_way_back_are_said_once(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -89,7 +88,6 @@ def test_a_failover_and_the_way_back_are_said_once(
         assert told(caplog) == [f"{one} answers again, and is asked instead of {three}"]
 
 
-@pytest.mark.mended("a failover and the way back are silent")
 def test_a_failover_of_the_start_is_said(
     load: Loader, store: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,7 +100,6 @@ def test_a_failover_of_the_start_is_said(
         assert told(caplog) == [f"failover from {one} to {two}: no connection"]
 
 
-@pytest.mark.mended("a failover and the way back are silent")
 def test_an_endpoint_that_backs_off_is_the_reason(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

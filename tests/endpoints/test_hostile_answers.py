@@ -107,7 +107,6 @@ def test_a_bad_answer_costs_its_share_of_time_and_the_replica_answers(
     assert _breaches(jobs, 6) == {}
 
 
-@pytest.mark.mended("a drip has no end with threads")
 @pytest.mark.parametrize(
     "place", ["status line", "header", "interim answer", "chunk extension", "trailer"]
 )
@@ -172,7 +171,6 @@ def test_what_came_after_the_next_request_heals_once_the_server_is_well(
                 assert config.status.last_error is None
 
 
-@pytest.mark.mended("a stray answer is taken for the next one")
 def test_a_stray_304_hides_no_page(load: Loader) -> None:
     """An extra 304 behind every answer of a reload tears no generation."""
     with scene("direct", pages=40) as here:

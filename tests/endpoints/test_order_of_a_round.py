@@ -70,7 +70,6 @@ def at(moment: str, code: int) -> Callable[[RequestRecord], Scripted | None]:
     return answer
 
 
-@pytest.mark.mended("an endpoint that answers 5xx is asked three times before a replica is")
 @pytest.mark.parametrize("balanced", [False, True])
 @pytest.mark.parametrize("code", FAILING[:4])
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -90,7 +89,6 @@ def test_beside_a_healthy_endpoint_each_failing_one_gets_one_try(
         assert clock.monotonic() == 0
 
 
-@pytest.mark.mended("an endpoint that answers 5xx is asked three times before a replica is")
 def test_a_check_asks_a_failing_endpoint_once(load: Loader, store: Emulator) -> None:
     """A refresh passes over endpoints that answer 503 with one request each, at once."""
     with FakeClock() as clock, load(**keywords(store)) as config, ExitStack() as stack:
@@ -117,7 +115,6 @@ def test_every_5xx_goes_to_the_next_endpoint(code: int) -> None:
     assert deployment.driver.slept == []
 
 
-@pytest.mark.mended("three endpoints that answer 503 cost nine requests and 8.3 seconds")
 def test_only_the_endpoint_tried_last_is_asked_again() -> None:
     """When all answer 503, the last one is asked again after 0.4 and 0.8 s, and nobody else."""
     deployment = Deployment()
@@ -228,7 +225,6 @@ def failing(times: int, target: str) -> Callable[[Request], Response | None]:
     return trouble
 
 
-@pytest.mark.mended("DNS is asked only after the retries of the last known endpoint")
 @pytest.mark.parametrize("target", ["sentinel", "after="])
 def test_dns_is_asked_before_the_last_endpoint_is_retried(target: str) -> None:
     """A store with one known endpoint that answers 503 is left for the replica that DNS names."""

@@ -32,37 +32,9 @@ SHAPES: dict[str, Any] = {
 }
 KEYWORDS = sorted(set(inspect.signature(appconfig_provider.load).parameters))
 
-REPEATED = {
-    *(
-        (keyword, shape)
-        for keyword in (
-            *("configuration_mapper", "consistency", "feature_flag_enabled"),
-            *("feature_flag_refresh_enabled", "feature_flag_refresh_interval"),
-            *("connect_timeout", "load_balancing_enabled", "polling", "push_delay", "read_timeout"),
-            *("refresh_enabled", "refresh_interval", "replica_discovery_enabled", "retry_total"),
-            *("secret_policy", "secret_refresh_interval", "startup_timeout", "validate"),
-        )
-        for shape in SHAPES
-    ),
-    ("keyvault_client_configs", "mapping"),
-    ("keyvault_client_configs", "option"),
-    *(("verify", shape) for shape in ("alone", "key by itself")),
-    *(("on_refresh_success", shape) for shape in ("alone", "bytes", "key by itself")),
-    *(("on_refresh_error", shape) for shape in ("alone", "bytes", "key by itself")),
-}
-"""Where the earlier package repeated it."""
 
-
-def marked() -> list[Any]:
-    mend = pytest.mark.mended("an argument error repeated a connection string")
-    return [
-        pytest.param(keyword, shape, marks=mend if (keyword, shape) in REPEATED else ())
-        for keyword in KEYWORDS
-        for shape in SHAPES
-    ]
-
-
-@pytest.mark.parametrize(("keyword", "shape"), marked())
+@pytest.mark.parametrize("keyword", KEYWORDS)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_no_wrong_argument_is_repeated(
     keyword: str, shape: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -84,7 +56,6 @@ def test_no_wrong_argument_is_repeated(
     assert SECRET not in caplog.text
 
 
-@pytest.mark.mended("a wrong argument of a selector or a watched key was repeated")
 @pytest.mark.parametrize(
     "keywords",
     [
@@ -108,16 +79,11 @@ def test_a_selector_repeats_no_secret(keywords: dict[str, Any]) -> None:
     "refresh_on",
     [
         pytest.param(STRING, id="alone"),
-        *(
-            pytest.param(one, marks=pytest.mark.mended("a connection string was a watched key"))
-            for one in (
-                [STRING],
-                WatchKey(STRING),
-                [("a", STRING)],
-                [STRING + "*"],
-                [STRING.encode()],
-            )
-        ),
+        [STRING],
+        WatchKey(STRING),
+        [("a", STRING)],
+        [STRING + "*"],
+        [STRING.encode()],
     ],
 )
 def test_a_watched_key_repeats_no_secret(load: Loader, refresh_on: Any) -> None:
@@ -134,33 +100,25 @@ def test_a_watched_key_repeats_no_secret(load: Loader, refresh_on: Any) -> None:
 @pytest.mark.parametrize(
     ("configs", "said"),
     [
-        pytest.param(
+        (
             {VAULT: "hunter2"},
             f"keyvault_client_configs['{VAULT}'] takes {{\"credential\": ...}}, not str",
-            marks=pytest.mark.mended("the letters of a secret were told one by one"),
         ),
         pytest.param(
             {VAULT: StaticCredential()},
             f"keyvault_client_configs['{VAULT}'] takes {{\"credential\": ...}}, "
             "not StaticCredential",
-            marks=pytest.mark.mended("'StaticCredential' object is not iterable"),
         ),
         pytest.param(
             {VAULT: {"credential": "hunter2"}},
             f"keyvault_client_configs['{VAULT}']: the credential must have get_token(), as those "
             "of azure.identity do; str has not",
-            marks=pytest.mark.mended("a vault's credential was not looked at"),
         ),
-        pytest.param(
-            VAULT,
-            'keyvault_client_configs takes {vault_url: {"credential": ...}}, not str',
-            marks=pytest.mark.mended("'str' object has no attribute 'items'"),
-        ),
+        (VAULT, 'keyvault_client_configs takes {vault_url: {"credential": ...}}, not str'),
         pytest.param(
             {b"https://v.vault.azure.net": {}},
             'keyvault_client_configs takes {vault_url: {"credential": ...}}; a vault_url is a '
             "str, not bytes",
-            marks=pytest.mark.mended("a URL of bytes"),
         ),
     ],
 )

@@ -36,8 +36,6 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     **{f"pickle {protocol}": pickled(protocol) for protocol in range(6)},
 }
 
-LOST = pytest.mark.mended("an error that copy and pickle could not take")
-
 
 def there(error: T, travel: Callable[[T], T]) -> T:
     """Send an error on its way; check that all that can be read of it arrives."""
@@ -68,10 +66,8 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
 @pytest.mark.parametrize(
     "made",
     [
-        pytest.param(
-            KeyVaultReferenceError("no", key="k", label=None, secret_id="https://v/s"), marks=LOST
-        ),
-        pytest.param(SnapshotNotFoundError("no", name="release"), marks=LOST),
+        KeyVaultReferenceError("no", key="k", label=None, secret_id="https://v/s"),
+        SnapshotNotFoundError("no", name="release"),
         StartupTimeout("no", [AzureError("one"), SnapshotNotFoundError("two", name="release")]),
     ],
     ids=lambda made: type(made).__name__ if isinstance(made, Exception) else None,
@@ -98,7 +94,6 @@ def test_an_error_of_a_subclass_arrives_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 503])
-@pytest.mark.mended("an error of load() that pickle could not take")
 def test_what_load_raises_can_be_pickled(load: Loader, store: Emulator, status: int) -> None:
     """An error of the store that ends `load()` travels, with its traceback still on it."""
     with (
@@ -111,7 +106,6 @@ def test_what_load_raises_can_be_pickled(load: Loader, store: Emulator, status: 
         there(caught.value, travel)
 
 
-@pytest.mark.mended("a missing snapshot that pickle could not take")
 def test_a_missing_snapshot_can_be_pickled(load: Loader, store: Emulator) -> None:
     """The error of a snapshot that is not there travels out of `load()`."""
     with (
@@ -126,7 +120,6 @@ def test_a_missing_snapshot_can_be_pickled(load: Loader, store: Emulator) -> Non
         assert there(caught.value, travel).name == "release"
 
 
-@pytest.mark.mended("a reference that cannot be resolved and pickle could not take")
 def test_a_reference_that_fails_can_be_pickled(load: Loader, store: Emulator) -> None:
     """The error of a Key Vault reference travels out of `load()`."""
     store.set_secret("pw", "https://v.vault.azure.net/secrets/pw")

@@ -109,8 +109,7 @@ def objects() -> int:
     return len(gc.get_objects())
 
 
-KEPT = pytest.mark.mended("each failed refresh kept the frames, and the state, of the one before")
-SHOWN = [pytest.param(kind, marks=KEPT) for kind in ("validate", "mapper", "network", *SAID)]
+SHOWN = ("validate", "mapper", "network", *SAID)
 
 
 @pytest.mark.parametrize("kind", [*SHOWN, "resolver", "vault"])
@@ -227,7 +226,6 @@ MAKERS: list[Callable[[], Exception]] = [chained, circular, grouped]
 
 
 @pytest.mark.parametrize("make", MAKERS)
-@pytest.mark.mended("frames in status.last_error")
 def test_an_error_keeps_no_frames_once_the_callbacks_have_returned(
     load: Loader, store: Emulator, clock: FakeClock, make: Callable[[], Exception]
 ) -> None:

@@ -193,12 +193,10 @@ AT_LOAD = {
     "no token",
     "broken credential",
 }
-SHOWN = pytest.mark.mended("secrets in the local variables of frames")
 
 
 @pytest.mark.parametrize("token", [False, True], ids=["key", "token"])
 @pytest.mark.parametrize("kind", list(KINDS))
-@SHOWN
 def test_frames_of_a_failed_load_show_nothing(
     load: Loader, store: Emulator, vault: Vault, kind: str, token: bool
 ) -> None:
@@ -223,11 +221,7 @@ def test_frames_of_a_failed_load_show_nothing(
 @pytest.mark.parametrize("token", [False, True], ids=["key", "token"])
 @pytest.mark.parametrize(
     "kind",
-    [
-        one if one in {"resolver", "broken reference"} else pytest.param(one, marks=SHOWN)
-        for one in KINDS
-        if one not in AT_LOAD
-    ],
+    [one for one in KINDS if one not in AT_LOAD],
 )
 def test_frames_of_a_failed_refresh_show_nothing(
     load: Loader, store: Emulator, vault: Vault, clock: FakeClock, kind: str, token: bool

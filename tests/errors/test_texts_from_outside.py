@@ -104,9 +104,6 @@ LISTED: dict[str, Scripted] = {
 }
 """What a listing is answered with."""
 
-RAW = pytest.mark.mended("a text from outside, raw or without end, in an error or a log line")
-WAS_RAW = {"title", "half a character", "title of a 503", "key of a reference", "snapshot"}
-PLACES = [pytest.param(one, marks=RAW) if one in WAS_RAW else one for one in LISTED]
 
 WARNED: dict[str, Scripted] = {
     "key of broken JSON": page(
@@ -124,7 +121,7 @@ def answering(answer: Scripted) -> Callable[[Any], Scripted | None]:
     return lambda request: answer if request.target.startswith("/kv?") else None
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", LISTED)
 def test_the_words_of_a_failed_load(
     load: Loader, store: Emulator, caplog: pytest.LogCaptureFixture, place: str
 ) -> None:
@@ -144,7 +141,7 @@ def test_the_words_of_a_failed_load(
     assert all(line.isprintable() for line in logged(caplog))
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", LISTED)
 def test_the_words_of_a_failed_refresh(
     load: Loader,
     store: Emulator,
@@ -172,7 +169,6 @@ def test_the_words_of_a_failed_refresh(
 
 
 @pytest.mark.parametrize("place", list(WARNED))
-@RAW
 def test_the_words_of_a_warning(
     load: Loader, store: Emulator, caplog: pytest.LogCaptureFixture, place: str
 ) -> None:
@@ -185,7 +181,6 @@ def test_the_words_of_a_warning(
     fit(logged(caplog))
 
 
-@pytest.mark.mended("the status of a snapshot, raw in an error")
 def test_the_words_of_a_snapshot(load: Loader, store: Emulator) -> None:
     """The status of a snapshot that cannot be used is shown as a plain line."""
     body = json.dumps({"name": "s", "status": HOSTILE, "composition_type": "key"})
@@ -205,7 +200,7 @@ def test_the_words_of_a_snapshot(load: Loader, store: Emulator) -> None:
     [
         Scripted(401, headers={"www-authenticate": 'Bearer resource="https://\x1b[2J/x"'}),
         Scripted(401, headers={"www-authenticate": "Bearer \x1b[2J" + "x" * 5000}),
-        pytest.param(problem(HOSTILE, 403), marks=RAW),
+        problem(HOSTILE, 403),
     ],
     ids=["scope", "challenge", "title"],
 )
@@ -266,7 +261,6 @@ def test_the_words_of_an_event(load: Loader, store: Emulator, event: Any) -> Non
             fit([str(error)])
 
 
-@pytest.mark.mended("a credential's words, raw in a log line")
 def test_the_words_of_a_credential(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

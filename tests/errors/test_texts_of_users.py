@@ -78,14 +78,11 @@ def resolver(raising: Raising) -> Callable[[str], str]:
     return resolve
 
 
-QUOTED = pytest.mark.mended("a value in the log and in repr(status)")
-
-
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("validate", marks=QUOTED),
-        pytest.param("configuration_mapper", marks=QUOTED),
+        "validate",
+        "configuration_mapper",
         "secret_resolver",
     ],
 )
@@ -148,7 +145,6 @@ def test_the_log_says_where_a_user_function_raised(
     assert line.isprintable()
 
 
-@pytest.mark.mended("the text and the chain of a callback's exception in the log")
 def test_a_callback_that_raises_is_told_without_its_text(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -171,7 +167,6 @@ def test_a_callback_that_raises_is_told_without_its_text(
     assert "Raising" in told[0].getMessage()
 
 
-@pytest.mark.mended("the text of an exception that a poller met in the log")
 def test_a_poller_that_goes_on_tells_the_type_alone(caplog: pytest.LogCaptureFixture) -> None:
     """An exit that a callback asked for with a text is logged without the text."""
     from appconfig_provider import load
@@ -219,7 +214,6 @@ SNAPSHOT_REFERENCE = (
 )
 
 
-@pytest.mark.mended("what is bound to a function, in an error about it")
 def test_an_error_about_a_function_shows_nothing_bound_to_it() -> None:
     """A function that cannot be a callback is named; its arguments, which a repr shows, are not."""
     from appconfig_provider import load

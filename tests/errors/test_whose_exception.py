@@ -14,7 +14,6 @@ from appconfig_provider.testing import Emulator, FakeClock, Vault
 from tests.support.faces import FACES, Loader
 
 PLANTED = "planted-value"
-NAMELESS = pytest.mark.mended("whose exception it was, and where it was raised, was not told")
 
 
 @pytest.fixture
@@ -93,7 +92,6 @@ def line_of(caplog: pytest.LogCaptureFixture) -> str:
     return line
 
 
-@NAMELESS
 def test_a_refusal_by_validate_says_so(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -108,7 +106,6 @@ def test_a_refusal_by_validate_says_so(
     assert str(error) == PLANTED
 
 
-@NAMELESS
 def test_a_mapper_that_raises_is_told_with_its_setting(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -127,7 +124,6 @@ def _with_label(label: str) -> Any:
     return SettingSelector(key_filter="*", label_filter=label)
 
 
-@NAMELESS
 @pytest.mark.parametrize("policy", ["raise", "keep_last", "omit"])
 def test_a_resolver_that_raises_is_told_with_its_place(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture, policy: str
@@ -143,7 +139,6 @@ def test_a_resolver_that_raises_is_told_with_its_place(
     assert PLANTED not in str(error)
 
 
-@NAMELESS
 def test_an_async_resolver_that_raises_is_told_with_its_place(
     store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -155,7 +150,6 @@ def test_an_async_resolver_that_raises_is_told_with_its_place(
     assert "in resolve_later" in line_of(caplog)
 
 
-@NAMELESS
 def test_a_first_load_tells_where_a_resolver_raised(load: Loader, store: Emulator) -> None:
     """The error of `load()` names type and place, and is chained to the exception itself."""
     moody = Moody()
@@ -175,7 +169,6 @@ class _Broken:
         raise ZeroDivisionError(PLANTED)
 
 
-@NAMELESS
 def test_a_credential_for_a_vault_that_raises_is_told_with_its_place(store: Emulator) -> None:
     """Who was asked for a token, and where that failed."""
     with Vault() as vault:

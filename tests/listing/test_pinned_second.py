@@ -122,7 +122,7 @@ LATENCIES = (0.01, 0.1, 0.3, 0.7)
 
 @pytest.mark.parametrize(
     "inclusive",
-    [False, pytest.param(True, marks=pytest.mark.mended("a second is pinned that still runs"))],
+    [False, True],
 )
 def test_all_pages_show_one_second_under_both_readings(inclusive: bool) -> None:
     """However a date is read, no write tears a load, and what came before its sentinel is seen."""
@@ -140,7 +140,7 @@ def test_all_pages_show_one_second_under_both_readings(inclusive: bool) -> None:
 
 @pytest.mark.parametrize(
     "inclusive",
-    [False, pytest.param(True, marks=pytest.mark.mended("a second is pinned that still runs"))],
+    [False, True],
 )
 def test_a_store_that_is_written_to_all_the_time_tears_nothing(inclusive: bool) -> None:
     """With a write every 0.35 s each load shows one second, and the newest version comes."""
@@ -158,7 +158,6 @@ def test_a_store_that_is_written_to_all_the_time_tears_nothing(inclusive: bool) 
         assert whole(state) == len(writes)
 
 
-@pytest.mark.mended("a second is pinned that still runs")
 def test_the_wait_is_at_most_two_seconds() -> None:
     """After a sentinel of the running second, the next one is waited for as well: 2 s at most."""
     for begin in BEGINS:
@@ -181,7 +180,6 @@ def test_without_a_sentinel_nothing_is_waited_for(inclusive: bool) -> None:
         assert store.driver.slept == []
 
 
-@pytest.mark.mended("a wait for a second does not count against the budget")
 def test_the_wait_counts_against_the_budget() -> None:
     """Where less time is left than the wait takes, the attempt ends without it and says why."""
     store = Past(inclusive=True, begin=0.5, latency=0.0, writes=[0.5], startup_timeout=0.9)
@@ -193,7 +191,6 @@ def test_the_wait_counts_against_the_budget() -> None:
     assert store.clock.monotonic() <= 0.9
 
 
-@pytest.mark.mended("a second is pinned that still runs")
 def test_the_wait_may_be_longer_than_that_of_a_retry() -> None:
     """A store whose clocks differ by a second is waited for; its sentinel is no error."""
     store = Past(inclusive=True, begin=0.0, latency=0.0, writes=[-60.0, 0.0])

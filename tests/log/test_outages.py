@@ -12,8 +12,6 @@ import pytest
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
 from tests.support.faces import Face, Loader
 
-NO_END = pytest.mark.mended("an outage had no end in the log, and no next try")
-
 
 @pytest.fixture
 def clock() -> Iterator[FakeClock]:
@@ -65,7 +63,6 @@ def live(config: Face, clock: FakeClock, seconds: int) -> list[float]:
     return attempts
 
 
-@NO_END
 def test_an_outage_says_when_the_next_try_is_and_when_it_is_over(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,7 +82,6 @@ def test_an_outage_says_when_the_next_try_is_and_when_it_is_over(
         assert lines(caplog, logging.INFO) == [f"{store.endpoint} answers again"]
 
 
-@NO_END
 def test_the_end_is_told_where_endpoints_take_turns(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -51,7 +51,6 @@ TAGS = "a setting must have every tag of a selector"
 NONE = "nothing in the store matches"
 
 
-@pytest.mark.mended("a first load without a word")
 def test_the_first_load_is_a_line(
     load: Loader, store: Emulator, told: pytest.LogCaptureFixture
 ) -> None:
@@ -66,7 +65,6 @@ def test_the_first_load_is_a_line(
     )
 
 
-@pytest.mark.mended("a selector that matched nothing in silence")
 def test_a_selector_that_matches_nothing(
     load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
 ) -> None:
@@ -93,7 +91,6 @@ def test_a_selector_that_matches_nothing(
     assert lines(told, NONE, logging.WARNING) == []
 
 
-@pytest.mark.mended("an empty configuration without a warning")
 def test_when_no_selector_matches_anything(
     load: Loader, store: Emulator, told: pytest.LogCaptureFixture
 ) -> None:
@@ -122,7 +119,6 @@ def test_nothing_wanted_is_not_nothing_found(
 
 
 @pytest.mark.parametrize("force", [False, True])
-@pytest.mark.mended("refresh() with nothing watched in silence")
 def test_a_refresh_with_nothing_watched(
     load: Loader, store: Emulator, told: pytest.LogCaptureFixture, force: bool
 ) -> None:
@@ -149,7 +145,6 @@ def test_a_refresh_that_was_switched_off(
     assert len(lines(told, "nothing is watched")) == 1
 
 
-@pytest.mark.mended("refresh() after close() in silence")
 def test_a_refresh_after_close(
     load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
 ) -> None:
@@ -180,7 +175,6 @@ def test_a_watched_key_keeps_refresh_quiet(
 SHARED = "once prefixes are cut"
 
 
-@pytest.mark.mended("two keys that trim to one in silence")
 def test_keys_that_trim_to_one(
     load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
 ) -> None:
@@ -253,7 +247,6 @@ def test_a_vault_in_trouble_is_told_with_its_status(
     assert "keeps its last value" in line
 
 
-@pytest.mark.mended("flags that are refreshed but not loaded were never told of")
 def test_a_refresh_of_flags_that_are_not_loaded_is_told(
     load: Loader, store: Emulator, told: pytest.LogCaptureFixture
 ) -> None:
@@ -268,7 +261,6 @@ def test_a_refresh_of_flags_that_are_not_loaded_is_told(
     assert lines(told, "feature_flag", logging.WARNING) == [line]
 
 
-@pytest.mark.mended("tags were not named as the reason why nothing matched")
 def test_tags_may_be_why_nothing_matches(
     load: Loader, store: Emulator, told: pytest.LogCaptureFixture
 ) -> None:
@@ -280,7 +272,6 @@ def test_tags_may_be_why_nothing_matches(
     assert line.endswith(TAGS)
 
 
-@pytest.mark.mended("1 requests")
 def test_one_of_a_kind_is_told_as_one(
     load: Loader, store: Emulator, told: pytest.LogCaptureFixture
 ) -> None:

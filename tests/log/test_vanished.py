@@ -12,7 +12,6 @@ from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.support.faces import Face, Loader
 
-SILENT = pytest.mark.mended("what vanished was told by load() alone")
 SELECTS = [SettingSelector(key_filter="a/*"), SettingSelector(key_filter="b/*")]
 WAYS = pytest.mark.parametrize(
     "watching", [{"refresh_on": ["sentinel"]}, {"refresh_enabled": True}], ids=["sentinel", "pages"]
@@ -53,7 +52,6 @@ def refreshed(
 
 
 @WAYS
-@SILENT
 def test_selectors_that_match_nothing_any_more(
     load: Loader,
     store: Emulator,
@@ -83,7 +81,6 @@ def test_selectors_that_match_nothing_any_more(
         assert level == "WARNING"
 
 
-@SILENT
 def test_a_watched_key_that_is_gone(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,7 +11,6 @@ from appconfig_provider.testing import Emulator
 from tests.support.faces import Loader
 
 
-@pytest.mark.mended("a copy of a provider was a twin that never refreshed")
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_a_copy_is_the_snapshot(load: Loader, store: Emulator, copied: object) -> None:
     """`copy` and `deepcopy` give the generation that is current, also inside something else."""
@@ -26,7 +25,6 @@ def test_a_copy_is_the_snapshot(load: Loader, store: Emulator, copied: object) -
         assert config.provider["k"] == "v2"
 
 
-@pytest.mark.mended("pickle made a twin that never refreshed")
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_provider_cannot_be_pickled(load: Loader, store: Emulator, protocol: int) -> None:
     """The error says what to do; the snapshot can be pickled."""

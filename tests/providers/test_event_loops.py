@@ -31,7 +31,6 @@ def by_trio(function: Callable[[], Any]) -> object:
     return trio.run(function)
 
 
-@pytest.mark.mended("under trio: a plan that was never run, and an error of asyncio")
 @pytest.mark.parametrize("run", [by_hand, by_trio])
 def test_load_says_at_once_that_it_needs_asyncio(
     run: Callable[[Callable[[], Any]], object], store: Emulator
@@ -48,7 +47,6 @@ def test_load_says_at_once_that_it_needs_asyncio(
     assert not store.requests
 
 
-@pytest.mark.mended("under trio: a plan that was never run, and an error of asyncio")
 @pytest.mark.parametrize("run", [by_hand, by_trio])
 def test_refresh_says_that_it_needs_asyncio(
     run: Callable[[Callable[[], Any]], object], store: Emulator

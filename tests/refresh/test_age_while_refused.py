@@ -20,7 +20,6 @@ INTERVAL = 10.0
 WAYS = pytest.mark.parametrize(
     "watching", [{"refresh_on": ["ks"]}, {"refresh_enabled": True}], ids=["sentinel", "pages"]
 )
-LOOKED_CONFIRMED = pytest.mark.mended("refused content set the age of what is served to zero")
 
 
 @pytest.fixture
@@ -98,7 +97,6 @@ def ages(config: Face, clock: FakeClock, checks: int) -> list[float]:
 
 @WAYS
 @REFUSALS
-@LOOKED_CONFIRMED
 def test_the_age_grows_at_every_check_while_something_is_refused(
     load: Loader,
     store: Emulator,
@@ -121,7 +119,6 @@ def test_the_age_grows_at_every_check_while_something_is_refused(
 
 
 @WAYS
-@LOOKED_CONFIRMED
 def test_flags_published_meanwhile_do_not_confirm_the_settings(
     load: Loader, store: Emulator, clock: FakeClock, watching: dict[str, Any]
 ) -> None:
@@ -139,7 +136,6 @@ def test_flags_published_meanwhile_do_not_confirm_the_settings(
         assert grown == [INTERVAL * number for number in range(1, 6)]
 
 
-@LOOKED_CONFIRMED
 def test_flags_that_come_with_refused_settings_do_not_confirm_them(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
@@ -154,7 +150,6 @@ def test_flags_that_come_with_refused_settings_do_not_confirm_them(
         assert config.snapshot.version == 2
 
 
-@LOOKED_CONFIRMED
 def test_settings_that_go_back_are_confirmed(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:

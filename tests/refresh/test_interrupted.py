@@ -295,21 +295,8 @@ def interrupt_everywhere(
     assert reached > 1
 
 
-NOT_FREED_BEFORE = pytest.mark.mended("an exception inside refresh() leaves the flag held")
-
-
-@pytest.mark.parametrize(
-    ("face", "way"),
-    [
-        pytest.param(
-            face,
-            way,
-            marks=[NOT_FREED_BEFORE] if way not in {"nothing_due", "closed"} else [],
-        )
-        for face in ("sync", "aio")
-        for way in WAYS
-    ],
-)
+@pytest.mark.parametrize("face", ["sync", "aio"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_call_may_be_broken_off_at_every_line(face: str, way: str) -> None:
     """Whatever line of the package an exception comes at, everybody can refresh afterwards."""
     interrupt_everywhere(face, way, Interrupt)
@@ -387,7 +374,6 @@ def test_a_refresh_past_its_budget_is_told_once_and_keeps_the_flag(
     assert "began 51 s ago" in caplog.text
 
 
-@pytest.mark.mended("a loop that is closed keeps the flag")
 def test_a_loop_that_is_closed_leaves_the_flag_free() -> None:
     """A task that never ends, since its loop is gone, is no refresh that is under way."""
     with subject_of("aio") as subject:

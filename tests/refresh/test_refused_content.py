@@ -105,7 +105,6 @@ def resolver(_uri: str) -> str:
 
 @WAYS
 @pytest.mark.parametrize("how", ["validate", "secret", "snapshot"])
-@pytest.mark.mended("refused content was downloaded again and again")
 def test_refused_content_is_downloaded_once(
     load: Loader, store: Emulator, clock: FakeClock, how: str, watching: dict[str, Any]
 ) -> None:
@@ -180,7 +179,6 @@ def test_refused_pages_that_are_gone_are_forgotten(
 
 
 @WAYS
-@pytest.mark.mended("refused flags were downloaded again and again")
 def test_refused_flags_are_downloaded_once(
     load: Loader, store: Emulator, clock: FakeClock, watching: dict[str, Any]
 ) -> None:
@@ -248,7 +246,6 @@ def test_flags_move_beside_refused_settings(
         assert config.status.last_error is not None
 
 
-@pytest.mark.mended("flags did not move while a selected snapshot was missing")
 def test_flags_move_while_a_snapshot_is_missing(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
@@ -279,7 +276,6 @@ def test_flags_move_while_a_snapshot_is_missing(
         assert bodies(store) == 0
 
 
-@pytest.mark.mended("flags that were taken back stood refused for ever")
 def test_refused_flags_that_are_gone_are_forgotten(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:

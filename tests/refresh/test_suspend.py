@@ -71,7 +71,6 @@ def keywords(store: Emulator, **more: object) -> dict[str, object]:
     return {"connection_string": store.connection_string, "refresh_on": ["sentinel"], **more}
 
 
-@pytest.mark.mended("the age does not count the time of a suspend")
 def test_a_night_of_sleep_counts_as_age(load: Loader, store: Emulator, clock: FakeClock) -> None:
     """After eight hours of suspend the configuration is eight hours old and not healthy."""
     with load(**keywords(store)) as config:

@@ -17,8 +17,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
-NOT_NOTICED = pytest.mark.mended("a fork without Python's hooks shared flag, poller, connections")
-HOW = ["os.fork", pytest.param("C", marks=NOT_NOTICED)]
+HOW = ["os.fork", "C"]
 
 
 def told_by(flavour: str, how: str) -> dict[str, object]:

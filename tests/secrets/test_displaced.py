@@ -33,7 +33,6 @@ def _keywords(load: Loader, store: Emulator, url: str, ca_file: str) -> dict[str
     }
 
 
-@pytest.mark.mended("the answer for one secret passes for another")
 def test_a_secret_that_comes_for_another_is_refused(
     load: Loader, store: Emulator, vault: Vault
 ) -> None:

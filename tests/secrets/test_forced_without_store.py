@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, FakeClock, StaticCredential
 from tests.support.faces import Loader
 
 
-@pytest.mark.mended("a forced read of secrets was lost when a credential raised")
 def test_a_credential_that_raises_does_not_lose_the_forced_read(
     load: Loader, clock: FakeClock
 ) -> None:

@@ -13,7 +13,6 @@ from appconfig_provider.testing import Emulator, FakeClock
 from tests.support.faces import Face, Loader
 
 INTERVAL = 60
-NOT_BACKED_OFF = pytest.mark.mended("a vault in trouble was asked at every interval")
 
 
 class Vaults:
@@ -58,7 +57,6 @@ def live(config: Face, clock: FakeClock, seconds: int) -> None:
         config.refresh()
 
 
-@NOT_BACKED_OFF
 @pytest.mark.parametrize("policy", ["raise", "keep_last", "omit"])
 def test_a_vault_in_trouble_is_asked_ever_more_rarely(
     load: Loader,
@@ -90,7 +88,6 @@ def test_a_vault_in_trouble_is_asked_ever_more_rarely(
         assert vaults.asked == {"one": 10, "two": 10}
 
 
-@NOT_BACKED_OFF
 def test_the_interval_of_other_secrets_goes_on(
     load: Loader, store: Emulator, clock: FakeClock, vaults: Vaults
 ) -> None:

@@ -24,7 +24,6 @@ from appconfig_provider.testing import (
 )
 from tests.support.faces import Face, Loader
 
-LOST_BY_TROUBLE = pytest.mark.mended("a secret that failed once during a reload was lost")
 LONGER = 40.0
 """Seconds after which the first back-off has passed, whatever chance adds to it."""
 
@@ -81,7 +80,6 @@ def refresh_when_due(config: Face, clock: FakeClock, seconds: float) -> None:
         config.refresh()
 
 
-@pytest.mark.mended("a secret rotated within its minute was lost")
 def test_a_moved_sentinel_reads_every_secret_at_once(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -95,7 +93,6 @@ def test_a_moved_sentinel_reads_every_secret_at_once(
         assert sorted(secrets.asked) == ["pw", "pw", "pw/v1"]
 
 
-@pytest.mark.mended("a secret rotated within its minute was lost")
 def test_a_changed_page_owes_the_secrets_that_are_too_young(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -118,7 +115,6 @@ def test_a_changed_page_owes_the_secrets_that_are_too_young(
 
 
 @pytest.mark.parametrize("watching", [SENTINEL, PAGES], ids=["sentinel", "pages"])
-@pytest.mark.mended("force=True trusted secrets that were just read")
 def test_force_reads_every_secret(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver, watching: dict[str, Any]
 ) -> None:
@@ -132,7 +128,6 @@ def test_force_reads_every_secret(
         assert secrets.asked.count("pw") == 2
 
 
-@pytest.mark.mended("a secret rotated within its minute was lost")
 def test_a_pushed_event_that_moves_the_sentinel_reads_every_secret(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -146,7 +141,6 @@ def test_a_pushed_event_that_moves_the_sentinel_reads_every_secret(
         assert config.snapshot["pw"] == "new"
 
 
-@pytest.mark.mended("a secret rotated within its minute was lost")
 def test_a_reload_after_a_failover_reads_every_secret(load: Loader, clock: FakeClock) -> None:
     """The endpoint that answers in place of another has its reload read secrets, too."""
     with Emulator(clock=clock, replicas=1) as store:
@@ -167,7 +161,7 @@ def test_a_reload_after_a_failover_reads_every_secret(load: Loader, clock: FakeC
 @pytest.mark.parametrize("watching", [SENTINEL, PAGES], ids=["sentinel", "pages"])
 @pytest.mark.parametrize(
     "policy",
-    [*(pytest.param(one, marks=LOST_BY_TROUBLE) for one in ("keep_last", "omit", None)), "raise"],
+    ["keep_last", "omit", None, "raise"],
 )
 def test_a_resolver_in_trouble_owes_what_it_did_not_give(
     load: Loader,
@@ -200,7 +194,6 @@ def test_a_resolver_in_trouble_owes_what_it_did_not_give(
 
 
 @pytest.mark.parametrize("policy", ["keep_last", "omit"])
-@pytest.mark.mended("a secret that failed once during a reload was lost")
 def test_a_vault_that_stays_down_is_asked_ever_more_rarely(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver, policy: str
 ) -> None:
@@ -220,7 +213,6 @@ def test_a_vault_that_stays_down_is_asked_ever_more_rarely(
 
 
 @pytest.mark.parametrize("watching", [SENTINEL, PAGES], ids=["sentinel", "pages"])
-@pytest.mark.mended("a rotation that came with a refused generation was lost")
 def test_a_refused_generation_does_not_hold_up_its_secrets(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver, watching: dict[str, Any]
 ) -> None:
@@ -240,7 +232,6 @@ def test_a_refused_generation_does_not_hold_up_its_secrets(
         assert isinstance(config.status.last_error, ValueError)
 
 
-@pytest.mark.mended("a rotation that came with a refused generation was lost")
 def test_a_secret_that_is_refused_itself_stays_owed(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -261,7 +252,6 @@ def test_a_secret_that_is_refused_itself_stays_owed(
         assert config.status.last_error is None
 
 
-@pytest.mark.mended("a rotation that came with a refused generation was lost")
 def test_a_missing_snapshot_does_not_hold_up_the_secrets(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -277,7 +267,6 @@ def test_a_missing_snapshot_does_not_hold_up_the_secrets(
         assert "gone" in str(config.status.last_error)
 
 
-@pytest.mark.mended("a rotation that failed waited for the whole interval")
 def test_a_rotation_that_fails_is_repeated_before_its_next_time(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -295,7 +284,6 @@ def test_a_rotation_that_fails_is_repeated_before_its_next_time(
         assert config.status.last_error is None
 
 
-@pytest.mark.mended("a key left out at start came back only with a change of the store")
 def test_a_key_that_was_left_out_at_start_comes_back(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -310,7 +298,6 @@ def test_a_key_that_was_left_out_at_start_comes_back(
         assert config.status.last_error is None
 
 
-@pytest.mark.mended("a vault outage under keep_last was told to nobody")
 def test_a_vault_outage_is_told_with_its_status(
     load: Loader,
     store: Emulator,
@@ -352,7 +339,6 @@ def test_a_vault_outage_is_told_with_its_status(
         assert config.status.last_error is None
 
 
-@pytest.mark.mended("a secret that failed once during a reload was lost")
 def test_the_wait_that_a_vault_asks_for_is_kept(
     load: Loader, store: Emulator, vault: Vault, clock: FakeClock
 ) -> None:
@@ -396,7 +382,6 @@ def test_flags_that_move_alone_read_no_secret(
         assert not secrets.asked
 
 
-@pytest.mark.mended("force=True trusted secrets that were just read")
 def test_force_reads_secrets_while_the_store_is_down(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -413,7 +398,6 @@ def test_force_reads_secrets_while_the_store_is_down(
         assert config.status.last_error is errors[0]
 
 
-@pytest.mark.mended("a rotation hid an outage of the store")
 def test_a_rotation_does_not_hide_an_outage(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -435,7 +419,6 @@ def test_a_rotation_does_not_hide_an_outage(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.mended("a secret that failed once during a reload was lost")
 def test_a_forked_child_keeps_the_debt(
     store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
@@ -459,7 +442,6 @@ def test_a_forked_child_keeps_the_debt(
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.mended("a secret that failed once during a reload was lost")
 def test_a_poller_pays_the_debt(store: Emulator, clock: FakeClock, secrets: Resolver) -> None:
     """With `Polling.auto()` nobody calls `refresh()`, and the secret that was owed is read."""
 

@@ -140,7 +140,6 @@ THINGS = ("rotate", "bump", "force", "vault", "store", "refusal", "1", "29", "31
 @example(["61", "rotate", "bump", "refusal", "31"])
 @example(["rotate", "store", "force"])
 @example(["rotate", "bump", "31", "rotate", "bump", "31", "vault", "61"])
-@pytest.mark.mended("a secret that a reload did not read was never read")
 def test_no_rotation_is_lost(policy: str, watching: str, schedule: list[str]) -> None:
     """After every reload that was told of it a secret is served as it was then, or newer."""
     world = World(watching, policy)

@@ -30,7 +30,6 @@ def fill(store: Emulator, secrets: int) -> None:
         store.set_secret(f"k{number:02}", secret_id(f"s{number:02}"))
 
 
-@pytest.mark.mended("a plain resolver ran on past the budget")
 def test_a_plain_resolver_is_not_called_past_the_budget(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
@@ -52,7 +51,6 @@ def test_a_plain_resolver_is_not_called_past_the_budget(
     assert isinstance(caught.value.causes[0], KeyVaultReferenceError)
 
 
-@pytest.mark.mended("a plain resolver ran on past the budget")
 def test_a_reload_does_not_call_a_resolver_past_its_budget(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
@@ -84,7 +82,6 @@ def test_a_reload_does_not_call_a_resolver_past_its_budget(
         assert "the time of a reload" in str(errors[0])
 
 
-@pytest.mark.mended("a mapper ran on past the budget")
 def test_a_mapper_is_not_called_past_the_budget(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
@@ -153,7 +150,6 @@ async def longest_pause(until: asyncio.Task[object]) -> float:
     return longest
 
 
-@pytest.mark.mended("a plain resolver stopped the event loop")
 def test_a_slow_plain_resolver_does_not_stop_the_loop() -> None:
     """Under asyncio a plain resolver runs on a thread that sees the caller's context variables."""
     seen: list[tuple[str, bool]] = []
@@ -183,7 +179,6 @@ def test_a_slow_plain_resolver_does_not_stop_the_loop() -> None:
     assert not [one for one in threading.enumerate() if one.name == "appconfig-resolver"]
 
 
-@pytest.mark.mended("a mapper stopped the event loop")
 def test_many_mapper_calls_let_the_loop_run() -> None:
     """Under asyncio other tasks run between the calls of a mapper."""
 
@@ -205,7 +200,6 @@ def test_many_mapper_calls_let_the_loop_run() -> None:
         assert asyncio.run(run(store)) < 0.6
 
 
-@pytest.mark.mended("a plain resolver stopped the event loop")
 def test_a_cancelled_load_leaves_its_resolver_behind() -> None:
     """A load that is cancelled ends at once; the resolver's thread ends when it returns."""
     begun, go_on = threading.Event(), threading.Event()

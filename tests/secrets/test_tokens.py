@@ -19,7 +19,6 @@ def credential_of(load: Loader, token: str) -> Any:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\nX-Evil: 1", "\u20ac", "\x00"])
-@pytest.mark.mended("a token that no header can hold was shown")
 def test_a_token_that_no_header_can_hold_is_not_shown(load: Loader, end: str) -> None:
     """A line break behind a token is told to a store's user, and the token is not."""
     with (
@@ -36,7 +35,6 @@ def test_a_token_that_no_header_can_hold_is_not_shown(load: Loader, end: str) ->
     assert TOKEN not in repr(raised.value)
 
 
-@pytest.mark.mended("a token for a vault that no header can hold was shown")
 def test_a_token_for_a_vault_is_not_shown_either(load: Loader) -> None:
     """The same for the token of a vault."""
     with Emulator() as store, Vault() as vault:

@@ -86,7 +86,6 @@ def test_no_token_goes_to_a_host_that_only_looks_like_a_vault(host: str) -> None
     assert not may_have_a_token(f"https://{host}/secrets/pw")
 
 
-@pytest.mark.mended("a host with a control character passed for a vault")
 @pytest.mark.parametrize("character", ["\0", "%00", "\x7f", "%2f", "\\", ";"])
 def test_an_address_with_a_strange_host_is_refused(
     load: Loader, store: Emulator, character: str
@@ -184,7 +183,6 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.mended("a vault that was named could ask for any scope")
 @pytest.mark.parametrize("scope", FOREIGN)
 @pytest.mark.parametrize("word", ["resource", "scope"])
 def test_a_named_vault_gets_no_token_of_another_service(
@@ -203,7 +201,6 @@ def test_a_named_vault_gets_no_token_of_another_service(
         ("user:planted@h.example", "planted"),
     ],
 )
-@pytest.mark.mended("an error showed what stood in an address for the resolver")
 def test_an_error_shows_no_password_of_an_address(
     load: Loader, store: Emulator, address: str, hidden: str
 ) -> None:

@@ -215,7 +215,6 @@ def test_a_default_variant_that_is_empty_still_makes_an_id() -> None:
     assert metadata(flag)["AllocationId"]
 
 
-@pytest.mark.mended("a filter that is null raised out of load")
 def test_a_null_among_filters_does_not_end_load(load: Loader, store: Emulator) -> None:
     """The flag is left out with a warning; settings and other flags are served."""
     for name, filters in (("bad", [None]), ("good", [])):

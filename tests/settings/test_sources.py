@@ -109,7 +109,6 @@ def test_a_plain_setting_names_no_secret() -> None:
     assert sources(Setting("x", None, text, None)).explain("x").secret_id is None
 
 
-@pytest.mark.mended("explain() repeated a reference that is no address")
 @pytest.mark.parametrize("uri", ["user:hunter2", "hunter2"])
 def test_what_is_no_address_is_not_repeated(load: Loader, store: Emulator, uri: str) -> None:
     """A resolver may understand any text, which may be a password itself."""
