@@ -12,12 +12,12 @@ from datetime import datetime, timezone
 from typing import NoReturn, TypeVar
 
 from appconfig_provider._live.agenda import Agenda
-from appconfig_provider._live.callbacks import Subscription, SuccessCallback
+from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
 from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.process import DriverT, PollerT, ProcessRecord
 from appconfig_provider._live.source import Outcome, RequestT, Source, StateT
 from appconfig_provider._live.standing import now
-from appconfig_provider._live.telling import Telling, change_told
+from appconfig_provider._live.telling import Attempted, Telling, attempted, change_told
 from appconfig_provider.models import Status
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
@@ -30,11 +30,13 @@ ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
     """A Mapping of the newest generation; each call answers from a single one."""
 
-    __slots__ = ("_listeners",)
+    __slots__ = ("_attempt_listeners", "_listeners")
 
     def __init__(self, source: Source[StateT, RequestT], driver: DriverT, state: StateT) -> None:
         self._listeners: dict[Subscription, None] = {}
         """In the order they came; added to, and taken from, by single operations."""
+        self._attempt_listeners: dict[object, Callback] = {}
+        """The same, of those that hear of every attempt."""
         super().__init__(source, driver, state)
         source.log_start(state, driver.sent)
         if self._options.polls and self._process.poller is None:
@@ -139,6 +141,20 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self._listeners[subscription] = None
         return subscription
 
+    def _on_attempt(self, listener: Callable[[Attempted], object]) -> Callable[[], None]:
+        """Have a function called after every attempt to refresh; return what ends that.
+
+        For integrations that show failure and recovery. It is called after the swap and after the
+        callbacks of the user, still by the holder of the flag; what it raises stops nothing.
+        """
+        key = object()
+        self._attempt_listeners[key] = Callback(listener, wants_argument=True)
+
+        def end() -> None:
+            self._attempt_listeners.pop(key, None)
+
+        return end
+
     def _check_listener(self, subscription: Subscription) -> None:
         """Refuse what this face cannot call."""
 
@@ -162,8 +178,11 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         # Were this call broken off, the next one is to find out what is due.
         self._wake = -math.inf
         self._state = outcome.state
-        if not outcome.quiet:
-            self._untold = Telling(self._options, outcome, self._subscriptions)
+        heard = tuple(self._attempt_listeners.copy().values())
+        if heard or not outcome.quiet:
+            told = attempted(outcome, before)
+            attempts = ((callback, told) for callback in heard)
+            self._untold = Telling(outcome, self._options, self._subscriptions, attempts)
         self._in_flight = None
         if outcome.message:
             # As text: a handler that keeps records would keep the frames of the traceback, too.

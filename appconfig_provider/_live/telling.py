@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 
 from appconfig_provider._live.callbacks import Callback, Subscription
 from appconfig_provider._live.source import LiveOptions, Outcome, State
@@ -17,16 +19,30 @@ logger = logging.getLogger("appconfig_provider")
 MAX_KEYS_IN_LOG = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt to refresh, as those hear of it who hear of every one."""
+
+    changes: ChangeSet | None
+    error: Exception | None = field(repr=False)
+    recovered: bool
+    """True when the attempt before it failed, and this one did not."""
+
+
 class Telling:
     """What the user's functions are told of an outcome; what is broken off goes on later."""
 
     __slots__ = ("calls", "outcome")
 
     def __init__(
-        self, options: LiveOptions, outcome: Outcome[State], subscriptions: Iterable[Subscription]
+        self,
+        outcome: Outcome[State],
+        options: LiveOptions,
+        subscriptions: Iterable[Subscription],
+        attempts: Iterator[tuple[Callback, Attempted]],
     ) -> None:
         self.outcome = outcome
-        self.calls = _calls(options, outcome, subscriptions)
+        self.calls = chain(_calls(options, outcome, subscriptions), attempts)
         """Whom to tell what, of those that were not called yet."""
 
 
@@ -65,6 +81,13 @@ def _calls(
             concerning = subscription.news(outcome.changes)
             if concerning:
                 yield subscription.callback, concerning
+
+
+def attempted(outcome: Outcome[State], before: State) -> Attempted:
+    """Return what listeners of every attempt hear of this one."""
+    failed = before.standing.attempt.error is not None
+    error = outcome.state.standing.attempt.error
+    return Attempted(outcome.changes, outcome.error, recovered=failed and error is None)
 
 
 def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:

@@ -26,6 +26,7 @@ from appconfig_provider._live.callbacks import error_callbacks, success_callback
 from appconfig_provider._live.document import Document
 from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._live.tasks import AsyncProvider
+from appconfig_provider._live.telling import Attempted
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.testing import FakeClock
 from tests.live.address import Address
@@ -134,13 +135,13 @@ def load(request: pytest.FixtureRequest) -> Callable[[Address], Any]:
     return kind
 
 
-def terms(clock: FakeClock, **more: Any) -> LiveOptions:
+def options(clock: FakeClock, **more: Any) -> LiveOptions:
     return LiveOptions(clock=clock, random=lambda: 0.0, interval=INTERVAL, **more)
 
 
 def test_it_is_checked_when_the_interval_has_passed(web: Web, load: Any) -> None:
     """Nothing is asked before its time; then an ETag confirms, and a change is published."""
-    with FakeClock() as clock, load(Address(web.url, terms(clock))) as live:
+    with FakeClock() as clock, load(Address(web.url, options(clock))) as live:
         assert dict(live.provider) == {"color": "red"}
         web.content = {"color": "blue", "list": [1]}
         assert not live.refresh()
@@ -162,7 +163,7 @@ def test_callbacks_hear_of_changes_and_errors(web: Web, load: Any) -> None:
         changes.append(news)
 
     told = {"success": success_callbacks(changed), "error": error_callbacks(errors.append)}
-    with FakeClock() as clock, load(Address(web.url, terms(clock, **told))) as live:
+    with FakeClock() as clock, load(Address(web.url, options(clock, **told))) as live:
         heard = live.provider.on_change("size*")(changed)
         web.content = {"color": "red", "size": 2}
         assert live.refresh(force=True)
@@ -175,9 +176,28 @@ def test_callbacks_hear_of_changes_and_errors(web: Web, load: Any) -> None:
         assert live.provider.status.last_error is errors[0]
 
 
+def test_every_attempt_failure_and_recovery_can_be_heard(web: Web, load: Any) -> None:
+    """A listener of attempts hears of each one, also of those that find nothing new."""
+    heard: list[Attempted] = []
+    with FakeClock() as clock, load(Address(web.url, options(clock))) as live:
+        end = live.provider._on_attempt(heard.append)
+        live.refresh(force=True)
+        web.status = 500
+        live.refresh(force=True)
+        web.status = 200
+        live.refresh(force=True)
+        web.content = {"color": "blue"}
+        live.refresh(force=True)
+        end()
+        live.refresh(force=True)
+    assert [one.recovered for one in heard] == [False, False, True, False]
+    assert [one.error is not None for one in heard] == [False, True, False, False]
+    assert [one.changes is not None for one in heard] == [False, False, False, True]
+
+
 def test_a_server_in_trouble_is_left_alone(web: Web, load: Any) -> None:
     """After a failure nothing is asked until the back-off has passed; success ends it."""
-    with FakeClock() as clock, load(Address(web.url, terms(clock))) as live:
+    with FakeClock() as clock, load(Address(web.url, options(clock))) as live:
         web.status = 500
         for pause in (INTERVAL, 2 * INTERVAL, 4 * INTERVAL):
             live.refresh(force=True)
@@ -195,7 +215,7 @@ def test_a_server_in_trouble_is_left_alone(web: Web, load: Any) -> None:
 
 def test_a_poller_checks_by_itself(web: Web, load: Any) -> None:
     """With `polls` a change comes without a call."""
-    with FakeClock() as clock, load(Address(web.url, terms(clock, polls=True))) as live:
+    with FakeClock() as clock, load(Address(web.url, options(clock, polls=True))) as live:
         web.content = {"color": "green"}
         clock.advance(INTERVAL * 1.1)
         for _ in range(1000):
@@ -209,7 +229,7 @@ def test_a_poller_checks_by_itself(web: Web, load: Any) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_goes_on_with_connections_of_its_own(web: Web) -> None:
     """The child keeps the values, sees the next change, and leaves the parent's sockets alone."""
-    with FakeClock() as clock, threaded(Address(web.url, terms(clock))) as live:
+    with FakeClock() as clock, threaded(Address(web.url, options(clock))) as live:
         web.content = {"color": "child"}
         pid = os.fork()
         if pid == 0:
@@ -227,11 +247,11 @@ def test_a_forked_child_goes_on_with_connections_of_its_own(web: Web) -> None:
 
 def test_after_close_the_values_stay_readable(web: Web, load: Any) -> None:
     """close() ends the connections; refresh() returns False from then on."""
-    with FakeClock() as clock, load(Address(web.url, terms(clock))) as live:
+    with FakeClock() as clock, load(Address(web.url, options(clock))) as live:
         pass
     assert live.provider["color"] == "red"
     assert web.asked == 1
-    with FakeClock() as clock, threaded(Address(web.url, terms(clock))) as other:
+    with FakeClock() as clock, threaded(Address(web.url, options(clock))) as other:
         other.provider.close()
         assert not other.refresh(force=True)
 
