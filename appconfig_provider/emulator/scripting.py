@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +18,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from appconfig_provider.emulator.wire import problem
+
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 T = TypeVar("T")
+_log = logging.getLogger("appconfig_provider.emulator")
 _CALLBACKS_AT_ONCE = 64
 
 
@@ -102,7 +106,7 @@ class Script:
     older state, for answers that are asked to be stale. ``behind`` tells of each read which
     application over an older state answers it, None being the present one; the last of them counts.
     The sum of ``delays``, in seconds, passes before each answer. ``recording`` keeps a record of
-    each request.
+    each request, and what was raised; without it that is logged.
     """
 
     def __init__(self, *, recording: bool = True) -> None:
@@ -146,8 +150,10 @@ class Script:
                 fault = await self._scripted(record)
                 messages = await self._answer(app, record, fault, scope, receive)
             except Exception as error:
-                self.trouble.append(error)
-                broken = Scripted(500, body=f"the emulator or a callback raised {error!r}")
+                self._failed(error)
+                title = "The emulator or a callback failed"
+                told = problem(500, "server-error", title, detail=repr(error)).answer
+                broken = Scripted(told.status, dict(told.headers), told.body)
                 messages = _messages(broken, app.state.common_headers(record.headers))
             if fault is None or (fault.cut_after is None and not fault.drip):
                 for message in messages:
@@ -177,6 +183,12 @@ class Script:
         for after in tuple(self.after):
             await self._call(after, record)
         return messages
+
+    def _failed(self, error: Exception) -> None:
+        if self._recording:
+            self.trouble.append(error)
+        else:
+            _log.exception("A request failed")
 
     def _source(self, app: Starlette, record: RequestRecord, *, stale: bool) -> Starlette:
         """The application that answers: writes always reach the present state."""

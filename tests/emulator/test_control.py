@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
+import logging
 import ssl
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -233,6 +236,38 @@ NAMES = st.sampled_from(["status", "retry_after", "cut_after", "stale", "path", 
 def test_any_faults(raw: Raw, content: dict[str, Any]) -> None:
     """Whatever is asked for is set or refused."""
     assert control(raw, "PUT", content).status in (200, 400)
+
+
+class Failure(Exception):
+    """An exception that a weak reference can lead to."""
+
+
+def test_failures_are_logged_and_forgotten(
+    raw: Raw, data: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails behind the faults is a problem document and a line in the log, and not kept."""
+    raised = []
+    logged: list[str] = []  # pytest keeps what it finds in a log, exceptions too
+    log = logging.getLogger("appconfig_provider.emulator")
+    monkeypatch.setattr(log, "exception", logged.append)
+
+    def failing(draft: Draft) -> NoReturn:
+        error = Failure(draft.key)
+        raised.append(weakref.ref(error))
+        raise error
+
+    monkeypatch.setattr(data, "put", failing)
+    for _ in range(3):
+        reply = raw.put("/kv/k", {"value": "new"})
+        assert (reply.status, reply.json["type"]) == (
+            500,
+            "https://azconfig.io/errors/server-error",
+        )
+        assert reply.headers["content-type"].startswith("application/problem+json")
+        assert "sync-token" in reply.headers
+    gc.collect()
+    assert len(logged) == 3
+    assert [error() for error in raised] == [None] * 3
 
 
 def test_off_unless_asked_for(data: Store) -> None:
