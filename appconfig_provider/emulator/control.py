@@ -134,7 +134,6 @@ class Control:
     def _look_back(self, faults: Faults) -> Behind | None:
         if self._memory is None or not (faults.stale or faults.lag):
             return None
-        self._memory.close()
         return self._memory.remember() if faults.stale else self._memory.remember_until_seen()
 
     def _meet(self, record: RequestRecord) -> Scripted | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -17,14 +18,14 @@ MakeApp: TypeAlias = Callable[[Store], Starlette]
 class Memory:
     """Copies of a store, for the script of one of its endpoints.
 
-    ``make_app`` gives the application over a store, and over a copy of it.
+    ``make_app`` gives the application over a store, and over a copy of it. A copy is there for as
+    long as somebody has its application, such as an answer that is still being made.
     """
 
     def __init__(self, store: Store, make_app: MakeApp, script: Script) -> None:
         self._store = store
         self._make_app = make_app
         self._script = script
-        self._copies: list[Store] = []
 
     def remember(self) -> Behind:
         """Keep the present state; every read can be answered from it."""
@@ -34,7 +35,8 @@ class Memory:
     def remember_until_seen(self) -> Behind:
         """Keep the present state, for reads of clients that have not seen a newer one."""
         copy = self._store.copy()
-        older, known = self._keep(copy), copy.mutations
+        known = copy.mutations
+        older = self._keep(copy)
 
         def behind(record: RequestRecord) -> Starlette | None:
             seen = seen_mutations(record.headers.get("sync-token", ""))
@@ -43,12 +45,10 @@ class Memory:
         return behind
 
     def close(self) -> None:
-        """Forget the older states."""
-        for copy in self._copies:
-            copy.close()
-        self._copies.clear()
+        """Forget the older state for answers that are asked to be stale."""
+        self._script.remembered = None
 
     def _keep(self, copy: Store) -> Starlette:
-        self._copies.append(copy)
         self._script.remembered = older = self._make_app(copy)
+        weakref.finalize(older, copy.close)
         return older
