@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, NoReturn, SupportsIndex, cast
 
 from appconfig_provider.models import FLAG_PREFIX, Explanation, JsonValue
@@ -75,43 +76,48 @@ class ReadOnlyList(list[JsonValue]):
 
 
 class FilterList(ReadOnlyList):
-    """The filters of a feature flag, each handed out as a copy of the taker's own.
+    """The filters of a feature flag; iterating over them gives a new copy of each.
 
-    Feature management libraries write the flag's name into the filters they go through; what they
-    write must neither fail nor be seen by anybody else.
+    Feature management libraries write the flag's name into each filter they iterate over. That
+    must not raise, and no other reader may see what they wrote.
     """
 
     __slots__ = ()
 
     def __iter__(self) -> Iterator[JsonValue]:
-        return (copy.deepcopy(one) for one in list.__iter__(self))
+        return (copy.deepcopy(one) for one in list.__iter__(self))  # the base class does not copy
 
 
 def filter_list(filters: list[object]) -> FilterList:
     """Return the filters of a flag as a value of the configuration."""
+    # `__init__` and `extend` of the class itself refuse, here and below.
     frozen: FilterList = FilterList.__new__(FilterList)
     list.extend(frozen, [read_only(one) for one in filters])
     return frozen
 
 
 def read_only(value: object) -> JsonValue:
-    """Return a decoded JSON value whose objects and arrays refuse to be written to, all the way.
+    """Return a decoded JSON value whose objects and arrays are read-only, at every depth.
 
-    Without recursion, so that it works on any stack.
+    It does not recurse: JSON that is nested deeply must not end in a `RecursionError`.
     """
     unfilled: list[tuple[Any, Any]] = []
-    frozen = _empty(value, unfilled)
-    for original, copied in unfilled:  # grows as it is gone through
+    frozen = _read_only_but_empty(value, unfilled)
+    for original, copied in unfilled:  # the calls below append to this list meanwhile
         if type(original) is dict:
-            items = {key: _empty(item, unfilled) for key, item in original.items()}
+            items = {key: _read_only_but_empty(item, unfilled) for key, item in original.items()}
             dict.update(copied, items)
         else:
-            list.extend(copied, [_empty(item, unfilled) for item in original])
+            list.extend(copied, [_read_only_but_empty(item, unfilled) for item in original])
     return frozen
 
 
-def _empty(value: object, unfilled: list[tuple[Any, Any]]) -> JsonValue:
-    """Return a value, in the place of an object or an array one that is still to be filled."""
+def _read_only_but_empty(value: object, unfilled: list[tuple[Any, Any]]) -> JsonValue:
+    """Return an empty read-only object or array for one that can be written to.
+
+    The pair of both is added to `unfilled`, for the caller to fill. Any other value is returned as
+    it is.
+    """
     kind = type(value)
     if kind is not dict and kind is not list:
         return cast("JsonValue", value)
@@ -125,7 +131,7 @@ def _empty(value: object, unfilled: list[tuple[Any, Any]]) -> JsonValue:
 class ConfigurationSnapshot(ReadOnlyDict):
     """One generation of the configuration: a read-only dict that never changes.
 
-    Hold it where several reads must agree, where a real dict is wanted (`dict(snapshot)`), and in
+    Use it where several reads must agree, where a real dict is wanted (`dict(snapshot)`), and in
     hot loops.
     """
 
@@ -139,7 +145,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
     _explain: Callable[[str], Explanation]
 
     def explain(self, key: str) -> Explanation:
-        """Tell where the value of a key came from, and what it won over.
+        """Tell where the value of a key came from, and which other settings it replaced.
 
         Raises:
             KeyError: the key is not in this generation.
@@ -150,7 +156,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def version(self) -> int:
-        """Counts the generations of one provider, from 1."""
+        """The number of this generation; a provider counts them from 1."""
         return self._version
 
     @property
@@ -162,8 +168,8 @@ class ConfigurationSnapshot(ReadOnlyDict):
     def stale(self) -> bool:
         """True for a copy that was kept from an earlier run and that no store has confirmed yet.
 
-        It says nothing about age: what was read from a store is never stale, however long ago;
-        `status.age` tells that. Nothing keeps such copies yet, so it is False for now.
+        It says nothing about age: what was read from a store is never stale, however long ago
+        that was (see `status.age`). No such copies are kept yet, so it is always False for now.
         """
         return self._stale
 
@@ -189,7 +195,7 @@ def make_snapshot(
     consistent: bool,
     explain: Callable[[str], Explanation],
 ) -> ConfigurationSnapshot:
-    """Build a generation; the only place where one is written to."""
+    """Build a generation. Nothing else in the package writes to one."""
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
     dict.update(snapshot, values)
     snapshot._version = version
@@ -210,15 +216,18 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """What moved: `sentinel`, `page` (watching all), `flag` or `secret`; or why somebody looked
-    before it was time: `push` or `forced`."""
+    """What changed: `sentinel`, `page` (watching all), `flag` or `secret`; or what made the refresh
+    check before its interval had passed: `push` or `forced`."""
 
     def __bool__(self) -> bool:
-        """True when any key differs; a sentinel may move without one."""
+        """True when any key differs; a sentinel may change while all other keys stay the same."""
         return bool(self.added or self.changed or self.removed or self.flags)
 
     def of(self, matches: Callable[[str], bool]) -> ChangeSet:
-        """Return what of it concerns some keys; a flag is meant by the key it has in the store."""
+        """Return the part of this change set whose keys match.
+
+        A flag is matched by the key that it has in the store (`.appconfig.featureflag/NAME`).
+        """
         return ChangeSet(
             tuple(filter(matches, self.added)),
             tuple(filter(matches, self.changed)),
@@ -238,14 +247,20 @@ def compare(
     reason: str,
     flags: tuple[Flags, Flags] = ({}, {}),
 ) -> ChangeSet:
-    """Name the keys whose presence or value differs between two generations, and the flags."""
+    """Name the keys whose presence or value differs between two generations.
+
+    `flags` are the feature flags before and after, by name. They are compared in the same way, but
+    a change set does not tell which were added, changed or removed.
+    """
     added, changed, removed = _differences(before, after)
-    return ChangeSet(added, changed, removed, tuple(sorted(sum(_differences(*flags), ()))), reason)
+    changed_flags = tuple(sorted(chain.from_iterable(_differences(*flags))))
+    return ChangeSet(added, changed, removed, changed_flags, reason)
 
 
 def _differences(
     before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the sorted names of keys that were added, changed and removed."""
     shared = before.keys() & after.keys()
     return (
         tuple(sorted(after.keys() - shared)),
@@ -257,24 +272,27 @@ def _differences(
 def same(one: JsonValue, other: JsonValue) -> bool:
     """Compare JSON values as JSON does: Python's `1 == True == 1.0` would hide a change.
 
-    Without recursion: values that are equal must be so on any stack.
+    It does not recurse: JSON that is nested deeply must not end in a `RecursionError`.
     """
     if one is other:
         return True
     pairs: list[tuple[Any, Any]] = [(one, other)]
-    return all(_alike(mine, theirs, pairs) for mine, theirs in pairs)  # grows meanwhile
+    # `_same_outside` appends to this list meanwhile.
+    return all(_same_outside(left, right, pairs) for left, right in pairs)
 
 
-def _alike(one: Any, other: Any, pairs: list[tuple[Any, Any]]) -> bool:
-    """Compare two values but for what is inside them, which is added to the pairs to compare."""
+def _same_outside(one: Any, other: Any, pairs: list[tuple[Any, Any]]) -> bool:
+    """Compare two values, but not what is inside of them: that is added to `pairs`."""
     if one is other:
         return True
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
+        # A key that `other` lacks gives None here; the comparison of the keys finds it.
         pairs.extend((item, other.get(key)) for key, item in one.items())
         return bool(one.keys() == other.keys())
     if isinstance(one, list):
+        # Lists of different length are found by the next line. A `FilterList` would copy its items.
         pairs.extend(zip(list.__iter__(one), list.__iter__(other), strict=False))
         return len(one) == len(other)
-    return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN is NaN here
+    return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN equals NaN

@@ -1,4 +1,4 @@
-"""How much time the first load has, a check, and the reload that a check found necessary."""
+"""How much time there is for the first load, for a check, and for a reload after a check."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ RELOAD = 30.0
 """Seconds of a reload while a caller of `refresh()` waits for it."""
 
 
-def of_first_load(options: Options) -> Allowance:
-    """Return what `load()` has, where it is more than one attempt per endpoint."""
+def first_load_allowance(options: Options) -> Allowance:
+    """Return how long `load()` may take.
+
+    `startup_timeout=0` asks for one attempt per endpoint; these attempts have the default time.
+    """
     if options.startup.seconds:
         return Allowance(options.startup.seconds, options.startup.keyword + "={:g} s")
     return Allowance(options.load_budget, "the default of startup_timeout ({:g} s)")
 
 
-def name_of_startup(options: Options) -> str:
-    """Return the keyword that says how long `load()` may take, and what it was given."""
+def startup_keyword(options: Options) -> str:
+    """Return the keyword that limits `load()` and its value, for an error message."""
     return f"{options.startup.keyword}={options.startup.seconds:g} s"
 
 
-def of_check(options: Options) -> Allowance:
-    """Return what a refresh has to find out whether anything changed."""
+def check_allowance(options: Options) -> Allowance:
+    """Return how long a refresh may take to find out whether anything changed."""
     seconds = options.check_budget
     return Allowance(seconds, "the time of a check ({:g} s, connect_timeout + read_timeout)")
 
 
-def of_reload(context: Context) -> Allowance:
-    """Return what a refresh has to load, build and validate what changed.
+def reload_allowance(context: Context) -> Allowance:
+    """Return how long a refresh may take to load, build and validate what changed.
 
-    Nobody waits for a poller: it has as much as the first load. Who waits never has more than that.
+    A poller has as much time as the first load, since nobody waits for it. A caller of `refresh()`
+    has at most `RELOAD` seconds, and never more than the first load.
     """
     seconds = context.options.load_budget
     if not context.in_background:
@@ -41,5 +45,5 @@ def of_reload(context: Context) -> Allowance:
 
 def check_budget(context: Context) -> Budget:
     """Return the budget of a refresh that begins now."""
-    allowed = of_check(context.options)
-    return Budget(context.clock.monotonic() + allowed.seconds, allowed, of_reload(context))
+    check = check_allowance(context.options)
+    return Budget(context.clock.monotonic() + check.seconds, check, reload_allowance(context))

@@ -180,6 +180,6 @@ def with_change(state: State, change: PushedChange) -> State:
         tokens = change.tokens.get(_authority(endpoint.store.url))
         if tokens:
             merged = newest_tokens(cast("Mapping[str, SyncToken]", endpoint.memory), tokens)
-            endpoints = endpoints.having(replace(endpoint, memory=merged))
+            endpoints = endpoints.replaced(replace(endpoint, memory=merged))
     push = change.at if math.isinf(state.timers.push) else state.timers.push
     return replace(state, endpoints=endpoints, timers=replace(state.timers, push=push))

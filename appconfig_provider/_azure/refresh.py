@@ -45,7 +45,7 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome[Sta
     """Check what is due, load what moved, and return the state that follows."""
     began = context.now()
     due = state.what_is_due(began.monotonic, force=force)
-    attempt = state.attempt.again(began)
+    attempt = state.attempt.starting_at(began)
     budget = check_budget(context)
     news: News | None = None
     if due.store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from appconfig_provider._azure.budgets import of_check, of_reload
+from appconfig_provider._azure.budgets import check_allowance, reload_allowance
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.push import PushedChange, with_change
 from appconfig_provider._azure.refresh import refresh
@@ -58,7 +58,7 @@ class AzureSource:
     def limit(self, *, in_background: bool) -> float:
         """Return the seconds that a refresh may take."""
         context = self._within(in_background=in_background)
-        return of_check(context.options).seconds + of_reload(context).seconds
+        return check_allowance(context.options).seconds + reload_allowance(context).seconds
 
     def next(self, state: State, *, force: bool, in_background: bool) -> Plan[Outcome[State]]:
         """Return the plan of a refresh."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count
 
-from appconfig_provider._azure.budgets import name_of_startup, of_first_load
+from appconfig_provider._azure.budgets import first_load_allowance, startup_keyword
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.endpoints.access import StoreAccess, rules
 from appconfig_provider._azure.endpoints.discovery import discover
@@ -72,7 +72,7 @@ def start(context: Context) -> Steps[State]:
     """
     options = context.options
     began = context.clock.monotonic()
-    budget = Budget(began + options.load_budget, of_first_load(options))
+    budget = Budget(began + options.load_budget, first_load_allowance(options))
     endpoints = first_endpoints(options)
     if options.store.balances and began >= endpoints.discovery.until:
         endpoints = yield from discover(context, endpoints, budget.until)
@@ -86,7 +86,7 @@ def start(context: Context) -> Steps[State]:
         endpoints = answer.endpoints
         pause = _pause(context, answer, began, attempt)
         if pause is None:
-            raise NobodyAnswered(answer.failures, name_of_startup(options))
+            raise NobodyAnswered(answer.failures, startup_keyword(options))
         logger.warning(
             "no endpoint gave a usable answer yet; next try in %.1f s: %s",
             pause,

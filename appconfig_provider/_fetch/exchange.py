@@ -1,12 +1,12 @@
-"""One request, from signing to judgement: send, learn from the answer, retry or give up.
+"""One request, from signing to result: send it, learn from the answer, retry or give up.
 
-What is particular about a service (headers of every request, what an answer teaches, the words of
-a refusal) is asked of the session's `Service`.
+What differs between services (headers of every request, what an answer teaches, the message of a
+refusal) is left to the session's `Service`.
 
 A retry on the same endpoint happens only for statuses that heal by themselves, and only after a
-wait that fits the session's patience. A store that asks for less (408, 429) is waited for; one that
-fails (5xx) is asked again only where no other endpoint is left. Trouble on the network is not
-retried here: the next endpoint, or the next round, is the better second try.
+wait of at most `max_retry_wait`. An endpoint that asks for fewer requests (408, 429) is asked again
+after that wait; one that fails (5xx) only where there is no other endpoint. Errors of the network
+are not retried here: another endpoint, or a later round, is more likely to succeed.
 """
 
 from __future__ import annotations
@@ -34,39 +34,43 @@ from appconfig_provider._plan import (
 from appconfig_provider.protocols import Clock
 
 THROTTLED = frozenset({408, 429})
-"""Statuses by which an endpoint asks for patience; the others would say the same."""
+"""Statuses that ask the client to wait; another endpoint of the store would answer the same."""
 FAILED = frozenset({500, 502, 503, 504})
-"""Statuses of an endpoint in trouble; another one may be well."""
+"""Statuses of an endpoint in trouble; another endpoint may answer."""
 FIRST_PAUSE = 0.4
 """Seconds before the first retry; doubled before each following one."""
 
 MAX_RETRY_WAIT = 2.0
-"""Seconds a retry on the same endpoint may wait while somebody waits for `refresh()`."""
+"""Seconds that a retry on the same endpoint may wait. A longer wait becomes a back-off, so that
+whoever called `refresh()` need not wait for it."""
 
 MAX_CONCURRENCY = 32
-"""Requests that one provider has under way at the same time, at most."""
+"""Requests that one provider may have in flight at the same time."""
 BACKGROUND_CONCURRENCY = 8
-"""The same where nobody waits for the answers, but others want the processor."""
+"""The same for a poller: nobody waits for its answers, and the program needs the processor."""
 SECONDS_PER_REQUEST = 0.0007
-"""Seconds of work that a request costs this machine; found best over distances of 0 to 50 ms."""
+"""Processor time of one request, in seconds. Measured: with this value loads were quickest at round
+trips of 0 to 50 ms."""
 
 READ = frozenset({200, 304})
+"""Statuses that are accepted where something is read, with an ETag or without."""
 READ_OR_ABSENT = frozenset({200, 304, 404})
+"""Statuses that are accepted where something may be missing."""
 
 
 class Service(Protocol):
-    """What is particular about the service that a session talks to."""
+    """What differs between the services that a session may talk to."""
 
     def headers(self) -> Headers:
         """Return what the next request carries besides its own headers."""
         ...
 
     def learn(self, response: Response) -> None:
-        """Remember what an answer teaches, whatever its status."""
+        """Keep what later requests need of an answer, whatever its status."""
         ...
 
     def refusal(self, origin: str, request: Request, response: Response) -> RequestFailed:
-        """Return the failure for a status that was not accepted, in words that say what to do."""
+        """Return the failure for a status that was not accepted; it says what to do about it."""
         ...
 
 
@@ -84,33 +88,34 @@ class Session:
     service: Service
     deadline: float
     """On the monotonic clock; a refresh that finds work moves it."""
-    patience: float
+    max_retry_wait: float
     """The longest wait, in seconds, before a retry on this endpoint."""
     retries: int
     """Retries of each request, at most."""
     clock: Clock
     random: Callable[[], float]
     alone: bool = True
-    """True when there is no other endpoint to ask, so that this one is asked again after a 5xx."""
+    """True when there is no other endpoint to try, so that a 5xx is retried at this one."""
     retried: int = 0
-    """How many of the retries the endpoint already had in an earlier session of the round."""
+    """How many of the retries were already used by earlier sessions of the round."""
     displaced: bool = False
-    """True once answers may have been taken for others: what they said is not believed."""
+    """True once answers may have been displaced (read as the answers to other requests). The job
+    began again then, and it does so only once."""
     round_trip: float = math.inf
-    """Seconds that an answer of this endpoint took before, if one came."""
+    """Seconds that an answer of this endpoint took in an earlier session; infinite if none came."""
     quickest: float = math.inf
-    """Seconds that the quickest answer took in this session."""
+    """Seconds that the quickest answer took in this session; infinite if none came yet."""
     max_concurrency: int = MAX_CONCURRENCY
-    """Halved each time the store asks for less."""
+    """Halved by each 429."""
 
     @property
     def concurrency(self) -> int:
-        """How many requests may be under way at once, by what the answers take."""
+        """How many requests may be in flight at once, given how long an answer takes."""
         known = self.round_trip if math.isinf(self.quickest) else self.quickest
         return min(self.max_concurrency, concurrency_for(known))
 
     def learn(self, response: Response, seconds: float) -> None:
-        """Remember how quickly an answer came and whether it asks for less, and what it teaches."""
+        """Adapt the concurrency to an answer, and let the service keep what it needs of it."""
         self.quickest = min(self.quickest, seconds)
         if response.status == 429:
             self.max_concurrency = max(1, self.concurrency // 2)
@@ -118,7 +123,7 @@ class Session:
 
 
 def concurrency_for(round_trip: float) -> int:
-    """Return how many requests at once pay; more only wait for their turn on the processor."""
+    """Return how many requests at once are useful; more would only wait for the processor."""
     return max(1, round(min(MAX_CONCURRENCY, round_trip / SECONDS_PER_REQUEST)))
 
 
@@ -139,10 +144,11 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
     """Send a request until an accepted status comes back.
 
     Raises:
-        RequestFailed: no accepted answer within the session's retries, patience and deadline.
+        RequestFailed: no accepted answer within the session's retries and deadline, or the server
+            asked for a longer wait than `max_retry_wait`.
     """
     for attempt in range(session.retried, session.retries + 1):
-        # Built anew each time: an answer may have taught the service newer headers.
+        # Built anew each time: the last answer may have brought a newer sync token.
         whole = Request(
             request.method,
             request.origin,
@@ -171,13 +177,13 @@ def _refusal(session: Session, request: Request, response: Response) -> RequestF
 
 
 def _pause(session: Session, failure: RequestFailed, attempt: int) -> float | None:
-    """Return the seconds to wait before the next try, or None when there should be none."""
-    retried = THROTTLED | FAILED if session.alone else THROTTLED
-    if failure.status not in retried or attempt == session.retries:
+    """Return the seconds to wait before the next try, or None when there is to be none."""
+    retryable = THROTTLED | FAILED if session.alone else THROTTLED
+    if failure.status not in retryable or attempt == session.retries:
         return None
     pause = retry_pause(failure, attempt, session.random())
     left = session.deadline - session.clock.monotonic()
-    return pause if pause <= min(session.patience, left) else None
+    return pause if pause <= min(session.max_retry_wait, left) else None
 
 
 def retry_pause(failure: RequestFailed, attempt: int, jitter: float) -> float:

@@ -1,13 +1,17 @@
 """Doing a job at the first endpoint that answers.
 
-A job begins anew at each endpoint: what one endpoint said is never put together with what another
-one holds.
+A job begins anew at each endpoint, so that answers of two endpoints are never mixed.
 
-The order of a round: an endpoint that cannot be reached or answers 5xx is left for the next one at
-once. When none is left, the source is asked for more, if it is time to. Then the endpoint that was
-tried last is asked again after 0.4 and 0.8 s, since nobody else can be: only that one, and only if
-it answered 500, 502, 503 or 504. An endpoint that was alone from the beginning repeats single
-requests; one that had to wait for a look-up begins the job anew.
+The order of a round:
+
+1. The endpoints are tried in order. One that cannot be reached or answers 5xx is left at once.
+2. When all have failed, the source looks for more endpoints, if a look-up is due.
+3. When there are none, the endpoint that was tried last is tried again after 0.4 s, if it answered
+   500, 502, 503 or 504: the job begins anew there. Its requests may be repeated now, the first time
+   after 0.8 s (see `exchange`).
+
+Where there is only one endpoint and no look-up is due, its requests may be repeated from the start,
+after 0.4 and 0.8 s, so step 3 is not needed.
 """
 
 from __future__ import annotations
@@ -47,20 +51,21 @@ class Answered(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Nobody did; one failure per endpoint tried."""
+    """No endpoint did the job."""
 
     failures: tuple[RequestFailed, ...]
+    """One of each endpoint that was a candidate in this round."""
     endpoints: Endpoints
 
     @property
     def permanent(self) -> bool:
-        """True when every endpoint said something that waiting does not heal."""
+        """True when every endpoint failed in a way that waiting does not heal."""
         return bool(self.failures) and all(failure.permanent for failure in self.failures)
 
 
 @dataclass(slots=True)
 class _Round:
-    """One round over the endpoints: who is still to be asked, and what came of the others."""
+    """One round over the endpoints: those still to try, and the failures of the others."""
 
     access: EndpointAccess
     rules: RoundRules
@@ -68,16 +73,18 @@ class _Round:
     budget: Budget
     queue: deque[Endpoint]
     failures: dict[str, RequestFailed] = field(default_factory=dict)
-    """By endpoint, in the order of the attempts."""
-    broken_off: Endpoint | None = None
-    """The endpoint tried last, as it was before, if it said 5xx and was not asked again yet."""
+    """By the endpoint's address, in the order of the attempts."""
+    to_retry: Endpoint | None = None
+    """The endpoint that was tried last, as it was before that, if it may be tried once more."""
     retried: int = 0
+    """How many of its retries the endpoint of step 3 has used."""
 
     @property
     def exhausted(self) -> Exhausted:
-        """What is known when nobody did the job."""
-        unasked = [_unasked(endpoint, self.budget) for endpoint in self.queue]
-        return Exhausted((*self.failures.values(), *unasked), replace(self.endpoints, outage=True))
+        """The result of a round in which no endpoint did the job."""
+        not_tried = [_not_tried(endpoint, self.budget) for endpoint in self.queue]
+        failures = (*self.failures.values(), *not_tried)
+        return Exhausted(failures, replace(self.endpoints, outage=True))
 
     def look_up_is_due(self) -> bool:
         """Tell whether the source may be asked for more endpoints now."""
@@ -94,66 +101,65 @@ def first_answer(
     *,
     force: bool = False,
 ) -> Steps[Answered[T] | Exhausted]:
-    """Try the job at each endpoint in turn, and then at those that a look-up names.
+    """Try the job at each endpoint, and then at those that a look-up finds.
 
-    `force` asks endpoints that are backing off, too. Failures of the service move on to the next
-    endpoint; the last one is asked again after a pause, where its trouble may pass. Anything else
-    (the user's own code, bad content) is not the endpoint's fault and is raised.
+    `force` also tries endpoints that are backing off. A `RequestFailed` leads to the next endpoint.
+    Any other exception (of the user's own code, or of bad content) is not the endpoint's fault and
+    is raised.
     """
     now = math.inf if force else rules.clock.monotonic()
     queue = deque(endpoints.candidates(now, balanced=rules.balanced))
     attempts = _Round(access, rules, endpoints, budget, queue)
     while True:
-        # The usual case, the first of them, is spared a plan.
-        fresh = bool(queue) and not attempts.failures
-        candidate = queue.popleft() if fresh else (yield from _next(attempts))
+        # The first endpoint needs no plan to be chosen; this saves time in almost every refresh.
+        is_first = bool(queue) and not attempts.failures
+        candidate = queue.popleft() if is_first else (yield from _next(attempts))
         if candidate is None:
             return attempts.exhausted
         answer = yield from _try_endpoint(attempts, candidate, job)
         if answer is not None:
             failures, balanced = attempts.failures, rules.balanced
-            _tell_who_answered(endpoints, answer.endpoints.last, failures, balanced=balanced)
+            _log_who_answered(endpoints, answer.endpoints.last, failures, balanced=balanced)
             return answer
 
 
 @plan
 def _next(attempts: _Round) -> Steps[Endpoint | None]:
-    """Return who is to be asked next; None when nobody is left, or no time."""
+    """Return the endpoint to try next; None when none is left, or no time."""
     if not attempts.queue and attempts.look_up_is_due():
-        yield from _find_newcomers(attempts)
-    if not attempts.queue and attempts.broken_off is not None:
-        yield from _wait_for_last(attempts, attempts.broken_off)
+        yield from _look_up_more(attempts)
+    if not attempts.queue and attempts.to_retry is not None:
+        yield from _queue_again(attempts, attempts.to_retry)
     late = attempts.rules.clock.monotonic() >= attempts.budget.until
-    # Somebody took all the time; those who were not asked are not backed off for it, so that the
-    # next refresh asks them.
+    # Endpoints that are still in the queue get no back-off, so the next refresh tries them.
     if not attempts.queue or (late and attempts.failures):
         return None
     return attempts.queue.popleft()
 
 
 @plan
-def _find_newcomers(attempts: _Round) -> Steps[None]:
-    """Look for endpoints that are not known yet."""
+def _look_up_more(attempts: _Round) -> Steps[None]:
+    """Look up endpoints, and add those to the queue that were not known yet."""
     known = {endpoint.store.url for endpoint in attempts.endpoints.all}
     attempts.endpoints = yield from attempts.access.discover(
         attempts.endpoints, attempts.budget.until
     )
-    named = attempts.endpoints.all
-    attempts.queue.extend(one for one in named if one.store.url not in known)
+    found = attempts.endpoints.all
+    attempts.queue.extend(one for one in found if one.store.url not in known)
 
 
 @plan
-def _wait_for_last(attempts: _Round, last: Endpoint) -> Steps[None]:
-    """Put the last endpoint back after a pause, now that nobody else is known."""
-    attempts.broken_off = None
+def _queue_again(attempts: _Round, last: Endpoint) -> Steps[None]:
+    """Put the endpoint that was tried last into the queue again, after a pause that must fit."""
+    attempts.to_retry = None
     failure, rules = attempts.failures[last.store.url], attempts.rules
     pause = retry_pause(failure, 0, rules.random())
     if pause > min(MAX_RETRY_WAIT, attempts.budget.until - rules.clock.monotonic()):
         return
     yield from perform(Sleep(pause))
     attempts.retried = 1
-    now = attempts.endpoints.of(last.store.url)
-    # With its back-off of before: a round is one failure, however often it asks.
+    now = attempts.endpoints.by_url(last.store.url)
+    # With the back-off it had before: a round counts as one failure, however often it tries.
     attempts.queue.append(replace(now, backoff=last.backoff))
 
 
@@ -161,23 +167,25 @@ def _wait_for_last(attempts: _Round, last: Endpoint) -> Steps[None]:
 def _try_endpoint(
     attempts: _Round, candidate: Endpoint, job: Callable[[EndpointAttempt], Plan[T]]
 ) -> Steps[Answered[T] | None]:
-    """Try the job at one endpoint; None when it failed."""
+    """Try the job at one endpoint; return None, and remember the failure, when it failed."""
     access, budget, untried = attempts.access, attempts.budget, len(attempts.queue)
-    attempts.broken_off = None
+    attempts.to_retry = None
     session: Session | None = None
     try:
-        session = yield from access.open_session(lambda: _visit(attempts, candidate), candidate)
+        session = yield from access.open_session(
+            lambda: _attempt_start(attempts, candidate), candidate
+        )
         result = yield from _do_job(access, EndpointAttempt(session, budget, untried), job)
     except RequestFailed as failure:
         _note_failure(attempts, candidate, session, failure)
         return None
     quickest = candidate.round_trip if math.isinf(session.quickest) else session.quickest
     memory = access.memory(session)
-    well = Endpoint(candidate.store, FREE, memory, quickest, candidate.discovered)
-    return Answered(result, attempts.endpoints.having(well, last=candidate.store.url))
+    healthy = Endpoint(candidate.store, FREE, memory, quickest, candidate.discovered)
+    return Answered(result, attempts.endpoints.replaced(healthy, last=candidate.store.url))
 
 
-def _visit(attempts: _Round, endpoint: Endpoint) -> AttemptStart:
+def _attempt_start(attempts: _Round, endpoint: Endpoint) -> AttemptStart:
     now, url = attempts.rules.clock.monotonic(), endpoint.store.url
     return AttemptStart(
         endpoint=endpoint,
@@ -193,19 +201,23 @@ def _visit(attempts: _Round, endpoint: Endpoint) -> AttemptStart:
 def _do_job(
     access: EndpointAccess, attempt: EndpointAttempt, job: Callable[[EndpointAttempt], Plan[T]]
 ) -> Steps[T]:
-    """Do the job at one endpoint; once more by other means when the first ones are refused."""
+    """Do the job at one endpoint.
+
+    It begins again, once each: on new connections when answers were displaced, and with a new token
+    when a 401 refused the first one.
+    """
     session = attempt.session
-    refused = False
+    token_renewed = False
     while True:
         try:
             return (yield from job(attempt))
         except RequestFailed as failure:
             if not session.displaced and (yield from _displaced(session.origin, failure)):
                 session.displaced = True  # the driver uses new connections from now on
-            elif failure.status != 401 or refused:
+            elif failure.status != 401 or token_renewed:
                 raise
             else:
-                refused = True
+                token_renewed = True
                 if not (yield from access.renew(session, failure)):
                     raise
         session.deadline = attempt.budget.share(session.clock.monotonic(), attempt.untried)
@@ -213,11 +225,12 @@ def _do_job(
 
 @plan
 def _displaced(origin: str, failure: RequestFailed) -> Steps[bool]:
-    """Tell whether answers of an endpoint may have been taken for others."""
+    """Tell whether answers may have been displaced: read as the answers to other requests."""
     if failure.kind is not Kind.MALFORMED:
         return failure.kind is Kind.UNASKED
     try:
-        # What makes no sense may be the answer to something else.
+        # An answer that cannot be understood may belong to another request. Then the right one is
+        # still waiting on a connection.
         yield from perform(VerifyConnections(origin))
     except RequestFailed:
         return True
@@ -227,53 +240,57 @@ def _displaced(origin: str, failure: RequestFailed) -> Steps[bool]:
 def _note_failure(
     attempts: _Round, candidate: Endpoint, session: Session | None, failure: RequestFailed
 ) -> None:
-    """Remember that an attempt failed; there is no session where nobody was let in."""
+    """Remember that an attempt failed; `session` is None when none could be opened."""
     rules, memory = attempts.rules, candidate.memory
     if session is not None:
         if failure.status in FAILED and rules.retries and not session.alone:
-            attempts.broken_off = candidate
-        # What an endpoint said before it failed was said all the same.
+            attempts.to_retry = candidate
+        # Sync tokens of earlier answers count, though a later request failed.
         memory = attempts.access.memory(session)
-        failure = _in_words(failure, session, attempts.budget)
+        failure = _naming_budget(failure, session, attempts.budget)
     attempts.failures[candidate.store.url] = failure
-    longer = candidate.backoff.after_failure(
+    backoff = candidate.backoff.after_failure(
         rules.clock.monotonic(),
         interval=rules.interval,
         jitter=rules.random(),
         at_least=failure.retry_after or 0.0,
     )
-    attempts.endpoints = attempts.endpoints.having(
-        replace(candidate, backoff=longer, memory=memory)
+    attempts.endpoints = attempts.endpoints.replaced(
+        replace(candidate, backoff=backoff, memory=memory)
     )
 
 
-def _in_words(failure: RequestFailed, session: Session, budget: Budget) -> RequestFailed:
-    """Return a failure that says which budget ended the attempt, if one did."""
+def _naming_budget(failure: RequestFailed, session: Session, budget: Budget) -> RequestFailed:
+    """Return the failure; if a budget ended the attempt, with a message that names the budget."""
     late = session.clock.monotonic() >= session.deadline
     ended = failure.kind is Kind.OUT_OF_TIME or (failure.status is None and late)
     if not ended or failure.original is not None:
         return failure
     detail = str(failure).removeprefix(f"{failure.origin}: ")
     message = f"{detail}: {budget.used_up(session.deadline)}"
-    worded = RequestFailed(failure.kind, failure.origin, message)
-    worded.__cause__ = failure.__cause__
-    return worded
+    named = RequestFailed(failure.kind, failure.origin, message)
+    named.__cause__ = failure.__cause__
+    return named
 
 
-def _tell_who_answered(
+def _log_who_answered(
     before: Endpoints, url: str, failures: Mapping[str, RequestFailed], *, balanced: bool
 ) -> None:
-    """Log once that the store answers after an outage, or that another endpoint does."""
+    """Log that the store answers again after an outage, or that another endpoint answered.
+
+    `before` are the endpoints as they were before the round. Endpoints that take turns
+    (`balanced`) change all the time, so that is not logged.
+    """
     last = before.last or before.all[0].store.url
     if url != last and not balanced:
-        _tell_failover(before, url, failures)
+        _log_failover(before, url, failures)
     elif before.outage and before.last:
-        # What a first load waits for is no outage: it has lines of its own.
+        # Not in a first load (`last` is empty then): it logs lines of its own while it waits.
         logger.info("%s answers again", url)
 
 
-def _tell_failover(before: Endpoints, url: str, failures: Mapping[str, RequestFailed]) -> None:
-    """Log that another endpoint answers than did before, or than was given first."""
+def _log_failover(before: Endpoints, url: str, failures: Mapping[str, RequestFailed]) -> None:
+    """Log that another endpoint answered than the last time; at first, than the first one given."""
     urls = [endpoint.store.url for endpoint in before.all]
     last = before.last or urls[0]
     if url in urls and last in urls and urls.index(url) < urls.index(last):
@@ -286,6 +303,6 @@ def _tell_failover(before: Endpoints, url: str, failures: Mapping[str, RequestFa
     logger.info("failover from %s to %s: %s", last, url, why)
 
 
-def _unasked(endpoint: Endpoint, budget: Budget) -> RequestFailed:
+def _not_tried(endpoint: Endpoint, budget: Budget) -> RequestFailed:
     problem = f"not asked, because the endpoints before it used up {budget.allowance.message}"
     return RequestFailed(Kind.OUT_OF_TIME, endpoint.store.url, problem)

@@ -1,4 +1,4 @@
-"""Getting in where everybody is let in: no key, no token, and nothing to look up."""
+"""Access to a server that needs no credential: no access key, no token, no look-up of replicas."""
 
 from __future__ import annotations
 
@@ -15,58 +15,58 @@ from appconfig_provider.texts import printable
 
 @dataclass(frozen=True, slots=True)
 class PlainService:
-    """A server that teaches nothing."""
+    """A server whose answers hold nothing that later requests need."""
 
-    sent: Headers = field(default=(), repr=False)
+    common_headers: Headers = field(default=(), repr=False)
 
     def headers(self) -> Headers:
-        """Return what every request carries."""
-        return self.sent
+        """Return the headers of every request."""
+        return self.common_headers
 
     def learn(self, response: Response) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
     def refusal(self, origin: str, request: Request, response: Response) -> RequestFailed:
         """Return the failure for a status that was not expected."""
-        asked = printable(f"{request.method} {request.target}")
-        message = f"answered {response.status} to {asked}"
+        sent = printable(f"{request.method} {request.target}")
+        message = f"answered {response.status} to {sent}"
         return RequestFailed(Kind.REFUSED, origin, message, status=response.status)
 
 
 @dataclass(frozen=True, slots=True)
 class UnsignedAccess:
-    """Gets in without a signature."""
+    """An `EndpointAccess` that signs nothing and knows no more endpoints than it was given."""
 
     rules: RoundRules
-    sent: Headers = field(default=(), repr=False)
-    """What every request carries."""
+    common_headers: Headers = field(default=(), repr=False)
+    """Headers of every request."""
 
     def open_session(
         self, begin: Callable[[], AttemptStart], endpoint: Endpoint, /
     ) -> Plan[Session]:
-        """Return a session that signs nothing."""
-        begun, rules = begin(), self.rules
+        """Return a session whose requests are not signed."""
+        start, rules = begin(), self.rules
         session = Session(
             origin=endpoint.store.url,
             sign=None,
-            service=PlainService(self.sent),
-            deadline=begun.deadline,
-            patience=MAX_RETRY_WAIT,
+            service=PlainService(self.common_headers),
+            deadline=start.deadline,
+            max_retry_wait=MAX_RETRY_WAIT,
             retries=rules.retries,
             clock=rules.clock,
             random=rules.random,
-            alone=begun.alone,
-            retried=begun.retried,
+            alone=start.alone,
+            retried=start.retried,
             round_trip=endpoint.round_trip,
         )
         return done(session)
 
     def renew(self, _session: Session, _refusal: RequestFailed, /) -> Plan[bool]:
-        """Say that there is no other way in."""
+        """Return False: there is no other credential to try."""
         return done(value=False)
 
     def memory(self, _session: Session, /) -> Mapping[str, object]:
-        """Return nothing."""
+        """Return an empty mapping: nothing is kept for the next session."""
         return {}
 
     def discover(self, endpoints: Endpoints, _deadline: float, /) -> Plan[Endpoints]:

@@ -1,4 +1,4 @@
-"""What the runtime knows of a source: its attempts, and the time by three clocks."""
+"""What the runtime knows of a source: its last attempt to refresh, and when the next one is due."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ from appconfig_provider.protocols import Clock
 
 
 class Instant(NamedTuple):
-    """A instant, by three clocks; in seconds."""
+    """One point in time as three clocks show it, in seconds."""
 
     monotonic: float
-    """What timers, budgets and back-offs are measured by; may not count a suspend."""
+    """For timers, budgets and back-offs. On some systems it stands still during a suspend."""
     wall: float
-    """Since 1970; may be set, so that nothing is measured by it."""
+    """Since 1970. Somebody may set this clock, so no length of time is measured by it."""
     boottime: float
-    """Never goes back, and counts a suspend: what ages are measured by."""
+    """For ages: it never goes back, and it counts the time of a suspend."""
 
 
 def now(clock: Clock) -> Instant:
-    """Return the time."""
+    """Read all three clocks."""
     return Instant(clock.monotonic(), clock.time(), clock.boottime())
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What happened lately, for `status`."""
+    """The last attempt to refresh, and the last success, for `status`."""
 
     last: Instant | None = None
+    """When the last attempt began."""
     success: Instant | None = None
-    """When the store last confirmed what is served, which a refused generation does not."""
+    """When the source last confirmed the values that are served now. An answer whose content was
+    rejected (by `validate`, for example) does not count."""
     error: Exception | None = field(default=None, repr=False)
+    """What the last attempt failed with; None when it succeeded."""
     endpoint: str = ""
     """The endpoint that answered last."""
     answered: Instant | None = None
-    """When it did, whatever became of the answer."""
+    """When it answered, even if its content was rejected afterwards."""
 
-    def again(self, instant: Instant) -> Attempt:
-        """Return what is known when another attempt begins."""
+    def starting_at(self, instant: Instant) -> Attempt:
+        """Return the record for a new attempt, which keeps all but the time of the last one."""
         return Attempt(instant, self.success, self.error, self.endpoint, self.answered)
 
 
@@ -48,12 +51,13 @@ NEVER_TRIED = Attempt()
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a source is doing, as the runtime sees it."""
+    """What the runtime reads of a source's state: how it is doing, and when to call it next."""
 
     attempt: Attempt
     due: float
-    """When the next refresh has something to do, on the monotonic clock; infinite is never."""
+    """When the next refresh has something to do, on the monotonic clock; infinite means never."""
     backoff_until: float = -math.inf
     """When an endpoint may be asked again, on the monotonic clock."""
     errors: tuple[Exception, ...] = field(default=(), repr=False)
-    """Those that are kept for `status`, now or later."""
+    """All errors that the state keeps: the one that `status` shows, and those it may show later.
+    Their tracebacks are dropped once the callbacks have returned."""

@@ -136,7 +136,7 @@ class RemoteStore:
             sign=access_key_signer(store.access_key),
             service=StoreService(context.headers),
             deadline=self._clock.monotonic() + self._options.load_budget,
-            patience=MAX_RETRY_WAIT,
+            max_retry_wait=MAX_RETRY_WAIT,
             retries=self._options.network.retries,
             clock=self._clock,
             random=context.random,

@@ -1,4 +1,4 @@
-"""Who is let in, and what he may do: one value, from the command line to the check of a request."""
+"""Which requests a store accepts and what they may do, as the command line or a test says it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Final, Literal, TypeAlias, get_args
 from appconfig_provider.emulator.auth import DEFAULT_ACCESS_KEY, AccessKey
 from appconfig_provider.emulator.hosts import Hosts
 
-#: What somebody without credentials may do: read and write, or read.
+#: What a request without credentials may do: ``owner`` reads and writes, ``reader`` only reads.
 Role: TypeAlias = Literal["owner", "reader"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who is let in.
+    """Which requests a store accepts.
 
-    ``access_keys`` sign requests; the first one stands in the connection string. ``tokens`` are
-    texts that are accepted as bearer tokens over TLS, beside the JWTs for an audience of the
-    service; None accepts no bearer token at all. ``anonymous`` is what a request without an
-    ``Authorization`` header may do; None refuses it. ``anonymous_anywhere`` allows an anonymous
-    owner on an address that other machines reach. ``hosts`` are names that requests may use for
-    the store, beside those of loopback and IP addresses. ``origins`` are those of other web pages
-    that may ask, such as ``http://localhost:3000``.
+    ``access_keys`` sign requests; the connection string has the first one. ``tokens`` are accepted
+    as bearer tokens over TLS, as are JWTs for an audience of the service; None accepts no bearer
+    token at all. ``anonymous`` is what a request without an ``Authorization`` header may do; None
+    refuses it. ``anonymous_anywhere`` allows an anonymous owner on an address that other machines
+    reach. ``hosts`` are further names that a request may have in its ``Host`` header; names of
+    loopback and IP addresses are always accepted. ``origins`` are the origins of web pages that
+    may send requests, such as ``http://localhost:3000``.
 
     Raises:
-        ValueError: there is no access key, two have the same id, there is no such role, or a host
-            is none.
+        ValueError: there is no access key, two have the same id, the role does not exist, or an
+            entry of ``hosts`` is not a host name.
     """
 
     access_keys: Sequence[AccessKey] = (DEFAULT_ACCESS_KEY,)
@@ -47,13 +47,15 @@ class Access:
             raise ValueError("two access keys have the same id")
         if self.anonymous not in (None, *ROLES):
             raise ValueError(f"'anonymous' is {' or '.join(ROLES)}, not {self.anonymous!r}")
-        Hosts(self.hosts)  # checks them before anything is made for them
+        # Only for its check: a wrong name is to be refused here, before a server is started.
+        Hosts(self.hosts)
 
     def check_address(self, address: str) -> None:
         """Check that a server may listen on an IP address.
 
         Raises:
-            ValueError: everybody who reaches it could write, and nobody asked for that.
+            ValueError: other machines reach the address, so everybody there could write, and
+                ``anonymous_anywhere`` does not allow that.
         """
         if self.anonymous != "owner" or self.anonymous_anywhere:
             return

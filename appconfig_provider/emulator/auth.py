@@ -1,10 +1,12 @@
 """Access keys, and the check of requests signed with them.
 
 A request is signed over its method, its target and the values of some headers. The target is
-taken byte for byte as it stood on the request line: a client that escapes differently from us is
-still right. The checks run in the service's order, and the first that fails names itself in the
-``WWW-Authenticate`` header: what the signature covers, when it was made, who made it, whether it
-is right, and last whether the body is the one that was signed.
+taken byte for byte from the request line, and never escaped again: a client may escape other
+characters than we would, and its signature is right all the same.
+
+The checks run in the service's order: which headers are signed, the date, the id of the access key,
+the signature, and last the hash of the body. The first check that fails is named in the
+``WWW-Authenticate`` header.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 SCHEME: Final = "HMAC-SHA256"
+#: Seconds by which the date of a request may differ from the server's time, either way.
 MAX_AGE: Final = 15 * 60.0
 _DATES: Final = ("x-ms-date", "date")
 _BODY_HASH: Final = "x-ms-content-sha256"
@@ -71,14 +74,15 @@ class AccessKey:
         return f"Endpoint={endpoint};Id={self.id};Secret={self.secret}"
 
 
-#: The key of an emulator that was given none: known to everybody, so fit for this machine only.
+#: The key of an emulator that was given none. It is public, so it protects nothing: use it only
+#: where no other machine reaches the emulator.
 DEFAULT_ACCESS_KEY: Final = AccessKey(
     "local-emulator", "YXBwY29uZmlnLXByb3ZpZGVyLWxvY2FsLWVtdWxhdG9yIQ=="
 )
 
 
 class Unauthenticated(Exception):
-    """A request that nobody answers for; ``reason`` is None when it was not signed at all."""
+    """A request whose sender is not proved; ``reason`` is None when it was not signed at all."""
 
     def __init__(self, reason: str | None = None) -> None:
         super().__init__(reason)
@@ -91,7 +95,7 @@ class Unauthenticated(Exception):
 
 
 def challenge(scheme: str, reason: str | None) -> str:
-    """The challenge to use a scheme; ``reason`` says why what was tried did not hold."""
+    """The challenge that asks for a scheme; ``reason`` says why the credentials were refused."""
     if reason is None:
         return scheme
     described = reason.replace("\\", "\\\\").replace('"', '\\"')
@@ -108,7 +112,9 @@ class SignedRequest:
 
 
 def authenticate(request: SignedRequest, keys: Sequence[AccessKey], now: float) -> AccessKey:
-    """The access key a request was signed with; the body is checked by :func:`check_body`.
+    """The access key a request was signed with.
+
+    The hash of the body counts as signed here; :func:`check_body` compares it with the body.
 
     Raises:
         Unauthenticated: with the reason of the first check that failed.
@@ -116,13 +122,13 @@ def authenticate(request: SignedRequest, keys: Sequence[AccessKey], now: float) 
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.upper() != SCHEME:
         raise Unauthenticated
-    given = _parameters(credentials)
-    signed = _signed_headers(given, request.headers)
+    parameters = _parameters(credentials)
+    signed = _signed_headers(parameters, request.headers)
     _check_date(signed, now)
-    key = next((key for key in keys if key.id == _required(given, "Credential")), None)
+    key = next((key for key in keys if key.id == _required(parameters, "Credential")), None)
     if key is None:
         raise Unauthenticated("Invalid Credential")
-    _check_signature(_required(given, "Signature"), key, request, tuple(signed.values()))
+    _check_signature(_required(parameters, "Signature"), key, request, tuple(signed.values()))
     return key
 
 
@@ -130,7 +136,7 @@ def check_body(body: bytes, headers: Mapping[str, str]) -> None:
     """Check that a body is the one whose hash was signed.
 
     Raises:
-        Unauthenticated: it is not.
+        Unauthenticated: it is another one.
     """
     actual = base64.b64encode(hashlib.sha256(body).digest())
     if not hmac.compare_digest(actual, headers.get(_BODY_HASH, "").encode()):
@@ -144,38 +150,39 @@ def sign(request: SignedRequest, secret: str, values: Sequence[str]) -> bytes:
 
 
 def parse_date(text: str) -> float | None:
-    """Seconds since 1970 of a date as clients send it, or None when it is none.
+    """Seconds since 1970 of a date as clients send it, or None when it is not a date.
 
-    Three forms are in use: RFC 1123, the official Python client's ``Nov, 20 2026 23:52:02.5 GMT``
-    and ISO 8601. All of them are read without regard to the locale.
+    Clients use three forms: RFC 1123, the official Python client's ``Nov, 20 2026 23:52:02.5 GMT``
+    and ISO 8601. ``strptime`` is not used: it would expect the month's name in the locale.
     """
     try:
-        moment = _python_date(text) or _iso_date(text) or parsedate_to_datetime(text)
+        date = _python_date(text) or _iso_date(text) or parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.timestamp()
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=timezone.utc)
+    return date.timestamp()
 
 
 def _parameters(credentials: str) -> Mapping[str, str]:
-    given: dict[str, str] = {}
+    """The parameters of an ``Authorization`` header; of one that is repeated the first counts."""
+    parameters: dict[str, str] = {}
     for part in re.split("[&,]", credentials):
         name, separator, value = part.strip().partition("=")
         if separator:
-            given.setdefault(name, value)
-    return given
+            parameters.setdefault(name, value)
+    return parameters
 
 
-def _required(given: Mapping[str, str], name: str) -> str:
-    if not given.get(name):
+def _required(parameters: Mapping[str, str], name: str) -> str:
+    if not parameters.get(name):
         raise Unauthenticated(f"{name} is required")
-    return given[name]
+    return parameters[name]
 
 
-def _signed_headers(given: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The values of the signed headers in the order they were signed."""
-    named = _required(given, "SignedHeaders").split(";")
+def _signed_headers(parameters: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The signed headers and their values, in the order in which they were signed."""
+    named = _required(parameters, "SignedHeaders").split(";")
     names = dict.fromkeys(name.strip().lower() for name in named)
     for name in names:
         if name not in headers:
@@ -189,10 +196,10 @@ def _signed_headers(given: Mapping[str, str], headers: Mapping[str, str]) -> Map
 
 def _check_date(signed: Mapping[str, str], now: float) -> None:
     text = next(signed[name] for name in _DATES if name in signed)
-    moment = parse_date(text)
-    if moment is None:
+    signed_at = parse_date(text)
+    if signed_at is None:
         raise Unauthenticated("Invalid access token date")
-    if abs(now - moment) > MAX_AGE:
+    if abs(now - signed_at) > MAX_AGE:
         raise Unauthenticated("The access token has expired")
 
 
@@ -211,8 +218,8 @@ def _check_signature(
 
 
 def _accepted_targets(target: bytes) -> Sequence[bytes]:
-    # With a slash at the end of its endpoint the official Python client signs the target without
-    # the first one. A server is not told of a lone "?" at the end.
+    # Where its endpoint ends in a slash, the official Python client signs the target without the
+    # first slash. A "?" with nothing after it is signed, but the ASGI server does not pass it on.
     return (target, target.removeprefix(b"/"), target + b"?")
 
 

@@ -80,7 +80,7 @@ def learn(header: str) -> object:
         sign=None,
         service=StoreService(()),
         deadline=0.0,
-        patience=0.0,
+        max_retry_wait=0.0,
         retries=0,
         clock=FakeClock(),
         random=lambda: 0.0,

@@ -69,11 +69,11 @@ def test_an_endpoint_that_backs_off_is_passed_over_until_its_time_has_come() -> 
     """It is asked again at the very moment its back-off ends; free is who never failed."""
     endpoints = endpoints_named("a", "b")
     resting = replace(endpoints.all[0], backoff=Backoff(1, 30.0))
-    endpoints = endpoints.having(resting)
+    endpoints = endpoints.replaced(resting)
     assert names_of(endpoints.candidates(29.9, balanced=False)) == "b"
     assert names_of(endpoints.candidates(30.0, balanced=False)) == "a b"
     assert endpoints.free_at == -math.inf
-    both = endpoints.having(replace(endpoints.all[1], backoff=Backoff(2, 60.0)))
+    both = endpoints.replaced(replace(endpoints.all[1], backoff=Backoff(2, 60.0)))
     assert both.free_at == 30.0
 
 
@@ -82,12 +82,12 @@ def test_what_is_learnt_of_an_endpoint_changes_no_other() -> None:
     endpoints = endpoints_named("a", "b", "c", last="a")
     endpoints = replace(endpoints, discovery=Backoff(3, 9.0))
     changed = replace(endpoints.all[1], round_trip=0.5)
-    silent, told = endpoints.having(changed), endpoints.having(changed, last="b")
+    silent, told = endpoints.replaced(changed), endpoints.replaced(changed, last="b")
     assert silent.all == (endpoints.all[0], changed, endpoints.all[2])
     assert silent.discovery == endpoints.discovery
     assert (silent.last, told.last) == (url_of("a"), "b")
-    assert silent.of(url_of("b")) is changed
-    assert silent.of(url_of("c")) is endpoints.all[2]
+    assert silent.by_url(url_of("b")) is changed
+    assert silent.by_url(url_of("c")) is endpoints.all[2]
 
 
 def in_order() -> float:
@@ -117,7 +117,7 @@ def test_a_replica_that_dns_still_names_keeps_what_is_known_of_it() -> None:
     """Back-off and sync tokens outlive a new answer; a replica that is not named any more goes."""
     endpoints = naming(endpoints_named("a"), ["b.azconfig.io", "c.azconfig.io"], 1.0, in_order)
     known = replace(endpoints.all[1], backoff=Backoff(1, 30.0), memory={"zone": SyncToken("x", 1)})
-    again = naming(endpoints.having(known), ["b.azconfig.io"], 2.0, in_order)
+    again = naming(endpoints.replaced(known), ["b.azconfig.io"], 2.0, in_order)
     assert again.all == (endpoints.all[0], known)
 
 

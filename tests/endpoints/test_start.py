@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from appconfig_provider import Polling
-from appconfig_provider._azure.budgets import of_first_load
+from appconfig_provider._azure.budgets import first_load_allowance
 from appconfig_provider._azure.options import Keywords
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.startup import NobodyAnswered, NotInTime, start
@@ -110,7 +110,7 @@ def test_who_runs_into_a_deadline_is_told_which_time_was_used_up() -> None:
     assert budget.share(4.0, 2) == 6.0
     assert budget.share(4.0, 0) == 10.0
     one_attempt = Keywords(connection_string=CONNECTION, startup_timeout=0).checked()
-    told = of_first_load(one_attempt)
+    told = first_load_allowance(one_attempt)
     assert (told.seconds, told.message) == (100.0, "the default of startup_timeout (100 s)")
 
 

@@ -28,7 +28,7 @@ def choose(
         sign=None,
         service=StoreService(()),
         deadline=driver.clock.monotonic() + left,
-        patience=0.0,
+        max_retry_wait=0.0,
         retries=0,
         clock=driver.clock,
         random=lambda: 0.0,

@@ -34,7 +34,7 @@ def session_of(clock: FakeClock, round_trip: float = 1.0) -> Session:
         sign=None,
         service=StoreService(()),
         deadline=1e9,
-        patience=0.0,
+        max_retry_wait=0.0,
         retries=0,
         clock=clock,
         random=lambda: 0.0,
@@ -338,7 +338,7 @@ def test_a_store_that_asks_for_less_is_asked_for_half_at_once() -> None:
     """Each 429 halves the requests under way, down to one at a time; the rest is still read."""
     widths = Widths(1.0, known=60)
     widths.session.retries = 6
-    widths.session.patience = 10.0
+    widths.session.max_retry_wait = 10.0
     schedule = Schedule(widths.plan)
     waiting = schedule.start()
     refusals, most = 5, []

@@ -43,7 +43,7 @@ def ask(
         sign=None,
         service=StoreService(()),
         deadline=1e9,
-        patience=0.0,
+        max_retry_wait=0.0,
         retries=0,
         clock=driver.clock,
         random=lambda: 0.0,

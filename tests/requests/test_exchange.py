@@ -24,14 +24,14 @@ OK = frozenset({200})
 def scene(
     answer: Callable[[Request], Response] = lambda _: status(200), **fields: Any
 ) -> tuple[ScriptedDriver, Session]:
-    """Return a driver and a session with two retries and two seconds of patience."""
+    """Return a driver and a session with two retries and waits of two seconds at most."""
     driver = ScriptedDriver(answer, FakeClock())
     given: dict[str, Any] = {
         "origin": ORIGIN,
         "sign": None,
         "service": StoreService((("user-agent", "test"),)),
         "deadline": 1e9,
-        "patience": 2.0,
+        "max_retry_wait": 2.0,
         "retries": 2,
         "clock": driver.clock,
         "random": lambda: 0.0,
@@ -125,7 +125,7 @@ def test_pauses_double_and_are_spread_by_a_quarter() -> None:
 def test_the_wait_that_is_asked_for_is_kept_or_not_begun(
     header: str, deadline: float, pauses: list[float]
 ) -> None:
-    """It must fit into patience and deadline; the failure tells it to whoever backs off."""
+    """It must fit into the longest wait and the deadline; the failure carries it for a back-off."""
     answers = candidates(status(429, {"retry-after": header}), status(200))
     driver, session = scene(answers)
     session.deadline = driver.clock.monotonic() + deadline

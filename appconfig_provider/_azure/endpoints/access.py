@@ -84,7 +84,7 @@ def _session(context: Context, begin: AttemptStart, sign: Signer, usage: Usage |
         sign=sign,
         service=StoreService(_headers(context, begin, usage), dict(tokens)),
         deadline=begin.deadline,
-        patience=MAX_RETRY_WAIT,
+        max_retry_wait=MAX_RETRY_WAIT,
         retries=context.options.network.retries,
         clock=context.clock,
         random=context.random,

@@ -1,6 +1,7 @@
-"""What a refusal of the service means, and what the user is handed: azure-core's errors.
+"""Refusals of a service: their messages and hints, and azure-core's error for each.
 
-These cost 70 ms to import, so they are made only when an error is handed to the user.
+azure-core's errors take 70 ms to import. So the plans raise `RequestFailed`, and it is turned into
+azure-core's error only when the user gets it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
 MAX_PROBLEM = 65_536
-"""Bytes of an error's body that is worth reading."""
+"""Bytes that are read of the body of a refusal, at most."""
 
 Hints = Mapping[int, str]
-"""What to do, by the status of a refusal."""
+"""By status: what the user can do about a refusal."""
 
 LISTING_HINTS: Hints = {
     400: "check the selectors",
@@ -44,7 +45,10 @@ _REDIRECT = "redirects are never followed; check the endpoint and the proxy"
 
 
 def hints_of_store(request: Request) -> Hints:
-    """Return what to do when the store refuses a request; writes have hints of their own."""
+    """Return the hints for a request to the store.
+
+    Only reads have hints here: the `appconfig` command, which alone writes, has its own for writes.
+    """
     if request.method != "GET":
         return {}
     path = request.target.partition("?")[0]
@@ -56,19 +60,19 @@ def hints_of_store(request: Request) -> Hints:
 def refusal(
     origin: str, request: Request, response: Response, hints: Hints | None = None
 ) -> RequestFailed:
-    """Return the failure for a status that was not expected, in words that say what to do."""
+    """Return the failure for a status that was not accepted; its message says what to do."""
     status = response.status
     text = f"answered {status} to {printable(f'{request.method} {request.target}')}"
     problem = _problem(response.body)
     if problem:
         text += f" ({problem})"
-    usual = _REDIRECT if 300 <= status < 400 else ""
-    hint = (hints or {}).get(status, usual)
+    default_hint = _REDIRECT if 300 <= status < 400 else ""
+    hint = (hints or {}).get(status, default_hint)
     return RequestFailed(Kind.REFUSED, origin, text, status=status, hint=hint)
 
 
 def _problem(body: bytes) -> str:
-    """Return title and detail of a problem+json body, or nothing."""
+    """Return title and detail of a problem+json body; empty for any other body."""
     try:
         problem = decode(body[:MAX_PROBLEM])
     except Undecodable:
@@ -80,17 +84,17 @@ def _problem(body: bytes) -> str:
 
 
 def public(error: Exception) -> Exception:
-    """Return an error as the user is to see it: a failed request as azure-core's own error."""
+    """Return the error that the user gets: azure-core's for a failed request, else one of ours."""
     return trouble.public(error, as_azure)
 
 
 def as_azure(error: EngineError) -> Exception:
-    """Return azure-core's own error for a failed request; anything else as it says itself."""
+    """Return azure-core's error for a failed request; any other error knows its public one."""
     if not isinstance(error, RequestFailed) or error.original is not None:
         return error.as_public()
-    made = _azure_error(error)
-    made.__cause__ = error
-    return made
+    azure_error = _azure_error(error)
+    azure_error.__cause__ = error
+    return azure_error
 
 
 def _azure_error(failure: RequestFailed) -> AzureError:

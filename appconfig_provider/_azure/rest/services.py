@@ -1,4 +1,7 @@
-"""What is particular about the two services that are asked: the store, and Key Vault."""
+"""What differs between the two services: the store has sync tokens, Key Vault has none.
+
+Each has hints of its own for a refusal.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ from appconfig_provider._plan import Headers, Request, Response
 class StoreService:
     """One endpoint of App Configuration, during one attempt."""
 
-    sent: Headers = field(repr=False)
-    """What every request carries."""
+    common_headers: Headers = field(repr=False)
+    """Headers of every request, such as `user-agent`."""
     tokens: dict[str, SyncToken] = field(default_factory=dict, repr=False)
-    """What the endpoint has told that it wants to be sent again."""
+    """The newest sync tokens of the endpoint, by their ids."""
 
     def headers(self) -> Headers:
-        """Return who asks, and the newest sync tokens."""
+        """Return the common headers and the newest sync tokens."""
         if not self.tokens:
-            return self.sent
-        return (*self.sent, ("sync-token", sync_token_header(self.tokens)))
+            return self.common_headers
+        return (*self.common_headers, ("sync-token", sync_token_header(self.tokens)))
 
     def learn(self, response: Response) -> None:
         """Remember the sync tokens of an answer."""
@@ -37,22 +40,23 @@ class StoreService:
             self.tokens = newest_tokens(self.tokens, read_sync_tokens(header))
 
     def refusal(self, origin: str, request: Request, response: Response) -> RequestFailed:
-        """Return the failure, with a hint for who watches or lists."""
+        """Return the failure, with a hint that fits the request: a watched key, or a listing."""
         return refusal(origin, request, response, hints_of_store(request))
 
 
 @dataclass(frozen=True, slots=True)
 class VaultService:
-    """A vault; it teaches nothing."""
+    """A vault of Key Vault."""
 
-    sent: Headers = field(repr=False)
+    common_headers: Headers = field(repr=False)
+    """Headers of every request, such as `user-agent`."""
 
     def headers(self) -> Headers:
-        """Return who asks."""
-        return self.sent
+        """Return the common headers."""
+        return self.common_headers
 
     def learn(self, response: Response) -> None:
-        """Learn nothing."""
+        """Do nothing: a vault's answers hold nothing that later requests need."""
 
     def refusal(self, origin: str, request: Request, response: Response) -> RequestFailed:
         """Return the failure, with a hint about secrets."""
