@@ -65,6 +65,7 @@ class RequestFailed(EngineError):
         self.origin = origin
         self.detail = printable(detail, MAX_MESSAGE)
         """What happened, without what to do about it."""
+        self.hint = hint
         self.status = status
         self.retry_after = retry_after
         self.challenge: str | None = None

@@ -120,7 +120,7 @@ def _kind_and_hint(effect: Send, error: BaseException, *, proxied: bool) -> tupl
     origin = effect.request.origin
     tls = error.__cause__ if isinstance(error, httpcore.ConnectError) else None
     if isinstance(tls, ssl.SSLCertVerificationError):
-        return Kind.UNTRUSTED, _TRUST if tls.verify_code in _UNKNOWN_ISSUER else ""
+        return Kind.UNTRUSTED, _CERTIFICATE_HINTS.get(tls.verify_code, "")
     if isinstance(tls, ssl.SSLError):
         return Kind.UNREACHABLE, "does it speak TLS? An endpoint without TLS begins with http://"
     if not isinstance(error, _CONNECTING):
@@ -132,9 +132,16 @@ def _kind_and_hint(effect: Send, error: BaseException, *, proxied: bool) -> tupl
     return Kind.UNREACHABLE, _EMULATOR if local else ""
 
 
-_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
-"""OpenSSL's codes of a certificate that nobody who is trusted has signed."""
-_TRUST = "pass the CA file that its certificate is signed with: verify='ca.pem'"
+NAME_A_CA = "pass the CA file that its certificate is signed with: verify='ca.pem'"
+USE_ITS_NAME = (
+    "use a name that the certificate holds for; a local emulator's certificate also holds for the"
+    " names of its option --allow-host"
+)
+_CERTIFICATE_HINTS = {
+    **dict.fromkeys((18, 19, 20, 21), NAME_A_CA),  # nobody who is trusted has signed it
+    **dict.fromkeys((62, 64), USE_ITS_NAME),  # it is for another name, or another address
+}
+"""What to do about a certificate, by OpenSSL's code of what is wrong with it."""
 _EMULATOR = "is the emulator running? ('appconfig emulator' starts it)"
 
 _CONNECTING = (

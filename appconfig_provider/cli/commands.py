@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._io.http import NAME_A_CA
 from appconfig_provider._version import __version__
 from appconfig_provider.cli.display import show, show_value
 from appconfig_provider.cli.store import RemoteStore
@@ -203,13 +204,6 @@ def _explained(failure: RequestFailed, connection_string: str | None) -> str:
             f"No store was named and none runs on this machine ({failure.origin}). "
             f"Set {VARIABLES[0]}, or start one: appconfig emulator"
         )
-    if failure.kind is Kind.UNTRUSTED:
+    if failure.hint == NAME_A_CA:
         return f"{failure.origin}: {failure.detail}; name the CA file that signed it by --ca-file"
-    hint = _HINTS.get(failure.status or 0, "")
-    return f"{failure}{hint}"
-
-
-_HINTS = {
-    403: " (to write, a read-write access key is needed)",
-    409: "; unlock the setting first",
-}
+    return str(failure)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.rest.refusals import LISTING_HINTS, Hints
 from appconfig_provider._azure.rest.requests import (
     API_VERSION,
     delete_request,
@@ -33,7 +34,7 @@ from appconfig_provider._fetch.exchange import (
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._io.clock import clock_in_force
 from appconfig_provider._io.sync import SyncDriver
-from appconfig_provider._plan import Plan, Response, Steps, plan
+from appconfig_provider._plan import Plan, Request, Response, Steps, plan
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
 from appconfig_provider.preparation import make_context, network_of
 from appconfig_provider.texts import quoted
@@ -48,6 +49,13 @@ NEWEST = "2026-04-01"
 
 WRITES = 5
 """How often a write is tried that others get in before."""
+
+_READING_HINTS: Hints = {401: LISTING_HINTS[401]}
+_WRITING_HINTS: Hints = {
+    **_READING_HINTS,
+    403: "to write, a read-write access key is needed",
+    409: "unlock the setting first",
+}
 
 _KEPT = ("content_type", "tags", "description")
 _WRITTEN_OR_OVERTAKEN = frozenset({200, 412})
@@ -134,7 +142,7 @@ class RemoteStore:
         return Session(
             origin=store.url,
             sign=access_key_signer(store.access_key),
-            service=StoreService(context.headers),
+            service=StoreService(context.headers, hints=_hints),
             deadline=self._clock.monotonic() + self._options.load_budget,
             max_retry_wait=MAX_RETRY_WAIT,
             retries=self._options.network.retries,
@@ -147,6 +155,11 @@ class RemoteStore:
 
     def __exit__(self, *_: object) -> None:
         self._driver.close()
+
+
+def _hints(request: Request) -> Hints:
+    """Return what to do when a store refuses a request of the command."""
+    return _READING_HINTS if request.method == "GET" else _WRITING_HINTS
 
 
 def _at(version: str, target: str) -> str:

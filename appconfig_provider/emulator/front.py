@@ -6,7 +6,8 @@ that the server runs, and is for scripts that wait for its start.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,19 +32,21 @@ _HEALTHY: Final = Answer(
 _HEALTH_IS_READ: Final = Answer(405, headers=(("Allow", "GET, HEAD"),))
 # 403, where 421 would be more precise: clients give up on it at once and tell what it says, while
 # they take 421 for trouble that passes and ask for minutes.
-_HOST_REFUSED: Final = problem(
+_HOST_REFUSED: Final = partial(
+    problem,
     403,
     "host-not-served",
-    "The host of this request is not served here",
     detail="Served are localhost, IP addresses and the names that the emulator was started with:"
     " --allow-host NAME adds one.",
-).answer
-_ORIGIN_REFUSED: Final = problem(
+)
+_ORIGIN_REFUSED: Final = partial(
+    problem,
     403,
     "origin-not-allowed",
-    "A web page of another origin sent this request",
     detail=f"--cors ORIGIN lets the pages of an origin in, though never at {CONTROL_PATH}.",
-).answer
+)
+#: Characters of a name that is refused; it may be as long as a header.
+_MAX_SHOWN: Final = 100
 
 _TARGET_TOO_LONG: Final = problem(
     414, "target-too-long", f"The path and query are longer than {_MAX_TARGET} bytes"
@@ -61,13 +64,13 @@ def fronted(app: ASGIApp, hosts: Hosts, origins: Origins) -> ASGIApp:
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         controls = scope["path"].startswith(CONTROL_PATH)
-        too_long = _too_long(scope)
-        if too_long is not None:
-            await response(too_long)(scope, receive, send)
-        elif not _names_a_host(scope, hosts):
-            await response(_HOST_REFUSED)(scope, receive, send)
-        elif not (NO_ORIGINS if controls else origins).let_in(scope, links=not controls):
-            await response(_ORIGIN_REFUSED)(scope, receive, send)
+        refused = (
+            _too_long(scope)
+            or _refused_host(scope, hosts)
+            or _refused_origin(scope, NO_ORIGINS if controls else origins, links=not controls)
+        )
+        if refused is not None:
+            await response(refused)(scope, receive, send)
         else:
             await (app if controls else readable)(scope, receive, send)
 
@@ -96,15 +99,36 @@ def _too_long(scope: Scope) -> Answer | None:
     return _HEADERS_TOO_LARGE if size > _MAX_HEADER_BYTES else None
 
 
-def _names_a_host(scope: Scope, hosts: Hosts) -> bool:
-    """Whether a request names hosts that are served, and names one at all."""
-    named = list(_authorities(scope))
-    return bool(named) and all(hosts.serve(each) for each in named)
+def _refused_host(scope: Scope, hosts: Hosts) -> Answer | None:
+    """The refusal of a request that names a host that is not served, or names none at all."""
+    refused = next((each for each in _authorities(scope) or [b""] if not hosts.serve(each)), None)
+    if refused is None:
+        return None
+    title = f"The host of this request is not served here: {_shown(refused)}"
+    return _HOST_REFUSED(title).answer
 
 
-def _authorities(scope: Scope) -> Iterator[bytes]:
-    yield from (value for name, value in scope["headers"] if name == b"host")
+def _refused_origin(scope: Scope, origins: Origins, *, links: bool) -> Answer | None:
+    """The refusal of a request that a web page of another origin sent."""
+    if origins.let_in(scope, links=links):
+        return None
+    told = [value for name, value in scope["headers"] if name == b"origin"]
+    named = f": {', '.join(map(_shown, told[:2]))}" if told else ""
+    title = f"A web page of another origin sent this request{named}"
+    return _ORIGIN_REFUSED(title).answer
+
+
+def _shown(name: bytes) -> str:
+    """A name out of a header as a line of ASCII, in quotation marks."""
+    text = name[: _MAX_SHOWN + 1].decode("latin-1")
+    shown = "".join(each if " " <= each <= "~" else ascii(each)[1:-1] for each in text)
+    return f"'{shown if len(shown) <= _MAX_SHOWN else shown[: _MAX_SHOWN - 3] + '...'}'"
+
+
+def _authorities(scope: Scope) -> Sequence[bytes]:
+    named = [value for name, value in scope["headers"] if name == b"host"]
     target: bytes = scope["raw_path"]
     if not target.startswith(b"/") and target != b"*":  # a whole address, as a proxy gets it
         _, separator, rest = target.partition(b"://")
-        yield (rest if separator else target).partition(b"/")[0]
+        named.append((rest if separator else target).partition(b"/")[0])
+    return named

@@ -121,11 +121,10 @@ def _preflight(headers: Mapping[str, str]) -> Answer:
 
 
 def _checked(origin: str) -> str:
-    usual = _USUAL_PORT.fullmatch(origin)
-    if origin != "null" and (not _ORIGIN.fullmatch(origin) or usual):
+    if not _ORIGIN.fullmatch(origin) or _USUAL_PORT.fullmatch(origin):
         raise ValueError(
             f"{origin!r} is not an origin as browsers send it, such as http://localhost:3000: in"
-            " lower case, without a path, a slash at the end or the usual port; '*' is not taken,"
-            " because every page of the web would be let in"
+            " lower case, without a path, a slash at the end or the usual port; '*' and 'null' are"
+            " not taken, because every page of the web would be let in or can have that origin"
         )
     return origin

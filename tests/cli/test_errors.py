@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import socket
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from appconfig_provider.cli import commands
 from appconfig_provider.cli.commands import VARIABLES
+from appconfig_provider.emulator import Server, Store, create_app
+from appconfig_provider.emulator.tls import kept_certificate
 from appconfig_provider.testing import Emulator, Scripted
 
 from .conftest import Run
@@ -190,3 +194,53 @@ def test_taken_port(bare: Run) -> None:
         result = bare("emulator", "--port", port)
     assert result.exit_code == 1
     assert f"127.0.0.1:{port}" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, ("delete", "key")])
+def test_a_host_that_is_not_served(bare: Run, store: Emulator, arguments: tuple[str, ...]) -> None:
+    """A refused host is told in the words of the emulator, and no role or key is advised."""
+    text = f"Endpoint=http://evil.test;Id=local-emulator;Secret={SECRET}"
+    # The name leads to the store through a proxy, as it would through a hosts file.
+    result = bare(*arguments, env={VARIABLES[0]: text, "HTTP_PROXY": store.endpoint})
+    assert result.exit_code == 1
+    assert "answered 403" in result.stderr
+    assert "'evil.test'" in result.stderr
+    assert "--allow-host NAME adds one." in result.stderr
+    assert "role" not in result.stderr
+    assert "access key" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, ("delete", "key")])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_certificate_of_an_unknown_issuer(
+    bare: Run, tmp_path: Path, arguments: tuple[str, ...], given: bool
+) -> None:
+    """Without the CA file, or with that of another, the option is named."""
+    another = tmp_path / "ca.pem"
+    kept_certificate(another)
+    with Emulator(tls=True) as store:
+        env = {VARIABLES[0]: store.connection_string}
+        result = bare(*arguments, *(("--ca-file", str(another)) if given else ()), env=env)
+    assert result.exit_code == 1
+    assert "name the CA file that signed it by --ca-file" in result.stderr
+    assert "verify=" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, ("delete", "key")])
+def test_a_certificate_of_another_name(
+    bare: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A certificate that is trusted but not for this address: no CA file is advised."""
+    shown = kept_certificate(tmp_path / "ca.pem")
+    with (
+        closing(Store()) as data,
+        Server(create_app(data), host="127.0.0.2", certificate=shown) as server,
+    ):
+        text = f"Endpoint={server.endpoint};Id=local-emulator;Secret={SECRET}"
+        ca_file = ("--ca-file", str(shown.ca_file))
+        result = bare(*arguments, *ca_file, env={VARIABLES[0]: text})
+    assert result.exit_code == 1
+    assert "127.0.0.2" in result.stderr
+    assert "use a name that the certificate holds" in result.stderr
+    assert "--allow-host" in result.stderr
+    assert "--ca-file" not in result.stderr

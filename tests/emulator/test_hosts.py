@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -172,11 +173,27 @@ def controlled() -> Iterator[str]:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "POST"])
 def test_refused_before_all_else(controlled: str, method: str, target: str) -> None:
-    """Whatever is asked for: a name that is not served is told the option, and not repeated."""
+    """Whatever is asked for: a name that is not served is told the option, and is named."""
     status, got = answer(controlled, asking("evil.test", method, target))
     assert status == 403
     assert b"--allow-host" in got
-    assert b"evil" not in got
+    assert b"is not served here: 'evil.test'" in got
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("evil.test:8483", "evil.test:8483"),
+        ("x" * 2000, "x" * 97 + "..."),
+        ('<"\xe4>', '<"\\xe4>'),
+        ("", ""),
+    ],
+)
+def test_the_refused_host_is_named(controlled: str, host: str, shown: str) -> None:
+    """A refusal names the host as a line of ASCII of bounded length."""
+    _, got = answer(controlled, asking(host))
+    title = json.loads(got.partition(b"\r\n\r\n")[2])["title"]
+    assert title == f"The host of this request is not served here: '{shown}'"
 
 
 @pytest.mark.parametrize("host", ["given.test", "localhost", "127.0.0.1:1", "[::1]:8483"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from contextlib import closing
 
 import pytest
 
+from appconfig_provider.emulator import Server, Store, create_app, local_certificate
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import Emulator, StaticCredential
 from tests.support.faces import FACES, Loader
@@ -37,6 +39,23 @@ def test_a_certificate_that_is_not_trusted_names_verify(load: Loader) -> None:
     assert "CERTIFICATE_VERIFY_FAILED" in text
     assert "verify='ca.pem'" in text
     assert "emulator" not in text
+
+
+def test_a_certificate_of_another_name_names_the_name(load: Loader) -> None:
+    """A certificate that is trusted but not for this address: another CA file would not help."""
+    certificate = local_certificate()
+    with (
+        closing(Store()) as data,
+        Server(create_app(data), host="127.0.0.2", certificate=certificate) as server,
+    ):
+        text = told(
+            load,
+            connection_string=f"Endpoint={server.endpoint};Id=id;Secret=c2VjcmV0",
+            verify=certificate.ca_file,
+        )
+    assert "use a name that the certificate holds for" in text
+    assert "--allow-host" in text
+    assert "verify=" not in text
 
 
 def test_a_server_without_tls_is_told_so(load: Loader) -> None:

@@ -55,6 +55,22 @@ def test_a_refusal_says_what_to_do_about_it(doing: str, status: int, hint: str) 
     assert failure.permanent is (status in {400, 401, 403, 404})
 
 
+@pytest.mark.parametrize("kind", ["host-not-served", "origin-not-allowed"])
+@pytest.mark.parametrize("doing", ["GET /kv?key=a", "GET /kv/a", "GET /secrets/s"])
+def test_a_local_store_that_says_what_to_do_is_repeated_alone(doing: str, kind: str) -> None:
+    """Who was refused for a host or an origin lacks no role, so none is advised."""
+    body = {"type": f"https://azconfig.io/errors/{kind}", "title": "No", "detail": "Add it."}
+    failure = refused(doing, 403, json.dumps(body).encode())
+    assert str(failure) == f"{ORIGIN}: answered 403 to {doing} (No: Add it.)"
+
+
+@pytest.mark.parametrize("kind", [7, None, ["x"], {}, "https://azconfig.io/errors/other"])
+def test_any_other_problem_has_its_hint(kind: object) -> None:
+    """A type that is unknown, or no text, takes no hint away."""
+    failure = refused("GET /kv?key=a", 403, json.dumps({"type": kind, "title": "No"}).encode())
+    assert "App Configuration Data Reader" in str(failure)
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [

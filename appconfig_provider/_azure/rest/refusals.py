@@ -41,6 +41,11 @@ SECRET_HINTS: Hints = {
     404: "there is no such secret",
 }
 
+SAY_WHAT_TO_DO = frozenset(
+    f"https://azconfig.io/errors/{kind}" for kind in ("host-not-served", "origin-not-allowed")
+)
+"""Problems of a local store that no role and no key would solve; they name the option that does."""
+
 _REDIRECT = "redirects are never followed; check the endpoint and the proxy"
 
 
@@ -64,21 +69,26 @@ def refusal(
     status = response.status
     text = f"answered {status} to {printable(f'{request.method} {request.target}')}"
     problem = _problem(response.body)
-    if problem:
-        text += f" ({problem})"
+    said = _said(problem)
+    if said:
+        text += f" ({said})"
     default_hint = _REDIRECT if 300 <= status < 400 else ""
-    hint = (hints or {}).get(status, default_hint)
+    kind = problem.get("type")
+    explained = isinstance(kind, str) and kind in SAY_WHAT_TO_DO
+    hint = "" if explained else (hints or {}).get(status, default_hint)
     return RequestFailed(Kind.REFUSED, origin, text, status=status, hint=hint)
 
 
-def _problem(body: bytes) -> str:
-    """Return title and detail of a problem+json body; empty for any other body."""
+def _problem(body: bytes) -> Mapping[str, object]:
+    """Return a problem+json body; nothing when it is none."""
     try:
         problem = decode(body[:MAX_PROBLEM])
     except Undecodable:
-        return ""
-    if not isinstance(problem, dict):
-        return ""
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _said(problem: Mapping[str, object]) -> str:
     parts = (problem.get("title"), problem.get("detail"))
     return printable(": ".join(part for part in parts if isinstance(part, str) and part))
 

@@ -5,9 +5,15 @@ Each has hints of its own for a refusal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from appconfig_provider._azure.rest.refusals import SECRET_HINTS, hints_of_store, refusal
+from appconfig_provider._azure.rest.refusals import (
+    SECRET_HINTS,
+    Hints,
+    hints_of_store,
+    refusal,
+)
 from appconfig_provider._azure.rest.sync_tokens import (
     SyncToken,
     newest_tokens,
@@ -26,6 +32,8 @@ class StoreService:
     """Headers of every request, such as `user-agent`."""
     tokens: dict[str, SyncToken] = field(default_factory=dict, repr=False)
     """The newest sync tokens of the endpoint, by their ids."""
+    hints: Callable[[Request], Hints] = hints_of_store
+    """What to do when a request is refused."""
 
     def headers(self) -> Headers:
         """Return the common headers and the newest sync tokens."""
@@ -41,7 +49,7 @@ class StoreService:
 
     def refusal(self, origin: str, request: Request, response: Response) -> RequestFailed:
         """Return the failure, with a hint that fits the request: a watched key, or a listing."""
-        return refusal(origin, request, response, hints_of_store(request))
+        return refusal(origin, request, response, self.hints(request))
 
 
 @dataclass(frozen=True, slots=True)
