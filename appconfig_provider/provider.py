@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.notified import NotifiedConfiguration
@@ -46,7 +46,7 @@ def load(
     secret_resolver: SecretResolver | None = None,
     key_vault_options: AzureAppConfigurationKeyVaultOptions | None = None,
     secret_refresh_interval: float | None = None,
-    secret_policy: str | None = None,
+    secret_policy: Literal["raise", "keep_last", "omit"] | None = None,
     refresh_on: RefreshOn | None = (),
     refresh_interval: float | None = 30.0,
     refresh_enabled: bool | None = None,
@@ -63,7 +63,7 @@ def load(
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
-    consistency: str | None = None,
+    consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
     user_agent: str | None = None,

@@ -21,7 +21,7 @@ def _refuse(*_args: object, **_named: object) -> NoReturn:
     raise TypeError("configuration values are read-only; change a copy: copy.deepcopy(value)")
 
 
-class ReadOnlyDict(dict[str, JsonValue]):
+class ReadOnlyDict(dict[str, Any]):
     """A JSON object of the configuration."""
 
     __slots__ = ()
@@ -46,7 +46,7 @@ class ReadOnlyDict(dict[str, JsonValue]):
         return dict, (dict(self),)
 
 
-class ReadOnlyList(list[JsonValue]):
+class ReadOnlyList(list[Any]):
     """A JSON array of the configuration."""
 
     __slots__ = ()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic
 
 from appconfig_provider._live.source import StateT
-from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import ConfigurationSnapshot
 
-T = TypeVar("T")
 
-
-class CurrentValues(Mapping[str, JsonValue], Generic[StateT]):
+class CurrentValues(Mapping[str, Any], Generic[StateT]):
     """The values of a state that somebody replaces; no reader takes a lock.
 
     Every method of Mapping is spelt out: the inherited ones go through exceptions and per-key
@@ -23,7 +20,7 @@ class CurrentValues(Mapping[str, JsonValue], Generic[StateT]):
 
     _state: StateT
 
-    def __getitem__(self, key: str) -> JsonValue:
+    def __getitem__(self, key: str) -> Any:
         return self._state.values[key]
 
     def __contains__(self, key: object) -> bool:
@@ -44,11 +41,7 @@ class CurrentValues(Mapping[str, JsonValue], Generic[StateT]):
 
     __hash__ = None  # type: ignore[assignment]  # like dict: equal by content, not hashable
 
-    @overload
-    def get(self, key: str, default: None = None) -> JsonValue: ...
-    @overload
-    def get(self, key: str, default: T) -> JsonValue | T: ...
-    def get(self, key: str, default: object = None) -> object:
+    def get(self, key: str, default: object = None) -> Any:
         """Return the value of a key, or `default`."""
         return self._state.values.get(key, default)
 
@@ -56,11 +49,11 @@ class CurrentValues(Mapping[str, JsonValue], Generic[StateT]):
         """Return the keys of the current generation; the view stays with it."""
         return self._state.values.keys()
 
-    def values(self) -> ValuesView[JsonValue]:
+    def values(self) -> ValuesView[Any]:
         """Return the values of the current generation; the view stays with it."""
         return self._state.values.values()
 
-    def items(self) -> ItemsView[str, JsonValue]:
+    def items(self) -> ItemsView[str, Any]:
         """Return keys and values of the current generation; the view stays with it."""
         return self._state.values.items()
 
