@@ -1,131 +1,19 @@
-"""Values nobody can write to: JSON objects and arrays, and a whole generation of configuration.
-
-They are real `dict` and `list` objects (so `isinstance`, `json.dumps` and `==` work at full speed)
-whose own writing methods refuse. Copies are ordinary and writable: `copy`, `deepcopy`, `pickle`,
-`.copy()`, `|`, `+` and slices give plain dicts and lists.
-"""
+"""A whole generation of configuration, which nobody can write to, and what changed between two."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any, NoReturn, SupportsIndex, cast
+from typing import Any
 
 from appconfig_provider.models import FLAG_PREFIX, Explanation, JsonValue
+from appconfig_provider.nesting import nested
+from appconfig_provider.readonly import ReadOnlyDict
 
-
-def _refuse(*_args: object, **_named: object) -> NoReturn:
-    raise TypeError("configuration values are read-only; change a copy: copy.deepcopy(value)")
-
-
-class ReadOnlyDict(dict[str, Any]):
-    """A JSON object of the configuration."""
-
-    __slots__ = ()
-
-    __init__ = _refuse
-    __setitem__ = _refuse
-    __delitem__ = _refuse
-    __ior__ = _refuse
-    clear = _refuse
-    pop = _refuse
-    popitem = _refuse
-    setdefault = _refuse
-    update = _refuse
-
-    def __copy__(self) -> dict[str, JsonValue]:
-        return dict(self)
-
-    def __deepcopy__(self, memo: dict[int, object]) -> dict[str, JsonValue]:
-        return {key: copy.deepcopy(value, memo) for key, value in self.items()}
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return dict, (dict(self),)
-
-
-class ReadOnlyList(list[Any]):
-    """A JSON array of the configuration."""
-
-    __slots__ = ()
-
-    __init__ = _refuse
-    __setitem__ = _refuse
-    __delitem__ = _refuse
-    __iadd__ = _refuse
-    __imul__ = _refuse
-    append = _refuse
-    clear = _refuse
-    extend = _refuse
-    insert = _refuse
-    pop = _refuse
-    remove = _refuse
-    reverse = _refuse
-    sort = _refuse
-
-    def __copy__(self) -> list[JsonValue]:
-        return list(self)
-
-    def __deepcopy__(self, memo: dict[int, object]) -> list[JsonValue]:
-        return [copy.deepcopy(value, memo) for value in self]
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return list, (list(self),)
-
-
-class FilterList(ReadOnlyList):
-    """The filters of a feature flag; iterating over them gives a new copy of each.
-
-    Feature management libraries write the flag's name into each filter they iterate over. That
-    must not raise, and no other reader may see what they wrote.
-    """
-
-    __slots__ = ()
-
-    def __iter__(self) -> Iterator[JsonValue]:
-        return (copy.deepcopy(one) for one in list.__iter__(self))  # the base class does not copy
-
-
-def filter_list(filters: list[object]) -> FilterList:
-    """Return the filters of a flag as a value of the configuration."""
-    # `__init__` and `extend` of the class itself refuse, here and below.
-    frozen: FilterList = FilterList.__new__(FilterList)
-    list.extend(frozen, [read_only(one) for one in filters])
-    return frozen
-
-
-def read_only(value: object) -> JsonValue:
-    """Return a decoded JSON value whose objects and arrays are read-only, at every depth.
-
-    It does not recurse: JSON that is nested deeply must not end in a `RecursionError`.
-    """
-    unfilled: list[tuple[Any, Any]] = []
-    frozen = _read_only_but_empty(value, unfilled)
-    for original, copied in unfilled:  # the calls below append to this list meanwhile
-        if type(original) is dict:
-            items = {key: _read_only_but_empty(item, unfilled) for key, item in original.items()}
-            dict.update(copied, items)
-        else:
-            list.extend(copied, [_read_only_but_empty(item, unfilled) for item in original])
-    return frozen
-
-
-def _read_only_but_empty(value: object, unfilled: list[tuple[Any, Any]]) -> JsonValue:
-    """Return an empty read-only object or array for one that can be written to.
-
-    The pair of both is added to `unfilled`, for the caller to fill. Any other value is returned as
-    it is.
-    """
-    kind = type(value)
-    if kind is not dict and kind is not list:
-        return cast("JsonValue", value)
-    frozen = (
-        ReadOnlyDict.__new__(ReadOnlyDict) if kind is dict else ReadOnlyList.__new__(ReadOnlyList)
-    )
-    unfilled.append((value, frozen))
-    return cast("JsonValue", frozen)
+MAX_TREES = 16
+"""Sets of arguments of `nested` whose trees are kept."""
 
 
 class ConfigurationSnapshot(ReadOnlyDict):
@@ -135,7 +23,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
     hot loops.
     """
 
-    __slots__ = ("_consistent", "_explain", "_loaded_at", "_origin", "_stale", "_version")
+    __slots__ = ("_consistent", "_explain", "_loaded_at", "_origin", "_stale", "_trees", "_version")
 
     _version: int
     _loaded_at: datetime
@@ -143,6 +31,8 @@ class ConfigurationSnapshot(ReadOnlyDict):
     _consistent: bool
     _origin: str
     _explain: Callable[[str], Explanation]
+    _trees: dict[tuple[str, str, bool], Any]
+    """What `nested` has returned, by its arguments."""
 
     def explain(self, key: str) -> Explanation:
         """Tell where the value of a key came from, and which other settings it replaced.
@@ -153,6 +43,25 @@ class ConfigurationSnapshot(ReadOnlyDict):
         if key not in self:
             raise KeyError(key)
         return self._explain(key)
+
+    def nested(self, prefix: str = "", separator: str = ":", lists: bool = True) -> Any:
+        """Return the keys as a tree of read-only dicts and lists: `a:b` is in `a` by the name `b`.
+
+        `prefix` is the part of the tree that is wanted, in whole segments (`db` means `db:`); where
+        there are no keys below it, the answer is empty. `separator` is one of `. , ; - _ __ / :`.
+        Members that are called 0 to n-1 make a list, unless `lists` is False. JSON values stay as
+        they are, and so does `feature_management`. The same arguments give the same object.
+
+        Raises:
+            ValueError: a key has a value and keys below it, or `separator` is another one.
+        """
+        arguments = (prefix, separator, lists)
+        tree = self._trees.get(arguments)
+        if tree is None:
+            tree = nested(self, prefix, separator, lists=lists)
+            if len(self._trees) < MAX_TREES:
+                tree = self._trees.setdefault(arguments, tree)
+        return tree
 
     @property
     def version(self) -> int:
@@ -204,6 +113,7 @@ def make_snapshot(
     snapshot._consistent = consistent
     snapshot._origin = "store"
     snapshot._explain = explain
+    snapshot._trees = {}
     return snapshot
 
 

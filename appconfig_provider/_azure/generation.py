@@ -36,7 +36,8 @@ from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
-from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot, read_only
+from appconfig_provider.readonly import read_only
+from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import EngineError
 

@@ -10,7 +10,8 @@ from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._live.source import LiveOptions, Outcome
 from appconfig_provider._live.standing import Attempt, Instant, Standing
 from appconfig_provider.models import Explanation, JsonValue
-from appconfig_provider.snapshot import ConfigurationSnapshot, compare, make_snapshot, read_only
+from appconfig_provider.readonly import read_only
+from appconfig_provider.snapshot import ConfigurationSnapshot, compare, make_snapshot
 from appconfig_provider.trouble import EngineError, describe, public
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appconfig_provider import ChangeSet
-from appconfig_provider.snapshot import compare, read_only, same
+from appconfig_provider.readonly import read_only
+from appconfig_provider.snapshot import compare, same
 
 from .strategies import ALIKE, GENERATIONS, JSON_VALUES, edited, two_generations
 

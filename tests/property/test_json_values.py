@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider.snapshot import read_only
+from appconfig_provider.readonly import read_only
 
 from .strategies import JSON_VALUES
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from appconfig_provider.models import Explanation
-from appconfig_provider.snapshot import make_snapshot, read_only
+from appconfig_provider.readonly import read_only
+from appconfig_provider.snapshot import make_snapshot
 
 CONTENTS: dict[str, Any] = {
     "dict": {"b": 1, "a": [2], "0": None},

@@ -9,7 +9,7 @@ from functools import lru_cache
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
-from appconfig_provider.snapshot import read_only
+from appconfig_provider.readonly import read_only
 
 _FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 _VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"

@@ -20,7 +20,7 @@ from appconfig_provider._azure.settings.layering import Pages, Problem, problem
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.decoding import decode
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
-from appconfig_provider.snapshot import filter_list, read_only
+from appconfig_provider.readonly import filter_list, read_only
 
 Flag: TypeAlias = dict[str, Any]
 
