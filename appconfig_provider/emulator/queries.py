@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from appconfig_provider.emulator.filters import (
@@ -130,11 +130,31 @@ def labels_walk(wanted: NameFilter) -> Walk:
 def _along(
     table: str, order: tuple[str, ...], wanted: NameFilter, where: Condition = ANY_ROW
 ) -> Walk:
-    """A walk in an order that begins with a name, limited to the names that are wanted."""
+    """A walk in an order that begins with a name, limited to the names that are wanted.
+
+    Where the name is always the same, the order is that of what comes after it: SQLite would look
+    for a place from the first row of that name on.
+    """
     if isinstance(wanted, StartsWith):
         first, *last = _range(order[0], wanted.prefix)
         return Walk(table, order, where, first, all_of(last))
-    return Walk(table, order, all_of((where, *_names(order[0], wanted))))
+    one_name = isinstance(wanted, OneOf) and len(wanted.names) == 1
+    follows = order[1:] if one_name else ()
+    return Walk(table, follows or order, all_of((where, *_names(order[0], wanted))))
+
+
+def each_key(selection: Selection, after: Place | None) -> Iterator[tuple[Selection, Place | None]]:
+    """A selection of some keys as one of each key, in order, with the place after which it begins.
+
+    A place within what one key has does not name the key.
+    """
+    if not isinstance(selection.key, OneOf):
+        yield selection, after
+        return
+    begin = "" if after is None else str(after[0])
+    for key in sorted({name for name in selection.key.names if name and name >= begin}):
+        place = after[1:] if after is not None and key == begin else None
+        yield replace(selection, key=OneOf((key,))), place
 
 
 def history_walk() -> Walk:

@@ -11,6 +11,7 @@ same order. So a page is never half old and half new, and no row is read twice o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from heapq import nlargest
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,7 @@ from appconfig_provider.emulator.queries import (
     Selection,
     Walk,
     all_of,
+    each_key,
     held_at,
     history_walk,
     known,
@@ -108,14 +110,12 @@ class Walks:
         """
         begin = self._moment + 1 if before is None else min(before, self._moment + 1)
         by_name = isinstance(selection.key, OneOf)
-        walk = past_walk(selection) if by_name else history_walk()
         earlier = Condition("+modified < ?", (begin,))
         keys = names_where("+key", selection.key)
         wanted = all_of((earlier, known(self._oldest), keys, selected(selection)))
         question = _Question("modified", "modified DESC", size)
         found: list[int] = []
-        place = None if by_name else (begin,)
-        for rows in self._windows(question, lambda: (walk, wanted), place):
+        for rows in self._history(question, selection, wanted, begin):
             found += [number for (number,) in rows]
             if not by_name and 0 <= size <= len(found):
                 break
@@ -156,14 +156,25 @@ class Walks:
     ) -> Iterator[list[Any]]:
         """The rows for settings of a selection that come after a place, window by window."""
         wanted = all_of((selected(selection), also))
+        for part, begin in each_key(selection, place):
+            yield from self._windows(question, partial(self._source, part, wanted), begin)
 
-        def source() -> tuple[Walk, Condition]:
-            if self._is_present():
-                return settings_walk(selection), wanted
-            held = held_at(self._moment, self._oldest)
-            return past_walk(selection), all_of((held, wanted))
+    def _source(self, selection: Selection, wanted: Condition) -> tuple[Walk, Condition]:
+        """Where settings of a selection are read from, and what else is asked of them."""
+        if self._is_present():
+            return settings_walk(selection), wanted
+        held = held_at(self._moment, self._oldest)
+        return _in_the_past(selection, all_of((held, wanted)))
 
-        return self._windows(question, source, place)
+    def _history(
+        self, question: _Question, selection: Selection, wanted: Condition, before: int
+    ) -> Iterator[list[Any]]:
+        """The rows for revisions of a selection, window by window; those of keys key by key."""
+        if not isinstance(selection.key, OneOf):
+            yield from self._windows(question, lambda: (history_walk(), wanted), (before,))
+            return
+        for part, _ in each_key(selection, None):
+            yield from self._windows(question, partial(_in_the_past, part, wanted), None)
 
     def _windows(
         self,
@@ -196,3 +207,7 @@ class Walks:
             values,
         )
         return (*ends[0], _LAST_MOMENT) if ends else None
+
+
+def _in_the_past(selection: Selection, wanted: Condition) -> tuple[Walk, Condition]:
+    return past_walk(selection), wanted

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import pytest
@@ -21,7 +22,16 @@ from appconfig_provider.emulator.filters import (
     StartsWith,
     TagFilter,
 )
-from appconfig_provider.emulator.queries import Position, Selection, as_json, selected
+from appconfig_provider.emulator.queries import (
+    Place,
+    Position,
+    Selection,
+    Walk,
+    as_json,
+    past_walk,
+    selected,
+    settings_walk,
+)
 from appconfig_provider.emulator.snapshot_model import SnapshotDraft, SnapshotFilter
 from appconfig_provider.emulator.steps import Steps, at_once
 
@@ -271,3 +281,37 @@ def test_steps_are_small() -> None:
         ):
             assert sum(1 for _ in steps) >= 20
         assert at_once(store.walks.page(nothing, None, 100)) == []
+
+
+EXACT = Selection(OneOf(("k",)))
+
+
+@pytest.mark.parametrize(
+    ("walk", "place"),
+    [
+        (settings_walk(EXACT), ("l", 9)),
+        (past_walk(EXACT), ("l", 9, 9)),
+    ],
+)
+def test_a_step_finds_where_the_last_one_ended(walk: Walk, place: Place, tmp_path: Path) -> None:
+    """On the way through what one key has, the index leads to the place that was reached."""
+    path = tmp_path / "store.db"
+    Store(path).close()
+    where, values = walk.between(place, place)
+    sql = f"EXPLAIN QUERY PLAN SELECT * FROM {walk.table} WHERE {where} ORDER BY {walk.ordering}"
+    with closing(sqlite3.connect(path)) as connection:
+        ((*_, plan),) = connection.execute(sql, values).fetchall()
+    assert plan.startswith("SEARCH")
+    assert "key=?" in plan
+    assert ">" in plan
+
+
+def test_a_place_in_a_list_of_keys() -> None:
+    """A listing of some keys goes on in the middle of one, and then with the next."""
+    keys = OneOf(("c", "a", None, "b", "a"))
+    with closing(Store()) as store:
+        store.load(Draft(key, label) for key in "abcd" for label in "xyz")
+        for after, left in (("", 9), ("a", 9), ("b", 6), ("bb", 3), ("c", 3), ("d", 0)):
+            found = store.page(Selection(keys), Position(after, "\0"), -1)
+            assert len(found) == left
+        assert len(store.page(Selection(keys), Position("b", "y"), -1)) == 4
