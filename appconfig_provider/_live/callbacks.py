@@ -23,14 +23,14 @@ OnError: TypeAlias = "ErrorCallback | Iterable[ErrorCallback]"
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A user's function, and whether it is handed the news or called without arguments."""
+    """A user's function, and whether it is called with an argument or with none."""
 
     function: Callable[..., object]
     wants_argument: bool
 
-    def arguments(self, news: object) -> tuple[object, ...]:
-        """Return what to call the function with."""
-        return (news,) if self.wants_argument else ()
+    def arguments(self, argument: object) -> tuple[object, ...]:
+        """Return the arguments to call the function with: this one, or none."""
+        return (argument,) if self.wants_argument else ()
 
     @property
     def is_coroutine(self) -> bool:
@@ -39,7 +39,7 @@ class Callback:
 
 
 class Subscription:
-    """A function that is told which keys changed, until it is cancelled; also a `with` block."""
+    """A function that is called when keys change, until `cancel()`; also a `with` block."""
 
     __module__ = "appconfig_provider"
     __slots__ = ("_active", "_forget", "_matches", "callback")
@@ -56,12 +56,12 @@ class Subscription:
         self._active = True
 
     def cancel(self) -> None:
-        """Be told no more; does nothing the second time."""
+        """Stop calling the function; a second call of `cancel` does nothing."""
         self._active = False
         self._forget(self)
 
-    def news(self, changes: ChangeSet) -> ChangeSet | None:
-        """Return what of a change concerns this subscription, if anything."""
+    def relevant(self, changes: ChangeSet) -> ChangeSet | None:
+        """Return the changes of keys that match the filter; None when there are none."""
         return (changes.of(self._matches) or None) if self._active else None
 
     def __enter__(self) -> Subscription:
@@ -72,7 +72,7 @@ class Subscription:
 
 
 def is_coroutine_function(function: object) -> bool:
-    """Tell whether calling something gives a coroutine, also behind `partial` and `__call__`."""
+    """Tell whether calling `function` gives a coroutine, also through `partial` or `__call__`."""
     while isinstance(function, partial):
         function = function.func
     call = getattr(type(function), "__call__", None)  # noqa: B004 - an object's own call
@@ -85,14 +85,14 @@ def success_callbacks(given: OnSuccess | None) -> tuple[Callback, ...]:
 
 
 def callbacks_of(name: str, given: OnSuccess | None) -> tuple[Callback, ...]:
-    """Read functions that want to hear of changes; those that require an argument get it."""
+    """Read success callbacks; those that require an argument get the `ChangeSet`."""
     return tuple(
         Callback(function, _required(name, function) == 1) for function in _functions(name, given)
     )
 
 
 def error_callbacks(given: OnError | None) -> tuple[Callback, ...]:
-    """Read `on_refresh_error`: the exception goes to every function that can take an argument."""
+    """Read `on_refresh_error`; every function that can take an argument gets the exception."""
     return tuple(
         Callback(function, _required("on_refresh_error", function) == 1 or _accepts(function))
         for function in _functions("on_refresh_error", given)
@@ -102,7 +102,7 @@ def error_callbacks(given: OnError | None) -> tuple[Callback, ...]:
 def _functions(name: str, given: object) -> list[Callable[..., object]]:
     if given is None:
         return []
-    # A callable may be iterable too; calling is what it was passed for.
+    # Asked before "is it iterable?": a callable object may be iterable too, but is to be called.
     if callable(given):
         return [given]
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
@@ -115,7 +115,7 @@ def _functions(name: str, given: object) -> list[Callable[..., object]]:
 
 
 def _positional(function: Callable[..., object]) -> list[inspect.Parameter] | None:
-    """Return the parameters that take positional arguments, or None where nobody can tell."""
+    """Return the parameters that take positional arguments; None where no signature is known."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):

@@ -1,6 +1,6 @@
-"""What providers have in common with threads and with asyncio: status, subscriptions, publishing.
+"""What the providers for threads and for asyncio share: status, subscriptions, publishing.
 
-When there is something to do, and who may do it, is in `agenda`.
+`agenda` decides when a refresh is due and who may do it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from typing import NoReturn, TypeVar
 from appconfig_provider._live.agenda import Agenda
 from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
 from appconfig_provider._live.flight import Owner
+from appconfig_provider._live.notifications import (
+    Attempted,
+    PendingCallbacks,
+    attempted,
+    change_message,
+)
 from appconfig_provider._live.process import DriverT, PollerT, ProcessRecord
 from appconfig_provider._live.source import Outcome, RequestT, Source, StateT
 from appconfig_provider._live.standing import now
-from appconfig_provider._live.telling import Attempted, Telling, attempted, change_told
 from appconfig_provider.models import Status
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
@@ -34,9 +39,10 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
 
     def __init__(self, source: Source[StateT, RequestT], driver: DriverT, state: StateT) -> None:
         self._listeners: dict[Subscription, None] = {}
-        """In the order they came; added to, and taken from, by single operations."""
+        """In the order of registration. No lock is needed: any thread adds and removes by a single
+        operation of the dict, and readers copy it."""
         self._attempt_listeners: dict[object, Callback] = {}
-        """The same, of those that hear of every attempt."""
+        """The listeners of every attempt, in the same way."""
         super().__init__(source, driver, state)
         source.log_start(state, driver.sent)
         if self._options.polls and self._process.poller is None:
@@ -90,12 +96,12 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         )
 
     def _overdue(self, owner: Owner | None) -> float | None:
-        """Return the seconds since when a refresh ought to be over; None when it need not be."""
+        """Return by how many seconds a refresh is past its limit; None when it is not."""
         late = -1.0 if owner is None else self._monotonic() - owner.began - owner.limit
         return late if late > 0 else None
 
     def _give_way(self, process: ProcessRecord[DriverT, PollerT]) -> bool:
-        """Leave the flag to whoever has it; warn once of one that ought to have ended."""
+        """Return False because another call refreshes; warn once if that one is past its limit."""
         owner = process.flight.holder
         late = self._overdue(owner)
         if owner is not None and late is not None and not owner.warned:
@@ -156,42 +162,50 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         return end
 
     def _check_listener(self, subscription: Subscription) -> None:
-        """Refuse what this face cannot call."""
+        """Refuse a callback that this provider cannot call: with threads, a coroutine function."""
 
     def _unsubscribe(self, subscription: Subscription) -> None:
         self._listeners.pop(subscription, None)
 
     def _push(self, request: RequestT) -> None:
-        """Have the next refresh know of a request; may be called from any thread."""
+        """Leave a request for the next refresh; may be called from any thread."""
         if self._closed:
             return
         self._inbox.append(request)
-        # In this order: whoever has the flag reads the inbox after it has set the time.
+        # Set after the inbox: the owner of the flag sets `_wake` first and then reads the inbox, so
+        # one of the two sees the other's change (see `Agenda._set_wake`).
         self._wake = -math.inf
-        poller = self._here().poller
+        poller = self._this_process().poller
         if poller is not None:
             poller.wake()
 
     def _publish(self, outcome: Outcome[StateT]) -> bool:
-        """Make a refresh's outcome the current state; the one assignment readers can see."""
+        """Publish the outcome of a refresh: readers see the new state by one assignment.
+
+        Returns True when it is a new generation.
+        """
         before = self._state
-        # Were this call broken off, the next one is to find out what is due.
+        # If this call is interrupted below, the next one must not return at once: it works out anew
+        # what is due.
         self._wake = -math.inf
         self._state = outcome.state
         heard = tuple(self._attempt_listeners.copy().values())
         if heard or not outcome.quiet:
             told = attempted(outcome, before)
             attempts = ((callback, told) for callback in heard)
-            self._untold = Telling(outcome, self._options, self._subscriptions, attempts)
+            self._pending_callbacks = PendingCallbacks(
+                outcome, self._options, self._subscriptions, attempts
+            )
         self._in_flight = None
         if outcome.message:
-            # As text: a handler that keeps records would keep the frames of the traceback, too.
+            # Logged as text, not as an exception: a handler that keeps records would keep the
+            # frames of the traceback, and with them settings and secrets.
             logger.warning("configuration not refreshed: %s", outcome.message)
         self._source.log_change(outcome.state, before)
         if outcome.changes is None:
             return False
         began, sent = self._began
-        message = change_told(outcome.state.snapshot, outcome.changes)
+        message = change_message(outcome.state.snapshot, outcome.changes)
         took = 1000 * (self._monotonic() - began)
         requests = counted(self._driver.sent - sent, "request")
         logger.info("%s; %s, %.0f ms", message, requests, took)

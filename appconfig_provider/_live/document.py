@@ -1,4 +1,4 @@
-"""A state that holds no more than values; enough for a source whose document is one answer."""
+"""A simple state, for a source whose whole document is the answer to one request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from appconfig_provider.trouble import EngineError, describe, public
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """Values that were read at once, and how asking for them goes."""
+    """The values of one answer, and what is known of the endpoints and the last attempt."""
 
     values: Mapping[str, JsonValue] = field(repr=False)
     snapshot: ConfigurationSnapshot
@@ -64,9 +64,9 @@ def first_document(
     interval: float,
 ) -> Document:
     """Return the state after the first load."""
-    kept, snapshot = _read(values, 1, now)
+    frozen, snapshot = _read(values, 1, now)
     return Document(
-        values=kept,
+        values=frozen,
         snapshot=snapshot,
         etag=etag,
         endpoints=endpoints,
@@ -84,19 +84,19 @@ def confirmed(before: Document, endpoints: Endpoints, now: Instant, interval: fl
 def changed(
     before: Document, values: Mapping[str, object], etag: str | None, *, reason: str
 ) -> Outcome[Document]:
-    """Return the outcome of a document that was read anew, confirmed before."""
+    """Return the outcome when the document has changed; `before` comes from `confirmed`."""
     instant = before.attempt.answered
     if instant is None:
         raise AssertionError("a document that was read was answered")
-    kept, snapshot = _read(values, before.snapshot.version + 1, instant)
+    frozen, snapshot = _read(values, before.snapshot.version + 1, instant)
     changes = compare(before.snapshot, snapshot, reason=reason)
-    return Outcome(replace(before, values=kept, snapshot=snapshot, etag=etag), changes)
+    return Outcome(replace(before, values=frozen, snapshot=snapshot, etag=etag), changes)
 
 
 def failed(
     before: Document, failure: EngineError, endpoints: Endpoints, now: Instant, interval: float
 ) -> Outcome[Document]:
-    """Return the outcome of a round without an answer; the old values stay."""
+    """Return the outcome when no endpoint answered; the old values stay."""
     old, error = before.attempt, public(failure)
     attempt = Attempt(now, old.success, error, old.endpoint, old.answered)
     state = replace(before, endpoints=endpoints, due=now.monotonic + interval, attempt=attempt)
@@ -106,10 +106,10 @@ def failed(
 def _read(
     values: Mapping[str, object], version: int, now: Instant
 ) -> tuple[dict[str, JsonValue], ConfigurationSnapshot]:
-    kept = {key: read_only(value) for key, value in values.items()}
+    frozen = {key: read_only(value) for key, value in values.items()}
     loaded_at = datetime.fromtimestamp(now.wall, timezone.utc)
-    return kept, make_snapshot(
-        kept, version=version, loaded_at=loaded_at, consistent=True, explain=_unexplained
+    return frozen, make_snapshot(
+        frozen, version=version, loaded_at=loaded_at, consistent=True, explain=_unexplained
     )
 
 

@@ -1,15 +1,16 @@
 """Single flight: one refresh at a time, whatever interrupts it.
 
-Theory. A call that wants the flag enters an `Owner` behind the last one, with one
-`dict.setdefault`, which neither a thread nor a signal handler can split. It succeeds only behind an
-owner that is *gone*: one that said it is done, whose event loop was closed, or whose call is over.
+Theory. The owners form a chain, and the last one has the flag. A call that wants the flag appends
+an `Owner` to the chain by one `dict.setdefault`, which is atomic: no thread and no signal handler
+can run in the middle of it. It may do so only when the last owner is *gone*. An owner is gone when
+it has released the flag, when its event loop was closed, or when its call is over.
 
-The last of these is what makes it safe. An exception may end a call between any two instructions,
-also inside `finally`, so a flag that only `finally` clears can stay set for ever. Each owner
-therefore knows a token weakly, and only the evaluation stack of its call holds that token: it is
-the iterator of the call's `for` statement. The interpreter clears the stack when the call ends,
-however it ends. (Its variables can outlive it, in the traceback of an exception that somebody
-keeps.) So the rule for whoever takes the flag is to write it as
+The third case is needed because an exception (of a signal handler, for example) may end a call
+between any two instructions, also inside `finally`. A flag that only `finally` clears could stay
+set for ever. So each owner has a weak reference to a token, and the only strong reference is on the
+evaluation stack of its call: the token is the iterator of the call's `for` statement. The
+interpreter clears that stack however the call ends. (A local variable would not do: the traceback
+of an exception can keep it alive.) So code that takes the flag must be written as
 
     for owner in flight.begin(...):
         try:
@@ -19,7 +20,7 @@ keeps.) So the rule for whoever takes the flag is to write it as
         finally:
             flight.release(owner)
 
-and to keep what `begin` returns in no variable.
+and must not keep what `begin` returns in a variable.
 """
 
 from __future__ import annotations
@@ -45,12 +46,15 @@ class Owner:
         """Seconds that it may take."""
         self.thread = get_ident()
         self.calling = False
-        """True while functions of the user are told of a generation."""
+        """True while callbacks of the user are called."""
         self.done = False
         self.warned = False
-        """True when somebody has warned that it takes too long."""
+        """True once a warning was logged that it takes too long."""
         self.next: dict[str, Owner | None] = {}
-        """The owner after this one, by the only key; None once it need not be known any more."""
+        """The owner after this one, under the key ""; None once the chain has moved on.
+
+        It is a dict because `setdefault` is atomic.
+        """
         self._loop = loop
         self._call: weakref.ref[Generator[Owner, None, None]] | None = None
 
@@ -62,7 +66,7 @@ class Owner:
         return self._loop is not None and self._loop.is_closed()
 
     def token(self) -> Generator[Owner, None, None]:
-        """Return what the call holds on its stack; when it is collected, the call is over."""
+        """Return the token for the stack of the call; once it is collected, the call is over."""
         token = _only(self)
         self._call = weakref.ref(token)
         return token
@@ -97,14 +101,14 @@ class Flight:
             if following is owner:
                 # Only the owner that has the flag assigns this, so it never goes back.
                 self._last = owner
-                # Somebody may keep `last` (in a traceback), and is not to keep all that follow.
+                # A traceback may keep `last` alive; without this it would keep all later owners.
                 last.next[""] = None
                 return True
             last = self._last if following is None else following
         return False
 
     def release(self, owner: Owner) -> None:
-        """Make the flag free, if it is this owner's."""
+        """Release the flag if this owner has it; later calls do nothing."""
         owner.done = True
 
     def held_by(self, owner: Owner) -> bool:

@@ -1,11 +1,12 @@
-"""Looking after a configuration without being asked: on a daemon thread, or in a task.
+"""Refreshing a configuration in the background: on a daemon thread, or in a task.
 
-What to do next is decided in `rounds`, for both alike. A poller knows its configuration only
-weakly, so one that nobody else holds is collected, and its poller ends. Whoever makes something due
-sooner wakes the poller by an event.
+`rounds` decides for both what to do next. A poller has only a weak reference to its configuration:
+when the program drops the configuration, it is collected and its poller ends. Code that makes
+something due sooner wakes the poller.
 
-Threads and queues are looked up in their modules when they are made: gevent may have replaced them
-there since this module was imported, and a real queue would stop all greenlets.
+This module writes `threading.Thread` and `queue.SimpleQueue`, not `from threading import Thread`:
+gevent may have replaced them after this module was imported, and a real queue would stop all
+greenlets.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("appconfig_provider")
 
 PAUSE = 0.1
-"""Seconds between two checks at least, whatever is due: another thread may be refreshing."""
+"""The shortest time in seconds between two checks. While another thread refreshes, something stays
+due, and without a pause the poller would check all the time."""
 _GOES_ON = "Polling.auto() goes on after an unexpected error: %s"
 
 MAX_SLEEP = 3600.0
-"""Seconds; machines limit how long a thread may wait."""
+"""Seconds. A longer wait is done in parts: systems limit how long a thread may wait."""
 
 
 class Polled(Protocol):
@@ -43,7 +45,7 @@ class Polled(Protocol):
 
 
 class SyncPolled(Polled, Protocol):
-    """One that is looked after by a thread."""
+    """A configuration that is refreshed on a thread."""
 
     def _check(self) -> object:
         """Refresh what is due."""
@@ -51,7 +53,7 @@ class SyncPolled(Polled, Protocol):
 
 
 class AsyncPolled(Polled, Protocol):
-    """One that is looked after by a task."""
+    """A configuration that is refreshed in a task."""
 
     def _check(self) -> Awaitable[object]:
         """Refresh what is due."""
@@ -59,7 +61,10 @@ class AsyncPolled(Polled, Protocol):
 
 
 def rounds(polled: Callable[[], Polled | None], clock: Clock) -> Iterator[float | None]:
-    """Yield until when to sleep, or None when it is time to check; end when nobody is left."""
+    """Yield until when to sleep, or None when it is time to check.
+
+    It ends when the configuration is closed or was collected.
+    """
     earliest = clock.monotonic()
     while (until := _next_check(polled())) is not None:
         now = clock.monotonic()
@@ -72,7 +77,8 @@ def rounds(polled: Callable[[], Polled | None], clock: Clock) -> Iterator[float 
 
 
 def _next_check(polled: Polled | None) -> float | None:
-    # A function of its own: a local variable of `rounds` would keep the configuration alive.
+    # A function of its own: a local variable of `rounds` would keep the configuration from being
+    # collected.
     return None if polled is None else polled._next_check()
 
 
@@ -86,9 +92,9 @@ class ThreadPoller:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread unless it runs; where none can be had, try again at the next call.
+        """Start the thread unless it runs. If the system gives none, the next call tries again.
 
-        Called by one thread at a time.
+        Only one thread may call it at a time.
         """
         if self._thread is not None and self._thread.is_alive():
             return
@@ -100,11 +106,11 @@ class ThreadPoller:
             logger.warning("no thread for Polling.auto(), so call refresh(): %s", str(error))
 
     def wake(self) -> None:
-        """Make it work out anew what is due; may be called by a signal handler."""
+        """Make it work out anew what is due; may be called from any thread or signal handler."""
         self._woken.put(None)
 
     def stop(self, seconds: float) -> None:
-        """Let it end; wait so long at most for what it is doing."""
+        """Let it end; wait at most this long for a check that is running."""
         self.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(seconds)
@@ -136,19 +142,19 @@ class TaskPoller:
         self._woken: asyncio.Event | None = None
 
     def start(self) -> None:
-        """Start the task unless it runs; where no loop does, try again at the next call."""
+        """Start the task unless it runs. If no loop runs, the next call tries again."""
         import asyncio
 
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        if not self._runs_beside(loop):
+        if not self._makes_progress(loop):
             self._loop, self._woken = loop, asyncio.Event()
             self._task = loop.create_task(self._run(self._woken))
 
-    def _runs_beside(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Tell whether the task gets on; one whose loop stands still does not."""
+    def _makes_progress(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Tell whether the task makes progress: on this loop, or on another one that runs."""
         if self._task is None or self._task.done() or self._loop is None:
             return False
         return self._loop is loop or self._loop.is_running()
@@ -160,10 +166,10 @@ class TaskPoller:
                 self._loop.call_soon_threadsafe(self._woken.set)
 
     async def stop(self, seconds: float, *, calling: bool) -> None:
-        """End the task; wait so long at most for what it is doing.
+        """Cancel the task; wait at most this long for it to end.
 
-        While callbacks are being called it returns without cancelling: close() may come from one
-        of them.
+        `calling` is True while callbacks are called. Then the task is not cancelled, since one of
+        the callbacks may have called close(), and would be cancelled itself.
         """
         import asyncio
 
@@ -182,7 +188,7 @@ class TaskPoller:
     async def _run(self, woken: asyncio.Event) -> None:
         for until in rounds(self._polled, self._clock):
             if woken is not self._woken:
-                return  # its loop stood still meanwhile, and another task took over
+                return  # this task's loop did not run for a while, and another task replaced it
             if until is not None:
                 await self._clock.await_until(until, woken)
                 woken.clear()

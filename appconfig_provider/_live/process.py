@@ -1,7 +1,7 @@
 """What belongs to one process and must not be shared by two: flag, driver, poller.
 
-A process finds its own by its id, so that it does not matter how it was forked: with Python's
-`os.fork`, which calls the hook below, or from C without it, as uWSGI does by default.
+A process finds its own record by its process id. So it does not matter how it was forked: by
+Python's `os.fork`, which calls the hook below, or by C code that does not, such as uWSGI's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PollerT = TypeVar("PollerT", bound="Poller")
 
 
 class Driver(Protocol):
-    """What performs effects, as far as both faces use it alike."""
+    """What performs effects; these members are the same with threads and with asyncio."""
 
     @property
     def sent(self) -> int:
@@ -30,12 +30,12 @@ class Driver(Protocol):
         ...
 
     def for_child(self) -> Self:
-        """Return one for a forked child, which must not touch the parent's connections."""
+        """Return a driver for a forked child, which must not touch the parent's connections."""
         ...
 
 
 class Poller(Protocol):
-    """What checks in the background."""
+    """What refreshes in the background."""
 
     def start(self) -> None:
         """Start unless it runs."""
@@ -48,20 +48,21 @@ class Poller(Protocol):
 
 @dataclass(slots=True, eq=False)
 class ProcessRecord(Generic[DriverT, PollerT]):
-    """What one process has; inherited by a child, which must only look for its own in it."""
+    """What belongs to one process. A child inherits it, and may only read `children` of it."""
 
     driver: DriverT
     poller: PollerT | None
     armed: bool = True
-    """False in a child until its timers were started anew."""
+    """False in a child until it has started its timers anew."""
     pid: int = field(default_factory=os.getpid)
     flight: Flight = field(default_factory=Flight)
     children: dict[int, ProcessRecord[DriverT, PollerT]] = field(default_factory=dict)
-    """In a child: its own record, by its id. Of threads that come at once, one makes it."""
+    """By process id: the child's own record. It is added by `setdefault`, so that threads which
+    come at the same time agree on one."""
 
 
 class Forkable(Protocol):
-    """What has a record for each process."""
+    """Something that needs a new `ProcessRecord` in each forked child."""
 
     def _begin_here(self) -> object:
         """Make the record of this process, unless it has one."""
@@ -70,17 +71,18 @@ class Forkable(Protocol):
 
 _living: weakref.WeakValueDictionary[int, Forkable] = weakref.WeakValueDictionary()
 _left_to_the_parent: list[object] = []
-"""Connections a child inherited; kept, because closing them could end the parent's."""
+"""Drivers that a child inherited. If they were collected, their connections would be closed, which
+could end those of the parent."""
 
 
 def keep_after_fork(one: Forkable) -> None:
-    """Have something begin anew in every child that this process forks from now on."""
+    """Have `one` make its record in every child that this process forks from now on."""
     _living[id(one)] = one
-    _ask_uwsgi()
+    _register_with_uwsgi()
 
 
 def leave_to_the_parent(driver: object) -> None:
-    """Keep the connections that a child inherited, unused."""
+    """Keep an inherited driver for the rest of the process, without using it."""
     _left_to_the_parent.append(driver)
 
 
@@ -93,14 +95,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_after_fork)
 
 
-# uWSGI. Its module is there only inside of it.
+# uWSGI. Its module `uwsgi` exists only in processes that uWSGI has started.
 
 _RUNS_THREADS = frozenset({"enable-threads", "threads", "gevent", "gevent-monkey-patch"})
-"""Options without which the threads of a worker stand still between requests."""
+"""Options of uWSGI. Without one of them the threads of a worker run only during requests."""
 
 
 def runs_threads() -> bool:
-    """Tell whether threads get on while this process waits for requests."""
+    """Tell whether threads run while this process waits for requests."""
     options = getattr(sys.modules.get("uwsgi"), "opt", None)
     return not isinstance(options, dict) or not _RUNS_THREADS.isdisjoint(options)
 
@@ -112,7 +114,10 @@ def is_master() -> bool:
 
 
 class _PostFork:
-    """The hook that uWSGI calls in each worker; it has room for one, so this calls the last one."""
+    """The hook that uWSGI calls in each worker.
+
+    uWSGI has only one, so this also calls the hook that was set before.
+    """
 
     def __init__(self, before: object) -> None:
         self._before = before
@@ -123,8 +128,8 @@ class _PostFork:
             self._before()
 
 
-def _ask_uwsgi() -> None:
-    """Have uWSGI call us in its workers, beside whatever else it calls there."""
+def _register_with_uwsgi() -> None:
+    """Have uWSGI call our hook in its workers, and keep the hooks of the program."""
     uwsgi: Any = sys.modules.get("uwsgi")
     if not hasattr(uwsgi, "masterpid"):
         return

@@ -1,8 +1,8 @@
 """What a source of a document gives the runtime.
 
 The runtime keeps a document fresh without knowing what it is: it decides when to call the source,
-publishes the state that comes back by one assignment, and tells listeners. What is due, what a
-check asks and what a generation is made of is the source's own business.
+publishes the state that comes back by one assignment, and calls listeners. The source decides what
+is due, which requests a check sends and what a generation consists of.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 
 class State(Protocol):
-    """Everything that a source knows, as one frozen value; what readers see is one attribute away.
+    """Everything that a source knows, as one frozen value.
 
+    `values` and `snapshot` are attributes of the state itself, so that a read costs one attribute.
     A refresh is a function from one state to the next, so readers need no lock and can never see
     half of a refresh.
     """
@@ -46,7 +47,7 @@ class State(Protocol):
 
 
 class Request(Protocol):
-    """What was pushed and the next refresh is asked for; only the source looks inside."""
+    """A pushed request for the next refresh; only the source knows what is in it."""
 
     def also(self, other: object, /) -> object:
         """Return both requests as one, this one being the older."""
@@ -67,11 +68,11 @@ class Outcome(Generic[StateT_co]):
     changes: ChangeSet | None = None
     error: Exception | None = field(default=None, repr=False)
     message: str = ""
-    """What a log line may say of the error; empty where something else tells of it."""
+    """What a log line says of the error, without secrets; empty where nothing is to be logged."""
 
     @property
     def quiet(self) -> bool:
-        """True when there is nothing to call anybody back about."""
+        """True when there is nothing to call callbacks for."""
         return self.changes is None and self.error is None
 
 
@@ -85,15 +86,15 @@ class LiveOptions:
     interval: float
     """Between two checks."""
     polls: bool = False
-    """True when the runtime checks by itself."""
+    """True when a poller checks in the background."""
     stop_wait: float = 20.0
     """How long `close()` waits for a poller that is in the middle of a check."""
     success: tuple[Callback, ...] = field(default=(), repr=False)
     error: tuple[Callback, ...] = field(default=(), repr=False)
     unwatched: str = "refresh() was called, but there is nothing to check"
-    """What a caller of `refresh()` is told once, where nothing is ever due."""
+    """The message that is logged once when `refresh()` is called and nothing will ever be due."""
     unwatched_by_choice: bool = False
-    """True when the user wanted it so, which is no warning then."""
+    """True when the user asked for that: the message is no warning then."""
 
 
 class Source(Protocol[StateT, RequestT_contra]):
@@ -114,14 +115,14 @@ class Source(Protocol[StateT, RequestT_contra]):
         ...
 
     def next(self, state: StateT, *, force: bool, in_background: bool) -> Plan[Outcome[StateT]]:
-        """Return the plan of a refresh; it never raises, what went wrong is part of its outcome.
+        """Return the plan of a refresh. The plan does not raise: its outcome holds the error.
 
-        `force` ignores timers and back-off. Nobody waits for one `in_background`.
+        `force` ignores timers and back-off. `in_background` is True for a poller: no caller waits.
         """
         ...
 
     def with_requests(self, state: StateT, request: RequestT_contra | None, /) -> StateT:
-        """Return the state that knows of a request, and may be due sooner for it."""
+        """Return the state with a request applied, which may make it due sooner."""
         ...
 
     def rearmed(self, state: StateT) -> StateT:
@@ -129,9 +130,9 @@ class Source(Protocol[StateT, RequestT_contra]):
         ...
 
     def log_start(self, state: StateT, requests: int) -> None:
-        """Tell what was loaded, with so many requests sent."""
+        """Log what was loaded, and how many requests that took."""
         ...
 
     def log_change(self, state: StateT, before: StateT) -> None:
-        """Tell what else is to be told of a state that was published."""
+        """Log what else is worth a line of a state that was published."""
         ...

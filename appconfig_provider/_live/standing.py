@@ -35,7 +35,7 @@ class Attempt:
     """When the source last confirmed the values that are served now. An answer whose content was
     rejected (by `validate`, for example) does not count."""
     error: Exception | None = field(default=None, repr=False)
-    """What the last attempt failed with; None when it succeeded."""
+    """The error that `status.last_error` shows; None when nothing is wrong."""
     endpoint: str = ""
     """The endpoint that answered last."""
     answered: Instant | None = None

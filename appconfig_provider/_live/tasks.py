@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.flight import Owner
+from appconfig_provider._live.notifications import call_back
 from appconfig_provider._live.source import RequestT, StateT
-from appconfig_provider._live.telling import call_back
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,19 +41,19 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
         return await self._refresh(in_background=False, force=force)
 
     async def _check(self) -> bool:
-        """Do what the poller does: refresh in the background."""
+        """Refresh for the poller: in the background, with fewer requests at once."""
         return await self._refresh(in_background=True, force=False)
 
     async def _refresh(self, *, in_background: bool, force: bool) -> bool:
-        """Refresh what is due, unless somebody else does."""
+        """Refresh what is due, unless another call does."""
         loop = _loop()
-        process = self._here()
+        process = self._this_process()
         flight = process.flight
         for owner in flight.begin(self._monotonic(), self._limits[in_background], loop):
             try:
                 if not flight.take(owner):
                     return self._give_way(process)
-                await self._tell(process.driver, owner)
+                await self._call_back(process.driver, owner)
                 state = self._take(process, in_background=in_background, force=force)
                 if state is None:
                     return False
@@ -62,19 +62,19 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
                 if self._closed:
                     return False
                 published = self._publish(outcome)
-                await self._tell(process.driver, owner)
+                await self._call_back(process.driver, owner)
                 return published
             finally:
                 self._finish(process, owner)
         return False
 
-    async def _tell(self, driver: AsyncDriver, owner: Owner) -> None:
-        """Call back whom a refresh has still to tell."""
-        if self._untold is not None and not self._closed:
+    async def _call_back(self, driver: AsyncDriver, owner: Owner) -> None:
+        """Call the callbacks that are still to be called, also those of an interrupted refresh."""
+        if self._pending_callbacks is not None and not self._closed:
             owner.calling = True
-            await driver.run(call_back(self._untold))
+            await driver.run(call_back(self._pending_callbacks))
             owner.calling = False
-            self._untold = None
+            self._pending_callbacks = None
 
     def _make_poller(self) -> TaskPoller:
         from appconfig_provider._live.polling import TaskPoller
@@ -85,7 +85,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
         self._closed = True
         self._wake = -math.inf
-        process = self._here()
+        process = self._this_process()
         try:
             if process.poller is not None:
                 owner = process.flight.holder
@@ -102,7 +102,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
 
 def _loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that this task runs on; where there is none, the driver will say so."""
+    """Return the running loop; None where there is none, for which the driver has a clear error."""
     import asyncio
 
     try:

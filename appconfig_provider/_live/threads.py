@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from appconfig_provider._live.callbacks import Subscription, is_coroutine_function
 from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider._live.notifications import call_back
 from appconfig_provider._live.process import runs_threads
 from appconfig_provider._live.source import RequestT, StateT
-from appconfig_provider._live.telling import call_back
 from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
@@ -40,19 +40,19 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
         return self._refresh(in_background=False, force=force)
 
     def _check(self) -> bool:
-        """Do what the poller does: refresh in the background."""
+        """Refresh for the poller: in the background, with fewer requests at once."""
         return self._refresh(in_background=True, force=False)
 
     def _refresh(self, *, in_background: bool, force: bool) -> bool:
-        """Refresh what is due, unless somebody else does."""
-        process = self._here()
+        """Refresh what is due, unless another call does."""
+        process = self._this_process()
         flight = process.flight
         for owner in flight.begin(self._monotonic(), self._limits[in_background]):
             try:
                 if not flight.take(owner):
                     return self._give_way(process)
                 self._keep_polling()
-                self._tell(process.driver)
+                self._call_back(process.driver)
                 state = self._take(process, in_background=in_background, force=force)
                 if state is None:
                     return False
@@ -61,17 +61,17 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
                 if self._closed:
                     return False
                 published = self._publish(outcome)
-                self._tell(process.driver)
+                self._call_back(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
         return False
 
-    def _tell(self, driver: SyncDriver) -> None:
-        """Call back whom a refresh has still to tell."""
-        if self._untold is not None and not self._closed:
-            driver.run(call_back(self._untold))
-            self._untold = None
+    def _call_back(self, driver: SyncDriver) -> None:
+        """Call the callbacks that are still to be called, also those of an interrupted refresh."""
+        if self._pending_callbacks is not None and not self._closed:
+            driver.run(call_back(self._pending_callbacks))
+            self._pending_callbacks = None
 
     def _make_poller(self) -> ThreadPoller | None:
         from appconfig_provider._live.polling import ThreadPoller
@@ -84,11 +84,12 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
     def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False.
 
-        A poller in the middle of a request is waited for, `connect_timeout + read_timeout` at most.
+        It waits for a poller that is in the middle of a request, but no longer than
+        `connect_timeout + read_timeout`.
         """
         self._closed = True
         self._wake = -math.inf
-        process = self._here()
+        process = self._this_process()
         if process.poller is not None:
             process.poller.stop(self._options.stop_wait)
         process.driver.close()
@@ -101,7 +102,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
 
 
 def refuse_coroutine(function: Callable[..., object]) -> None:
-    """Say at once that a coroutine function would never be awaited here."""
+    """Raise at registration for a coroutine function, which would never be awaited here."""
     if is_coroutine_function(function):
         name = name_of(function)
         raise TypeError(f"{name} is a coroutine function; use appconfig_provider.aio.load")

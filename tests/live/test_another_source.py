@@ -24,9 +24,9 @@ from appconfig_provider._io.network import Network
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._live.callbacks import error_callbacks, success_callbacks
 from appconfig_provider._live.document import Document
+from appconfig_provider._live.notifications import Attempted
 from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._live.tasks import AsyncProvider
-from appconfig_provider._live.telling import Attempted
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.testing import FakeClock
 from tests.live.address import Address

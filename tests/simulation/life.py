@@ -200,7 +200,7 @@ class Life:
         if plan == "<plan refresh>":
             self._takes_off(run)
         elif plan == "<plan call_back>":
-            held = self.flight is not None or self.provider._untold is not None
+            held = self.flight is not None or self.provider._pending_callbacks is not None
             self.rule(held, "callbacks are called with the flag held")
         return run
 
@@ -280,7 +280,7 @@ class Life:
 
     def _broken_off(self) -> Outcome[State] | None:
         """Return what a refresh that was cancelled has still to tell; it has not been replaced."""
-        untold = self.provider._untold
+        untold = self.provider._pending_callbacks
         if untold is None or untold.outcome.state.snapshot is not self.provider.snapshot:
             return None
         return cast("Outcome[State]", untold.outcome)

@@ -234,7 +234,7 @@ def judge_wake(life: Life) -> None:
     due, wakes = life.model.due(life.endpoints), life.provider._wake
     # Minus infinity: an event waits in the inbox, and the next call works out what is due.
     # Or callbacks that were broken off are to be called.
-    waits = bool(life.provider._inbox) or life.provider._untold is not None
+    waits = bool(life.provider._inbox) or life.provider._pending_callbacks is not None
     same = wakes == due or (wakes == -math.inf and waits)
     same = same or math.isclose(due, wakes, abs_tol=NOTHING)
     life.rule(same, f"refresh() wakes up at {wakes}, and should at {due}")

@@ -1,4 +1,4 @@
-"""What the user is told of a refresh: callbacks, and a log line with names but never values."""
+"""What follows a refresh: the calls of callbacks, and a log line with names but never values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_KEYS_IN_LOG = 20
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """One attempt to refresh, as those hear of it who hear of every one."""
+    """One attempt to refresh, as listeners of every attempt get it."""
 
     changes: ChangeSet | None
     error: Exception | None = field(repr=False)
@@ -29,8 +29,8 @@ class Attempted:
     """True when the attempt before it failed, and this one did not."""
 
 
-class Telling:
-    """What the user's functions are told of an outcome; what is broken off goes on later."""
+class PendingCallbacks:
+    """The callbacks to call after a refresh; when that is interrupted, the next refresh goes on."""
 
     __slots__ = ("calls", "outcome")
 
@@ -43,20 +43,21 @@ class Telling:
     ) -> None:
         self.outcome = outcome
         self.calls = chain(_calls(options, outcome, subscriptions), attempts)
-        """Whom to tell what, of those that were not called yet."""
+        """The callbacks that were not called yet, each with its argument."""
 
 
 @plan
-def call_back(telling: Telling) -> Steps[None]:
-    """Tell the user's functions about a refresh, each on its own: one that raises stops nothing.
+def call_back(pending: PendingCallbacks) -> Steps[None]:
+    """Call the callbacks of a refresh, one after the other; one that raises does not stop the rest.
 
-    When all have returned, the errors that the state keeps for `status` have no frames any more.
+    Afterwards the errors that the state keeps for `status` lose their frames, which hold settings
+    and secrets. Not before: a callback may want to log its exception with the traceback.
     """
-    outcome = telling.outcome
+    outcome = pending.outcome
     try:
-        for callback, news in telling.calls:
+        for callback, argument in pending.calls:
             try:
-                yield from perform(Invoke(callback.function, callback.arguments(news)))
+                yield from perform(Invoke(callback.function, callback.arguments(argument)))
             except Exception as error:
                 name = name_of(callback.function)
                 logger.error("the callback %s failed: %s", name, describe(error))  # noqa: TRY400 - no text
@@ -70,7 +71,10 @@ def call_back(telling: Telling) -> Steps[None]:
 def _calls(
     options: LiveOptions, outcome: Outcome[State], subscriptions: Iterable[Subscription]
 ) -> Iterator[tuple[Callback, object]]:
-    """Yield whom to tell what; decided at each one's turn, since a callback may cancel another."""
+    """Yield each callback with its argument.
+
+    A generator, since a callback may cancel a subscription that comes after it.
+    """
     if outcome.error is not None:
         for callback in options.error:
             yield callback, outcome.error
@@ -78,20 +82,20 @@ def _calls(
         for callback in options.success:
             yield callback, outcome.changes
         for subscription in subscriptions:
-            concerning = subscription.news(outcome.changes)
-            if concerning:
-                yield subscription.callback, concerning
+            relevant = subscription.relevant(outcome.changes)
+            if relevant:
+                yield subscription.callback, relevant
 
 
 def attempted(outcome: Outcome[State], before: State) -> Attempted:
-    """Return what listeners of every attempt hear of this one."""
+    """Return what listeners of every attempt get for this one."""
     failed = before.standing.attempt.error is not None
     error = outcome.state.standing.attempt.error
     return Attempted(outcome.changes, outcome.error, recovered=failed and error is None)
 
 
-def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
-    """Return the line about a change: names, never values."""
+def change_message(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
+    """Return the log line about a change: key names, never values."""
     parts = [
         f"{what} {', '.join(map(_name, keys[:MAX_KEYS_IN_LOG]))}"
         + (f" and {len(keys) - MAX_KEYS_IN_LOG} more" if len(keys) > MAX_KEYS_IN_LOG else "")
@@ -108,5 +112,5 @@ def change_told(snapshot: ConfigurationSnapshot, changes: ChangeSet) -> str:
 
 
 def _name(key: str) -> str:
-    """Return a key as a log line can hold it: a key may have line breaks, and a line has none."""
+    """Return a key for a log line: one with line breaks or the like is quoted and escaped."""
     return printable(key) if key.isprintable() else quoted(key)
