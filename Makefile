@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all prefork clients check bench clean
+.PHONY: demo test test-all prefork clients check bench docs clean
 
 .venv/runs: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -64,5 +64,14 @@ check: .venv/develops  ## style, types, layers, size limits, documents
 bench: .venv/draws  ## speed, paired with the official provider
 	$(BIN)/python -m tests.benchmarks
 
+.venv/writes: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
+docs: .venv/writes  ## the pages of docs/ as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 clean:
-	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis bench
+	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis bench site

@@ -1,4 +1,4 @@
-"""The results: a table to read, Markdown for the README, JSON for everything else."""
+"""The results: a table to read, Markdown for docs/speed.md, JSON for everything else."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
 
 
 def markdown(measurements: Sequence[Measurement], effort: Effort) -> str:
-    """Return the table and how it was made, as it goes into the README."""
+    """Return the tables and how they were made, as they go into docs/speed.md."""
     about = machine()
     scene = next((scene for scene in effort.scenes if scene.headline), None)
     told = (
@@ -146,7 +146,9 @@ def markdown(measurements: Sequence[Measurement], effort: Effort) -> str:
         f"medians of {effort.rounds} rounds, a ratio is the median of the rounds'; aio: official / "
         f"ours, ratio."
     )
-    return f"{_piped([HEADINGS, *rows(measurements)])}\n\n{told}\n"
+    shown = f"{_piped([HEADINGS, *rows(measurements)])}\n\n{told}\n"
+    far = growth(measurements)
+    return f"{shown}\n{_piped(far)}\n" if len(far) > 1 else shown
 
 
 def _piped(lines: Sequence[tuple[str, ...]]) -> str:
@@ -218,9 +220,6 @@ def write(
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(as_json(measurements, effort, failures, figures) + "\n", encoding="utf-8")
     text = markdown(measurements, effort)
-    far = growth(measurements)
-    if len(far) > 1:
-        text += f"\n{_piped(far)}\n"
     if figures:
         text += f"\n{_piped([FIGURE_HEADINGS, *_figure_rows(figures)])}\n"
     file.with_suffix(".md").write_text(text, encoding="utf-8")

@@ -21,7 +21,7 @@ from .measure import Effort, Figure, Measurement, Metric, Samples
 from .plots import MISSING, draw
 from .reads import READS
 from .refreshes import STEPS
-from .report import BEGIN, END, figures_table, growth, insert, table
+from .report import BEGIN, END, figures_table, growth, insert, markdown, table
 from .scenes import Face, Scene
 from .server import Store, running_store
 
@@ -258,6 +258,15 @@ def test_the_table_goes_between_the_marks(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no"):
         insert(file, "new\n")
     assert file.read_text(encoding="utf-8") == "no marks"
+
+
+def test_the_growth_stands_between_the_marks_too() -> None:
+    """What is put into a document has the costs in every scene, as the file of results has."""
+    measured = [
+        Measurement(Metric("loading", "ms", scene=scene), (2.0,), (1.0,))
+        for scene in (Scene(1, 0.02), HEADLINE)
+    ]
+    assert "| loading, ms | 2.00 / 1.00, 2.00x |" in markdown(measured, Effort.quick())
 
 
 def test_every_metric_has_a_plot_of_its_own(tmp_path: Path) -> None:
