@@ -1,1 +1,0 @@
-"""What the official provider gets wrong about content, one test per behaviour."""
