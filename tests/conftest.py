@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
@@ -9,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from appconfig_provider.testing import Emulator
-from tests.support.faces import FACES, Loader
+from appconfig_provider.testing import Emulator, FakeClock, Vault
+from tests.support.faces import FACES, Loader, Opener
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs deaf to Ctrl-C, and the programs under test would inherit it.
@@ -24,10 +25,32 @@ def load(request: pytest.FixtureRequest) -> Loader:
 
 
 @pytest.fixture
-def store() -> Iterator[Emulator]:
-    """Give a fresh store over real HTTP."""
-    with Emulator() as emulator:
+def opened(load: Loader) -> Iterator[Opener]:
+    """Load with the sync face, then with the async one; closed at the end of the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **keywords: stack.enter_context(load(**keywords))
+
+
+@pytest.fixture
+def clock() -> Iterator[FakeClock]:
+    """Give the clock that every provider lives by, and the store and the vault beside them."""
+    with FakeClock() as fake:
+        yield fake
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    """Give a fresh store over real HTTP; it lives by the clock of a test that asks for one."""
+    clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
+    with Emulator(clock=clock) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def vault(clock: FakeClock) -> Iterator[Vault]:
+    """Give a vault over real TLS."""
+    with Vault(clock=clock) as emulated:
+        yield emulated
 
 
 @pytest.fixture

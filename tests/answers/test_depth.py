@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 import appconfig_provider
-from appconfig_provider import KeyVaultReferenceError
+from appconfig_provider import KeyVaultReferenceError, load
 from appconfig_provider._azure.settings.content import parse_json
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
 from tests.support.faces import Loader
@@ -188,3 +188,18 @@ def test_an_event_too_deep_is_no_event(store: Emulator, deep: str) -> None:
         for text in (DEEP[deep], DEEP[deep].encode()):
             with pytest.raises(ValueError, match="no Event Grid event"):
                 config.notify(text)
+
+
+def test_deep_json_that_loads_does_not_stop_every_later_refresh() -> None:
+    """Values that are as deep as they may be, or deeper, do not stop a refresh."""
+    with Emulator() as store:
+        for depth in (100, 380):
+            value = '{"a":' * depth + "1" + "}" * depth
+            store.set(f"deep{depth}", value, content_type="application/json")
+        store.set("s", "1")
+        with load(connection_string=store.connection_string, refresh_on=["s"]) as config:
+            assert isinstance(config["deep100"], dict)
+            assert isinstance(config["deep380"], str)
+            store.set("k", "new")
+            store.set("s", "2")
+            assert config.refresh(force=True)

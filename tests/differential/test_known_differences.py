@@ -38,7 +38,7 @@ def listed(content: dict[str, Any]) -> list[Any]:
 
 
 def test_the_last_selector_wins_after_trimming(store: Emulator) -> None:
-    """r09: officially a trimmed key of an earlier selector beats an override of a later one."""
+    """Officially a trimmed key of an earlier selector beats an override of a later one."""
     store.set("x", "base")
     store.set("x", "prod", "prod")
     store.set("app/x", "app")
@@ -53,7 +53,7 @@ def test_the_last_selector_wins_after_trimming(store: Emulator) -> None:
 
 
 def test_a_missing_snapshot_is_an_error(load: Loader, store: Emulator) -> None:
-    """B5: officially the whole configuration is empty when one snapshot is missing."""
+    """Officially the whole configuration is empty when one snapshot is missing."""
     store.set("a", "1")
     selects = [{"key_filter": "*"}, {"snapshot_name": "release"}]
     connection = {"connection_string": store.connection_string}
@@ -71,7 +71,7 @@ def test_a_missing_snapshot_is_an_error(load: Loader, store: Emulator) -> None:
 
 
 def test_a_missing_referenced_snapshot_is_an_error(load: Loader, store: Emulator) -> None:
-    """B5: officially a reference to a missing snapshot is left out with a word in the log."""
+    """Officially a reference to a missing snapshot is left out with a word in the log."""
     store.set("a", "1")
     store.set("ref", '{"snapshot_name": "release"}', content_type=REFERENCE_TYPE)
     connection = {"connection_string": store.connection_string}
@@ -95,7 +95,7 @@ def test_a_reference_may_be_spelt_freely(store: Emulator) -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_null_may_be_a_json_value(load: Loader, store: Emulator) -> None:
-    """C9: officially a null value with a JSON content type is a TypeError out of load()."""
+    """Officially a null value with a JSON content type is a TypeError out of load()."""
     store.set("a", None, content_type="application/json")
     connection = {"connection_string": store.connection_string}
     with pytest.raises(TypeError):
@@ -105,7 +105,7 @@ def test_null_may_be_a_json_value(load: Loader, store: Emulator) -> None:
 
 
 def test_a_comment_separates_tokens(store: Emulator) -> None:
-    """C2: officially a comment between digits joins them to another number."""
+    """Officially a comment between digits joins them to another number."""
     store.set("a", "1/**/2", content_type="application/json")
     with both(store) as sides:
         assert sides.theirs() == {"a": 12}
@@ -113,7 +113,7 @@ def test_a_comment_separates_tokens(store: Emulator) -> None:
 
 
 def test_a_carriage_return_ends_a_comment(store: Emulator) -> None:
-    """C2: officially a line comment goes on over a lone carriage return."""
+    """Officially a line comment goes on over a lone carriage return."""
     store.set("a", "// one\r[1]", content_type="application/json")
     with both(store) as sides:
         assert sides.theirs() == {"a": "// one\r[1]"}
@@ -130,7 +130,7 @@ def test_none_is_the_default_label(store: Emulator) -> None:
 
 
 def test_a_reference_in_a_referenced_snapshot_is_no_value(store: Emulator) -> None:
-    """B8: neither follows a reference inside a snapshot; officially it is left as a value."""
+    """Neither follows a reference inside a snapshot; officially it is left as a value."""
     store.set("a", "1")
     store.create_snapshot("inner", [("a", None)])
     store.set("ref", '{"snapshot_name": "inner"}', content_type=REFERENCE_TYPE)
@@ -143,7 +143,7 @@ def test_a_reference_in_a_referenced_snapshot_is_no_value(store: Emulator) -> No
 
 
 def test_a_malformed_flag_is_left_out(store: Emulator) -> None:
-    """F8: officially a flag without JSON is an empty object in the list."""
+    """Officially a flag without JSON is an empty object in the list."""
     store.set(FLAG_PREFIX + "bad", "{", content_type=FLAG_TYPE)
     with both(store, feature_flag_enabled=True) as sides:
         assert listed(sides.theirs()) == [{}]
@@ -151,7 +151,7 @@ def test_a_malformed_flag_is_left_out(store: Emulator) -> None:
 
 
 def test_a_flag_found_twice_is_listed_once(store: Emulator) -> None:
-    """F4: officially a flag that two selectors find stands in the list twice."""
+    """Officially a flag that two selectors find stands in the list twice."""
     set_flag(store, "beta", {"id": "beta", "enabled": True, **FULL})
     set_flag(store, "beta", {"id": "beta", "enabled": False, **FULL}, "prod")
     selectors = [{"key_filter": "*"}, {"key_filter": "*", "label_filter": "prod"}]
@@ -176,7 +176,7 @@ def test_a_flag_stays_as_it_is_stored(store: Emulator) -> None:
 
 
 def test_the_last_flag_can_be_deleted(store: Emulator) -> None:
-    """B2: officially the last flag stays for ever once it is deleted."""
+    """Officially the last flag stays for ever once it is deleted."""
     set_flag(store, "beta", {"id": "beta", "enabled": True, **FULL})
     with both(store, feature_flag_enabled=True, feature_flag_refresh_enabled=True) as sides:
         store.delete(FLAG_PREFIX + "beta")
@@ -187,7 +187,7 @@ def test_the_last_flag_can_be_deleted(store: Emulator) -> None:
 
 
 def test_an_update_during_the_load_is_not_lost(store: Emulator) -> None:
-    """B1: officially a deployment between data and sentinel is lost for ever."""
+    """Officially a deployment between data and sentinel is lost for ever."""
     store.set("a", "old")
     store.set("sentinel", "1")
     deployed: list[str] = []
@@ -215,7 +215,7 @@ def test_an_update_during_the_load_is_not_lost(store: Emulator) -> None:
 
 
 def test_a_rotated_secret_keeps_its_trimmed_key(store: Emulator) -> None:
-    """B4 a: officially a rotated secret comes back under its untrimmed key, beside the old one."""
+    """Officially a rotated secret comes back under its untrimmed key, beside the old one."""
     store.set_secret("app/pw", VAULT_REFERENCE)
     secrets = {VAULT_REFERENCE: "a1"}
     with both(
@@ -235,7 +235,7 @@ def test_a_rotated_secret_keeps_its_trimmed_key(store: Emulator) -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_an_empty_secret_is_a_value(load: Loader, store: Emulator) -> None:
-    """r09: officially an empty secret counts as one that nobody can resolve."""
+    """Officially an empty secret counts as one that nobody can resolve."""
     store.set_secret("pw", VAULT_REFERENCE)
     keywords: dict[str, Any] = {
         "connection_string": store.connection_string,
@@ -248,7 +248,7 @@ def test_an_empty_secret_is_a_value(load: Loader, store: Emulator) -> None:
 
 
 def test_values_cannot_be_written_to(store: Emulator) -> None:
-    """r09: officially a JSON value is shared by all readers and can be changed by any."""
+    """Officially a JSON value is shared by all readers and can be changed by any."""
     store.set("a", json.dumps({"hosts": ["one"]}), content_type="application/json")
     with both(store) as sides:
         sides.official["a"]["hosts"].append("evil")

@@ -13,13 +13,6 @@ from tests.support.faces import Loader
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def stores(clock: FakeClock) -> Iterator[list[Emulator]]:
     """Give five stores that hold the same."""
     stores = [Emulator(clock=clock) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""B3 and B8: trouble with the store is short, quiet and bounded."""
+"""Trouble with the store is short, quiet and bounded."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from appconfig_provider._io.clock import SystemClock, current_clock
 from appconfig_provider.aio import load as async_load
 from appconfig_provider.protocols import Clock
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-
-from .faces import Face, Provider
+from tests.support.faces import Face, Opener
 
 INTERVAL = 3.0
 LONGEST_FIRST_BACKOFF = INTERVAL * 1.25
@@ -32,11 +31,11 @@ def errors() -> list[Exception]:
 
 
 @pytest.fixture
-def config(face: Face, store: Emulator, errors: list[Exception]) -> Provider:
+def config(opened: Opener, store: Emulator, errors: list[Exception]) -> Face:
     """A provider of one setting that asks its sentinel every three seconds, without retries."""
     store.set("message", "old")
     store.set("sentinel", "1")
-    return face.load(
+    return opened(
         connection_string=store.connection_string,
         selects=[SettingSelector(key_filter="message")],
         refresh_on=["sentinel"],
@@ -51,48 +50,46 @@ def deploy(store: Emulator) -> None:
     store.set("sentinel", "2")
 
 
-def poll(face: Face, config: Provider, clock: FakeClock, seconds: float) -> list[bool]:
+def poll(config: Face, clock: FakeClock, seconds: float) -> list[bool]:
     """Call `refresh()` five times a second for some seconds."""
     answers = []
     for _ in range(round(seconds * 5)):
         clock.advance(0.2)
-        answers.append(face.refresh(config))
+        answers.append(config.refresh())
     return answers
 
 
 def test_one_blip_is_one_warning_and_over_after_one_back_off(
-    face: Face,
     store: Emulator,
     clock: FakeClock,
-    config: Provider,
+    config: Face,
     errors: list[Exception],
 ) -> None:
     """One 503 costs one failed attempt, then silence, then the first back-off heals it."""
     deploy(store)
     clock.advance(INTERVAL)
     with store.respond(lambda _: Scripted(503)):
-        assert not face.refresh(config)
+        assert not config.refresh()
     store.clear_requests()
-    assert not any(poll(face, config, clock, INTERVAL - 0.4))
+    assert not any(poll(config, clock, INTERVAL - 0.4))
     assert store.requests == []
-    assert any(poll(face, config, clock, LONGEST_FIRST_BACKOFF - INTERVAL + 0.6))
-    assert config["message"] == "new"
+    assert any(poll(config, clock, LONGEST_FIRST_BACKOFF - INTERVAL + 0.6))
+    assert config.provider["message"] == "new"
     assert len(errors) == 1
 
 
 def test_an_outage_keeps_the_old_values_and_never_raises(
-    face: Face,
     store: Emulator,
     clock: FakeClock,
-    config: Provider,
+    config: Face,
     errors: list[Exception],
 ) -> None:
     """Through a long outage each call returns False, and attempts grow rarer."""
     deploy(store)
     store.clear_requests()
     with store.respond(lambda _: Scripted(503)):
-        assert not any(poll(face, config, clock, 120))
-    assert config["message"] == "old"
+        assert not any(poll(config, clock, 120))
+    assert config.provider["message"] == "old"
     assert len(store.requests) == len(errors)
     assert 5 <= len(errors) <= 6  # 3 s, then 3, 6, 12, 24, 48 s later, each up to a quarter more
     assert all(isinstance(error, HttpResponseError) for error in errors)
@@ -100,31 +97,30 @@ def test_an_outage_keeps_the_old_values_and_never_raises(
 
 
 def test_success_forgets_the_failures_before_it(
-    face: Face,
     store: Emulator,
     clock: FakeClock,
-    config: Provider,
+    config: Face,
     errors: list[Exception],
 ) -> None:
     """Blips that each healed cost the same: the back-off of the sixth is as short as the first."""
     for blip in range(1, 7):
         clock.advance(INTERVAL)
         with store.respond(lambda _: Scripted(503)):
-            face.refresh(config)
+            config.refresh()
         assert len(errors) == blip
         store.clear_requests()
         clock.advance(LONGEST_FIRST_BACKOFF)
-        face.refresh(config)
+        config.refresh()
         assert len(store.requests) == 1
         assert config.status.last_error is None
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_long_retry_after_is_a_back_off_and_not_a_sleep(
-    face: Face, store: Emulator, clock: FakeClock, status: int
+    opened: Opener, store: Emulator, clock: FakeClock, status: int
 ) -> None:
     """`Retry-After: 60` ends the attempt at once; the store is left alone for these 60 seconds."""
-    config = face.load(
+    config = opened(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         refresh_interval=INTERVAL,
@@ -133,21 +129,21 @@ def test_a_long_retry_after_is_a_back_off_and_not_a_sleep(
     store.clear_requests()
     before = clock.monotonic()
     with store.respond(lambda _: Scripted(status, {"Retry-After": "60"})):
-        assert not face.refresh(config)
+        assert not config.refresh()
         assert clock.monotonic() == before
-        poll(face, config, clock, 59)
+        poll(config, clock, 59)
     assert len(store.requests) == 1
     clock.advance(1.2)
-    face.refresh(config)
+    config.refresh()
     assert len(store.requests) == 2
 
 
 @pytest.mark.parametrize("seconds", ["0.1", "1.9", "6", "86400"])
 def test_retries_of_a_throttled_refresh_stay_within_its_budget(
-    face: Face, store: Emulator, clock: FakeClock, seconds: str
+    opened: Opener, store: Emulator, clock: FakeClock, seconds: str
 ) -> None:
     """Whatever `Retry-After` says, one refresh waits no longer than connect and read timeout."""
-    config = face.load(
+    config = opened(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         connect_timeout=1,
@@ -157,7 +153,7 @@ def test_retries_of_a_throttled_refresh_stay_within_its_budget(
     clock.advance(30)
     before = clock.monotonic()
     with store.respond(lambda _: Scripted(429, {"Retry-After": seconds})):
-        assert not face.refresh(config)
+        assert not config.refresh()
     assert clock.monotonic() - before <= 3
 
 
@@ -171,22 +167,22 @@ def real_time() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("real_time")
-def test_a_silent_server_ends_the_load_when_its_budget_does(face: Face) -> None:
+def test_a_silent_server_ends_the_load_when_its_budget_does(opened: Opener) -> None:
     """A server that accepts and says nothing costs `startup_timeout`, not the read timeouts."""
     with Emulator() as store, store.respond(lambda _: Scripted(delay=30)):
         began = time.monotonic()
         with pytest.raises(StartupTimeout) as caught:
-            face.load(connection_string=store.connection_string, startup_timeout=0.5)
+            opened(connection_string=store.connection_string, startup_timeout=0.5)
         assert 0.4 < time.monotonic() - began < 1.5
         assert caught.value.causes
         assert isinstance(caught.value, TimeoutError)
 
 
 @pytest.mark.usefixtures("real_time")
-def test_a_silent_server_does_not_hold_a_refresh_past_its_budget(face: Face) -> None:
+def test_a_silent_server_does_not_hold_a_refresh_past_its_budget(opened: Opener) -> None:
     """A refresh waits for a silent server at most as long as its check may take."""
     with Emulator() as store:
-        config = face.load(
+        config = opened(
             connection_string=store.connection_string,
             refresh_on=["sentinel"],
             connect_timeout=0.2,
@@ -194,7 +190,7 @@ def test_a_silent_server_does_not_hold_a_refresh_past_its_budget(face: Face) -> 
         )
         with store.respond(lambda _: Scripted(delay=30)):
             began = time.monotonic()
-            assert not face.refresh(config, force=True)
+            assert not config.refresh(force=True)
             assert time.monotonic() - began < 1.5
 
 
@@ -208,12 +204,12 @@ CLASSES = {
 
 @pytest.mark.parametrize("status", CLASSES)
 def test_what_waiting_cannot_heal_fails_at_once_with_the_azure_class(
-    face: Face, store: Emulator, clock: FakeClock, status: int
+    opened: Opener, store: Emulator, clock: FakeClock, status: int
 ) -> None:
     """A permanent status is raised without any wait, as azure-core's class, with its cause."""
     before = clock.monotonic()
     with store.respond(lambda _: Scripted(status)), pytest.raises(HttpResponseError) as caught:
-        face.load(connection_string=store.connection_string)
+        opened(connection_string=store.connection_string)
     assert clock.monotonic() == before
     assert type(caught.value) is CLASSES[status]
     assert caught.value.status_code == status
@@ -222,11 +218,11 @@ def test_what_waiting_cannot_heal_fails_at_once_with_the_azure_class(
 
 
 def test_a_start_that_nobody_answers_says_why(
-    face: Face, store: Emulator, clock: FakeClock
+    opened: Opener, store: Emulator, clock: FakeClock
 ) -> None:
     """`StartupTimeout` comes within the budget, is an `AzureError`, and holds the last failures."""
     with store.respond(lambda _: Scripted(503)), pytest.raises(StartupTimeout) as caught:
-        face.load(connection_string=store.connection_string, startup_timeout=20)
+        opened(connection_string=store.connection_string, startup_timeout=20)
     assert clock.monotonic() <= 20
     assert isinstance(caught.value, AzureError)
     (cause,) = caught.value.causes
@@ -236,7 +232,7 @@ def test_a_start_that_nobody_answers_says_why(
 
 
 def test_a_store_that_comes_up_during_the_start_is_loaded(
-    face: Face, store: Emulator, clock: FakeClock
+    opened: Opener, store: Emulator, clock: FakeClock
 ) -> None:
     """A start that meets a store still booting waits for it within the budget."""
     store.set("message", "hi")
@@ -247,8 +243,8 @@ def test_a_store_that_comes_up_during_the_start_is_loaded(
         return Scripted(503) if len(asked) <= 4 else None
 
     with store.respond(booting):
-        config = face.load(connection_string=store.connection_string)
-    assert config["message"] == "hi"
+        config = opened(connection_string=store.connection_string)
+    assert config.provider["message"] == "hi"
     assert 0 < clock.monotonic() < 100
 
 

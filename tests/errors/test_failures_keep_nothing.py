@@ -24,13 +24,6 @@ SLACK = 300
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with some settings, a secret among them."""
     with Emulator(clock=clock) as emulator:

@@ -31,13 +31,6 @@ SNAPSHOT_REFERENCE = (
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers, store and vault live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a planted access key, a planted token and planted values."""
     with Emulator(clock=clock, access_keys=[AccessKey("id", KEY)], tls=True) as emulator:

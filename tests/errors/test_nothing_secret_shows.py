@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import math
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,14 +12,21 @@ from typing import Any
 
 import pytest
 
+import appconfig_provider
 from appconfig_provider import ChangeSet, ConfigurationSetting, load
 from appconfig_provider._azure.options import Keywords
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.errors import AzureError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
+from tests.support.content import (
+    FLAG_PREFIX,
+    FLAG_TYPE,
+    SNAPSHOT_REFERENCE,
+    Resolver,
+    secret_id,
+    set_flag,
+)
 from tests.support.faces import Loader
-
-from .scenes import FLAG_PREFIX, FLAG_TYPE, SNAPSHOT_REFERENCE, Resolver, secret_id, set_flag
 
 VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 KEY = base64.b64encode(b"planted-access-key").decode()
@@ -275,3 +283,32 @@ def test_a_wrong_connection_string_is_not_repeated(load: Loader, text: str) -> N
         with suppress(TypeError), pytest.raises(ValueError) as caught, load(**keywords):
             pass
         assert found_in(whole(caught.value)) == []
+
+
+def test_no_repr_holds_what_replicas_or_headers_hold(store: Emulator) -> None:
+    """Connection strings among `replicas`, and headers, stay out of the reprs."""
+    replica = "Endpoint=https://b.azconfig.io;Id=i;Secret=cGxhbnRlZA=="
+    options = Keywords(
+        connection_string="Endpoint=https://a.azconfig.io;Id=i;Secret=eA==", replicas=[replica]
+    ).checked()
+    assert "cGxhbnRlZA" not in repr(options)
+    with appconfig_provider.load(
+        connection_string=store.connection_string, headers={"X-Key": "planted"}
+    ) as config:
+        assert "planted" not in repr(config._context)
+
+
+def test_no_repr_of_the_state_shows_a_value() -> None:
+    """Tools that print local variables print the state; a rejected generation is no exception."""
+    with Emulator() as store:
+        store.set_many({"k": "hush-1", "sentinel": "1"})
+        with load(
+            connection_string=store.connection_string,
+            refresh_on=["sentinel"],
+            validate=lambda snapshot: math.log(snapshot["k"] == "hush-1"),
+        ) as config:
+            store.set_many({"k": "hush-22", "sentinel": "2"})
+            config.refresh(force=True)
+            assert config._state.rejected is not None
+            assert "hush" not in repr(config._state)
+            assert "hush" not in repr(config.snapshot._explain)

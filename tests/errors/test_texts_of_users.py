@@ -25,13 +25,6 @@ class Quoting(ValueError):
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a value that nobody is to see."""
     with Emulator(clock=clock) as emulator:

@@ -17,13 +17,6 @@ PLANTED = "planted-value"
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a reference and a sentinel."""
     with Emulator(clock=clock) as emulator:

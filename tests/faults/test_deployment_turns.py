@@ -63,7 +63,7 @@ def test_back_off_is_spread_by_a_quarter_at_most(random: float, longest: float) 
 
 
 def test_blips_that_each_healed_cost_the_same() -> None:
-    """The sixth blip of an endpoint is backed off as short as the first one (r16)."""
+    """The sixth blip of an endpoint is backed off as short as the first one."""
     deployment = Deployment({"retry_total": 0})
     state = deployment.start()
     for _ in range(6):

@@ -10,20 +10,18 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling
-from appconfig_provider._azure.notified import NotifiedConfiguration
 from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY, MAX_CONCURRENCY
-from appconfig_provider._io.clock import current_clock
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+from tests.support.faces import POLLED, Face, Loader, load_aio_on_thread, load_sync
 
 INTERVAL = 30.0
 JITTER = 0.1
@@ -35,72 +33,6 @@ PATIENCE = 10.0
 """Real seconds that a test waits at most for something another thread does."""
 
 
-class Live:
-    """A provider of either face, on a loop of its own where it needs one."""
-
-    def __init__(
-        self, provider: NotifiedConfiguration[Any, Any], wait: Callable[[Any], Any]
-    ) -> None:
-        self.provider = provider
-        self._wait = wait
-
-    def refresh(self, *, force: bool = False) -> bool:
-        """Call `refresh()` as a request handler would."""
-        published: bool = self._wait(self.provider.refresh(force))  # type: ignore[attr-defined]
-        return published
-
-    def close(self) -> None:
-        """Close it."""
-        self._wait(self.provider.close())  # type: ignore[attr-defined]
-
-
-@contextmanager
-def live_sync(**keywords: Any) -> Iterator[Live]:
-    """Load with the sync face."""
-    with appconfig_provider.load(**keywords) as config:
-        yield Live(config, lambda answer: answer)
-
-
-@contextmanager
-def live_aio(**keywords: Any) -> Iterator[Live]:
-    """Load with the async face, on a loop that runs on a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def wait(job: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(job, loop).result(PATIENCE)
-
-    try:
-        config = wait(_load_by(keywords.pop("clock"), keywords))
-        try:
-            yield Live(config, wait)
-        finally:
-            wait(config.close())
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _load_by(clock: FakeClock, keywords: dict[str, Any]) -> Any:
-    current_clock.set(clock)  # in the context of this task only
-    return await appconfig_provider.aio.load(**keywords)
-
-
-class Watch(Protocol):
-    """Loads with automatic polling, and any keywords of `load()`."""
-
-    def __call__(self, **keywords: Any) -> AbstractContextManager[Live]: ...
-
-
-@pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
 @pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store."""
@@ -109,22 +41,16 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.fixture(params=["sync", "aio"])
-def watch(request: pytest.FixtureRequest, store: Emulator, clock: FakeClock) -> Watch:
-    """Load with the sync face, then with the async one."""
+@pytest.fixture(params=list(POLLED))
+def watch(request: pytest.FixtureRequest, store: Emulator) -> Loader:
+    """Load with automatic polling; with the sync face, then with the async one."""
     usual = {
         "connection_string": store.connection_string,
         "refresh_on": ["sentinel"],
         "polling": Polling.auto(),
         "retry_total": 0,
     }
-
-    def watch(**keywords: Any) -> AbstractContextManager[Live]:
-        if request.param == "sync":
-            return live_sync(**usual, **keywords)
-        return live_aio(clock=clock, **usual, **keywords)
-
-    return watch
+    return lambda **keywords: POLLED[request.param](**usual, **keywords)
 
 
 def publish(store: Emulator, value: str) -> None:
@@ -142,7 +68,7 @@ def eventually(true: Callable[[], object]) -> None:
 
 
 def test_it_follows_the_store_without_being_asked(
-    watch: Watch, store: Emulator, clock: FakeClock
+    watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
     """Nobody calls `refresh()`, and the callback hears of every publish."""
     told: list[str] = []
@@ -156,7 +82,7 @@ def test_it_follows_the_store_without_being_asked(
 
 
 def test_it_looks_when_something_is_due_and_at_most_a_tenth_of_the_interval_later(
-    watch: Watch, clock: FakeClock
+    watch: Loader, clock: FakeClock
 ) -> None:
     """Never before it is due; spread at random, so that many processes do not ask at once."""
     with watch() as live:
@@ -170,7 +96,7 @@ def test_an_interval_of_its_own_takes_the_place_of_the_refresh_interval(
     store: Emulator, clock: FakeClock
 ) -> None:
     """`Polling.auto(interval)` is what the timers are armed with."""
-    with live_sync(
+    with load_sync(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         polling=Polling.auto(interval=600),
@@ -194,7 +120,7 @@ def test_init_wait_takes_the_place_of_the_startup_timeout(clock: FakeClock) -> N
 
 
 def test_requests_leave_a_refresh_to_the_poller(
-    watch: Watch, store: Emulator, clock: FakeClock
+    watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
     """While the poller works, `refresh()` returns at once, without I/O, and readers read on."""
     came, go = threading.Event(), threading.Event()
@@ -219,7 +145,7 @@ def test_requests_leave_a_refresh_to_the_poller(
 
 
 def test_a_caller_does_what_the_poller_does_not(
-    watch: Watch, store: Emulator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    watch: Loader, store: Emulator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A poller that is late by more than its spread is not waited for."""
     monkeypatch.setattr(
@@ -234,7 +160,7 @@ def test_a_caller_does_what_the_poller_does_not(
         assert live.provider["k"] == "new"
 
 
-def test_an_event_wakes_it(watch: Watch, store: Emulator) -> None:
+def test_an_event_wakes_it(watch: Loader, store: Emulator) -> None:
     """What was pushed is looked at when its delay is over, not at the end of the interval."""
     with watch(push_delay=0) as live:
         publish(store, "pushed")
@@ -243,7 +169,7 @@ def test_an_event_wakes_it(watch: Watch, store: Emulator) -> None:
 
 
 def test_it_leaves_a_store_alone_that_is_backing_off(
-    watch: Watch, store: Emulator, clock: FakeClock
+    watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
     """After a failure it sleeps until the endpoint may be asked again, and then recovers."""
     failed = threading.Event()
@@ -262,7 +188,7 @@ def test_it_leaves_a_store_alone_that_is_backing_off(
         eventually(lambda: live.provider["k"] == "new")
 
 
-def test_it_ends_with_close(watch: Watch, store: Emulator, clock: FakeClock) -> None:
+def test_it_ends_with_close(watch: Loader, store: Emulator, clock: FakeClock) -> None:
     """After `close()` no thread and no task is left, and nothing is asked any more."""
     before = set(threading.enumerate())
     with watch() as live:
@@ -289,7 +215,7 @@ def test_close_waits_for_what_is_under_way_no_longer_than_its_budget(
         came.set()
         go.wait(PATIENCE)
 
-    with live_sync(
+    with load_sync(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         polling=Polling.auto(),
@@ -307,7 +233,7 @@ def test_close_waits_for_what_is_under_way_no_longer_than_its_budget(
 
 
 def test_what_comes_after_close_is_not_published(
-    watch: Watch, store: Emulator, clock: FakeClock
+    watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
     """A look that was under way when it was closed changes nothing any more."""
     came, go = threading.Event(), threading.Event()
@@ -325,7 +251,7 @@ def test_what_comes_after_close_is_not_published(
         assert live.provider["k"] == "v1"
 
 
-def test_a_callback_may_close(watch: Watch, store: Emulator, clock: FakeClock) -> None:
+def test_a_callback_may_close(watch: Loader, store: Emulator, clock: FakeClock) -> None:
     """`close()` inside a callback does not wait for the thread or task that it runs on."""
     closed = threading.Event()
 
@@ -341,7 +267,7 @@ def test_a_callback_may_close(watch: Watch, store: Emulator, clock: FakeClock) -
 
         return closing()
 
-    held: list[Live] = []
+    held: list[Face] = []
     with watch(on_refresh_success=close) as live:
         held.append(live)
         publish(store, "new")
@@ -360,9 +286,8 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         await (asyncio.create_task(job) if through == "task" else asyncio.wait_for(job, 5))
         ended.append("quietly")
 
-    held: list[Live] = []
-    with live_aio(
-        clock=clock,
+    held: list[Face] = []
+    with load_aio_on_thread(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         polling=Polling.auto(),
@@ -378,7 +303,7 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         assert [home.connections.take(store.endpoint) for home in homes] == [None]
 
 
-def test_a_validation_may_close(watch: Watch, store: Emulator, clock: FakeClock) -> None:
+def test_a_validation_may_close(watch: Loader, store: Emulator, clock: FakeClock) -> None:
     """`close()` in the middle of a look, on its own thread or task, ends it without a word."""
     called = threading.Event()
 
@@ -388,7 +313,7 @@ def test_a_validation_may_close(watch: Watch, store: Emulator, clock: FakeClock)
         called.set()
         return held[0].provider.close()  # type: ignore[attr-defined]
 
-    held: list[Live] = []
+    held: list[Face] = []
     with watch(validate=validate) as live:
         held.append(live)
         publish(store, "new")
@@ -417,7 +342,7 @@ def test_a_configuration_nobody_holds_is_collected_and_its_thread_ends(store: Em
 
 
 def test_it_goes_on_after_an_unexpected_error(
-    watch: Watch,
+    watch: Loader,
     store: Emulator,
     clock: FakeClock,
     caplog: pytest.LogCaptureFixture,
@@ -445,7 +370,7 @@ def test_a_callback_that_exits_ends_neither_the_poller_nor_the_program(
     store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On the poller's thread `sys.exit()` could not end the program; it is logged like an error."""
-    with live_sync(
+    with load_sync(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         polling=Polling.auto(),
@@ -491,7 +416,7 @@ def test_another_event_loop_gets_a_task_of_its_own(store: Emulator, clock: FakeC
     }
 
     async def begin() -> Any:
-        return await _load_by(clock, keywords)
+        return await appconfig_provider.aio.load(**keywords)
 
     config = asyncio.run(begin())
 
@@ -535,8 +460,7 @@ def test_a_task_that_is_cancelled_ends_at_once(turns: int) -> None:
 
 def test_one_task_looks_however_many_loops_refresh(store: Emulator, clock: FakeClock) -> None:
     """While the loop that loaded runs, a `refresh()` on another one starts no second task."""
-    with live_aio(
-        clock=clock,
+    with load_aio_on_thread(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         polling=Polling.auto(),
@@ -574,7 +498,7 @@ def test_it_keeps_few_requests_under_way(in_background: bool) -> None:
         store.set_many({f"many/{number:04}": "v" for number in range(2_500)})
         store.set_many({"k": "v1", "sentinel": "1"})
         with (
-            live_sync(
+            load_sync(
                 connection_string=store.connection_string,
                 refresh_on=["sentinel"],
                 push_delay=0,

@@ -32,13 +32,6 @@ VALIDATION = {
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with two endpoints."""
     with Emulator(clock=clock, replicas=1) as emulator:

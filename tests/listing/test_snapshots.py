@@ -1,4 +1,4 @@
-"""B5: a snapshot that is not there is an error, never an empty configuration."""
+"""A snapshot that is not there is an error, never an empty configuration."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import pytest
 from appconfig_provider import SettingSelector
 from appconfig_provider.errors import SnapshotNotFoundError
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.content import SNAPSHOT_REFERENCE, without_snapshots
 from tests.support.faces import Loader
-
-from .scenes import SNAPSHOT_REFERENCE, without_snapshots
 
 SELECTS = [SettingSelector(key_filter="*"), SettingSelector(snapshot_name="release")]
 
 
 def test_a_missing_snapshot_fails_the_load(load: Loader, store: Emulator) -> None:
-    """B5: load() raises an error that names the snapshot, at once."""
+    """Load() raises an error that names the snapshot, at once."""
     store.set("a", "1")
     with (
         pytest.raises(SnapshotNotFoundError, match="'release'") as caught,
@@ -40,7 +39,7 @@ def test_a_missing_referenced_snapshot_fails_the_load(load: Loader, store: Emula
 def test_a_snapshot_that_went_keeps_the_generation(
     load: Loader, store: Emulator, clock: FakeClock, watching: dict[str, object]
 ) -> None:
-    """B5: on refresh the old generation stays and the error is told; both heal by themselves."""
+    """On refresh the old generation stays and the error is told; both heal by themselves."""
     store.set("a", "1")
     store.set("sentinel", "1")
     store.create_snapshot("release", [("a", None)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import os
 import subprocess
@@ -30,6 +29,7 @@ from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.testing import FakeClock
 from tests.live.address import Address
+from tests.support.faces import Called, loop_on_thread
 
 SOURCE = Path(__file__).with_name("address.py")
 INTERVAL = 30.0
@@ -81,51 +81,30 @@ def web() -> Iterator[Web]:
     web.server.server_close()
 
 
-class Live:
-    """A live document of either kind, called without `await`."""
-
-    def __init__(self, provider: Any, wait: Callable[[Any], Any]) -> None:
-        self.provider = provider
-        self._wait = wait
-
-    def refresh(self, *, force: bool = False) -> bool:
-        return bool(self._wait(self.provider.refresh(force)))
-
-
 def network() -> Network:
     return Network(5.0, 5.0, 60.0, None, verify=True)
 
 
 @contextmanager
-def threaded(source: Address) -> Iterator[Live]:
+def threaded(source: Address) -> Iterator[Called[Any]]:
     """Load with threads."""
     driver = SyncDriver(network(), source.options.clock, None)
     with ThreadedProvider[Document, Any](source, driver, driver.run(source.first())) as live:
-        yield Live(live, lambda answer: answer)
+        yield Called(live)
 
 
 @contextmanager
-def awaited(source: Address) -> Iterator[Live]:
+def awaited(source: Address) -> Iterator[Called[Any]]:
     """Load with asyncio, on a loop that runs on a thread."""
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-
-    def wait(job: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(job, loop).result(20)
 
     async def begin() -> AsyncProvider[Document, Any]:
         driver = AsyncDriver(network(), source.options.clock, None)
         return AsyncProvider(source, driver, await driver.run(source.first()))
 
-    try:
-        live = wait(begin())
-        yield Live(live, wait)
-        wait(live.close())
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with loop_on_thread() as wait:
+        live = Called(wait(begin()), wait)
+        yield live
+        live.close()
 
 
 @pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])

@@ -14,13 +14,6 @@ from tests.support.faces import Face, Loader
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a replica."""
     with Emulator(clock=clock, replicas=1) as emulator:

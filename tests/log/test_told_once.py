@@ -15,13 +15,6 @@ FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a few settings."""
     with Emulator(clock=clock) as emulator:

@@ -19,13 +19,6 @@ WAYS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with something for each selector."""
     with Emulator(clock=clock) as emulator:

@@ -1,4 +1,4 @@
-"""r14 and r15: secrets are read side by side, and a failed load leaves nothing behind."""
+"""Secrets are read side by side, and a failed load leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
+from tests.support.content import Resolver, secret_id
 from tests.support.faces import FACES, Loader
-
-from .scenes import Resolver, secret_id
 
 
 @pytest.fixture
-def concurrency(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def connections(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many connections were opened and closed."""
     counted: Counter[str] = Counter()
 
@@ -60,9 +59,9 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("reason", list(FAILURES))
 def test_a_failed_load_closes_what_it_opened(
-    load: Loader, store: Emulator, lanes: Counter[str], reason: str
+    load: Loader, store: Emulator, connections: Counter[str], reason: str
 ) -> None:
-    """r15: after a load that failed, whatever the reason, every connection is closed."""
+    """After a load that failed, whatever the reason, every connection is closed."""
     store.set_many({"a": "1", "b": "2"})
     store.set_secret("pw", secret_id("pw"))
     for _ in range(3):
@@ -71,12 +70,12 @@ def test_a_failed_load_closes_what_it_opened(
             load(connection_string=store.connection_string, **FAILURES[reason]),
         ):
             pass
-    assert lanes["opened"] >= 3
-    assert lanes["closed"] >= lanes["opened"]
+    assert connections["opened"] >= 3
+    assert connections["closed"] >= connections["opened"]
 
 
 def test_closing_closes_every_connection(
-    load: Loader, store: Emulator, vault: Vault, lanes: Counter[str]
+    load: Loader, store: Emulator, vault: Vault, connections: Counter[str]
 ) -> None:
     """A provider that is closed has closed the connections to store and vault."""
     for number in range(20):
@@ -88,14 +87,14 @@ def test_closing_closes_every_connection(
         verify=vault.ca_file,
     ) as config:
         assert set(config.snapshot.values()) == {"x"}
-        assert lanes["opened"] > lanes["closed"]
-    assert lanes["opened"] <= lanes["closed"]
+        assert connections["opened"] > connections["closed"]
+    assert connections["opened"] <= connections["closed"]
 
 
 def test_the_callers_headers_are_not_written_to(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """r15: the caller's `headers` go with every request and are as before afterwards."""
+    """The caller's `headers` go with every request and are as before afterwards."""
     store.set("a", "1")
     store.create_snapshot("release", [("a", None)])
     headers = {"X-Team": "payments"}
@@ -142,7 +141,7 @@ def test_a_generation_is_all_a_closed_provider_keeps(load: Loader, store: Emulat
 
 @pytest.mark.parametrize("face", list(FACES))
 def test_forty_secrets_are_read_side_by_side(face: str) -> None:
-    """r14: 40 secrets at 50 ms each take 0.3 s, not 2; sixteen at once, none asked twice."""
+    """40 secrets at 50 ms each take 0.3 s, not 2; sixteen at once, none asked twice."""
     credential = AsyncStaticCredential() if face == "aio" else StaticCredential()
     with Emulator() as store, Vault() as vault, busy(vault) as most_at_once:
         for number in range(40):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -71,3 +72,13 @@ def test_refresh_says_that_it_needs_asyncio(
             assert config["k"] == "v2"
 
     asyncio.run(main())
+
+
+def test_aio_close_under_another_loop() -> None:
+    """close() works under another loop than the one that loaded."""
+    with Emulator() as store, warnings.catch_warnings():
+        # asyncio cannot close what belongs to a loop that is gone; the collector does.
+        warnings.simplefilter("ignore", ResourceWarning)
+        config = asyncio.run(aio.load(connection_string=store.connection_string))
+        asyncio.run(config.close())
+        gc.collect()

@@ -1,4 +1,4 @@
-"""B9: a forked child refreshes on its own, whatever the parent was doing."""
+"""A forked child refreshes on its own, whatever the parent was doing."""
 
 from __future__ import annotations
 

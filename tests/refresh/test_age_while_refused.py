@@ -23,13 +23,6 @@ WAYS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """The clock of every provider the test loads, and of its store."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """A store with a setting, a flag and a sentinel."""
     with Emulator(clock=clock) as emulator:

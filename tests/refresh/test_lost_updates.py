@@ -1,19 +1,25 @@
-"""B1: an update that falls into a load or a reload arrives all the same, and whole."""
+"""An update that falls into a load or a reload arrives all the same, and whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, Hook, RequestRecord
-
-from .faces import Face, Provider
+from tests.support.faces import Face, Opener
 
 CUTS = {"after the sentinel": 0, "after db/host": 1, "after db/port": 2}
 """The first requests of a load; every other cut point is in tests/laws."""
 DB = [SettingSelector(key_filter="db/*")]
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> Iterator[Emulator]:
+    """A store with one setting on a page."""
+    with Emulator(page_size=1, clock=clock) as emulator:
+        yield emulator
 
 
 def deploy(store: Emulator, version: str) -> None:
@@ -39,46 +45,46 @@ def at_request(
     return register(count)
 
 
-def load_db(face: Face, store: Emulator) -> Provider:
-    return face.load(connection_string=store.connection_string, selects=DB, refresh_on=["sentinel"])
+def load_db(opened: Opener, store: Emulator) -> Face:
+    return opened(connection_string=store.connection_string, selects=DB, refresh_on=["sentinel"])
 
 
-def assert_whole(config: Provider, version: str) -> None:
+def assert_whole(config: Face, version: str) -> None:
     assert dict(config.snapshot) == {"db/host": f"host-{version}", "db/port": f"port-{version}"}
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 def test_a_deployment_during_the_load_is_seen_by_the_next_refresh(
-    face: Face, store: Emulator, clock: FakeClock, cut: int
+    opened: Opener, store: Emulator, clock: FakeClock, cut: int
 ) -> None:
     """Data and sentinel written while a load reads: the next refresh has the new data, whole."""
     deploy(store, "old")
     with at_request(store.after_answer, cut, lambda: deploy(store, "new")):
-        config = load_db(face, store)
+        config = load_db(opened, store)
     clock.advance(30)
-    face.refresh(config)
+    config.refresh()
     assert_whole(config, "new")
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 def test_a_deployment_during_a_reload_is_seen_by_the_next_refresh(
-    face: Face, store: Emulator, clock: FakeClock, cut: int
+    opened: Opener, store: Emulator, clock: FakeClock, cut: int
 ) -> None:
     """A second deployment that falls into the reload of the first is not lost either."""
     deploy(store, "0")
-    config = load_db(face, store)
+    config = load_db(opened, store)
     deploy(store, "1")
     clock.advance(30)
     with at_request(store.after_answer, cut, lambda: deploy(store, "2")):
-        face.refresh(config)
+        config.refresh()
     clock.advance(30)
-    face.refresh(config)
+    config.refresh()
     assert_whole(config, "2")
 
 
 @pytest.mark.parametrize("written", [1, 2])
 def test_a_deployment_that_stretches_over_the_load_arrives_with_its_sentinel(
-    face: Face, store: Emulator, clock: FakeClock, written: int
+    opened: Opener, store: Emulator, clock: FakeClock, written: int
 ) -> None:
     """Data written during the load and a sentinel written after it are one update, not lost."""
     deploy(store, "old")
@@ -88,42 +94,44 @@ def test_a_deployment_that_stretches_over_the_load_arrives_with_its_sentinel(
             store.set(f"db/{name}", f"{name}-new")
 
     with at_request(store.after_answer, 1, begin):
-        config = load_db(face, store)
+        config = load_db(opened, store)
     deploy(store, "new")
     clock.advance(30)
-    face.refresh(config)
+    config.refresh()
     assert_whole(config, "new")
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 100])
 def test_pages_of_two_deployments_are_not_kept_together(
-    face: Face, clock: FakeClock, page_size: int
+    opened: Opener, clock: FakeClock, page_size: int
 ) -> None:
     """A load that a deployment cut in two is done again before anybody sees its halves."""
     with Emulator(page_size=page_size, clock=clock) as store:
         deploy(store, "old")
         with at_request(store.after_answer, 1, lambda: deploy(store, "new")):
-            config = load_db(face, store)
+            config = load_db(opened, store)
         assert_whole(config, "new")
         assert config.snapshot.consistent
 
 
 def test_the_sentinel_is_read_before_the_data_even_when_it_is_selected(
-    face: Face, store: Emulator
+    opened: Opener, store: Emulator
 ) -> None:
     """A watched key that the selectors contain is asked on its own, before and after the data."""
     deploy(store, "1")
-    face.load(connection_string=store.connection_string, refresh_on=["sentinel"])
+    opened(connection_string=store.connection_string, refresh_on=["sentinel"])
     paths = [record.target.partition("?")[0] for record in store.requests]
     assert paths[0] == paths[-1] == "/kv/sentinel"
     assert paths[1:-1] == ["/kv"] * (len(paths) - 2)
     assert len(paths) > 2
 
 
-def test_a_load_asks_nothing_more_of_the_store_than_it_needs(face: Face, store: Emulator) -> None:
+def test_a_load_asks_nothing_more_of_the_store_than_it_needs(
+    opened: Opener, store: Emulator
+) -> None:
     """A load that met no deployment asks each sentinel twice and each page once."""
     deploy(store, "1")
-    load_db(face, store)
+    load_db(opened, store)
     targets = [record.target for record in store.requests]
     assert len([target for target in targets if target.startswith("/kv/sentinel")]) == 2
     listed = [target for target in targets if target.startswith("/kv?")]

@@ -26,13 +26,6 @@ CHECKS = 120
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """The clock of every provider the test loads, and of its store."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """A store with several pages, a flag and a sentinel."""
     with Emulator(page_size=3, clock=clock) as emulator:

@@ -52,13 +52,6 @@ class Counting(FakeClock):
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Give the clock that providers and the store live by."""
-    with FakeClock() as fake:
-        yield fake
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a sentinel."""
     with Emulator(clock=clock) as emulator:

@@ -6,9 +6,8 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.content import Resolver, secret_id
 from tests.support.faces import Loader
-
-from .scenes import Resolver, secret_id
 
 
 def no_bad_value(snapshot: ConfigurationSnapshot) -> None:
@@ -117,3 +116,19 @@ def test_validate_gets_the_generation_to_come(
         assert config.refresh()
         assert config.snapshot is seen[1]
         assert [snapshot["a"] for snapshot in seen] == ["1", "2"]
+
+
+def test_a_rejection_ends_when_its_cause_is_gone(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """A store that is back at what is published has been confirmed: no error, healthy."""
+    store.set("a", "1")
+    with load(connection_string=store.connection_string, refresh_enabled=True) as config:
+        store.set_secret("pw", secret_id("pw"))
+        clock.advance(30)
+        assert not config.refresh()
+        store.delete("pw")
+        clock.advance(700)
+        config.refresh()
+        assert config.status.healthy(60)
+        assert config.status.last_error is None

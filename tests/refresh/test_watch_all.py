@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from appconfig_provider import ChangeSet, SettingSelector
-from appconfig_provider.testing import Emulator, FakeClock
+from appconfig_provider import ChangeSet, SettingSelector, load
+from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 from tests.support.faces import Loader
 
 APP = [SettingSelector(key_filter="app/*")]
@@ -105,3 +105,30 @@ def test_switched_off_means_off(load: Loader, store: Emulator, clock: FakeClock)
         clock.advance(3000)
         assert not config.refresh(force=True)
         assert not store.requests
+
+
+def test_a_setting_that_two_reloads_saw_in_two_places_stands_once() -> None:
+    """What was written while pages were read shadows nothing twice, and publishes once."""
+    with Emulator(page_size=2) as store:
+        store.set_many({f"k{number}": "0" for number in range(0, 9, 2)})
+        with load(connection_string=store.connection_string, refresh_enabled=True) as config:
+
+            def write(record: RequestRecord) -> None:
+                if "after" in record.target:
+                    hook.remove()
+                    store.set_many({"k3": "new", "k5": "new"})
+
+            store.set("k1", "1")
+            with store.after_answer(write) as hook:
+                config.refresh(force=True)
+            for key in ("k2", "k6"):
+                store.delete(key)
+                config.refresh(force=True)
+            assert config.refresh(force=True) is False
+            assert dict(config.snapshot) == {
+                key: setting.value
+                for key, setting in ((f"k{n}", store.get(f"k{n}")) for n in range(9))
+                if setting is not None
+            }
+            for key in config.snapshot:
+                assert config.snapshot.explain(key).shadows == ()

@@ -1,4 +1,4 @@
-"""B6 a, B8, r09: Key Vault references that cannot be resolved, and those that can."""
+"""Key Vault references that cannot be resolved, and those that can."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
+from tests.support.content import Resolver, secret_id
 from tests.support.faces import Loader, load_aio
-
-from .scenes import Resolver, secret_id
 
 
 def data_requests(store: Emulator) -> list[RequestRecord]:
@@ -27,7 +26,7 @@ def data_requests(store: Emulator) -> list[RequestRecord]:
 
 
 def test_an_unresolvable_reference_appears(load: Loader, store: Emulator, clock: FakeClock) -> None:
-    """B6 a: the old generation stays, the error is told, and reloads are as rare as back-off."""
+    """The old generation stays, the error is told, and reloads are as rare as back-off."""
     store.set("a", "1")
     store.set("sentinel", "1")
     errors: list[Exception] = []
@@ -57,7 +56,7 @@ def test_an_unresolvable_reference_appears(load: Loader, store: Emulator, clock:
 def test_refresh_calls_within_the_interval_ask_nothing(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B6 a: after the attempt that failed, further calls are quiet until the interval passed."""
+    """After the attempt that failed, further calls are quiet until the interval passed."""
     store.set("sentinel", "1")
     errors: list[Exception] = []
     with load(
@@ -77,7 +76,7 @@ def test_refresh_calls_within_the_interval_ask_nothing(
 
 
 def test_a_forbidden_secret_fails_at_once(load: Loader, store: Emulator, vault: Vault) -> None:
-    """B8: a 403 of the vault ends load() with an error of its own, and loads nothing twice."""
+    """A 403 of the vault ends load() with an error of its own, and loads nothing twice."""
     vault.set("pw", "hunter2", enabled=False)
     store.set_secret("db:pw", vault.id("pw"), "prod")
     with (
@@ -101,7 +100,7 @@ def test_a_forbidden_secret_fails_at_once(load: Loader, store: Emulator, vault: 
 def test_a_vault_in_passing_trouble_is_asked_again_alone(
     load: Loader, store: Emulator, vault: Vault
 ) -> None:
-    """B8: a vault that answers 503 at start is asked again within the budget; the store is not."""
+    """A vault that answers 503 at start is asked again within the budget; the store is not."""
     vault.set("pw", "hunter2")
     store.set_secret("pw", vault.id("pw"))
     answers = [Scripted(503)] * 4
@@ -122,7 +121,7 @@ def test_a_vault_in_passing_trouble_is_asked_again_alone(
 
 
 def test_an_empty_secret_is_a_value(load: Loader, store: Emulator, vault: Vault) -> None:
-    """r09: a secret whose value is empty resolves to an empty text, by either way."""
+    """A secret whose value is empty resolves to an empty text, by either way."""
     vault.set("empty", "")
     store.set_secret("one", vault.id("empty"))
     store.set_secret("two", secret_id("empty"))
@@ -136,7 +135,7 @@ def test_an_empty_secret_is_a_value(load: Loader, store: Emulator, vault: Vault)
 
 
 def test_client_configs_are_not_written_to(load: Loader, store: Emulator, vault: Vault) -> None:
-    """r09: the caller's keyvault_client_configs are as before, and serve a second load()."""
+    """The caller's keyvault_client_configs are as before, and serve a second load()."""
     vault.set("pw", "hunter2")
     store.set_secret("pw", vault.id("pw"))
     credential = StaticCredential()
@@ -152,7 +151,7 @@ def test_client_configs_are_not_written_to(load: Loader, store: Emulator, vault:
 
 
 def test_vault_keywords_may_be_none(load: Loader, store: Emulator) -> None:
-    """r09: None is the default of every Key Vault keyword."""
+    """None is the default of every Key Vault keyword."""
     store.set("a", "1")
     with load(
         connection_string=store.connection_string,
@@ -321,3 +320,87 @@ def test_keep_last_rejects_a_secret_never_read(
         assert not config.refresh()
         assert dict(config.snapshot) == {"sentinel": "1"}
         assert [type(error) for error in errors] == [KeyVaultReferenceError]
+
+
+def test_a_refused_token_of_a_vault_is_renewed(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """A 401 of the vault to a cached token asks the credential for another one."""
+    from azure.core.credentials import AccessToken
+
+    class Credential:
+        token = "T1"
+
+        def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
+            return AccessToken(self.token, int(clock.time()) + 3600)
+
+    credential = Credential()
+    with Vault(clock=clock) as vault:
+        vault.set("pw", "1")
+        vault.tokens.add("T1")
+        store.set_secret("pw", vault.id("pw"))
+        with load(
+            connection_string=store.connection_string,
+            keyvault_client_configs={vault.url: {"credential": credential}},
+            verify=vault.ca_file,
+            secret_refresh_interval=60,
+        ) as config:
+            vault.tokens.clear()
+            vault.tokens.add("T2")
+            credential.token = "T2"
+            vault.set("pw", "2")
+            clock.advance(60)
+            assert config.refresh()
+
+
+def test_omit_leaves_a_malformed_reference_out(load: Loader, store: Emulator) -> None:
+    """Policy `omit` leaves out a reference whose text names no secret, too."""
+    kind = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+    store.set("pw", "no JSON", content_type=kind)
+    with load(
+        connection_string=store.connection_string,
+        secret_resolver=Resolver(),
+        secret_policy="omit",
+    ) as config:
+        assert dict(config.snapshot) == {}
+
+
+def test_a_bad_port_is_not_repeated(load: Loader, store: Emulator) -> None:
+    """A reference with a port that is none is told without it."""
+    store.set_secret("pw", "https://h:planted/secrets/x")
+    with (
+        pytest.raises(ValueError) as caught,
+        load(connection_string=store.connection_string, secret_resolver=Resolver()),
+    ):
+        pass
+    assert "planted" not in str(caught.value)
+
+
+def test_a_vaults_403_does_not_speak_of_the_store(load: Loader, store: Emulator) -> None:
+    """A hint about a vault names Key Vault's role, not App Configuration's."""
+    with Vault() as vault:
+        vault.set("pw", "x", enabled=False)
+        vault.tokens.add("T")
+        store.set_secret("pw", vault.id("pw"))
+        from appconfig_provider.testing import StaticCredential
+
+        with (
+            pytest.raises(ValueError) as caught,
+            load(
+                connection_string=store.connection_string,
+                keyvault_client_configs={vault.url: {"credential": StaticCredential("T")}},
+                verify=vault.ca_file,
+            ),
+        ):
+            pass
+        assert "App Configuration" not in str(caught.value)
+
+
+def test_a_resolver_gets_the_uri_as_stored(load: Loader, store: Emulator) -> None:
+    """A `secret_resolver` decides about any address, and gets it as it stands in the store."""
+    for uri in ("https://V.vault.azure.net/secrets/pw/", "https://v/certificates/x"):
+        store.set_secret("pw", uri)
+        with load(
+            connection_string=store.connection_string, secret_resolver=lambda one: one
+        ) as config:
+            assert dict(config.snapshot) == {"pw": uri}

@@ -1,18 +1,19 @@
-"""B4: secrets rotate as part of the next generation."""
+"""Secrets rotate as part of the next generation."""
 
 from __future__ import annotations
 
-from appconfig_provider import ChangeSet
-from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import Loader
+import pytest
 
-from .scenes import Resolver, secret_id
+from appconfig_provider import ChangeSet, SettingSelector
+from appconfig_provider.testing import Emulator, FakeClock, Scripted
+from tests.support.content import Resolver, secret_id, without_snapshots
+from tests.support.faces import Loader
 
 
 def test_a_rotated_secret_keeps_its_trimmed_key(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B4 a: the new value stands under the trimmed key, and no untrimmed key appears."""
+    """The new value stands under the trimmed key, and no untrimmed key appears."""
     store.set_secret("app/pw", secret_id("pw"))
     secrets = Resolver(pw="a1")
     with load(
@@ -30,7 +31,7 @@ def test_a_rotated_secret_keeps_its_trimmed_key(
 def test_two_keys_on_one_secret_rotate_together(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B4 b: a secret that two keys point to is read once per rotation and reaches both."""
+    """A secret that two keys point to is read once per rotation and reaches both."""
     store.set_secret("one", secret_id("pw"))
     store.set_secret("two", secret_id("pw"))
     secrets = Resolver(pw="a1")
@@ -49,7 +50,7 @@ def test_two_keys_on_one_secret_rotate_together(
 def test_a_reference_that_became_plain_stays_plain(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B4 c: a reference replaced by a text, or deleted, is not brought back by a rotation."""
+    """A reference replaced by a text, or deleted, is not brought back by a rotation."""
     store.set_secret("pw", secret_id("pw"))
     store.set_secret("gone", secret_id("gone"))
     store.set("sentinel", "1")
@@ -75,7 +76,7 @@ def test_a_reference_that_became_plain_stays_plain(
 def test_one_failing_secret_does_not_end_rotation(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B4 d: the others rotate, the failing one keeps its last value and heals by itself."""
+    """The others rotate, the failing one keeps its last value and heals by itself."""
     store.set_secret("a", secret_id("a"))
     store.set_secret("b", secret_id("b"))
     secrets = Resolver(a="a1", b="b1")
@@ -98,7 +99,7 @@ def test_one_failing_secret_does_not_end_rotation(
 def test_a_failing_secret_does_not_skip_the_configuration(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B4 d: when settings and secrets are due together, a failing secret holds up no setting."""
+    """When settings and secrets are due together, a failing secret holds up no setting."""
     store.set_secret("pw", secret_id("pw"))
     store.set("sentinel", "1")
     secrets = Resolver(pw="a1")
@@ -116,7 +117,7 @@ def test_a_failing_secret_does_not_skip_the_configuration(
 
 
 def test_rotation_works_without_a_sentinel(load: Loader, store: Emulator, clock: FakeClock) -> None:
-    """B4 e: `secret_refresh_interval` alone makes refresh() due, and asks the store nothing."""
+    """`secret_refresh_interval` alone makes refresh() due, and asks the store nothing."""
     store.set_secret("pw", secret_id("pw"))
     secrets = Resolver(pw="a1")
     with load(
@@ -137,7 +138,7 @@ def test_rotation_works_without_a_sentinel(load: Loader, store: Emulator, clock:
 def test_a_reload_reads_unversioned_secrets_again(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B4 f: a reload reads every secret again that has no version, however young it is."""
+    """A reload reads every secret again that has no version, however young it is."""
     store.set_secret("pw", secret_id("pw"))
     store.set_secret("fixed", secret_id("pw/v1"))
     store.set("sentinel", "1")
@@ -203,3 +204,91 @@ def test_rotation_goes_on_while_the_store_is_down(
         clock.advance(60)
         assert config.refresh()
         assert config.snapshot["pw"] == "a2"
+
+
+def test_secrets_due_while_the_store_backs_off(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """refresh() does not raise, and secrets rotate, while every endpoint backs off."""
+    store.set_secret("pw", secret_id("pw"))
+    store.set("sentinel", "1")
+    secrets = Resolver(pw="a1")
+    with (
+        load(
+            connection_string=store.connection_string,
+            refresh_on=["sentinel"],
+            secret_refresh_interval=60,
+            secret_resolver=secrets,
+            retry_total=0,
+        ) as config,
+        store.respond(lambda _: Scripted(503)),
+    ):
+        secrets.values["pw"] = "a2"
+        clock.advance(60)
+        config.refresh()
+        clock.advance(1)
+        config.refresh()
+        assert config.snapshot["pw"] == "a2"
+
+
+def test_a_failing_secret_is_told(
+    load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rotation that keeps a last value because the secret cannot be read says so in the log."""
+    store.set_secret("pw", secret_id("pw"))
+    secrets = Resolver(pw="a1")
+    with load(
+        connection_string=store.connection_string,
+        secret_refresh_interval=60,
+        secret_resolver=secrets,
+    ) as config:
+        secrets.values.clear()
+        clock.advance(60)
+        config.refresh()
+        assert "'pw'" in caplog.text
+
+
+def test_a_missing_snapshot_does_not_end_rotation(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """Watching all, a snapshot that is missing does not stop secrets of the old generation."""
+    store.set("a", "1")
+    store.create_snapshot("release", [("a", None)])
+    store.set_secret("pw", secret_id("pw"))
+    secrets = Resolver(pw="a1")
+    with (
+        load(
+            connection_string=store.connection_string,
+            refresh_enabled=True,
+            selects=[SettingSelector(key_filter="*"), SettingSelector(snapshot_name="release")],
+            secret_refresh_interval=60,
+            secret_resolver=secrets,
+        ) as config,
+        without_snapshots(store),
+    ):
+        secrets.values["pw"] = "a2"
+        for _ in range(3):
+            clock.advance(60)
+            config.refresh()
+        assert config.snapshot["pw"] == "a2"
+
+
+def test_a_rotation_that_heals_clears_the_error(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """`status.last_error` of a failed rotation goes with the next one that works."""
+    store.set_secret("pw", secret_id("pw"))
+    secrets = Resolver(pw="a1")
+    with load(
+        connection_string=store.connection_string,
+        secret_policy="raise",
+        secret_refresh_interval=60,
+        secret_resolver=secrets,
+    ) as config:
+        secrets.values.clear()
+        clock.advance(60)
+        assert not config.refresh()
+        secrets.values["pw"] = "a2"
+        clock.advance(60)
+        assert config.refresh()
+        assert config.status.last_error is None

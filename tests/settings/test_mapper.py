@@ -1,4 +1,4 @@
-"""B7: `configuration_mapper` may be awaited, may drop, may replace, and hurts nobody."""
+"""`configuration_mapper` may be awaited, may drop, may replace, and hurts nobody."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import pytest
 
 from appconfig_provider import DROP, ConfigurationSetting
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.content import Resolver, secret_id, set_flag
 from tests.support.faces import Loader, load_aio, load_sync
-
-from .scenes import Resolver, secret_id, set_flag
 
 
 def test_a_mapper_may_be_a_coroutine_function_in_aio(store: Emulator) -> None:
-    """B7: the async face awaits a coroutine mapper."""
+    """The async face awaits a coroutine mapper."""
     store.set("a", "1")
 
     async def shout(setting: ConfigurationSetting) -> None:

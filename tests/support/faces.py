@@ -4,26 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
-from typing import Any, Protocol
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ConfigurationSnapshot, Status
 from appconfig_provider._azure.notified import NotifiedConfiguration
 
+PATIENCE = 20.0
+"""Real seconds that what runs on a loop of another thread may take at most."""
 
-class Face(Protocol):
-    """What both providers can do, called without `await`."""
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+class Called(Generic[P]):
+    """A provider of either kind, called without `await`."""
+
+    def __init__(self, provider: P, wait: Callable[[Any], Any] = lambda answer: answer) -> None:
+        self.provider = provider
+        self._calls: Any = provider
+        self._wait = wait
 
     @property
-    def snapshot(self) -> ConfigurationSnapshot: ...
+    def snapshot(self) -> ConfigurationSnapshot:
+        """The generation in force."""
+        snapshot: ConfigurationSnapshot = self._calls.snapshot
+        return snapshot
+
     @property
-    def status(self) -> Status: ...
-    @property
-    def provider(self) -> NotifiedConfiguration[Any, Any]: ...
-    def refresh(self, *, force: bool = False) -> bool: ...
-    def close(self) -> None: ...
+    def status(self) -> Status:
+        """How the provider is."""
+        status: Status = self._calls.status
+        return status
+
+    def refresh(self, *, force: bool = False) -> bool:
+        """Refresh once, as a request handler would."""
+        return bool(self._wait(self._calls.refresh(force=force)))
+
+    def close(self) -> None:
+        """Close it."""
+        self._wait(self._calls.close())
+
+
+Face = Called[NotifiedConfiguration[Any, Any]]
+"""What both providers can do."""
 
 
 class Loader(Protocol):
@@ -32,80 +60,76 @@ class Loader(Protocol):
     def __call__(self, **keywords: object) -> contextlib.AbstractContextManager[Face]: ...
 
 
+class Opener(Protocol):
+    """The same, for a provider that is closed when the test ends."""
+
+    def __call__(self, **keywords: object) -> Face: ...
+
+
 @contextlib.contextmanager
 def load_sync(**keywords: object) -> Iterator[Face]:
     """Load with the sync face."""
     with appconfig_provider.load(**keywords) as config:  # type: ignore[arg-type]  # as they come
-        yield _Sync(config)
-
-
-class _Sync:
-    def __init__(self, config: appconfig_provider.AzureAppConfigurationProvider) -> None:
-        self._config = config
-
-    @property
-    def snapshot(self) -> ConfigurationSnapshot:
-        return self._config.snapshot
-
-    @property
-    def status(self) -> Status:
-        return self._config.status
-
-    @property
-    def provider(self) -> NotifiedConfiguration[Any, Any]:
-        return self._config
-
-    def refresh(self, *, force: bool = False) -> bool:
-        return self._config.refresh(force=force)
-
-    def close(self) -> None:
-        self._config.close()
+        yield Called(config)
 
 
 @contextlib.contextmanager
 def load_aio(**keywords: object) -> Iterator[Face]:
-    """Load with the async face, on a loop of its own."""
+    """Load with the async face, on a loop of its own that runs while it is called."""
     loop = asyncio.new_event_loop()
     try:
-        config = loop.run_until_complete(
-            appconfig_provider.aio.load(**keywords)  # type: ignore[arg-type]  # as they come
-        )
-        try:
-            yield _Aio(config, loop)
-        finally:
-            loop.run_until_complete(config.close())
+        with _loaded(keywords, loop.run_until_complete) as config:
+            yield config
     finally:
         # As `asyncio.run` does: a failed exchange may have left a generator to the collector.
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
 
-class _Aio:
-    def __init__(
-        self,
-        config: appconfig_provider.aio.AzureAppConfigurationProvider,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._config = config
-        self._loop = loop
+@contextlib.contextmanager
+def load_aio_on_thread(**keywords: object) -> Iterator[Face]:
+    """Load with the async face, on a loop that runs on a thread all the time, as pollers need."""
+    with loop_on_thread() as wait, _loaded(keywords, wait) as config:
+        yield config
 
-    @property
-    def snapshot(self) -> ConfigurationSnapshot:
-        return self._config.snapshot
 
-    @property
-    def status(self) -> Status:
-        return self._config.status
+@contextlib.contextmanager
+def _loaded(keywords: dict[str, object], wait: Callable[[Any], Any]) -> Iterator[Face]:
+    config = wait(
+        appconfig_provider.aio.load(**keywords)  # type: ignore[arg-type]  # as they come
+    )
+    try:
+        yield Called(config, wait)
+    finally:
+        wait(config.close())
 
-    @property
-    def provider(self) -> NotifiedConfiguration[Any, Any]:
-        return self._config
 
-    def refresh(self, *, force: bool = False) -> bool:
-        return self._loop.run_until_complete(self._config.refresh(force=force))
+@contextlib.contextmanager
+def loop_on_thread() -> Iterator[Callable[[Any], Any]]:
+    """Run an event loop on a thread; yield what runs a coroutine there and waits for its end.
 
-    def close(self) -> None:
-        self._loop.run_until_complete(self._config.close())
+    A coroutine runs in the context of its caller, whose clock it lives by.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def wait(job: Coroutine[Any, Any, T]) -> T:
+        async def run() -> T:
+            task = contextvars.Context.run(context, asyncio.ensure_future, job)
+            return await task
+
+        context = contextvars.copy_context()
+        return asyncio.run_coroutine_threadsafe(run(), loop).result(PATIENCE)
+
+    try:
+        yield wait
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 FACES = {"sync": load_sync, "aio": load_aio}
+POLLED = {"sync": load_sync, "aio": load_aio_on_thread}
+"""The same for tests in which something happens between calls."""

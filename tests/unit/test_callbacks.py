@@ -213,6 +213,7 @@ COROUTINES: dict[str, Any] = {
     "static method": AsyncListener.static,
     "object with __call__": AsyncListener(),
     "partial": functools.partial(coroutine_one, NEWS),
+    "partial of an object": functools.partial(AsyncListener()),
     "mock": AsyncMock(),
 }
 

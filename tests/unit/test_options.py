@@ -143,7 +143,7 @@ def test_numbers_belong_to_automatic_polling() -> None:
 
 WRONG_TYPES: dict[str, list[object]] = {
     "endpoint": [5, b"https://contoso.azconfig.io", ["https://contoso.azconfig.io"]],
-    "credential": ["key", 5, object()],
+    "credential": ["key", 5, 5.0],
     "connection_string": [5, STORE.encode(), [STORE]],
     "selects": ["*", b"*", 5, ["*"], [None], [("*", "prod")], SettingSelector(key_filter="*")],
     "trim_prefixes": ["app/", b"app/", 5, [None], [b"app/"], [["app/"]]],
@@ -522,3 +522,24 @@ def test_a_watched_key_is_shown_as_somebody_types_it() -> None:
     """A watched key in a message can be copied into a program."""
     assert repr(WatchKey("sentinel")) == "WatchKey('sentinel')"
     assert repr(WatchKey("sentinel", "prod")) == "WatchKey('sentinel', 'prod')"
+
+
+def test_a_false_label_filter_is_no_text() -> None:
+    """A label filter that is false but no text is a TypeError."""
+    from appconfig_provider import SettingSelector
+
+    with pytest.raises(TypeError):
+        SettingSelector(key_filter="a", label_filter=0)  # type: ignore[arg-type]
+
+
+def test_an_endpoint_with_a_query_or_a_user_is_none() -> None:
+    """An endpoint is scheme, host and port; what would be lost is refused."""
+    from appconfig_provider._azure.options import Keywords
+
+    for endpoint in (
+        "https://contoso.azconfig.io?a=b",
+        "https://me:hush@contoso.azconfig.io",
+        "https://c.azconfig.io#x",
+    ):
+        with pytest.raises(ValueError):
+            Keywords(endpoint=endpoint).checked()

@@ -1,14 +1,19 @@
-"""B2 and F: feature flags that go, come, are malformed, or have a timer of their own."""
+"""Feature flags that go, come, are malformed, or have a timer of their own."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import featuremanagement
 import pytest
 
-from appconfig_provider import ChangeSet, SettingSelector
+import appconfig_provider
+from appconfig_provider import ChangeSet, SettingSelector, load
+from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.content import FLAG_PREFIX, FLAG_TYPE, secret_id, set_flag
 from tests.support.faces import Face, Loader
-
-from .scenes import FLAG_PREFIX, FLAG_TYPE, set_flag
 
 
 def flags(config: Face) -> dict[str, bool]:
@@ -21,7 +26,7 @@ def flags(config: Face) -> dict[str, bool]:
 def test_deleting_the_last_flag_takes_effect(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """B2: when the only flag is deleted the next refresh drops it, calls back once and is done."""
+    """When the only flag is deleted the next refresh drops it, calls back once and is done."""
     set_flag(store, "beta")
     news: list[ChangeSet] = []
     with load(
@@ -103,7 +108,7 @@ def test_flags_have_their_own_timer(load: Loader, store: Emulator, clock: FakeCl
 
 
 def test_the_last_of_an_id_wins(load: Loader, store: Emulator) -> None:
-    """F4: a flag that two selectors find is listed once, as the later selector has it."""
+    """A flag that two selectors find is listed once, as the later selector has it."""
     set_flag(store, "beta")
     store.set(
         FLAG_PREFIX + "beta", '{"id": "beta", "enabled": false}', "prod", content_type=FLAG_TYPE
@@ -127,7 +132,7 @@ def test_the_last_of_an_id_wins(load: Loader, store: Emulator) -> None:
 def test_a_malformed_flag_is_named_and_not_fatal(
     load: Loader, store: Emulator, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
-    """F8: a flag that cannot be read is left out with one warning that names its key."""
+    """A flag that cannot be read is left out with one warning that names its key."""
     store.set(FLAG_PREFIX + "bad", text, content_type=FLAG_TYPE)
     set_flag(store, "good")
     with load(connection_string=store.connection_string, feature_flag_enabled=True) as config:
@@ -156,3 +161,97 @@ def test_a_flag_that_becomes_malformed_is_not_fatal(
         clock.advance(30)
         assert config.refresh()
         assert flags(config) == {"beta": True}
+
+
+def test_flags_with_filters_are_evaluated(store: Emulator) -> None:
+    """`featuremanagement` evaluates a flag that has client filters."""
+    window = {
+        "name": "Microsoft.TimeWindow",
+        "parameters": {"End": "Fri, 22 Oct 3024 07:00:00 GMT"},
+    }
+    set_flag(store, "beta", conditions={"client_filters": [window]})
+    with appconfig_provider.load(
+        connection_string=store.connection_string, feature_flag_enabled=True
+    ) as config:
+        manager: Any = featuremanagement.FeatureManager(config)
+        assert manager.is_enabled("beta")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"conditions": "no"},
+        {"conditions": {"client_filters": ["a"]}},
+        {"conditions": {"client_filters": 5}},
+        {"conditions": {"client_filters": [{"name": ["a"]}]}},
+        {"variants": 5},
+        {"allocation": "no"},
+        {"telemetry": {"enabled": True}, "allocation": {"percentile": [{"variant": "a", "to": 5}]}},
+        {"x": json.loads("[" * 700 + "]" * 700)},
+    ],
+)
+def test_a_flag_of_a_wrong_shape_is_not_fatal(
+    load: Loader, store: Emulator, more: dict[str, Any]
+) -> None:
+    """A flag that is JSON of the wrong shape does not end load()."""
+    text = json.dumps({"id": "bad", **more})
+    store.set(FLAG_PREFIX + "bad", text, content_type=FLAG_TYPE)
+    store.set("a", "1")
+    with load(connection_string=store.connection_string, feature_flag_enabled=True) as config:
+        assert config.snapshot["a"] == "1"
+
+
+def test_a_kill_switch_works_beside_a_bad_setting(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """Watching all, a flag is switched off though a new setting cannot be resolved."""
+    set_flag(store, "beta")
+    store.set("a", "1")
+    with load(
+        connection_string=store.connection_string,
+        refresh_enabled=True,
+        feature_flag_enabled=True,
+        feature_flag_refresh_enabled=True,
+    ) as config:
+        store.set_secret("pw", secret_id("pw"))
+        set_flag(store, "beta", enabled=False)
+        for _ in range(4):
+            clock.advance(30)
+            config.refresh()
+        flags: Any = config.snapshot["feature_management"]
+        assert not flags["feature_flags"][0]["enabled"]
+
+
+def test_the_flag_type_on_another_key_is_json(load: Loader, store: Emulator) -> None:
+    """A setting with a flag's content type but another key is JSON, as officially."""
+    store.set("plain", '{"a": 1}', content_type=FLAG_TYPE)
+    with load(connection_string=store.connection_string) as config:
+        assert dict(config.snapshot) == {"plain": {"a": 1}}
+
+
+@pytest.mark.parametrize("interval", [30, 900])
+def test_a_kill_switch_works_beside_settings_that_are_refused(interval: float) -> None:
+    """A flag that moved together with a sentinel counts at once, though `validate` refuses."""
+
+    def check(snapshot: ConfigurationSnapshot) -> None:
+        if snapshot["k"] == "bad":
+            raise ValueError("bad k")
+
+    with FakeClock() as clock, Emulator(clock=clock) as store:
+        store.set_many({"k": "good", "sentinel": "1"})
+        set_flag(store, "f", enabled=True)
+        with load(
+            connection_string=store.connection_string,
+            refresh_on=["sentinel"],
+            refresh_interval=interval,
+            validate=check,
+            feature_flag_enabled=True,
+            feature_flag_refresh_enabled=True,
+        ) as config:
+            store.set_many({"k": "bad", "sentinel": "2"})
+            set_flag(store, "f", enabled=False)
+            clock.advance(interval)
+            config.refresh()
+            assert config["k"] == "good"
+            management: Any = config["feature_management"]
+            assert management["feature_flags"][0]["enabled"] is False
