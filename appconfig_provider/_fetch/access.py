@@ -1,4 +1,4 @@
-"""How a source gets in at its endpoints, and what an attempt at one of them has."""
+"""What a source must provide to talk to its endpoints, and what one attempt at an endpoint has."""
 
 from __future__ import annotations
 
@@ -16,59 +16,62 @@ from appconfig_provider.protocols import Clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """What a session at an endpoint begins with."""
+    """The facts about a round with which a session at an endpoint begins."""
 
     endpoint: Endpoint
     deadline: float
-    """On the monotonic clock, once requests may be sent."""
+    """On the monotonic clock; nothing is sent after it."""
     failover: bool
     """True when another endpoint has failed before in this round."""
     known: int
     """How many endpoints there are."""
     alone: bool
-    """True when there is no other endpoint to ask."""
+    """True when there is no other endpoint to try."""
     retried: int
-    """How many of its retries the endpoint already had in this round."""
+    """How many of its retries the endpoint has already used in this round."""
 
 
 class EndpointAccess(Protocol):
-    """How a source gets in at its endpoints."""
+    """Authenticates at the endpoints of a source, and looks up more of them."""
 
     def open_session(
         self, begin: Callable[[], AttemptStart], endpoint: Endpoint, /
     ) -> Plan[Session]:
-        """Return a session; `begin` is called once whatever may take time is done.
+        """Return a session.
+
+        `begin` is called last, after all that may take time (such as getting a token): it reads the
+        clock for the deadline.
 
         Raises:
-            RequestFailed: it cannot get in.
+            RequestFailed: there is no token.
         """
         ...
 
     def renew(self, session: Session, refusal: RequestFailed, /) -> Plan[bool]:
-        """Get in by other means after a refusal, and say whether there were any.
+        """Get another token after a 401; return False where there is none to get.
 
         Raises:
-            RequestFailed: it cannot get in.
+            RequestFailed: the credential gave none.
         """
         ...
 
     def memory(self, session: Session, /) -> Mapping[str, object]:
-        """Return what an endpoint told in a session, for the next one."""
+        """Return what the next session at this endpoint needs of this one, such as sync tokens."""
         ...
 
     def discover(self, endpoints: Endpoints, deadline: float, /) -> Plan[Endpoints]:
-        """Return the endpoints with those that a look-up names."""
+        """Return the endpoints, with those that a look-up has found."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RoundRules:
-    """How a source wants its endpoints asked."""
+    """The rules of a source for trying its endpoints."""
 
     clock: Clock
     random: Callable[[], float]
     interval: float
-    """Seconds between checks; no first back-off is longer."""
+    """Seconds between checks. The first back-off is not longer than that."""
     retries: int
     balanced: bool = False
     """True when endpoints take turns."""
@@ -76,7 +79,7 @@ class RoundRules:
 
 @dataclass(frozen=True, slots=True)
 class EndpointAttempt:
-    """An attempt at one endpoint: the session to use, and how to ask for the time of a load."""
+    """An attempt at one endpoint: the session to use, and the budget that limits it."""
 
     session: Session
     budget: Budget
@@ -84,7 +87,7 @@ class EndpointAttempt:
     """How many endpoints have not been tried yet."""
 
     def begin_reload(self) -> None:
-        """Give the session the time of a reload; called when the check found a change."""
+        """Give the session the time of a reload; called when a check has found a change."""
         now = self.session.clock.monotonic()
         self.budget.begin_reload(now)
         self.session.deadline = self.budget.share(now, self.untried)

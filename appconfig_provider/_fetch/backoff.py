@@ -1,4 +1,4 @@
-"""How long something that failed is left alone: the one implementation."""
+"""Back-off: how long nothing is sent to something that failed. All back-offs are computed here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 FIRST_BACKOFF = 30.0
+"""Seconds after the first failure, if the refresh interval is not shorter."""
 MAX_BACKOFF = 600.0
+"""Seconds, also where a server asks for more."""
 
 _MAX_DOUBLINGS = 32
-"""The exponent is bounded because a float is: an outage may last for years."""
+"""A bound for the exponent: an outage may last for years, and `2.0 ** 1024` is an OverflowError."""
 
 
 def doubled(first: float, failures: int, jitter: float) -> float:
@@ -29,7 +31,7 @@ class Backoff:
 
     failures: int = 0
     until: float = -math.inf
-    """On the monotonic clock."""
+    """On the monotonic clock; minus infinity when there is no back-off."""
 
     def after_failure(
         self, now: float, *, interval: float, jitter: float, at_least: float = 0.0

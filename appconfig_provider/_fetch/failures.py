@@ -1,7 +1,7 @@
 """A request that got no usable answer.
 
-The engine reasons about this small class. A source makes its own public errors of it, and only when
-one is handed to the user.
+The plans use only this small class. A source turns it into public errors of its own, and only when
+the user gets one (see `refusals` of App Configuration for the reason).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 _MAX_ENDPOINTS = 3
-"""Endpoints of which an error tells what happened; the others are counted."""
+"""How many endpoints an error describes; of the others it gives the number."""
 _MAX_EACH = 1000
-"""Characters about each."""
+"""Characters about each endpoint."""
 
 
 class Kind(Enum):
@@ -32,8 +32,8 @@ class Kind(Enum):
     UNANSWERED = "the answer did not come"
     OUT_OF_TIME = "the time allowed was used up"
     MALFORMED = "the answer made no sense"
-    UNASKED = "more came than was asked for"
-    """Answers of the same connection may have been taken for others; the job begins again."""
+    UNSOLICITED = "more came than was asked for"
+    """Unsolicited bytes came, so answers may have been displaced: the job begins again."""
 
 
 PERMANENT = frozenset({400, 401, 403, 404})
@@ -41,14 +41,14 @@ PERMANENT = frozenset({400, 401, 403, 404})
 
 
 class OutOfTime(EngineError):
-    """A load that had no time left for what the user's own functions had still to do."""
+    """The time of a load was used up before all functions of the user had been called."""
 
     def as_public(self) -> Exception:
         return TimeoutError(str(self))
 
 
 class RequestFailed(EngineError):
-    """No usable answer: a refusing status, or trouble on the way."""
+    """No usable answer: a status that refuses, or an error of the connection."""
 
     def __init__(
         self,
@@ -64,14 +64,14 @@ class RequestFailed(EngineError):
         self.kind = kind
         self.origin = origin
         self.detail = printable(detail, MAX_MESSAGE)
-        """What happened, without what to do about it."""
+        """What happened, without the hint what to do about it."""
         self.hint = hint
         self.status = status
         self.retry_after = retry_after
         self.challenge: str | None = None
         """The WWW-Authenticate header of a 401."""
         self.original: Exception | None = None
-        """The credential's own error, where that is what happened."""
+        """The error that the user's credential raised, if that is why the request failed."""
 
     @property
     def permanent(self) -> bool:
@@ -80,11 +80,11 @@ class RequestFailed(EngineError):
 
     @property
     def foreign(self) -> bool:
-        """True when the credential's own error is what the user is handed."""
+        """True when the user gets the credential's own error."""
         return self.original is not None
 
     def as_public(self) -> Exception:
-        """Return a builtin error with the same words; a source may have one of its own."""
+        """Return a builtin error with the same message; a source may have errors of its own."""
         if self.original is not None:
             return self.original
         if self.kind is Kind.OUT_OF_TIME:
@@ -96,7 +96,7 @@ class RequestFailed(EngineError):
 
 
 def as_one(failures: Sequence[RequestFailed]) -> RequestFailed:
-    """Return the failure of a whole round: the first endpoint's, with words about the others."""
+    """Return one failure for a round: the first endpoint's, and a message about the others."""
     first, *others = failures
     if not others:
         return first

@@ -227,7 +227,7 @@ def _do_job(
 def _displaced(origin: str, failure: RequestFailed) -> Steps[bool]:
     """Tell whether answers may have been displaced: read as the answers to other requests."""
     if failure.kind is not Kind.MALFORMED:
-        return failure.kind is Kind.UNASKED
+        return failure.kind is Kind.UNSOLICITED
     try:
         # An answer that cannot be understood may belong to another request. Then the right one is
         # still waiting on a connection.

@@ -1,4 +1,4 @@
-"""How long a server wants to be left alone."""
+"""Reads how long a server asks the client to wait before the next request."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from email.utils import parsedate_to_datetime
 from appconfig_provider._plan import Response
 
 _MAX_DATE = 64
-"""Characters."""
+"""Characters of a date; a longer text is not parsed."""
 
 
 def retry_after(response: Response, now: float) -> float | None:
-    """Return the seconds the service wants us to wait, by any of the three headers it uses."""
+    """Return the seconds that a server asks us to wait, by any of the three headers in use."""
     headers = response.headers
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         seconds = _number(headers.get(name))

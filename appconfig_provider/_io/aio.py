@@ -1,7 +1,8 @@
 """Runs plans with asyncio.
 
-A single effect is awaited right here, several become tasks. Plans step in the task that called
-`run`; when that task is cancelled, the tasks are too, and the plan is closed.
+A single effect is awaited in the task that called `run`; several become tasks of their own. Plans
+step in the task that called `run`. When it is cancelled, the other tasks are cancelled too, and the
+plan is closed.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from appconfig_provider._io.connections import (
     close_at_the_end,
 )
 from appconfig_provider._io.http import (
-    CUT_OFF,
-    Unheard,
+    CONNECTION_ENDED,
+    NoAnswer,
     failure,
+    may_repeat,
     time_left,
     to_httpcore,
-    worth_repeating,
 )
 from appconfig_provider._io.names import look_up_async
 from appconfig_provider._io.network import Network
-from appconfig_provider._io.streams import Unasked
+from appconfig_provider._io.streams import Unsolicited
 from appconfig_provider._io.threads import on_thread
 from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
@@ -73,8 +74,8 @@ _KINDS: ConnectionKinds[Http, AsyncBackend] = ConnectionKinds(
 )
 
 
-class _Home:
-    """What belongs to one loop: a poller may live on one, and others refresh."""
+class _LoopResources:
+    """What belongs to one event loop; a poller and calls of `refresh()` may use different ones."""
 
     def __init__(self) -> None:
         self.connections: _Connections = Connections()
@@ -82,7 +83,7 @@ class _Home:
 
 
 class _Done:
-    """The outcome of an effect, out of sight of the repr of the task that performed it."""
+    """The outcome of an effect. A task's repr shows its result, but not what is in this object."""
 
     __slots__ = ("outcome",)
 
@@ -96,8 +97,8 @@ class AsyncDriver:
     def __init__(self, network: Network, clock: Clock, own: DefaultAzureCredential | None) -> None:
         self._network = network.as_of_now()
         self._clock = clock
-        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
-        close_at_the_end(self, partial(_close_homes, self._homes))
+        self._by_loop: dict[asyncio.AbstractEventLoop, _LoopResources] = {}
+        close_at_the_end(self, partial(_close_all, self._by_loop))
         self._tokens = Tokens(clock)
         self._own = own
         self._closed = False
@@ -105,26 +106,28 @@ class AsyncDriver:
         """Requests sent so far."""
 
     async def run(self, plan: Plan[T]) -> T:
-        """Run a plan to its end; return or raise what it does."""
+        """Run a plan to its end; return what it returns, or raise what it raises."""
         schedule = Schedule(plan)
         try:
-            return await self._run(schedule, self._home())
+            return await self._run(schedule, self._loop_resources())
         finally:
             schedule.close()
 
-    async def _run(self, schedule: Schedule[T], home: _Home) -> T:
-        home.connections.begin()
+    async def _run(self, schedule: Schedule[T], resources: _LoopResources) -> T:
+        resources.connections.begin()
         try:
             effects = schedule.start()
             while effects:
                 if len(effects) == 1:
                     (pending,) = effects
-                    effects = schedule.answer(pending, await self._attempt(pending.effect, home))
+                    effects = schedule.answer(
+                        pending, await self._attempt(pending.effect, resources)
+                    )
                 else:
-                    effects = await self._side_by_side(schedule, effects, home)
+                    effects = await self._side_by_side(schedule, effects, resources)
             return schedule.result()
         finally:
-            home.connections.end()
+            resources.connections.end()
 
     def for_child(self) -> AsyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
@@ -135,30 +138,33 @@ class AsyncDriver:
     async def close(self) -> None:
         """Close the idle connections; those in use are closed when their request is over."""
         self._closed = True
-        _close_homes(self._homes)
+        _close_all(self._by_loop)
         if self._own is not None:
             await self._own.close()
 
-    def _home(self) -> _Home:
-        """Return what belongs to the running loop; connections of another are of no use here."""
+    def _loop_resources(self) -> _LoopResources:
+        """Return the resources of the running loop; connections of other loops cannot be used."""
         loop = running_loop()
-        if loop not in self._homes:
-            for other in [one for one in list(self._homes) if one.is_closed()]:
-                self._homes.pop(other).connections.abandon()
-            self._homes[loop] = _Home()
+        if loop not in self._by_loop:
+            for other in [one for one in list(self._by_loop) if one.is_closed()]:
+                self._by_loop.pop(other).connections.abandon()
+            self._by_loop[loop] = _LoopResources()
             if self._closed:
-                self._homes[loop].connections.close()
-        return self._homes[loop]
+                self._by_loop[loop].connections.close()
+        return self._by_loop[loop]
 
     async def _side_by_side(
-        self, schedule: Schedule[T], effects: list[Pending], home: _Home
+        self, schedule: Schedule[T], effects: list[Pending], resources: _LoopResources
     ) -> list[Pending]:
-        """Perform several effects at once; return when at most one is left to do."""
+        """Perform several effects at once; return those still to do: one at most.
+
+        The last one is awaited without a task, which is faster.
+        """
         under_way: dict[asyncio.Task[_Done | None], Pending] = {}
         try:
             while under_way or len(effects) > 1:
                 for pending in effects:
-                    under_way[asyncio.create_task(self._queued(pending, home))] = pending
+                    under_way[asyncio.create_task(self._queued(pending, resources))] = pending
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 effects = []
                 for task in done:
@@ -176,14 +182,18 @@ class AsyncDriver:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _queued(self, pending: Pending, home: _Home) -> _Done | None:
-        async with home.free:
-            return None if pending.void else _Done(await self._attempt(pending.effect, home))
+    async def _queued(self, pending: Pending, resources: _LoopResources) -> _Done | None:
+        async with resources.free:
+            return None if pending.void else _Done(await self._attempt(pending.effect, resources))
 
-    async def _attempt(self, effect: Effect[object], home: _Home) -> object:
-        """Perform an effect; an exception is an outcome, a cancellation is not."""
+    async def _attempt(self, effect: Effect[object], resources: _LoopResources) -> object:
+        """Perform an effect; return its outcome, which is a `Failure` when it raised.
+
+        A cancellation of the running task is raised. A `CancelledError` that comes from the user's
+        own function is a failure like any other.
+        """
         try:
-            return await self._perform(effect, home.connections)
+            return await self._perform(effect, resources.connections)
         except asyncio.CancelledError as error:
             if not isinstance(effect, Invoke) or _being_cancelled():
                 raise
@@ -228,11 +238,11 @@ class AsyncDriver:
             with anyio.fail_after(left):
                 answer = await self._exchange(connection, request, effect)
         except BaseException as error:
-            # Never use a connection again after a failed or cancelled exchange.
+            # The rest of the answer may still come on this connection: never use it again.
             connections.drop(connection)
-            if isinstance(error, Unasked):
+            if isinstance(error, Unsolicited):
                 connections.distrust(origin)
-            if idle is not None and worth_repeating(effect, error):
+            if idle is not None and may_repeat(effect, error):
                 return await self._send(effect, connections, anew=True)
             if isinstance(error, Exception):
                 connected = connection.backend.connected
@@ -246,8 +256,8 @@ class AsyncDriver:
     ) -> Response:
         try:
             coming = await connection.http.handle_async_request(request)
-        except CUT_OFF as error:
-            raise Unheard from error
+        except CONNECTION_ENDED as error:
+            raise NoAnswer from error
         try:
             answer = Answer(effect, self._clock, coming)
             async for chunk in coming.aiter_stream():
@@ -266,17 +276,17 @@ class AsyncDriver:
         return self._tokens.keep(wanted, token)
 
 
-def _close_homes(homes: Mapping[asyncio.AbstractEventLoop, _Home]) -> None:
-    for loop, home in list(homes.items()):
+def _close_all(by_loop: Mapping[asyncio.AbstractEventLoop, _LoopResources]) -> None:
+    for loop, resources in list(by_loop.items()):
         if loop.is_closed():
-            home.connections.abandon()
-        home.connections.close()
+            resources.connections.abandon()
+        resources.connections.close()
 
 
 def _being_cancelled() -> bool:
-    """Tell whether somebody cancels the running task; the user's function may merely say so."""
+    """Tell whether the running task is cancelled; a function may also raise the error by itself."""
     cancelling = getattr(asyncio.current_task(), "cancelling", None)
-    # Python 3.10 cannot tell; there a cancellation is taken for what it seems.
+    # Python 3.10 cannot tell them apart; there every `CancelledError` counts as a cancellation.
     return cancelling is None or cancelling() > 0
 
 

@@ -1,8 +1,9 @@
-"""Sockets for asyncio, without transports: what nobody has read is either here or on the socket.
+"""Sockets for asyncio, without asyncio's transports.
 
-A transport reads ahead and must be closed on its own loop. A socket can be asked what waits on it,
-and closed anywhere, also when its loop has ended. Time limits are cancel scopes; the driver puts
-one around the whole request.
+A transport reads ahead, so bytes that nobody asked for would be in its buffer, where they cannot be
+seen; and it must be closed on its own loop. A socket can be checked for waiting bytes, and closed
+anywhere, also after its loop has ended. Time limits are cancel scopes; the driver puts one around
+the whole request.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import anyio
 import httpcore
 
-from appconfig_provider._io.streams import PEEK, Unasked, is_readable
+from appconfig_provider._io.streams import PEEK, Unsolicited, is_readable
 from appconfig_provider._io.tls import RECORD_SIZE, TlsSession, Transfer
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ STAGGER = 0.25
 """Seconds after which the next address of a host is tried beside the one before (RFC 8305)."""
 
 USUAL_READS = 2
-"""Reads of an answer that is not long."""
+"""How many reads a short answer needs. These are done without a pause, which costs time."""
 
 
 class AsyncStream(httpcore.AsyncNetworkStream):
@@ -35,9 +36,10 @@ class AsyncStream(httpcore.AsyncNetworkStream):
     def __init__(self, raw: socket.socket) -> None:
         self._socket = raw
         self._sessions: tuple[TlsSession, ...] = ()
-        """The TLS that its bytes go through, the innermost first."""
+        """The TLS sessions that bytes go through, the innermost first; two behind a TLS proxy."""
         self._asked = False
-        """False before the first request; later ones are sent when nothing waits to be read."""
+        """True once a request was sent. Before the first one `write` checks that nothing waits to
+        be read; before later ones `Connections.take` does."""
         self._reads = 0
 
     def begin(self) -> None:
@@ -48,8 +50,8 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         """Return what came next, nothing at the end."""
         self._reads += 1
         if self._reads > USUAL_READS:
-            # A read of what is there already does not wait, so a server that sends without end
-            # would keep every other task, and the end of our own time, from their turn.
+            # A read of bytes that are there already does not give control to the event loop. A
+            # server that sends without end would stop all other tasks, and our own timeout.
             await asyncio.sleep(0)
         step = self._receive(max_bytes, self._sessions)
         return await _limited(step, timeout, httpcore.ReadTimeout, httpcore.ReadError)
@@ -58,19 +60,19 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         """Send everything.
 
         Raises:
-            Unasked: the server spoke before the request.
+            Unsolicited: the server sent something before the first request.
         """
         if not buffer:
             return
         if not self._asked:
             if self.unread():
-                raise Unasked("something came before it was asked for")
+                raise Unsolicited("something came before it was asked for")
             self._asked = True
         step = self._send(buffer, self._sessions)
         await _limited(step, timeout, httpcore.WriteTimeout, httpcore.WriteError)
 
     def unread(self) -> bytes | None:
-        """Return the beginning of what waits to be read: None is nothing, empty is the end."""
+        """Return the first bytes that wait to be read: None if none do, empty at the end."""
         if not self._sessions and not is_readable(self._socket.fileno()):
             return None
         try:
@@ -85,7 +87,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         self.close()
 
     def close(self) -> None:
-        """Close the socket, from wherever."""
+        """Close the socket; may be called from any thread, also when the loop has ended."""
         with suppress(OSError):
             self._socket.close()
 
@@ -95,7 +97,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> AsyncStream:
-        """Speak TLS from now on; what is already TLS carries another one inside."""
+        """Start TLS; on a TLS connection to a proxy, start a second TLS inside of it."""
         try:
             session = TlsSession(ssl_context, server_hostname)
             step = self._carry(session.handshake(), self._sessions)
@@ -110,7 +112,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         """Return what httpcore asks for: the TLS object."""
         if info == "ssl_object":
             return self._sessions[0].ssl_object if self._sessions else None
-        # Whether anything waits is asked before each request; httpcore would ask once more.
+        # httpcore also asks "is_readable" before each request; `unread` has answered that already.
         return None
 
     async def _receive(self, max_bytes: int, sessions: tuple[TlsSession, ...]) -> bytes:
@@ -125,7 +127,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
             await self._carry(sessions[0].write(content), sessions[1:])
 
     async def _carry(self, transfer: Transfer[T], outer: tuple[TlsSession, ...]) -> T:
-        """Carry the bytes of a transfer through the TLS outside of it, down to the socket."""
+        """Send and receive for a transfer, through the outer TLS sessions and the socket."""
         received = b""
         try:
             to_send = next(transfer)
@@ -148,7 +150,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         self.connected = False
 
     def begin(self, _seconds: float) -> None:
-        """Prepare for a request; its cancel scope sees to the time."""
+        """Prepare for a request; the time is limited by the driver's cancel scope."""
         if self.stream is not None:
             self.stream.begin()
 
@@ -165,7 +167,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         return await _limited(step, timeout, httpcore.ConnectTimeout, httpcore.ConnectError)
 
     def unread(self) -> bytes | None:
-        """Return what waits on an idle connection, as the stream does; none is as good as ended."""
+        """Return what the stream returns; empty, as at the end, when there is no stream."""
         return b"" if self.stream is None else self.stream.unread()
 
     async def _connect(self, host: str, port: int) -> AsyncStream:
@@ -174,7 +176,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         return self.stream
 
     def close(self) -> None:
-        """Close what was opened, from wherever."""
+        """Close what was opened; may be called from any thread, also when the loop has ended."""
         if self.stream is not None:
             self.stream.close()
 
@@ -182,7 +184,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
 async def _limited(
     step: Awaitable[T], timeout: float | None, late: type[Exception], broken: type[Exception]
 ) -> T:
-    """Do a step within so many seconds; raise what goes wrong as httpcore's error."""
+    """Await a step for so many seconds at most; raise its errors as httpcore's."""
     try:
         with anyio.fail_after(timeout):
             result = await step
@@ -194,7 +196,7 @@ async def _limited(
 
 
 def _at_once(raw: socket.socket, sessions: tuple[TlsSession, ...], max_bytes: int) -> bytes:
-    """Read what has come, without waiting; raise where nothing has."""
+    """Read what has come, without waiting; raise `BlockingIOError` when nothing has."""
     if not sessions:
         return raw.recv(max_bytes)
     transfer = sessions[0].read(max_bytes)
@@ -211,7 +213,7 @@ def _at_once(raw: socket.socket, sessions: tuple[TlsSession, ...], max_bytes: in
 
 async def _addresses(host: str, port: int) -> list[Any]:
     try:
-        # What is an address already needs no thread that looks it up.
+        # An IP address needs no look-up. That of the event loop would start a thread.
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass
@@ -223,7 +225,10 @@ async def _addresses(host: str, port: int) -> list[Any]:
 
 
 async def _first_connected(found: list[Any]) -> socket.socket:
-    """Connect to all addresses, each a little after the one before; keep the first that answers."""
+    """Connect to the addresses, each `STAGGER` seconds after the one before, or when that failed.
+
+    The first that connects is returned; the others are closed.
+    """
     if len(found) == 1:
         return await _connected(found[0])
     connected: list[socket.socket] = []

@@ -1,4 +1,4 @@
-"""Reading an answer of httpcore's, chunk by chunk, into one of ours."""
+"""Reads an answer of httpcore's chunk by chunk, within bounds of time and size."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from appconfig_provider._plan import Response, Send
 from appconfig_provider.protocols import Clock
 
 MAX_BODY = 8 * 1024 * 1024
-"""A page is at most 1 MB; an answer far beyond that is no page."""
+"""Bytes. The service's pages have at most 1 MB, so an answer that is far larger is not a page."""
 PIECE = 1024 * 1024
-"""Bytes that are unpacked before the clock is read again."""
+"""Bytes that are decompressed before the clock is read again."""
 
 
 class Answer:
@@ -41,7 +41,7 @@ class Answer:
         if self._unpacking is None:
             self._keep(chunk)
             return
-        # A little at a time: a small chunk may hold very much, which takes time of its own.
+        # In pieces: a small chunk may decompress to very much, and that takes time.
         for piece in self._unpacking.unpack(chunk):
             self._keep(piece)
 
@@ -59,7 +59,7 @@ class Answer:
 
 
 def _read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return headers by their names in lower case; those that stand twice are put together."""
+    """Return headers by their names in lower case; values of a repeated one are joined by `, `."""
     read = [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in pairs]
     headers = dict(read)
     if len(headers) == len(read):
@@ -76,7 +76,8 @@ class _Unpacking:
     CODINGS = frozenset({"gzip", "deflate"})
 
     def __init__(self) -> None:
-        # What is packed says itself how: the header of gzip, that of zlib, or none.
+        # `| 32` finds out by itself whether a header of gzip or of zlib comes. Some servers send
+        # deflate without any header; `_piece` tries that second.
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
         self._begun = False
 
@@ -84,7 +85,7 @@ class _Unpacking:
         """Yield what a chunk holds, in pieces of at most `PIECE` bytes.
 
         Raises:
-            DecodingError: it is neither of the two.
+            DecodingError: the bytes are neither gzip nor deflate.
         """
         while chunk:
             yield self._piece(chunk)

@@ -1,4 +1,4 @@
-"""The real clock, and the place where a test puts another one."""
+"""The system's clock, and the context variable by which a test sets another one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def boottime_of(platform: str) -> Callable[[], float]:
     """Return the platform's clock that never goes back and counts the time of a suspend.
 
     `time.monotonic` does not count it on Linux (`CLOCK_MONOTONIC`) and macOS
-    (`mach_absolute_time`); on Windows that depends on the version of Python. Where there is no
-    other clock it has to do.
+    (`mach_absolute_time`); on Windows that depends on the version of Python. It is returned where
+    the platform has no other clock.
     """
     if platform == "win32":
         import ctypes
@@ -31,14 +31,14 @@ def boottime_of(platform: str) -> Callable[[], float]:
         ticks = ctypes.windll.kernel32.GetTickCount64  # type: ignore[attr-defined,unused-ignore]
         ticks.restype = ctypes.c_uint64
         return lambda: float(ticks()) / 1000.0
-    # On macOS it is this one that goes on, and Python's own monotonic clock is another.
+    # On macOS CLOCK_MONOTONIC counts a suspend, and `time.monotonic` reads another clock.
     name = "CLOCK_MONOTONIC" if platform == "darwin" else "CLOCK_BOOTTIME"
     clock = getattr(machine, name, None)
     if clock is None:
         return monotonic
     try:
         machine.clock_gettime(clock)
-    except OSError:  # a system call that this kernel, or its sandbox, does not know
+    except OSError:  # this kernel, or its sandbox, does not have that clock
         return monotonic
     return partial(machine.clock_gettime, clock)
 
@@ -58,7 +58,7 @@ class SystemClock:
 
     async def asleep(self, seconds: float) -> None:
         """Wait in this task."""
-        import asyncio  # 20 ms that a program with threads need not pay
+        import asyncio  # its import takes 20 ms, which programs with threads are spared
 
         await asyncio.sleep(seconds)
 
@@ -80,11 +80,11 @@ class SystemClock:
 
 
 current_clock: ContextVar[Clock] = ContextVar("current_clock")
-"""Providers keep the clock that is current when they are loaded."""
+"""The clock for providers that are loaded in this context; each keeps it for its life."""
 
 
 def clock_in_force() -> Clock:
-    """Return the clock for a provider that is being loaded now."""
+    """Return the clock for a provider that is loaded now: a test's, or the system's."""
     return current_clock.get(_SYSTEM)
 
 

@@ -1,9 +1,9 @@
 """When a request has to be over, for every step that its connection takes.
 
-httpcore limits single steps, and some not at all (the handshake with a SOCKS proxy). A server that
-sends a byte now and then stays within any such limit. So each connection has a `Deadline` of its
-own, which is set anew for each request, and every connect, read, write and handshake asks it how
-much time is left.
+httpcore limits each step on its own, and some steps not at all (the handshake with a SOCKS proxy).
+A server that sends one byte now and then never breaks such a limit. So each connection has a
+`Deadline`, which is set anew for each request, and every connect, read, write and handshake asks it
+how much time is left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ class DeadlinePassed(TimeoutError):
 
 
 class Deadline:
-    """The end of the request that a connection serves; real time, whatever clock the engine has."""
+    """When the current request of a connection must be over.
+
+    It is measured in real time, also where a test has given the engine another clock.
+    """
 
     __slots__ = ("_until",)
 
@@ -33,7 +36,7 @@ class Deadline:
         """True when no time is left."""
         return monotonic() >= self._until
 
-    def cut(self, timeout: float | None) -> float:
+    def limit(self, timeout: float | None) -> float:
         """Return the seconds that a step may take: its own limit, but not more than is left.
 
         Raises:

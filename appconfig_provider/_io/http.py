@@ -1,7 +1,7 @@
-"""The translation between our records and httpcore's, and what went wrong on the way.
+"""Translates our records to httpcore's, and errors of a connection to `RequestFailed`.
 
-There is no client layer above httpcore: it would follow redirects, keep cookies, parse every
-address anew and tidy up what was signed.
+The package uses httpcore directly. A client above it, such as httpx's, would follow redirects, keep
+cookies, parse every address anew, and normalise the target, which breaks its signature.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from appconfig_provider.texts import printable
 
 @lru_cache(maxsize=64)
 def address_of(origin: str) -> httpcore.URL:
-    """Return an origin as httpcore wants it; parsing it anew would cost more than signing."""
+    """Return an origin as httpcore's URL; cached, since parsing costs more than signing."""
     parts = urlsplit(origin)
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target="/")
 
 
 def to_httpcore(effect: Send, clock: Clock, network: Network) -> httpcore.Request:
-    """Sign a request and make it httpcore's, with its time limits cut to what is left.
+    """Sign a request and return it as httpcore's, with time limits no longer than what is left.
 
     Raises:
         RequestFailed: the deadline has passed.
@@ -47,14 +47,18 @@ def to_httpcore(effect: Send, clock: Clock, network: Network) -> httpcore.Reques
         content=request.body,
         extensions={"timeout": timeouts},
     )
-    # latin-1 sends any byte of an ETag back as it came. Set afterwards: the constructor would check
-    # every header again.
+    # latin-1, so that any byte of an ETag is sent back as it was received. Set after construction:
+    # the constructor would check every header, which takes time.
     whole.headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
     return whole
 
 
 def time_left(effect: Send, clock: Clock, late: str = "no time was left for") -> float:
-    """Return the seconds until an effect's deadline, or raise when there are none."""
+    """Return the seconds until an effect's deadline.
+
+    Raises:
+        RequestFailed: none are left; `late` begins its message.
+    """
     left = effect.deadline - clock.monotonic()
     if left <= 0:
         detail = f"{late} {what_for(effect)}"
@@ -63,7 +67,7 @@ def time_left(effect: Send, clock: Clock, late: str = "no time was left for") ->
 
 
 def what_for(effect: Send) -> str:
-    """Return method and path of a request, without the query: it may be long."""
+    """Return method and path of a request for a message; without the query, which may be long."""
     return f"{effect.request.method} {printable(effect.request.target.partition('?')[0])}"
 
 
@@ -71,29 +75,29 @@ class DecodingError(Exception):
     """A body is not encoded the way its header says."""
 
 
-class Unheard(Exception):
-    """A connection ended before anything of the answer came; `__cause__` says how."""
+class NoAnswer(Exception):
+    """A connection ended before the first byte of an answer; `__cause__` says how."""
 
 
-CUT_OFF = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
-"""How a connection ends too soon."""
+CONNECTION_ENDED = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+"""httpcore's errors for a connection that ends before an answer is complete."""
 
 
-def worth_repeating(effect: Send, error: BaseException) -> bool:
-    """Tell whether a question over a kept connection is to be put once more, over a new one.
+def may_repeat(effect: Send, error: BaseException) -> bool:
+    """Tell whether a request that failed on an idle connection is sent again, on a new one.
 
-    A server may close a kept connection just as the next request arrives. That says nothing about
-    the server; what would change something there is not repeated all the same.
+    A server may close an idle connection just when the next request arrives. That does not mean
+    that the server is in trouble. Only reads are sent again: a write may have taken effect.
     """
-    return isinstance(error, Unheard) and effect.request.method == "GET"
+    return isinstance(error, NoAnswer) and effect.request.method == "GET"
 
 
 def failure(effect: Send, error: Exception, network: Network, *, connected: bool) -> RequestFailed:
-    """Return what went wrong on the way, without the query (it may be long) or any header.
+    """Return the failure for any exception of an exchange; its message has no query and no header.
 
-    Whatever an exchange with a server raises counts as trouble on the way: what a server says can
-    make any parser fail, and another endpoint must get its chance all the same. `connected` tells
-    whether there was a connection, be it to a proxy.
+    Every exception counts, also those that are not httpcore's: an answer can make any parser fail,
+    and then another endpoint must be tried. `connected` tells whether there was a connection, to
+    the server or to a proxy.
     """
     if isinstance(error, RequestFailed):
         return error
@@ -105,9 +109,9 @@ def failure(effect: Send, error: Exception, network: Network, *, connected: bool
         detail = (ended if connected else f"the connection for {doing} was not made in time") + by
         return RequestFailed(Kind.OUT_OF_TIME, origin, detail)
     kind, hint = _kind_and_hint(effect, error, proxied=bool(proxy))
-    if isinstance(error, Unheard) and isinstance(error.__cause__, Exception):
+    if isinstance(error, NoAnswer) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    # What we were about to send is quoted by these, a token with it.
+    # A LocalProtocolError quotes what we were about to send, and that may be a token.
     said = "" if isinstance(error, httpcore.LocalProtocolError) else printable(error)
     what = type(error).__name__ + (f": {said}" if said else "")
     failed = RequestFailed(kind, origin, f"{kind.value} ({what}) for {doing}{by}", hint=hint)
@@ -124,9 +128,9 @@ def _kind_and_hint(effect: Send, error: BaseException, *, proxied: bool) -> tupl
     if isinstance(tls, ssl.SSLError):
         return Kind.UNREACHABLE, "does it speak TLS? An endpoint without TLS begins with http://"
     if not isinstance(error, _CONNECTING):
-        plain = isinstance(error, Unheard) and origin.startswith("http://") and not proxied
+        plain = isinstance(error, NoAnswer) and origin.startswith("http://") and not proxied
         return Kind.UNANSWERED, "does it need https://?" if plain else ""
-    # The emulator is a store: a vault, or what a proxy leads to, is something else.
+    # The hint is about the emulator's store, so not for a vault, and not behind a proxy.
     vault = effect.request.target.startswith("/secrets/")
     local = (urlsplit(origin).hostname or "") in LOOPBACK and not vault and not proxied
     return Kind.UNREACHABLE, _EMULATOR if local else ""

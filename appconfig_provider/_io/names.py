@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LookUpFailed(Exception):
-    """DNS gave no answer, or nobody could ask it."""
+    """DNS gave no answer, or could not be asked."""
 
 
 def look_up(effect: ResolveSrv, clock: Clock) -> tuple[str, ...]:
@@ -44,10 +44,10 @@ async def look_up_async(effect: ResolveSrv, clock: Clock) -> tuple[str, ...]:
 
 @contextmanager
 def _asking(effect: ResolveSrv, clock: Clock) -> Iterator[float]:
-    """Give the seconds that are left; end quietly where there are no records.
+    """Yield the seconds that are left; a name without records ends the block without an error.
 
     Raises:
-        LookUpFailed: there was no answer.
+        LookUpFailed: any other error of DNS, no time left, or dnspython is not installed.
     """
     left = effect.deadline - clock.monotonic()
     if left <= 0:

@@ -1,4 +1,4 @@
-"""How stores are reached: proxies, TLS and patience."""
+"""How stores are reached: proxies, TLS and timeouts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appconfig_provider._fetch.origins import host_of
 from appconfig_provider.texts import printable
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""A proxy of the environment cannot reach the emulator on this machine."""
+"""Hosts for which no proxy of the environment is used: it could not reach this machine."""
 
 
 MAX_PORT = 65535
@@ -24,19 +24,19 @@ MAX_PORT = 65535
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where a proxy is, and as whom it is spoken to."""
+    """The address of a proxy, and the user and password for it."""
 
     url: httpcore.URL
     auth: tuple[bytes, bytes] | None = field(repr=False)
 
     @property
     def socks(self) -> bool:
-        """True for one that is spoken to in SOCKS5, not in HTTP."""
+        """True for a SOCKS5 proxy, False for an HTTP proxy."""
         return self.url.scheme.startswith(b"socks")
 
     @property
     def secure(self) -> bool:
-        """True for one that is spoken to by TLS."""
+        """True when the connection to the proxy itself uses TLS."""
         return self.url.scheme == b"https"
 
 
@@ -50,7 +50,7 @@ class Network:
     proxy: str | None = field(repr=False)
     verify: bool | str | ssl.SSLContext
     trusted: tuple[object, ...] = ()
-    """The CA files as they were when this was made; with other ones, TLS begins anew."""
+    """The versions of the CA files when this was made; files that were replaced are read again."""
 
     def as_of_now(self) -> Network:
         """Return the same with the CA files as they are now."""
@@ -60,7 +60,7 @@ class Network:
         """Return the proxy for an origin: the given one, else the environment's.
 
         Raises:
-            ValueError, ImportError: it cannot be used; what it says names no password.
+            ValueError, ImportError: it cannot be used; the message shows no password.
         """
         address = self.proxy or _proxy_of_environment(origin)
         return _proxy(address) if address else None
@@ -82,7 +82,7 @@ class Network:
         return None if origin.startswith("http://") else self.context()
 
     def context(self) -> ssl.SSLContext:
-        """Return the TLS context; one per process and kind, as long as its CA files stay.
+        """Return the TLS context; it is shared by the process until its CA files change.
 
         Raises:
             ValueError: the CA files cannot be used.
@@ -92,7 +92,7 @@ class Network:
         return _context(self.verify, self.trusted)
 
     def timeouts(self, left: float) -> dict[str, float]:
-        """Return the limits of each step of a request of which so many seconds are left."""
+        """Return httpcore's limits for each step of a request that has `left` seconds in all."""
         connect, read = min(self.connect_timeout, left), min(self.read_timeout, left)
         return {"connect": connect, "pool": connect, "read": read, "write": read}
 
@@ -110,7 +110,7 @@ def _proxy_of_environment(origin: str) -> str | None:
 
 
 def _proxy(address: str) -> Proxy:
-    """Take a proxy's address apart; it may hold a password, so a mistake is not repeated."""
+    """Parse the address of a proxy; no error quotes it, since it may hold a password."""
     import httpx
 
     try:
@@ -128,7 +128,7 @@ def _proxy(address: str) -> Proxy:
 
 
 _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Where the environment names CA files; read where `verify` names none."""
+"""Environment variables that name CA files; they count when `verify` is True."""
 
 
 @lru_cache(maxsize=8)
@@ -136,7 +136,7 @@ def _context(
     verify: bool | str,
     trusted: tuple[object, ...],  # noqa: ARG001 - part of the key
 ) -> ssl.SSLContext:
-    """Return a context that trusts a CA file, the environment's or certifi's, or anybody.
+    """Return a context that trusts a CA file, the environment's or certifi's, or any certificate.
 
     `trusted` tells files of the same name apart: one that was replaced is read again.
     """
@@ -146,7 +146,7 @@ def _context(
             if folder:
                 return ssl.create_default_context(capath=verify)
             return ssl.create_default_context(cafile=verify)
-        import httpx  # 10 ms that a store without TLS need not pay
+        import httpx  # its import takes 10 ms, which a store without TLS is spared
 
         return httpx.create_ssl_context(verify=verify)
     except OSError as error:
@@ -158,7 +158,7 @@ def _context(
 
 
 def _versions(verify: bool | str | ssl.SSLContext) -> tuple[object, ...]:
-    """Return what changes when somebody replaces a file of CA certificates that is in use."""
+    """Return a value that changes when a file of CA certificates that is in use is replaced."""
     if isinstance(verify, str):
         return _version(verify)
     if verify is not True:

@@ -1,7 +1,7 @@
-"""Sockets for threads: no step of a request outlasts the request's deadline.
+"""Sockets for threads: no step of a request takes longer than the request's deadline allows.
 
-A backend opens one stream, that of the connection it was made for. What it opened it closes again
-when setting up fails, also for an exception that a signal handler raises in the middle.
+Each connection has a backend of its own, which opens one stream. When that fails, the backend
+closes what it has opened, also when a signal handler raises an exception in the middle.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from appconfig_provider._io.tls import RECORD_SIZE, TlsSession, Transfer
 T = TypeVar("T")
 
 PEEK = 64
-"""Bytes of what waits that are read; the connection ends anyway."""
+"""Bytes that are read of what waits. httpcore does not get them, but the connection is closed."""
 
 _PROBE = 1.0
-"""Seconds for reading what has come already; it never waits."""
+"""Seconds of the deadline while `unread` reads what has come already, which does not wait."""
 
 AnySocket: TypeAlias = "socket.socket | TlsInTls"
 
 
-class Unasked(Exception):
-    """A server sent something before it was asked: its answers may be misplaced."""
+class Unsolicited(Exception):
+    """A server sent something before the first request: its answers may be displaced."""
 
 
 class TlsInTls:
-    """TLS to a store, spoken through the TLS connection to a proxy; used as a socket."""
+    """TLS to a store inside the TLS connection to a proxy; it has the methods of a socket."""
 
     def __init__(self, outer: ssl.SSLSocket, session: TlsSession, deadline: Deadline) -> None:
         self._outer = outer
@@ -50,7 +50,7 @@ class TlsInTls:
         self._timeout = seconds
 
     def do_handshake(self) -> None:
-        """Agree with the store, and check its certificate."""
+        """Do the TLS handshake with the store, which checks its certificate."""
         self._carry(self._session.handshake())
 
     def recv(self, max_bytes: int) -> bytes:
@@ -66,12 +66,12 @@ class TlsInTls:
         return self._session.pending + self._outer.pending()
 
     def _carry(self, transfer: Transfer[T]) -> T:
-        """Carry the bytes of a transfer; each step gets what is left, since there may be many."""
+        """Send and receive for a transfer; each step is limited by what is left of the deadline."""
         received = b""
         try:
             to_send = next(transfer)
             while True:
-                self._outer.settimeout(self._deadline.cut(self._timeout))
+                self._outer.settimeout(self._deadline.limit(self._timeout))
                 if to_send is None:
                     received = self._outer.recv(RECORD_SIZE)
                 else:
@@ -89,10 +89,11 @@ class Stream(httpcore.NetworkStream):
         self._socket: AnySocket = raw
         self._deadline = deadline
         self._asked = False
-        """False before the first request; later ones are sent when nothing waits to be read."""
+        """True once a request was sent. Before the first one `write` checks that nothing waits to
+        be read; before later ones `Connections.take` does."""
 
     def connect(self, address: Any, seconds: float) -> None:
-        """Connect the socket; what is sent goes out at once."""
+        """Connect the socket, and have it send at once (no Nagle's algorithm)."""
         if isinstance(self._socket, socket.socket):
             self._socket.settimeout(seconds)
             self._socket.connect(address)
@@ -100,7 +101,7 @@ class Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what came next, nothing at the end."""
-        self._socket.settimeout(self._deadline.cut(timeout))
+        self._socket.settimeout(self._deadline.limit(timeout))
         try:
             return self._socket.recv(max_bytes)
         except TimeoutError as error:
@@ -112,15 +113,15 @@ class Stream(httpcore.NetworkStream):
         """Send everything.
 
         Raises:
-            Unasked: the server spoke before the request.
+            Unsolicited: the server sent something before the first request.
         """
         if buffer and not self._asked:
             if self.unread():
-                raise Unasked("something came before it was asked for")
+                raise Unsolicited("something came before it was asked for")
             self._asked = True
         try:
             while buffer:
-                self._socket.settimeout(self._deadline.cut(timeout))
+                self._socket.settimeout(self._deadline.limit(timeout))
                 buffer = buffer[self._socket.send(buffer) :]
         except DeadlinePassed:
             raise
@@ -130,15 +131,15 @@ class Stream(httpcore.NetworkStream):
             raise httpcore.WriteError(str(error)) from error
 
     def unread(self) -> bytes | None:
-        """Return the beginning of what waits to be read: None is nothing, empty is the end."""
+        """Return the first bytes that wait to be read: None if none do, empty at the end."""
         if not self._readable():
             return None
         try:
-            # TLS tells nothing about what came without reading it; the connection ends anyway.
+            # Read, not peeked at: TLS cannot tell what has come without reading it.
             self._socket.settimeout(0)
             return self._socket.recv(PEEK)
         except (BlockingIOError, ssl.SSLWantReadError):
-            return None  # it was of TLS itself, such as a session ticket
+            return None  # only bytes of TLS itself had come, such as a session ticket
         except DeadlinePassed:
             raise
         except OSError:
@@ -155,17 +156,17 @@ class Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> Stream:
-        """Speak TLS from now on; what is already TLS carries another one inside."""
+        """Start TLS; on a TLS connection to a proxy, start a second TLS inside of it."""
         try:
             if isinstance(self._socket, ssl.SSLSocket):
                 session = TlsSession(ssl_context, server_hostname)
                 self._socket = TlsInTls(self._socket, session, self._deadline)
             elif isinstance(self._socket, socket.socket):
-                # Kept before the handshake: an interrupted one must find what to close.
+                # Assigned before the handshake, so that `close` finds it when that is interrupted.
                 self._socket = ssl_context.wrap_socket(
                     self._socket, server_hostname=server_hostname, do_handshake_on_connect=False
                 )
-            self._socket.settimeout(self._deadline.cut(timeout))
+            self._socket.settimeout(self._deadline.limit(timeout))
             self._handshake()
         except DeadlinePassed:
             self.close()
@@ -186,7 +187,7 @@ class Stream(httpcore.NetworkStream):
         if info == "ssl_object":
             inner = self._socket
             return inner.ssl_object if isinstance(inner, TlsInTls) else self._tls()
-        # Whether anything waits is asked before each request; httpcore would ask once more.
+        # httpcore also asks "is_readable" before each request; `unread` has answered that already.
         return None
 
     def _tls(self) -> ssl.SSLSocket | None:
@@ -198,7 +199,7 @@ class Stream(httpcore.NetworkStream):
 
     def _readable(self) -> bool:
         """Tell whether a read would not wait: something came, or the end."""
-        pending = getattr(self._socket, "pending", None)  # of TLS only
+        pending = getattr(self._socket, "pending", None)  # only sockets of TLS have it
         return (pending is not None and pending() > 0) or is_readable(self._socket.fileno())
 
     def _too_late(self, kind: type[Exception]) -> Exception:
@@ -231,7 +232,7 @@ class Backend(httpcore.NetworkBackend):
         """Connect to the first address of a host that answers; each gets its share of the time."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            until = monotonic() + self.deadline.cut(timeout)
+            until = monotonic() + self.deadline.limit(timeout)
             return self._first_connected(found, until)
         except DeadlinePassed:
             raise
@@ -243,7 +244,7 @@ class Backend(httpcore.NetworkBackend):
             raise httpcore.ConnectError(str(error)) from error
 
     def unread(self) -> bytes | None:
-        """Return what waits on an idle connection, as the stream does; none is as good as ended."""
+        """Return what the stream returns; empty, as at the end, when there is no stream."""
         self.begin(_PROBE)
         return b"" if self.stream is None else self.stream.unread()
 
@@ -267,7 +268,7 @@ class Backend(httpcore.NetworkBackend):
         raise last
 
     def _connected(self, how: tuple[int, int, int], address: Any, seconds: float) -> Stream:
-        # In this order: whatever interrupts it, `close` finds what was opened.
+        # Each is assigned before the next step, so that `close` finds it when that is interrupted.
         raw = self._opening = socket.socket(*how)
         try:
             self.stream = Stream(raw, self.deadline)
@@ -280,7 +281,7 @@ class Backend(httpcore.NetworkBackend):
 
 
 def is_readable(fileno: int) -> bool:
-    """Tell whether a read of a socket would not wait; of one that is closed, too."""
+    """Tell whether a read of a socket would return at once; True also for one that is closed."""
     if fileno < 0:
         return True
     if not hasattr(select, "poll"):  # Windows

@@ -1,8 +1,8 @@
 """Runs plans with threads.
 
-A single effect is performed right here. Several at once are handed to daemon threads that live for
-this one run: nothing is left behind for a fork to break, and Ctrl-C need not wait for anybody.
-Plans step, and the user's functions are called, on the thread that called `run`.
+A single effect is performed on the caller's thread. Several at once are performed on daemon threads
+that end with this run. So no thread is left that a fork could break, and Ctrl-C waits for no
+thread. Plans step, and the user's functions are called, on the thread that called `run`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from appconfig_provider._io.connections import (
     close_at_the_end,
 )
 from appconfig_provider._io.http import (
-    CUT_OFF,
-    Unheard,
+    CONNECTION_ENDED,
+    NoAnswer,
     failure,
+    may_repeat,
     time_left,
     to_httpcore,
-    worth_repeating,
 )
 from appconfig_provider._io.names import look_up
 from appconfig_provider._io.network import Network
-from appconfig_provider._io.streams import Backend, Unasked
+from appconfig_provider._io.streams import Backend, Unsolicited
 from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -77,7 +77,8 @@ class SyncDriver:
         self._tokens = Tokens(clock)
         self._own = own
         self._counts: dict[int, int] = {}
-        """Requests sent, by thread. A lock would stay locked, did an exception come there."""
+        """Requests sent, by thread: each thread adds to its own number, so no lock is needed, and
+        none can stay locked when an exception interrupts."""
 
     @property
     def sent(self) -> int:
@@ -85,7 +86,7 @@ class SyncDriver:
         return sum(self._counts.copy().values())
 
     def run(self, plan: Plan[T]) -> T:
-        """Run a plan to its end; return or raise what it does."""
+        """Run a plan to its end; return what it returns, or raise what it raises."""
         self._connections.begin()
         schedule = Schedule(plan)
         try:
@@ -115,7 +116,10 @@ class SyncDriver:
             self._own.close()
 
     def _side_by_side(self, schedule: Schedule[T], effects: list[Pending]) -> list[Pending]:
-        """Perform several effects at once; return when at most one is left to do."""
+        """Perform several effects at once; return those still to do: one at most.
+
+        The last one is performed on the caller's thread, which is faster than another thread.
+        """
         workers = _Workers(self.attempt)
         try:
             while workers.busy or len(effects) > 1:
@@ -128,7 +132,7 @@ class SyncDriver:
         return effects
 
     def attempt(self, effect: Effect[object]) -> object:
-        """Perform an effect; an exception is an outcome."""
+        """Perform an effect; return its outcome, which is a `Failure` when it raised."""
         try:
             return self._perform(effect)
         except Exception as error:
@@ -158,18 +162,18 @@ class SyncDriver:
         origin = effect.request.origin
         idle = None if anew else self._connections.take(origin)
         connection = idle or self._connections.add(_KINDS.open(self._network, origin))
-        # The threads of a workers send side by side; adding to one number they could lose a count.
+        # Worker threads send at the same time; adding to one shared number could lose a count.
         thread = threading.get_ident()
         self._counts[thread] = self._counts.get(thread, 0) + 1
         try:
             connection.backend.begin(time_left(effect, self._clock))
             answer = self._exchange(connection, request, effect)
         except BaseException as error:
-            # Never use a connection again after a failed exchange.
+            # The rest of the answer may still come on this connection: never use it again.
             self._connections.drop(connection)
-            if isinstance(error, Unasked):
+            if isinstance(error, Unsolicited):
                 self._connections.distrust(origin)
-            if idle is not None and worth_repeating(effect, error):
+            if idle is not None and may_repeat(effect, error):
                 return self._send(effect, anew=True)
             if isinstance(error, Exception):
                 connected = connection.backend.connected
@@ -183,8 +187,8 @@ class SyncDriver:
     ) -> Response:
         try:
             coming = connection.http.handle_request(request)
-        except CUT_OFF as error:
-            raise Unheard from error
+        except CONNECTION_ENDED as error:
+            raise NoAnswer from error
         try:
             answer = Answer(effect, self._clock, coming)
             for chunk in coming.iter_stream():
@@ -203,25 +207,25 @@ class SyncDriver:
 
 
 class _Workers:
-    """The threads of one run: as many as there are effects under way, at most `MAX_CONCURRENCY`.
+    """The worker threads of one run: one for each effect in flight, at most `MAX_CONCURRENCY`.
 
-    A machine may refuse to start more threads. Those that run do the work then, and where there is
-    none, the caller's own thread.
+    The system may refuse to start more threads. Then those that run do the work; if there is none,
+    the caller's thread does it.
     """
 
     def __init__(self, attempt: Callable[[Effect[object]], object]) -> None:
         self._attempt = attempt
-        # Looked up when they are made: gevent may have replaced them since the import.
+        # `queue.SimpleQueue`, not a name imported from there: gevent may have replaced it since.
         self._work: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Pending, object]] = queue.SimpleQueue()
         self._own: deque[Pending] = deque()
         self._threads: list[threading.Thread] = []
         self._limit = MAX_CONCURRENCY
         self.busy = 0
-        """Effects handed out and not answered yet."""
+        """How many effects were submitted and have no outcome yet."""
 
     def submit(self, effects: list[Pending]) -> None:
-        """Give effects to threads; the user's functions stay with the caller's own."""
+        """Give effects to the threads, but calls of the user's functions to the caller's thread."""
         for pending in effects:
             self.busy += 1
             if isinstance(pending.effect, Invoke):
@@ -235,8 +239,8 @@ class _Workers:
                 self._own.append(pending)
 
     def _start_another(self) -> None:
-        thread = threading.Thread(target=self._labour, daemon=True)
-        # Known before it runs: if a signal interrupts us here, it is told to end all the same.
+        thread = threading.Thread(target=self._work_on, daemon=True)
+        # Added before it starts: if a signal interrupts us here, `shut_down` still ends it.
         self._threads.append(thread)
         try:
             thread.start()
@@ -253,7 +257,7 @@ class _Workers:
         return self._done.get()
 
     def shut_down(self, *, wait: bool) -> None:
-        """Send the threads home; without `wait` those in the middle of a request follow later."""
+        """Let the threads end; without `wait`, return while some still finish a request."""
         with suppress(Empty):
             while True:
                 self._work.get_nowait()
@@ -263,8 +267,8 @@ class _Workers:
             for thread in self._threads:
                 thread.join()
 
-    def _labour(self) -> None:
+    def _work_on(self) -> None:
         while (pending := self._work.get()) is not None:
-            # Nobody waits for a void pending: its plan was closed while it stood in the queue.
+            # A void effect is not performed: its plan was closed while the effect was in the queue.
             outcome = None if pending.void else self._attempt(pending.effect)
             self._done.put((pending, outcome))

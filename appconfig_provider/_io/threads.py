@@ -1,4 +1,4 @@
-"""A thread for one call of a function that would stop the event loop."""
+"""Runs one blocking function on a thread of its own, so that the event loop goes on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from appconfig_provider._plan import Failure
 
 
 async def on_thread(function: Callable[..., object], arguments: tuple[object, ...]) -> object:
-    """Call a function on a thread of its own; return or raise what it does.
+    """Call a function on a thread of its own; return what it returns, or raise what it raises.
 
-    The thread sees the context variables of the caller. When the caller is cancelled the thread is
-    abandoned: it ends when the function returns, nobody hears of its answer, and the end of the
-    process does not wait for it. Where no thread can be started the function is called here.
+    The thread has the caller's context variables. When the caller is cancelled, the thread goes on
+    until the function returns; its result is dropped, and the end of the process does not wait for
+    it. If no thread can be started, the function is called on this one.
     """
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[object] = loop.create_future()
@@ -31,7 +31,7 @@ async def on_thread(function: Callable[..., object], arguments: tuple[object, ..
             outcome = context.run(function, *arguments)
         except BaseException as error:  # raised again where the caller waits
             outcome = Failure(error)
-        with suppress(RuntimeError):  # the loop was closed, and with it everybody who waited
+        with suppress(RuntimeError):  # the loop was closed, so nobody waits any more
             loop.call_soon_threadsafe(settle, outcome)
 
     try:

@@ -1,4 +1,7 @@
-"""TLS without a socket, for whoever carries its bytes: asyncio, and TLS inside a proxy's TLS."""
+"""TLS without a socket; the caller sends and receives its bytes.
+
+asyncio uses it, and threads use it for TLS inside the TLS connection to a proxy.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import TypeAlias, TypeVar
 T = TypeVar("T")
 
 Transfer: TypeAlias = Generator["bytes | None", bytes, T]
-"""Yields bytes to send, or None to be sent what was received; returns the result."""
+"""Yields bytes that the caller is to send, or None when it is to receive and pass the bytes to
+`send()`. The return value is the result."""
 
 RECORD_SIZE = 16 * 1024
-"""Bytes of a TLS record; no more has to be received to go on."""
+"""Bytes of the longest TLS record. The caller receives no more than that at once."""
 
 
 class TlsSession:
@@ -31,11 +35,11 @@ class TlsSession:
         return self.ssl_object.pending() + self._incoming.pending
 
     def handshake(self) -> Transfer[None]:
-        """Agree with the server, and check its certificate."""
+        """Do the handshake with the server, which checks its certificate."""
         return self._transfer(self.ssl_object.do_handshake)
 
     def read(self, max_bytes: int) -> Transfer[bytes]:
-        """Return what came next; nothing at the end, however it came."""
+        """Return the next bytes; empty at the end, even if the server did not announce it."""
         try:
             return (yield from self._transfer(partial(self.ssl_object.read, max_bytes)))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
@@ -57,7 +61,7 @@ class TlsSession:
             except ssl.SSLWantReadError:
                 pass
             finally:
-                # Also when the step fails: the alert that says why is waiting here.
+                # Also when the step fails: then this is the alert that tells the server why.
                 to_send = self._outgoing.read()
             if to_send:
                 yield to_send

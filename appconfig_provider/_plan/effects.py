@@ -1,4 +1,4 @@
-"""The closed list of what a plan may ask of the world, and the records that travel with it."""
+"""All effects that a plan may yield, and the records that they consist of."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Response:
 
 
 Signer: TypeAlias = Callable[[Request, float], Headers]
-"""Gives the authorising headers of a request at a moment (seconds since 1970). Pure."""
+"""Returns the authorising headers of a request that is sent at a time (since 1970). Pure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The answer to an effect that raised."""
+    """The outcome of an effect that raised."""
 
     error: BaseException = field(repr=False)
 
 
 class Effect(Generic[T_co]):
-    """Something a plan wants done; `T_co` is the type of a good answer."""
+    """Something that a plan wants done; `T_co` is the type of its outcome when it succeeds."""
 
     __slots__ = ()
 
@@ -58,8 +58,9 @@ class Effect(Generic[T_co]):
 class Send(Effect[Response]):
     """Send a request and read its answer.
 
-    The driver signs at the moment of sending, so that a request that waited in a queue still
-    carries a fresh date. `deadline` is on the monotonic clock; past it nothing is sent or read.
+    The driver signs the request just before it sends it, so that the signed date is right even if
+    the request has waited in a queue. `deadline` is on the monotonic clock; after it nothing is
+    sent or read.
     """
 
     request: Request
@@ -71,7 +72,7 @@ class Send(Effect[Response]):
 class VerifyConnections(Effect[None]):
     """Make sure that nothing is left on the idle connections to an origin.
 
-    A driver raises `RequestFailed` (`UNASKED`) where something is: answers may have been misplaced.
+    Otherwise answers may have been displaced: it raises `RequestFailed` (`UNSOLICITED`).
     """
 
     origin: str
@@ -79,10 +80,10 @@ class VerifyConnections(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class AcquireToken(Effect["AccessToken"]):
-    """Ask a credential for a bearer token.
+    """Get a bearer token from a credential.
 
-    `refused` is a token the service has turned down: it must not be given again. `claims` is what
-    the service asked for when it did (continuous access evaluation).
+    `refused` is a token that the service has refused: the cache must not return it again. `claims`
+    is what the service asked for when it refused (continuous access evaluation).
     """
 
     credential: TokenCredential | AsyncTokenCredential = field(repr=False)
@@ -95,8 +96,8 @@ class AcquireToken(Effect["AccessToken"]):
 class ResolveSrv(Effect[tuple[str, ...]]):
     """Ask DNS for the targets of a name's SRV records; a name without records has none.
 
-    `deadline` is on the monotonic clock. Anything but an answer, and a resolver that is not
-    installed, is a failure.
+    `deadline` is on the monotonic clock. It fails when DNS does not answer, or when the resolver is
+    not installed.
     """
 
     name: str
@@ -112,10 +113,10 @@ class Sleep(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Invoke(Effect[object]):
-    """Call the user's function; runs alone, on the thread or task that runs the plan.
+    """Call a function of the user, on the thread or task that runs the plan.
 
-    A `blocking` one may take its time: asyncio calls it on a thread of its own, so that the event
-    loop runs meanwhile.
+    A `blocking` one may take long. asyncio calls it on a thread of its own, so that the event loop
+    is not blocked.
     """
 
     function: Callable[..., object]

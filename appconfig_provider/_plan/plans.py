@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Run several plans side by side; answered with their results, in their order."""
+    """Run several plans concurrently; its outcome is their results, in the order of the plans."""
 
     plans: tuple[Plan[object], ...]
 
@@ -34,7 +34,8 @@ class Plan(Generic[T_co]):
     __slots__ = ("_name", "_started", "_steps")
 
     def __init__(self, name: str, steps: Steps[T_co]) -> None:
-        # Before anything can interrupt this: one that is not whole was not forgotten.
+        # True until the end of the constructor: if a signal handler raises in the middle of it, the
+        # plan was not forgotten, and `__del__` must not warn.
         self._started = True
         self._name = name
         self._steps = steps
@@ -57,7 +58,7 @@ class Plan(Generic[T_co]):
 
 
 def plan(function: Callable[P, Steps[T]]) -> Callable[P, Plan[T]]:
-    """Make a generator function return a `Plan`, which notices when nobody runs it."""
+    """Make a generator function return a `Plan`, which warns if it is never run."""
 
     @wraps(function)
     def describe(*args: P.args, **kwargs: P.kwargs) -> Plan[T]:
@@ -68,13 +69,13 @@ def plan(function: Callable[P, Steps[T]]) -> Callable[P, Plan[T]]:
 
 @plan
 def perform(effect: Effect[T]) -> Steps[T]:
-    """Have one effect performed and return its outcome; raise what it raised."""
+    """Have one effect performed; return its outcome, or raise what it raised."""
     return cast("T", (yield effect))
 
 
 @plan
 def done(value: T) -> Steps[T]:
-    """Return a value, where a plan is wanted and nothing is to be done."""
+    """Return a value as a plan that has nothing to do."""
     yield from ()
     return value
 
@@ -84,13 +85,13 @@ def gather(one: Plan[T1], two: Plan[T2], /) -> Plan[tuple[T1, T2]]: ...
 @overload
 def gather(*plans: Plan[T]) -> Plan[tuple[T, ...]]: ...
 def gather(*plans: Plan[Any]) -> Plan[tuple[Any, ...]]:
-    """Run plans side by side, each at its own pace; when one raises, the others are closed."""
+    """Run plans concurrently; when one raises, the others are closed."""
     return _gather(plans)
 
 
 @plan
 def _gather(plans: tuple[Plan[object], ...]) -> Steps[tuple[object, ...]]:
     if len(plans) == 1:
-        # Nobody is beside it, so it is spared the schedule.
+        # A single plan needs no frame of its own in the schedule; this is faster.
         return ((yield from plans[0]),)
     return cast("tuple[object, ...]", (yield Gather(plans)))

@@ -7,8 +7,8 @@ step and yield new pending effects. Nothing here blocks, and everything here run
 own thread.
 
 When one child raises, its siblings are closed before anything else is stepped, so that nothing new
-is sent on behalf of a plan that has already failed. Pending effects of closed frames are void: the
-driver drops those it has not begun, and outcomes of the others are ignored.
+is sent for a plan that has already failed. Pending effects of closed frames are void: the driver
+does not perform those that it has not begun, and outcomes of the others are ignored.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class _Frame:
         """Which of its parent's children it is."""
         self.children: tuple[_Frame, ...] = ()
         self.results: list[object] = []
-        """What the children have returned, by their places."""
+        """What the children have returned, in the order of the children."""
         self.missing = 0
-        """How many of them have not."""
+        """How many children have not returned yet."""
         self.alive = True
 
     def close(self) -> None:
@@ -55,12 +55,12 @@ class Pending(NamedTuple):
 
     @property
     def void(self) -> bool:
-        """True when nobody waits for this effect any more."""
+        """True when the plan that waited for this effect is closed."""
         return not self.frame.alive
 
 
 class Schedule(Generic[T]):
-    """Runs one plan to its end, given somebody who performs effects."""
+    """Steps one plan to its end; the driver performs the effects."""
 
     def __init__(self, plan: Plan[T]) -> None:
         self._root = _Frame(plan, None, 0)
@@ -73,7 +73,7 @@ class Schedule(Generic[T]):
         return self._step()
 
     def answer(self, pending: Pending, outcome: object) -> list[Pending]:
-        """Take the outcome of one effect; return the effects that it made possible."""
+        """Take the outcome of one effect; return the effects that the plan yields because of it."""
         if pending.frame.alive:
             self._ready.append((pending.frame, outcome))
         return self._step()
@@ -88,7 +88,7 @@ class Schedule(Generic[T]):
         return cast("T", outcome)
 
     def close(self) -> None:
-        """Close what still runs, children first; their `finally` blocks run."""
+        """Close all frames that still run, children first; their `finally` blocks run."""
         self._root.close()
 
     def _step(self) -> list[Pending]:

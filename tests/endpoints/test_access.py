@@ -153,9 +153,9 @@ def failure(kind: Kind) -> RequestFailed:
 
 def test_a_job_begins_again_when_answers_may_have_been_displaced() -> None:
     """Once, on new connections; the second time it is a failure of the endpoint."""
-    driver = Driver(failure(Kind.UNASKED), status(200))
+    driver = Driver(failure(Kind.UNSOLICITED), status(200))
     assert run(driver) == 200
-    driver = Driver(failure(Kind.UNASKED), failure(Kind.UNASKED))
+    driver = Driver(failure(Kind.UNSOLICITED), failure(Kind.UNSOLICITED))
     with pytest.raises(RequestFailed, match="it went wrong"):
         run(driver)
 
@@ -163,7 +163,7 @@ def test_a_job_begins_again_when_answers_may_have_been_displaced() -> None:
 def test_an_answer_that_makes_no_sense_is_displaced_where_more_has_come() -> None:
     """The connections are looked at; if nothing waits there, it is a failure as it is."""
     driver = Driver(failure(Kind.MALFORMED), status(200))
-    driver.verified.append(failure(Kind.UNASKED))
+    driver.verified.append(failure(Kind.UNSOLICITED))
     assert run(driver) == 200
     assert driver.checks == 1
     driver = Driver(failure(Kind.MALFORMED))

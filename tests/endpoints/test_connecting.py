@@ -264,7 +264,7 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(
     start = threading.Thread.start
 
     def start_few(thread: threading.Thread) -> None:
-        if getattr(thread, "_target", start).__name__ != "_labour":
+        if getattr(thread, "_target", start).__name__ != "_work_on":
             return start(thread)  # those of the store
         if len(started) >= enough:
             raise RuntimeError("can't start new thread")

@@ -299,7 +299,7 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         eventually(lambda: ended)
         poller: Any = live.provider._poller
         eventually(poller._task.done)
-        homes = live.provider._driver._homes.values()
+        homes = live.provider._driver._by_loop.values()
         assert [home.connections.take(store.endpoint) for home in homes] == [None]
 
 

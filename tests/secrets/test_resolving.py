@@ -85,7 +85,7 @@ class Driver(ScriptedDriver):
         self.read.append(name)
         if self.displaced:
             self.displaced -= 1
-            raise RequestFailed(Kind.UNASKED, VAULT, "more came than was asked for")
+            raise RequestFailed(Kind.UNSOLICITED, VAULT, "more came than was asked for")
         body = json.dumps({"value": f"value of {name}"}).encode()
         return self.trouble.get(name, Response(200, {}, body))
 

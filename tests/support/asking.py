@@ -59,7 +59,7 @@ class World(ScriptedDriver):
             self.asked.append("verify")
             if self.displaced:
                 self.displaced -= 1
-                raise RequestFailed(Kind.UNASKED, effect.origin, "more came than was asked for")
+                raise RequestFailed(Kind.UNSOLICITED, effect.origin, "more came than was asked for")
         if isinstance(effect, Send):
             left = effect.deadline - self.clock.monotonic()
             self.deadlines[name_of(effect.request)] = left

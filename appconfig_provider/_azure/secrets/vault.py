@@ -198,7 +198,7 @@ def _with_token(job: _Job, secret: SecretIdentifier, token: Hidden | Exception) 
     try:
         response = yield from exchange(session, _request(secret), frozenset({200}))
     except RequestFailed as failure:
-        if failure.kind is not Kind.UNASKED:
+        if failure.kind is not Kind.UNSOLICITED:
             raise
         # The driver uses a new connection now. What came over the others tells whose it is.
         response = yield from exchange(session, _request(secret), frozenset({200}))
