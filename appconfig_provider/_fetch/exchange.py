@@ -73,6 +73,10 @@ class Service(Protocol):
         """Return the failure for a status that was not accepted; it says what to do about it."""
         ...
 
+    def hint(self, failure: RequestFailed, /) -> str:
+        """Return what to do about a request without an answer; empty where nothing is known."""
+        ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Session:
@@ -157,7 +161,13 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
             request.body,
         )
         began = session.clock.monotonic()
-        response = yield from perform(Send(whole, session.sign, session.deadline))
+        try:
+            response = yield from perform(Send(whole, session.sign, session.deadline))
+        except RequestFailed as unanswered:
+            hint = session.service.hint(unanswered)
+            if not hint:
+                raise
+            raise unanswered.with_hint(hint) from unanswered.__cause__
         session.learn(response, session.clock.monotonic() - began)
         if response.status in accepted:
             return response

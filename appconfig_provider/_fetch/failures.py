@@ -66,12 +66,27 @@ class RequestFailed(EngineError):
         self.detail = printable(detail, MAX_MESSAGE)
         """What happened, without the hint what to do about it."""
         self.hint = hint
+        self.proxied = False
+        """True when the request went to a proxy."""
         self.status = status
         self.retry_after = retry_after
         self.challenge: str | None = None
         """The WWW-Authenticate header of a 401."""
         self.original: Exception | None = None
         """The error that the user's credential raised, if that is why the request failed."""
+
+    def with_hint(self, hint: str) -> RequestFailed:
+        """Return the failure with words about what to do."""
+        hinted = RequestFailed(
+            self.kind,
+            self.origin,
+            self.detail,
+            status=self.status,
+            retry_after=self.retry_after,
+            hint=hint,
+        )
+        hinted.__cause__, hinted.proxied = self.__cause__, self.proxied
+        return hinted
 
     @property
     def permanent(self) -> bool:

@@ -32,6 +32,10 @@ class PlainService:
         message = f"answered {response.status} to {sent}"
         return RequestFailed(Kind.REFUSED, origin, message, status=response.status)
 
+    def hint(self, _failure: RequestFailed, /) -> str:
+        """Return nothing."""
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class UnsignedAccess:

@@ -14,7 +14,7 @@ import httpcore
 
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._fetch.origins import host_of
-from appconfig_provider._io.network import LOOPBACK, Network
+from appconfig_provider._io.network import Network
 from appconfig_provider._plan import Send
 from appconfig_provider.protocols import Clock
 from appconfig_provider.texts import printable
@@ -108,20 +108,19 @@ def failure(effect: Send, error: Exception, network: Network, *, connected: bool
         ended = f"connected, but no whole answer to {doing} came in time"
         detail = (ended if connected else f"the connection for {doing} was not made in time") + by
         return RequestFailed(Kind.OUT_OF_TIME, origin, detail)
-    kind, hint = _kind_and_hint(effect, error, proxied=bool(proxy))
+    kind, hint = _kind_and_hint(origin, error, proxied=bool(proxy))
     if isinstance(error, NoAnswer) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     # A LocalProtocolError quotes what we were about to send, and that may be a token.
     said = "" if isinstance(error, httpcore.LocalProtocolError) else printable(error)
     what = type(error).__name__ + (f": {said}" if said else "")
     failed = RequestFailed(kind, origin, f"{kind.value} ({what}) for {doing}{by}", hint=hint)
-    failed.__cause__ = error
+    failed.__cause__, failed.proxied = error, bool(proxy)
     return failed
 
 
-def _kind_and_hint(effect: Send, error: BaseException, *, proxied: bool) -> tuple[Kind, str]:
+def _kind_and_hint(origin: str, error: BaseException, *, proxied: bool) -> tuple[Kind, str]:
     """Return what kind of trouble an error is, and what to do about it."""
-    origin = effect.request.origin
     tls = error.__cause__ if isinstance(error, httpcore.ConnectError) else None
     if isinstance(tls, ssl.SSLCertVerificationError):
         return Kind.UNTRUSTED, _CERTIFICATE_HINTS.get(tls.verify_code, "")
@@ -130,10 +129,7 @@ def _kind_and_hint(effect: Send, error: BaseException, *, proxied: bool) -> tupl
     if not isinstance(error, _CONNECTING):
         plain = isinstance(error, NoAnswer) and origin.startswith("http://") and not proxied
         return Kind.UNANSWERED, "does it need https://?" if plain else ""
-    # The hint is about the emulator's store, so not for a vault, and not behind a proxy.
-    vault = effect.request.target.startswith("/secrets/")
-    local = (urlsplit(origin).hostname or "") in LOOPBACK and not vault and not proxied
-    return Kind.UNREACHABLE, _EMULATOR if local else ""
+    return Kind.UNREACHABLE, ""
 
 
 NAME_A_CA = "pass the CA file that its certificate is signed with: verify='ca.pem'"
@@ -146,7 +142,6 @@ _CERTIFICATE_HINTS = {
     **dict.fromkeys((62, 64), USE_ITS_NAME),  # it is for another name, or another address
 }
 """What to do about a certificate, by OpenSSL's code of what is wrong with it."""
-_EMULATOR = "is the emulator running? ('appconfig emulator' starts it)"
 
 _CONNECTING = (
     httpcore.ConnectError,

@@ -12,12 +12,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 
-from appconfig_provider._fetch.origins import host_of
+from appconfig_provider._fetch.origins import host_of, is_loopback
 from appconfig_provider.texts import printable
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts for which no proxy of the environment is used: it could not reach this machine."""
-
 
 MAX_PORT = 65535
 
@@ -100,8 +96,8 @@ class Network:
 def _proxy_of_environment(origin: str) -> str | None:
     parts = urlsplit(origin)
     host = parts.hostname or ""
-    if host in LOOPBACK:
-        return None
+    if is_loopback(origin):
+        return None  # a proxy cannot reach what runs on this machine
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(host_of(origin)) or proxy_bypass(host):

@@ -20,8 +20,11 @@ from appconfig_provider._azure.rest.sync_tokens import (
     read_sync_tokens,
     sync_token_header,
 )
-from appconfig_provider._fetch.failures import RequestFailed
+from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._fetch.origins import is_loopback
 from appconfig_provider._plan import Headers, Request, Response
+
+_EMULATOR = "is the emulator running? ('appconfig emulator' starts it)"
 
 
 @dataclass(slots=True)
@@ -51,6 +54,12 @@ class StoreService:
         """Return the failure, with a hint that fits the request: a watched key, or a listing."""
         return refusal(origin, request, response, self.hints(request))
 
+    def hint(self, failure: RequestFailed, /) -> str:
+        """Ask for the emulator where a store on this machine cannot be reached."""
+        unreachable = failure.kind is Kind.UNREACHABLE and not failure.hint
+        local = is_loopback(failure.origin) and not failure.proxied
+        return _EMULATOR if unreachable and local else ""
+
 
 @dataclass(frozen=True, slots=True)
 class VaultService:
@@ -69,3 +78,7 @@ class VaultService:
     def refusal(self, origin: str, request: Request, response: Response) -> RequestFailed:
         """Return the failure, with a hint about secrets."""
         return refusal(origin, request, response, SECRET_HINTS)
+
+    def hint(self, _failure: RequestFailed, /) -> str:
+        """Return nothing."""
+        return ""
