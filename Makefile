@@ -71,7 +71,7 @@ bench: .venv/draws  ## speed, paired with the official provider
 	@touch $@
 
 docs: .venv/writes  ## the pages of docs/ as a site, in site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis bench site

@@ -13,6 +13,7 @@ from tests.docs.pages import OTHERS, PAGES, ROOT, Page
 
 CONFIGURATION = Page(ROOT / "docs" / "configuration.md")
 TROUBLESHOOTING = Page(ROOT / "docs" / "troubleshooting.md")
+PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 SPEED = Page(ROOT / "docs" / "speed.md")
 
 
@@ -59,6 +60,15 @@ def test_the_messages_are_those_of_the_code() -> None:
             continue
         for part in message.split("..."):
             assert part.strip() in known, message
+
+
+def test_every_extra_is_explained() -> None:
+    """The page about installing has a row for each extra of the package."""
+    extras = re.search(r"optional-dependencies\]\n(.*?)\n\n", PROJECT, re.DOTALL)
+    assert extras is not None
+    rows = [row for row in Page(ROOT / "docs" / "get-started.md").rows if len(row) == 2]
+    names = re.findall(r"^(\w+) =", extras[1], re.MULTILINE)
+    assert {name.strip("`") for name, _ in rows} - {"Extra"} == set(names)
 
 
 def test_the_tables_can_be_measured_anew() -> None:
