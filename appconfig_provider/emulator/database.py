@@ -11,7 +11,8 @@ mutations and the last moment are kept in the file, so that both only grow, over
 Every write of a setting leaves a revision; triggers see to it, so that no writer can forget. No two
 writes have the same moment (``modified``), so it numbers the revisions too. A revision also tells
 from which moment on it did not hold any more (``until``, NULL for what still holds). So at any
-moment there is at most one of a name, and the past is read like the present.
+moment there is at most one of a name, and the past is read like the present. ``moment`` is
+``modified`` once more, because SQLite takes a primary key for no part of a place in an index.
 """
 
 # ruff: noqa: S608 - only fixed words become SQL; every text is a bound parameter
@@ -36,8 +37,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: The columns that make a setting, in the order :func:`setting_from` reads them.
 COLUMNS = "key, label, value, content_type, tags, description, etag, modified, locked"
 _NEW_COLUMNS = ", ".join(f"new.{column}" for column in COLUMNS.split(", "))
-_REVISE = f"INSERT INTO revisions ({COLUMNS}) VALUES ({_NEW_COLUMNS});"
-_LAST_OF = "(SELECT max(modified) FROM revisions WHERE key = {0}.key AND label = {0}.label)"
+_REVISE = f"INSERT INTO revisions ({COLUMNS}, moment) VALUES ({_NEW_COLUMNS}, new.modified);"
+_LAST_OF = "(SELECT max(moment) FROM revisions WHERE key = {0}.key AND label = {0}.label)"
 _NAME = "key TEXT NOT NULL, label TEXT NOT NULL"
 # What may be long comes last: SQLite reads a row up to the last column that it needs.
 _REST = (
@@ -51,8 +52,10 @@ CREATE TABLE settings (
 CREATE INDEX settings_by_label ON settings (label, key);
 CREATE TABLE counter (mutations INTEGER NOT NULL, modified INTEGER NOT NULL);
 INSERT INTO counter VALUES (0, 0);
-CREATE TABLE revisions (modified INTEGER PRIMARY KEY, until INTEGER, {_NAME}, {_REST});
-CREATE INDEX revisions_by_name ON revisions (key, label, modified, until);
+CREATE TABLE revisions (
+    modified INTEGER PRIMARY KEY, moment INTEGER NOT NULL, until INTEGER, {_NAME}, {_REST}
+);
+CREATE INDEX revisions_by_name ON revisions (key, label, moment, until);
 CREATE INDEX revisions_by_end ON revisions (until) WHERE until IS NOT NULL;
 CREATE TRIGGER setting_made AFTER INSERT ON settings BEGIN {_REVISE} END;
 CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN

@@ -118,7 +118,7 @@ def settings_walk(selection: Selection) -> Walk:
 
 def past_walk(selection: Selection) -> Walk:
     """The revisions of some keys, by name and moment."""
-    order = ("key", "label", "modified")
+    order = ("key", "label", "moment")
     return _along("revisions INDEXED BY revisions_by_name", order, selection.key)
 
 

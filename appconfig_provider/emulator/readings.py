@@ -44,7 +44,7 @@ class Readings:
             there = known(max(self.moment + 1, self._database.oldest()))
             rows = self._database.rows(
                 f"SELECT {COLUMNS} FROM (SELECT * FROM revisions WHERE key = ? AND label = ?"
-                f" AND modified <= ? ORDER BY modified DESC LIMIT 1) WHERE {there.sql}",
+                f" AND moment <= ? ORDER BY moment DESC LIMIT 1) WHERE {there.sql}",
                 (*name, self.moment, *there.values),
             )
         return setting_from(rows[0]) if rows else None
