@@ -1,4 +1,4 @@
-"""Asking the store whether anything moved, and reading what did."""
+"""Checking the store: whether anything has changed, and what it holds now."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from appconfig_provider.trouble import EngineError
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The store holds what is being served, though perhaps in other pages."""
+    """The store holds the content that is being served, though perhaps in other pages."""
 
     content: Content
     clears_rejection: bool = False
-    """True when something newer was rejected before and is gone now."""
+    """True when newer content was rejected before, and is no longer in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The store holds something else, which was loaded."""
+    """The store holds other content, which was loaded."""
 
     content: Content
     sentinels: tuple[Sentinel, ...]
@@ -39,25 +39,26 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """The store holds something else, of which no generation can be made."""
+    """The store holds other content that no generation can be made of (a snapshot is missing)."""
 
     content: Content
     sentinels: tuple[Sentinel, ...]
     error: EngineError = field(repr=False)
 
 
-News: TypeAlias = "Changed | Unusable"
+Difference: TypeAlias = "Changed | Unusable"
 Finding: TypeAlias = "Unchanged | Changed | Unusable"
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What the listings hold now: as it is known of those that were not asked."""
+    """The content after the watched pages were listed; the rest is as it is being served."""
 
     content: Content
     settings: bool
-    """True when the settings were asked."""
+    """True when the settings were listed."""
     flags: bool
+    """True when the flags were listed."""
     refused: EngineError | None = None
 
 
@@ -65,15 +66,16 @@ class _Listed:
 def check(
     context: Context, state: State, due: Due, force: bool, attempt: EndpointAttempt
 ) -> Steps[Finding]:
-    """Ask everything that is due in one batch; return what was found.
+    """Send all requests that are due in one batch; return what was found.
 
-    Pages are asked for by the ETags of what was loaded last, also when that was rejected. Whether
-    anything moved is judged against what is being served.
+    Pages are requested with the ETags of the last load, even if that was rejected: its pages are
+    most likely still there, and answer 304. But whether anything has changed is decided by
+    comparing with what is being served.
     """
     options = context.options
     reader: Lister | None = None
     if due.flags or (due.settings and options.refresh.watch_pages):
-        # Here the check is the load: pages that changed come with the answer.
+        # Here the check is also the load: the answers bring the pages that have changed.
         attempt.begin_reload()
         reader = yield from lister(attempt.session, options, state.sentinels)
     watch, previous = (options.refresh.watch, state.sentinels) if due.settings else ((), ())
@@ -87,8 +89,8 @@ def check(
             listings = _listings(reader, options, due, state)
             seen, listed = yield from gather(asked, listings)
         sentinels = seen if due.settings else state.sentinels
-        resting = not force and _resting(context, state.rejected)
-        newer = sentinels != state.sentinels and not _known_bad(
+        resting = not force and _backing_off(context, state.rejected)
+        newer = sentinels != state.sentinels and not _is_rejected(
             state.rejected, sentinels, resting=resting
         )
         if newer or (attempt.session.displaced and due.settings):
@@ -96,7 +98,7 @@ def check(
             return (yield from _reloaded(attempt, options, due, state, listed.content, sentinels))
         if reader is None:
             return Unchanged(state.content)
-        return (yield from _moved(reader, state, listed, resting=resting))
+        return (yield from _changes_of_pages(reader, state, listed, resting=resting))
     except RequestFailed:
         raise
     except EngineError as error:
@@ -111,11 +113,12 @@ def _reloaded(
     state: State,
     listed: Content,
     sentinels: tuple[Sentinel, ...],
-) -> Steps[News]:
-    """Load what belongs to sentinels that moved."""
-    # One moment for all: flags that were listed before it was chosen are asked again.
+) -> Steps[Difference]:
+    """Load everything after a sentinel has changed."""
+    # All pages must show one point in time. The flags above were listed before it was chosen, so
+    # they are listed again.
     again = due.flags and options.selection.pinned
-    # Displaced answers may have spoilt what was loaded last: nothing of it is believed.
+    # Answers may have been displaced in the last load too: none of its pages is used again.
     last = Content() if attempt.session.displaced else _loaded_last(state)
     known = replace(listed, settings=last.settings, references=last.references)
     loaded = yield from load_after(attempt.session, options, sentinels, known, flags=again)
@@ -125,22 +128,24 @@ def _reloaded(
 
 
 def _loaded_last(state: State) -> Content:
-    """Return what was loaded last, which is what the store most likely holds still."""
+    """Return the content of the last load: most likely the store still holds it."""
     return state.content if state.rejected is None else state.rejected.content
 
 
 @plan
 def _listings(reader: Lister, options: Options, due: Due, state: State) -> Steps[_Listed]:
-    """List what is watched by pages; the rest stays as it is being served.
+    """List the pages that are watched and due; the rest stays as it is being served.
 
-    Settings that cannot be used (a snapshot is missing) do not keep flags from being listed.
+    Flags are listed even if the settings cannot be used (a snapshot is missing).
     """
     known, served = _loaded_last(state), state.content
     pages = due.settings and options.refresh.watch_pages
     flags = due.flags and options.selection.flags is not None
     (setting_pages, one), (flag_pages, two) = yield from gather(
-        _usable(reader.settings(options.selection.settings, known.settings) if pages else None),
-        _usable(reader.flags(options.selection.flags or (), known.flags or ()) if flags else None),
+        _or_error(reader.settings(options.selection.settings, known.settings) if pages else None),
+        _or_error(
+            reader.flags(options.selection.flags or (), known.flags or ()) if flags else None
+        ),
     )
     content = replace(
         served,
@@ -151,10 +156,13 @@ def _listings(reader: Lister, options: Options, due: Due, state: State) -> Steps
 
 
 @plan
-def _usable(
+def _or_error(
     listing: Plan[Selections] | None,
 ) -> Steps[tuple[Selections | None, EngineError | None]]:
-    """Return a listing, or why it cannot be used, which is no fault of the endpoint."""
+    """Return a listing, or the error that makes it unusable.
+
+    A `RequestFailed` is the endpoint's fault and is raised, so that the next endpoint is tried.
+    """
     try:
         return (None if listing is None else (yield from listing)), None
     except RequestFailed:
@@ -164,16 +172,21 @@ def _usable(
 
 
 @plan
-def _moved(reader: Lister, state: State, listed: _Listed, *, resting: bool) -> Steps[Finding]:
-    """Return what the listed pages changed, if anything."""
+def _changes_of_pages(
+    reader: Lister, state: State, listed: _Listed, *, resting: bool
+) -> Steps[Finding]:
+    """Compare the listed pages with what is being served.
+
+    `resting` is True while rejected content has its back-off: the same content is not tried again.
+    """
     served, content, rejected = state.content, listed.content, state.rejected
     if listed.refused is not None:
         return Unusable(content, state.sentinels, listed.refused)
     settings = moved(served.settings, content.settings)
     flags = moved(served.flags or (), content.flags or ())
     if not settings and not flags:
-        gone = rejected is not None and _gone(rejected, served, listed)
-        return Unchanged(content, clears_rejection=gone)
+        over = rejected is not None and _rejection_is_over(rejected, served, listed)
+        return Unchanged(content, clears_rejection=over)
     if rejected is not None and resting:
         bad_settings = not settings or content.settings == rejected.content.settings
         if bad_settings and (not flags or content.flags == rejected.content.flags):
@@ -188,12 +201,16 @@ def _moved(reader: Lister, state: State, listed: _Listed, *, resting: bool) -> S
     return Changed(content, state.sentinels, Reason.PAGE if settings else Reason.FLAG)
 
 
-def _gone(rejected: Rejected, served: Content, listed: _Listed) -> bool:
-    """Tell whether what was rejected is no longer in the store, which holds what is served."""
+def _rejection_is_over(rejected: Rejected, served: Content, listed: _Listed) -> bool:
+    """Tell whether the rejected content is no longer in the store.
+
+    Called when all that was listed is as it is being served. What was not listed must be known to
+    be the same, too.
+    """
     if rejected.only_flags:
         return listed.flags
-    unmoved = not moved(served.flags or (), rejected.content.flags or ())
-    return listed.settings and (listed.flags or unmoved)
+    same_flags = not moved(served.flags or (), rejected.content.flags or ())
+    return listed.settings and (listed.flags or same_flags)
 
 
 def same_pages(one: Content, other: Content) -> bool:
@@ -201,11 +218,11 @@ def same_pages(one: Content, other: Content) -> bool:
     return one.settings == other.settings and one.flags == other.flags
 
 
-def _resting(context: Context, rejected: Rejected | None) -> bool:
+def _backing_off(context: Context, rejected: Rejected | None) -> bool:
     return rejected is not None and context.clock.monotonic() < rejected.backoff.until
 
 
-def _known_bad(
+def _is_rejected(
     rejected: Rejected | None, sentinels: tuple[Sentinel, ...], *, resting: bool
 ) -> bool:
     return rejected is not None and resting and rejected.sentinels == sentinels

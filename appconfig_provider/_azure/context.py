@@ -1,4 +1,4 @@
-"""What the plans of the engine share: options, a clock, chance, secrets."""
+"""What the plans get from outside (options, clock, random numbers), and the record of a secret."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret that was read, and what is owed of it; its value stays out of every repr."""
+    """A secret, and when it must be read again; its value stays out of every repr."""
 
     value: str | None = field(repr=False)
-    """None when it was never read, and the policy leaves it out."""
+    """None when it was never read; then the policy leaves its keys out."""
     read_at: float
     """On the monotonic clock, as `due`."""
     fixed: bool = False
     """True when its address names a version, whose value never changes."""
     due: float = math.inf
-    """When it must be read, because it is owed; infinite when nothing is."""
+    """When it must be read because it is owed (see `rotation`); infinite when it is not."""
     backoff: Backoff = FREE
-    """How often it could not be renewed, and until when it is left alone."""
+    """How often reading it has failed, and until when it is not read."""
     trouble: str = ""
     """Why it could not be read the last time; empty when it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What plans are given instead of the world."""
+    """What plans may use instead of globals: they read no clock and no environment themselves."""
 
     options: Options
     credential: TokenCredential | AsyncTokenCredential | None = field(repr=False)
     clock: Clock
     random: Callable[[], float]
     headers: Headers = field(repr=False)
-    """What every request carries."""
+    """Headers of every request."""
     environment: Environment = field(default_factory=Environment)
     max_concurrency: int = MAX_CONCURRENCY
-    """Requests under way at once, at most."""
+    """How many requests may be in flight at once."""
     in_background: bool = False
-    """True for a poller, whom nobody waits for."""
+    """True for a poller: no caller waits for it."""
 
     def now(self) -> Instant:
-        """Return now."""
+        """Read all clocks."""
         return now(self.clock)

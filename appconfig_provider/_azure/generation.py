@@ -1,4 +1,4 @@
-"""From what was loaded to a generation: mapper, secrets, values, flags, validation."""
+"""Builds a generation of loaded content: mapper, secrets, values, flags, validation."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ from appconfig_provider.trouble import EngineError
 FEATURE_MANAGEMENT = "feature_management"
 
 PAUSE_EVERY = 0.005
-"""Seconds of mapper calls after which others may run."""
+"""Seconds of mapper calls after which the event loop may run other tasks."""
 
 
 class WrongMapper(EngineError):
-    """The user's mapper gave back what no setting can be."""
+    """The user's mapper returned something that is not a setting."""
 
     def as_public(self) -> Exception:
         """Return the error for a value of the wrong type."""
@@ -57,7 +57,7 @@ class WrongMapper(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """What an earlier generation had to work for, and the next may use again."""
+    """What the generation before has read and decoded, and the next one may use again."""
 
     secrets: Secrets = field(default_factory=dict)
     decoded: Decoded = field(default_factory=dict, repr=False)
@@ -76,12 +76,15 @@ class Generation:
     problems: frozenset[Problem]
     usage: Usage
     trouble: Exception | None = None
-    """Why a secret could not be read, though the policy had an answer; as the user is told."""
+    """The public error of a secret that could not be read, though the policy had an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Winners:
-    """What counts for each key; a record, so that no frame shows the values."""
+    """The setting that wins for each key.
+
+    A record and not a dict: error trackers show the locals of frames, and its repr has no values.
+    """
 
     entries: Mapping[str, Entry] = field(repr=False)
     original_keys: Mapping[str, str] = field(default_factory=dict)
@@ -89,19 +92,19 @@ class Winners:
 
 
 @dataclass(slots=True)
-class Blame:
-    """What a log line says before an exception of a user's function: whose it is, and on what."""
+class LogPrefix:
+    """What a log line says before an exception of a user's function: which function, on what."""
 
-    message: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Within which limits a generation is built."""
+    """What a generation is built with: its number, how secrets are read, and until when."""
 
     version: int
     reads: Reads
-    blame: Blame = field(default_factory=Blame)
+    log_prefix: LogPrefix = field(default_factory=LogPrefix)
 
     @property
     def allowed(self) -> Allowed:
@@ -113,7 +116,7 @@ class Limits:
 def build(
     context: Context, content: Content, previous: Previous, limits: Limits
 ) -> Steps[Generation]:
-    """Turn content into a generation.
+    """Build a generation of content.
 
     Raises:
         UnresolvedReference: a secret could not be read.
@@ -133,7 +136,7 @@ def build(
         try:
             yield from perform(Invoke(options.selection.validate, (generation.snapshot,)))
         except Exception:
-            limits.blame.message = "validate refused the new one, the old one stays"
+            limits.log_prefix.text = "validate refused the new one, the old one stays"
             raise
     return generation
 
@@ -146,7 +149,11 @@ def _assembled(
     previous: Previous,
     limits: Limits,
 ) -> Generation:
-    """Put a generation together; on its own, so that no frame of `build` shows values."""
+    """Put a generation together.
+
+    A function of its own, so that values are not among the locals of `build`: that is in the
+    traceback when `validate` raises, and error trackers show locals.
+    """
     options = context.options
     flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
     values, problems, decoded = _values(winners.entries, previous.decoded, resolved)
@@ -199,9 +206,9 @@ def _explain(
 
 @plan
 def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners]:
-    """Show the mapper a private copy of each setting; what it leaves or returns counts.
+    """Call the mapper with a private copy of each setting; return the settings that it leaves.
 
-    Every few milliseconds others may run, since all calls together would stop an event loop.
+    Every few milliseconds it yields `Sleep(0)`, so that the calls do not block an event loop.
     """
     mapper = context.options.selection.mapper
     if mapper is None:
@@ -226,7 +233,7 @@ def _mapped(context: Context, content: Content, limits: Limits) -> Steps[Winners
             answer = yield from perform(Invoke(mapper, (shown,)))
         except Exception:
             named = f"{quoted(setting.key)} (label {quoted(setting.label)})"
-            limits.blame.message = f"configuration_mapper failed on setting {named}"
+            limits.log_prefix.text = f"configuration_mapper failed on setting {named}"
             raise
         if answer is DROP:
             continue

@@ -149,7 +149,7 @@ def log_shared_names(options: Options, state: State, known: set[str]) -> None:
         logger.info("so it is with %d more keys", len(shared) - _KEYS_IN_LOG)
 
 
-def log_what_waits(options: Options, state: State) -> None:
+def log_ineffective_options(options: Options, state: State) -> None:
     """Warn of what will never happen, or only when somebody creates a key: often a typing error."""
     for key, sentinel in zip(options.refresh.watch, state.sentinels, strict=True):
         if sentinel.etag is None:

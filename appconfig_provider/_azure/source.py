@@ -1,4 +1,4 @@
-"""App Configuration as a source: what the runtime asks of a store."""
+"""App Configuration as a source of the runtime (see `_live/source`)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from appconfig_provider._azure.push import PushedChange, with_change
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.reports import (
     log_first_load,
+    log_ineffective_options,
     log_problems,
     log_shared_names,
     log_what_vanished,
-    log_what_waits,
 )
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY
@@ -28,11 +28,11 @@ UNWATCHED = (
 
 @dataclass(frozen=True, slots=True)
 class AzureSource:
-    """A store, as `load()` was told about it."""
+    """A store, as the arguments of `load()` describe it."""
 
     context: Context
     shared_names: set[str] = field(default_factory=set, repr=False)
-    """Keys of which was told that several settings have them."""
+    """Keys for which it was logged that several settings have them after trimming."""
 
     @property
     def name(self) -> str:
@@ -41,7 +41,7 @@ class AzureSource:
 
     @property
     def options(self) -> LiveOptions:
-        """How the options want it kept fresh."""
+        """How it is kept fresh, according to the options."""
         context, options = self.context, self.context.options
         return LiveOptions(
             clock=context.clock,
@@ -65,23 +65,23 @@ class AzureSource:
         return refresh(self._within(in_background=in_background), state, force=force)
 
     def with_requests(self, state: State, request: PushedChange | None) -> State:
-        """Return the state that knows of an event that was pushed."""
+        """Return the state with a pushed event applied."""
         return state if request is None else with_change(state, request)
 
     def rearmed(self, state: State) -> State:
-        """Return the state with all timers started anew, but that of an event that was pushed."""
+        """Return the state with all timers started anew, except that of a pushed event."""
         return state.all_rearmed(self.context.clock.monotonic(), self.context.options)
 
     def log_start(self, state: State, requests: int) -> None:
-        """Tell what was loaded, and of what nothing will come."""
+        """Log what was loaded, and which options will have no effect."""
         options = self.context.options
         log_first_load(options, state, requests)
         log_problems(state, None)
         log_shared_names(options, state, self.shared_names)
-        log_what_waits(options, state)
+        log_ineffective_options(options, state)
 
     def log_change(self, state: State, before: State) -> None:
-        """Tell of new problems, and of what is gone from the store."""
+        """Log new problems, and what is no longer in the store."""
         options = self.context.options
         log_problems(state, before)
         log_what_vanished(options, state, before)

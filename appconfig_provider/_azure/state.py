@@ -25,7 +25,7 @@ from appconfig_provider.snapshot import ConfigurationSnapshot
 
 
 class Reason(Enum):
-    """Why a generation was loaded; the values are what `ChangeSet.reason` shows."""
+    """Why a generation was loaded; `ChangeSet.reason` shows the value."""
 
     SENTINEL = "sentinel"
     PAGE = "page"
@@ -37,15 +37,15 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A generation that was loaded and refused: what it was made of, and when to try again."""
+    """Content that was loaded and rejected, and when it is tried again."""
 
     sentinels: tuple[Sentinel, ...]
     content: Content
     backoff: Backoff
     error: Exception = field(repr=False)
-    """Why, as the user was told."""
+    """The public error."""
     only_flags: bool = False
-    """True when its settings are those being served."""
+    """True when only its flags differ from what is being served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ class Timers:
     flags: float = math.inf
     secrets: float = math.inf
     push: float = math.inf
-    """When an event that was pushed wants settings and flags checked."""
+    """When settings and flags are checked because an event was pushed."""
 
     def rearmed(self, now: float, options: Options, due: Due) -> Timers:
-        """Return the timers, those of what was checked started anew."""
+        """Return the timers; those of what was checked (`due`) are started anew."""
         return Timers(
             now + options.refresh.interval if due.settings else self.settings,
             now + (options.refresh.flag_interval or math.inf) if due.flags else self.flags,
@@ -79,13 +79,13 @@ class Due:
     owed: bool = False
     """True when some secret is owed and may be read now."""
     cause: Reason | None = None
-    """Why, where it is not simply time: `PUSH` or `FORCED`."""
+    """`PUSH` or `FORCED` when that is why something is checked; None when a timer has passed."""
     forced: bool = False
-    """True when back-offs do not count."""
+    """True when back-offs are ignored."""
 
     @property
     def store(self) -> bool:
-        """True when the store has to be asked."""
+        """True when a request to the store is needed."""
         return self.settings or self.flags
 
 
@@ -96,18 +96,18 @@ class State:
     generation: Generation
     """What is being served."""
     values: Mapping[str, JsonValue] = field(repr=False)
-    """The values of the generation, for readers: one attribute less on the way to each value."""
+    """The values of the generation, once more: so a read costs one attribute, not two."""
     snapshot: ConfigurationSnapshot
-    """The snapshot of the generation, for the same reason."""
+    """The snapshot of the generation, once more for the same reason."""
     content: Content = field(repr=False)
     sentinels: tuple[Sentinel, ...]
-    """As read *before* the data, one per watched key."""
+    """One per watched key, as they were *before* the data was read: so no update can be lost."""
     endpoints: Endpoints
     timers: Timers
     rejected: Rejected | None = None
     attempt: Attempt = NEVER_TRIED
     unread: Exception | None = None
-    """Why secrets that are owed could not be renewed, as the user was told; None: none failed."""
+    """The public error of secrets that are owed and could not be read; None when none failed."""
 
     @property
     def standing(self) -> Standing:
@@ -116,7 +116,7 @@ class State:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """The errors that are kept for `status`, now or later."""
+        """All errors that the state keeps: the one `status` shows, and those it may show later."""
         refused = self.rejected.error if self.rejected else None
         return tuple(one for one in (self.attempt.error, self.unread, refused) if one is not None)
 
@@ -127,7 +127,7 @@ class State:
 
     @property
     def store_at(self) -> float:
-        """When the store is asked again; infinite where nothing of it is watched."""
+        """When the next request to the store is due; infinite when nothing of it is watched."""
         timers = self.timers
         store = min(timers.settings, timers.flags)
         if math.isinf(store):
@@ -136,9 +136,10 @@ class State:
 
     @property
     def secrets_at(self) -> float:
-        """When the interval of secrets has passed; while all of them fail, when a debt is due.
+        """When `secret_refresh_interval` has passed.
 
-        The interval and the debts are about the same secrets: each would ask a vault in trouble.
+        While all secrets fail, not before the first back-off ends: otherwise the interval would
+        send requests to vaults that are backing off.
         """
         secrets = self.generation.secrets
         if not secrets:
@@ -149,12 +150,12 @@ class State:
 
     @property
     def owed_at(self) -> float:
-        """When the first secret that is owed is to be read; infinite when none is owed."""
+        """When the first owed secret is to be read; infinite when none is owed."""
         secrets = self.generation.secrets
         return min(secret.due for secret in secrets.values()) if secrets else math.inf
 
     def what_is_due(self, now: float, *, force: bool) -> Due:
-        """Return what a refresh has to check; `force`: everything that has a timer."""
+        """Return what a refresh has to check; with `force` everything that has a timer."""
         free = force or self.endpoints.free_at <= now
         timers = self.timers
         pushed = timers.push <= now
@@ -178,18 +179,18 @@ class State:
             forced=force,
         )
 
-    def having_secrets(self, secrets: Secrets) -> State:
-        """Return the state whose generation has these secrets, which changes no value of it."""
+    def with_secrets(self, secrets: Secrets) -> State:
+        """Return the state with other records of secrets; the published values stay as they are."""
         return replace(self, generation=replace(self.generation, secrets=secrets))
 
     def all_rearmed(self, now: float, options: Options) -> State:
-        """Return the state with all timers started anew, but that of an event that was pushed."""
+        """Return the state with all timers started anew, except that of a pushed event."""
         every = self.what_is_due(math.inf, force=True)
         rearmed = self.rearmed(now, options, every)
         return replace(rearmed, timers=replace(rearmed.timers, push=self.timers.push))
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
-        """Return the state, the timers of what was checked started anew."""
+        """Return the state; the timers of what was checked (`due`) are started anew."""
         return replace(self, timers=self.timers.rearmed(now, options, due))
 
 

@@ -18,8 +18,8 @@ from appconfig_provider._azure.secrets.rotation import (
     Reads,
     anything_wanted,
     is_wanted,
-    owing,
-    spared,
+    skipped,
+    still_owed,
 )
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider._azure.settings.references import UnresolvedReference
@@ -465,7 +465,7 @@ def test_a_young_secret_that_a_changed_page_spared_is_owed_from_its_minute_on(
     secret: Secret, reading: Reading, due: float
 ) -> None:
     """Nothing else of it changes."""
-    assert spared(secret, reading) == Secret("x", 90.0, fixed=secret.fixed, due=due)
+    assert skipped(secret, reading) == Secret("x", 90.0, fixed=secret.fixed, due=due)
 
 
 def test_what_was_not_published_stays_owed() -> None:
@@ -483,7 +483,7 @@ def test_what_was_not_published_stays_owed() -> None:
         "b": Secret("old", now - 60, backoff=Backoff(1, 0.0), trouble="before"),
         "c": Secret("young", now - 10),
     }
-    found = owing(context_for(driver.clock, options), secrets, reads)
+    found = still_owed(context_for(driver.clock, options), secrets, reads)
     assert found["a"] == Secret("old", now - 60, due=now + 30, backoff=Backoff(1, now + 30))
     assert found["b"].value == "old"
     assert found["b"].backoff == Backoff(2, now + 90.0)

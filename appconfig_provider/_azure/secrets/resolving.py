@@ -1,8 +1,8 @@
 """Following Key Vault references: from the settings that point to secrets to values.
 
-What was read stays in the state by secret id, so one secret serves every key that points to it,
-and a rotation reaches all of them in one generation. `rotation` says which secrets are read again,
-`vault` reads them, and here the policy says what becomes of keys whose secret was not read.
+Secrets are kept in the state by secret id. So each is read once for all keys that point to it, and
+a rotated value reaches all of them in one generation. `rotation` decides which secrets are read
+again and `vault` reads them; this module applies the policy to keys whose secret was not read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 
 from appconfig_provider._azure.context import Context, Secret
 from appconfig_provider._azure.options import SecretPolicy
-from appconfig_provider._azure.secrets.rotation import Reads, Secrets, is_wanted, put_off, spared
+from appconfig_provider._azure.secrets.rotation import (
+    Reads,
+    Secrets,
+    after_failed_read,
+    is_wanted,
+    skipped,
+)
 from appconfig_provider._azure.secrets.vault import read_secrets
 from appconfig_provider._azure.settings.layering import Problem, problem
 from appconfig_provider._azure.settings.records import Setting
@@ -30,14 +36,14 @@ _UNCONFIGURED = (
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The values of references by key, and every secret that is still pointed to."""
+    """The values of references by key, and every secret that a reference points to."""
 
     values: Mapping[str, str] = field(repr=False)
     secrets: Secrets
     problems: tuple[Problem, ...] = ()
     left_out: frozenset[str] = frozenset()
     trouble: UnresolvedReference | None = None
-    """Why the first of the secrets could not be read that the policy made up for."""
+    """Why a secret could not be read, though the policy had an answer for that (the first one)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class _References:
     settings: Mapping[str, Setting]
     secrets: Mapping[str, SecretIdentifier]
     malformed: Mapping[str, UnresolvedReference]
-    """What is wrong with those that name no secret."""
+    """By key: what is wrong with a reference that names no secret."""
 
 
 @plan
@@ -57,7 +63,7 @@ def resolve(
     """Return the value of each reference, reading the secrets that are to be read now.
 
     Raises:
-        UnresolvedReference: a secret could not be read and the policy does not say what else.
+        UnresolvedReference: a secret could not be read, and the policy has no other answer.
     """
     vaults = context.options.secrets.vaults
     lenient = vaults.resolver is not None and not vaults.credential and not vaults.credentials
@@ -79,7 +85,7 @@ def resolve(
 
 
 def _identified(settings: Mapping[str, Setting], *, lenient: bool) -> _References:
-    """Read what the references say."""
+    """Parse the references."""
     secrets: dict[str, SecretIdentifier] = {}
     malformed: dict[str, UnresolvedReference] = {}
     for key, setting in settings.items():
@@ -93,7 +99,7 @@ def _identified(settings: Mapping[str, Setting], *, lenient: bool) -> _Reference
 def _afterwards(
     context: Context, references: _References, previous: Secrets, reads: Reads
 ) -> dict[str, Secret]:
-    """Return the secrets pointed to, as they are known now, and what is owed of each."""
+    """Return the secrets that references point to, each with its value and when it is owed."""
     jitter = context.random() if reads.asked.failed else 0.0
     known: dict[str, Secret] = {}
     for secret in references.secrets.values():
@@ -104,15 +110,15 @@ def _afterwards(
             known[url] = reads.asked.found[url]
         elif url in reads.asked.failed:
             before = previous.get(url) or Secret(None, -math.inf, secret.version is not None)
-            known[url] = put_off(context, before, reads.asked.failed[url], jitter)
+            known[url] = after_failed_read(context, before, reads.asked.failed[url], jitter)
         else:
-            known[url] = spared(previous[url], reads.reading)
+            known[url] = skipped(previous[url], reads.reading)
     return known
 
 
 def _by_policy(references: _References, secrets: Secrets, reads: Reads) -> Resolved:
     values: dict[str, str] = {}
-    told: dict[str, UnresolvedReference] = dict(references.malformed)
+    failures: dict[str, UnresolvedReference] = dict(references.malformed)
     left_out = set(references.malformed)
     troubles: list[UnresolvedReference] = []
     for key, identifier in references.secrets.items():
@@ -121,16 +127,18 @@ def _by_policy(references: _References, secrets: Secrets, reads: Reads) -> Resol
         if failure is not None:
             troubles.append(failure)
         if secret.trouble:
-            told[key] = UnresolvedReference(
+            failures[key] = UnresolvedReference(
                 references.settings[key], secret.trouble, identifier.shown
             )
         if secret.trouble and reads.policy is SecretPolicy.OMIT:
             left_out.add(key)
         elif secret.value is None or (failure is not None and reads.policy is SecretPolicy.RAISE):
-            raise failure or told[key]
+            raise failure or failures[key]
         else:
             values[key] = secret.value
-    problems = [_problem(references.settings[key], told[key], key in left_out) for key in told]
+    problems = [
+        _problem(references.settings[key], one, key in left_out) for key, one in failures.items()
+    ]
     trouble = troubles[0] if troubles else None
     return Resolved(values, secrets, tuple(problems), frozenset(left_out), trouble)
 

@@ -2,10 +2,10 @@
 
 A reload of settings reads every secret without a version again: at once when a sentinel moved or
 the program forces it, under watched pages once the secret is a minute old. A secret that should
-have been read and was not (its minute is not over, its vault is in trouble, the generation was
-refused) is *owed*. The debt lies with the secret itself, so it lives as long as the state does, and
-only a read that succeeds pays it. While it fails it has its back-off, and `secret_refresh_interval`
-asks for the others alone.
+have been read and was not (its minute is not over, its vault fails, or the generation was rejected)
+is *owed*: `Secret.due` says when it must be read. That is part of the state, so it survives
+failover and fork, and only a successful read clears it. A secret that fails has a back-off of its
+own; while it lasts, `secret_refresh_interval` reads only the other secrets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._fetch.budget import Allowed
 
 SECRET_MIN_AGE = 60.0
-"""Seconds for which a reload under watched pages trusts a secret that was just read."""
+"""Seconds for which a reload under watched pages does not read a secret again. Without this each
+change of any page would read all secrets, and vaults limit the number of requests."""
 
 Secrets = Mapping[str, Secret]
 """Secrets by their addresses."""
@@ -37,7 +38,7 @@ class Reading(Enum):
 
 @dataclass(slots=True)
 class Asked:
-    """What was said of each secret during one refresh, in which none is asked for twice."""
+    """The result for each secret that was read during one refresh; none is read twice in it."""
 
     found: dict[str, Secret] = field(default_factory=dict)
     failed: dict[str, UnresolvedReference] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Reads:
 
 
 def is_wanted(secret: Secret | None, reading: Reading, now: float) -> bool:
-    """Tell whether a secret is to be read now; None is one that nothing is known of."""
+    """Tell whether a secret is to be read now; None is a secret that was never read."""
     if secret is None or secret.due <= now:
         return True
     if secret.fixed and secret.value is not None:
@@ -70,33 +71,33 @@ def anything_wanted(secrets: Secrets, reading: Reading, now: float) -> bool:
     return any(is_wanted(secret, reading, now) for secret in secrets.values())
 
 
-def spared(secret: Secret, reading: Reading) -> Secret:
-    """Return a secret that was not asked for; a young one is owed from its minute on."""
+def skipped(secret: Secret, reading: Reading) -> Secret:
+    """Return a secret that was not read; one that is too young is owed when its minute is over."""
     if reading is not Reading.AGED or secret.fixed:
         return secret
     return replace(secret, due=min(secret.due, secret.read_at + SECRET_MIN_AGE))
 
 
-def put_off(
+def after_failed_read(
     context: Context, secret: Secret, failure: UnresolvedReference | None, jitter: float
 ) -> Secret:
-    """Return a secret that is owed after an attempt that failed, with its longer back-off."""
-    longer = secret.backoff.after_failure(
+    """Return a secret after a read that failed: it is owed, and its back-off is longer."""
+    backoff = secret.backoff.after_failure(
         context.clock.monotonic(),
         interval=context.options.refresh.interval,
         jitter=jitter,
         at_least=(failure.retry_after if failure else None) or 0.0,
     )
     trouble = failure.why if failure else secret.trouble
-    return replace(secret, due=longer.until, backoff=longer, trouble=trouble)
+    return replace(secret, due=backoff.until, backoff=backoff, trouble=trouble)
 
 
-def owing(context: Context, secrets: Secrets, reads: Reads) -> dict[str, Secret]:
-    """Return the secrets being served after their newer values were not published."""
+def still_owed(context: Context, secrets: Secrets, reads: Reads) -> dict[str, Secret]:
+    """Return the secrets that are served, after their newer values were read but not published."""
     now, jitter = context.clock.monotonic(), context.random()
     return {
-        url: put_off(context, secret, reads.asked.failed.get(url), jitter)
+        url: after_failed_read(context, secret, reads.asked.failed.get(url), jitter)
         if is_wanted(secret, reads.reading, now)
-        else spared(secret, reads.reading)
+        else skipped(secret, reads.reading)
         for url, secret in secrets.items()
     }

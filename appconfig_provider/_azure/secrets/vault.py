@@ -1,7 +1,7 @@
 """Reading secrets: each one once, at most sixteen at a time.
 
-A plain `secret_resolver` is called one time after the other: it need not be safe for several
-threads. Nothing is asked once the time of the load is used up.
+A `secret_resolver` that is not a coroutine function gets one call at a time, since it need not be
+thread-safe. Once the time of the load is used up, no more secrets are read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Wanted = tuple[SecretIdentifier, Setting]
 
 @dataclass(slots=True)
 class _Job:
-    """What the readers share: the secrets to read, and how each went."""
+    """What the concurrent readers share: the secrets to read, and the results."""
 
     context: Context
     allowed: Allowed
@@ -55,21 +55,25 @@ class _Job:
     previous: Secrets
     asked: Asked
     tokens: dict[str, Hidden | Exception] = field(default_factory=dict)
-    """By vault: the token for it, or why there is none."""
+    """By vault: the token for it, or the error because of which there is none."""
 
 
 @plan
 def read_secrets(
     context: Context, queue: deque[Wanted], previous: Secrets, allowed: Allowed, asked: Asked
 ) -> Steps[None]:
-    """Read secrets and leave in `asked` how each went; none that fails stops the others."""
+    """Read secrets, and add the result of each to `asked`; one that fails stops no other."""
     job = _Job(context, allowed, queue, previous, asked)
     yield from _open_vaults(job)
-    yield from gather(*[_read_all(job, queue) for queue in _shared_out(job)])
+    yield from gather(*[_read_all(job, queue) for queue in _queues(job)])
 
 
-def _shared_out(job: _Job) -> list[deque[Wanted]]:
-    """Return the queue of each reader: several for one, and a single one for a plain resolver."""
+def _queues(job: _Job) -> list[deque[Wanted]]:
+    """Return the queue of each reader.
+
+    All readers share one queue. Only a blocking resolver has a queue and a reader of its own, so
+    that it gets one call at a time.
+    """
     vaults = job.context.options.secrets.vaults
     if not _blocks(vaults):
         return [job.queue] * min(CONCURRENCY, len(job.queue))
@@ -79,7 +83,7 @@ def _shared_out(job: _Job) -> list[deque[Wanted]]:
 
 
 def _blocks(vaults: Vaults) -> bool:
-    """Tell whether a call of the resolver keeps its caller waiting."""
+    """Tell whether a call of the resolver blocks its thread."""
     return vaults.resolver is not None and not is_coroutine_function(vaults.resolver)
 
 
@@ -133,7 +137,11 @@ def _too_late(setting: Setting, secret: SecretIdentifier, allowed: Allowed) -> U
 def _unresolved(
     setting: Setting, secret: SecretIdentifier, error: Exception, raiser: str
 ) -> UnresolvedReference:
-    """Return the failure of one secret; what the user's object said stays in the chain only."""
+    """Return the failure of one secret.
+
+    An error of the user's credential or resolver may quote a secret. So its text is not part of the
+    message: it is only chained.
+    """
     ours = isinstance(error, RequestFailed | Malformed)
     why = str(error) if ours else f"{raiser}: {describe(error)}"
     failure = UnresolvedReference(setting, why, secret.shown)
@@ -141,14 +149,14 @@ def _unresolved(
         failure.may_heal, failure.retry_after = not error.permanent, error.retry_after
     if isinstance(error, RequestFailed):
         failure.original = as_azure(error)
-    elif not isinstance(error, Malformed):  # whose frames hold the answer
+    elif not isinstance(error, Malformed):  # its frames hold the answer, with the secret
         failure.original = error
     return failure
 
 
 @plan
 def _open_vaults(job: _Job) -> Steps[None]:
-    """Get a token for each vault, once; its own challenge says which one it wants."""
+    """Get a token for each vault, once; the vault's challenge names the scope of the token."""
     vaults = job.context.options.secrets.vaults
     first = {secret.vault: secret for secret, _ in reversed(job.queue)}
     asked = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
@@ -159,15 +167,15 @@ def _open_vaults(job: _Job) -> Steps[None]:
 def _open_vault(
     job: _Job, secret: SecretIdentifier, refused: Hidden | None = None, claims: str | None = None
 ) -> Steps[None]:
-    """Get the token for a vault; `refused` is one that it has turned down."""
+    """Get the token for a vault; `refused` is a token that the vault has refused."""
     credential = job.context.options.secrets.vaults.credential_for(secret)
     if credential is None:
         raise AssertionError("only vaults with a credential are opened")
     try:
         response = yield from exchange(_session(job, secret), _request(secret), frozenset({401}))
         scope = _scope(secret, response.headers.get("www-authenticate", ""))
-        turned_down = refused.text if refused is not None else None
-        token = yield from perform(AcquireToken(credential, scope, turned_down, claims))
+        old = refused.text if refused is not None else None
+        token = yield from perform(AcquireToken(credential, scope, old, claims))
     except Exception as error:
         # Stored, not raised: each key reports this error under its own name.
         job.tokens[secret.vault] = error
@@ -200,7 +208,8 @@ def _with_token(job: _Job, secret: SecretIdentifier, token: Hidden | Exception) 
     except RequestFailed as failure:
         if failure.kind is not Kind.UNSOLICITED:
             raise
-        # The driver uses a new connection now. What came over the others tells whose it is.
+        # The driver uses a new connection now. Secrets that were read before need not be read
+        # again: each answer names its secret, and `_value` has compared the names.
         response = yield from exchange(session, _request(secret), frozenset({200}))
     value = _value(response, secret)
     if value is None:
@@ -211,7 +220,7 @@ def _with_token(job: _Job, secret: SecretIdentifier, token: Hidden | Exception) 
 def _value(response: Response, secret: SecretIdentifier) -> str | None:
     body = read_object(response, f"GET {secret.url}")
     named, value = body.get("id"), body.get("value")
-    # A vault says which secret it answers with; one secret must never pass for another.
+    # The answer names its secret. A displaced answer would be the value of another secret.
     if isinstance(named, str) and _name_in(named) != secret.name.lower():
         raise Malformed(f"{secret.url} answered with another secret")
     return value if isinstance(value, str) else None
@@ -241,10 +250,10 @@ def _request(secret: SecretIdentifier) -> Request:
 
 
 def _scope(secret: SecretIdentifier, challenge: str) -> str:
-    """Return the scope that a vault asks for, if it may.
+    """Return the scope that a vault asks for.
 
     Raises:
-        RequestFailed: it names none, or that of another service.
+        RequestFailed: its challenge names no scope, or that of another service.
     """
     scope = scope_of(challenge, secret.vault)
     if scope is None:
