@@ -157,20 +157,29 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     place.add_argument("--tls", action="store_true", help="https, with a certificate it makes")
     place.add_argument(
         "--ca-file",
+        type=_file,
         metavar="FILE",
         help="https; the CA of the certificate is kept in this file, and made when there is none",
     )
-    place.add_argument("--certificate", metavar="FILE", help="https, with a certificate of yours")
-    place.add_argument("--private-key", metavar="FILE", help="the private key of --certificate")
+    place.add_argument(
+        "--certificate", type=_file, metavar="FILE", help="https, with a certificate of yours"
+    )
+    place.add_argument(
+        "--private-key", type=_file, metavar="FILE", help="the private key of --certificate"
+    )
 
 
 def _add_content(parser: argparse.ArgumentParser) -> None:
     content = parser.add_argument_group("what it holds")
     content.add_argument(
-        "--data", metavar="FILE", help="keep the settings in this file; else they go with the end"
+        "--data",
+        type=_file,
+        metavar="FILE",
+        help="keep the settings in this file; else they go with the end",
     )
     content.add_argument(
         "--seed",
+        type=_file,
         metavar="FILE.json",
         help="set what this file holds, at every start: what 'appconfig list --json' prints, or a"
         " plain object of keys and values",
@@ -242,6 +251,13 @@ def _add_trouble(parser: argparse.ArgumentParser) -> None:
     trouble.add_argument(
         "--control", action="store_true", help="let anybody set faults at /_control"
     )
+
+
+def _file(text: str) -> str:
+    """The name of a file: a variable of a shell that is not set is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("a file has a name")
+    return text
 
 
 def _number(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -20,6 +20,7 @@ from appconfig_provider.emulator.command import main
 
 from .raw import Raw, Signer
 
+FILES = ("--data", "--seed", "--ca-file", "--certificate", "--private-key")
 COMMAND = (sys.executable, "-W", "error", "-m", "appconfig_provider.emulator")
 
 
@@ -153,6 +154,7 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         (("--colour",), 2, "--colour"),
         (("--tok", "x"), 2, "--tok"),
         (("--replicas", "-1"), 2, "--replicas"),
+        *(((option, ""), 2, f"{option}: a file has a name") for option in FILES),
         (("--tls", "--allow-host", "\u00e4"), 2, "is not the name of a host"),
     ],
 )
