@@ -1,4 +1,4 @@
-"""What a live configuration of a store has that others have not: events that are pushed to it."""
+"""`notify()`: a live configuration that accepts events of Event Grid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appconfig_provider._live.process import DriverT, PollerT
 
 
 class NotifiedConfiguration(LiveConfiguration[State, PushedChange, DriverT, PollerT]):
-    """A read-only Mapping of a store's settings that can be told of events."""
+    """A read-only Mapping of a store's settings that accepts pushed events."""
 
     __slots__ = ("_context",)
 
@@ -24,14 +24,14 @@ class NotifiedConfiguration(LiveConfiguration[State, PushedChange, DriverT, Poll
 
         `event` is an event, as a dict or JSON text, or a batch of them, in Event Grid's own schema
         or as CloudEvents. The next refresh is due after a random delay of at most `push_delay`
-        seconds, so that many processes do not ask all at once, and asks with the event's sync
-        token, so that it sees the change. Events of other stores and services are ignored. May be
-        called from any thread; does no I/O.
+        seconds, so that many processes do not send their requests at the same time. It sends the
+        event's sync token, so that it sees the change. Events of other stores and services are
+        ignored. May be called from any thread; does no I/O.
 
-        Returns what to answer an event that validates the subscription with, else None.
+        Returns the answer to send to an event that validates the subscription, else None.
 
         Raises:
-            ValueError: it is no event.
+            ValueError: it is not an event.
         """
         change, answer = read_push(self._context, self._state, event)
         if change is not None:

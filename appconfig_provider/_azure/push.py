@@ -1,7 +1,7 @@
-"""Reading what Event Grid pushes: which endpoint changed, and the sync token to ask it with.
+"""Reading events of Event Grid: which endpoint has changed, and its newest sync token.
 
-Both schemas are understood, Event Grid's own and CloudEvents. Of a batch every event is read before
-any counts, so that a bad one changes nothing.
+Both schemas can be read: Event Grid's own and CloudEvents. All events of a batch are read before
+the first one has an effect, so a batch with a malformed event has none.
 """
 
 from __future__ import annotations
@@ -35,26 +35,29 @@ _OURS = "microsoft.appconfiguration."
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Somebody changed something at an endpoint."""
+    """An event about a change at an endpoint."""
 
     authority: str
-    """Host and port; replicas on one machine differ by the port alone."""
+    """Host and port; replicas of the emulator on one machine differ only in the port."""
     sync_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PushedChange:
-    """What the next refresh is asked for: to check soon, with these sync tokens by endpoint."""
+    """A request to the next refresh: check at a time, with these sync tokens.
+
+    `tokens` are by authority (host and port) and name.
+    """
 
     tokens: Mapping[str, Mapping[str, SyncToken]] = field(repr=False)
     at: float
     """When to check, on the monotonic clock."""
 
     def also(self, other: object, /) -> PushedChange:
-        """Return both as one; the newer tokens count, and the time of this one, the older.
+        """Return both as one, with the newer tokens and with the time of this one, the older.
 
-        The first event of a deployment fixes the time: if each drew a delay, the earliest would win
-        and all clients would ask at once.
+        The first event of a deployment decides the time. If each event of many brought a random
+        delay, the shortest would count, and all clients would check at almost the same time.
         """
         if not isinstance(other, PushedChange):
             raise TypeError(f"another pushed change, not {type(other).__name__}")
@@ -68,12 +71,12 @@ class PushedChange:
 
 
 def read_events(given: Event) -> tuple[tuple[Notice, ...], str | None]:
-    """Return the notices in an event or a batch, and the code of a validation that is asked for.
+    """Return the notices of an event or a batch, and the code of a validation event if it is one.
 
-    Events of other services are left out.
+    Events of other services are ignored.
 
     Raises:
-        ValueError: it is no event; nothing of it counts.
+        ValueError: it is not an event, or one of the batch is not.
     """
     notices: list[Notice] = []
     code: str | None = None
@@ -115,12 +118,13 @@ def _notice(event: Mapping[str, Any]) -> Notice:
 
 
 def _authority(address: str) -> str:
-    """Return the host and the port of an address; empty where it is none.
+    """Return host and port of an address; empty if it is not an address.
 
     Raises:
-        ValueError: it cannot be taken apart.
+        ValueError: the address cannot be parsed.
     """
-    # No more than that of an address, which may be very long, or in letters that no host has.
+    # Only the beginning is parsed: the text comes from outside, and may be very long, or have
+    # letters that no host has.
     origin = _ORIGIN.match(address)
     parts = urlsplit(origin[0] if origin else "")
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -148,10 +152,10 @@ def _text(owner: Mapping[str, Any], name: str) -> str:
 def read_push(
     context: Context, state: State, event: Event
 ) -> tuple[PushedChange | None, dict[str, str] | None]:
-    """Return what an event asks for, if anything, and what to answer where it validates.
+    """Return the request that an event makes, and the answer to a validation event; else None.
 
     Raises:
-        ValueError: it is no event.
+        ValueError: it is not an event.
     """
     notices, code = read_events(event)
     delay = context.random() * context.options.refresh.push_delay
@@ -162,19 +166,19 @@ def read_push(
 
 
 def change_of(notices: Iterable[Notice], endpoints: Endpoints, at: float) -> PushedChange | None:
-    """Return what to check at a time; None when no notice is about this store."""
+    """Return the request to check at a time; None when no notice is about this store."""
     known = {_authority(endpoint.store.url) for endpoint in endpoints.all}
     given: dict[str, list[Mapping[str, SyncToken]]] = {}
     for notice in notices:
         if notice.authority in known:
             given.setdefault(notice.authority, []).append(read_sync_tokens(notice.sync_token))
-    # Put together once: a batch may hold thousands of events.
+    # Merged once for each endpoint: a batch may hold thousands of events.
     tokens = {authority: newest_tokens({}, *all_of) for authority, all_of in given.items()}
     return PushedChange(tokens, at) if tokens else None
 
 
 def with_change(state: State, change: PushedChange) -> State:
-    """Return the state that knows of a pushed change: its tokens, and when to check."""
+    """Return the state with a pushed change applied: its tokens, and when to check."""
     endpoints = state.endpoints
     for endpoint in endpoints.all:
         tokens = change.tokens.get(_authority(endpoint.store.url))

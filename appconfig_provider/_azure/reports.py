@@ -1,4 +1,4 @@
-"""What log lines tell of a store: names, never values."""
+"""Log lines about settings, selectors and watched keys: names, never values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEYS_IN_LOG = 20
 
 
 def log_problems(state: State, before: State | None) -> None:
-    """Warn once of each setting that could not be used as what it claims to be."""
+    """Warn once about each setting whose text does not fit its content type."""
     known = before.generation.problems if before else frozenset()
     if state.generation.problems is known:
         return
@@ -32,7 +32,7 @@ def log_problems(state: State, before: State | None) -> None:
 
 
 def log_first_load(options: Options, state: State, requests: int) -> None:
-    """Tell what was loaded, and what was left out or found empty in silence."""
+    """Log what was loaded, and which selectors match nothing."""
     snapshot = state.snapshot
     logger.info(
         "configuration version %d (loaded): %s and %s from %s; %s",
@@ -46,7 +46,7 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
 
 
 def log_what_vanished(options: Options, state: State, before: State) -> None:
-    """Tell of selectors that match nothing any more, and warn of watched keys that are gone."""
+    """Log selectors that match nothing any more, and warn about watched keys that were deleted."""
     if state.content is not before.content:
         _log_empty_selectors(options, state, before)
     if state.sentinels is before.sentinels:
@@ -58,7 +58,7 @@ def log_what_vanished(options: Options, state: State, before: State) -> None:
 
 
 def _log_empty_selectors(options: Options, state: State, before: State | None = None) -> None:
-    """Tell of each selector that now matches nothing; warn when none matches anything."""
+    """Log each selector that now matches nothing; warn when that is so for all of them."""
     selected = _selected(options, state)
     empty = _empty_ones(selected)
     known = _empty_ones(_selected(options, before)) if before else set()
@@ -73,11 +73,13 @@ def _log_empty_selectors(options: Options, state: State, before: State | None = 
     }
     if everything:
         message = "; ".join(named)
-        hint = _LOOK_AT + (f"; {_TAGS}" if any(named.values()) else "")
+        hint = _LABEL_HINT + (f"; {_TAG_HINT}" if any(named.values()) else "")
         logger.warning("nothing in the store matches: %s; %s", printable(message, 1000), hint)
         return
     for name, tagged in named.items():
-        logger.info("nothing in the store matches the %s%s", name, f"; {_TAGS}" if tagged else "")
+        logger.info(
+            "nothing in the store matches the %s%s", name, f"; {_TAG_HINT}" if tagged else ""
+        )
 
 
 _Selected = list[tuple[str, SettingSelector, Pages]]
@@ -88,7 +90,7 @@ def _empty_ones(selected: _Selected) -> set[int]:
 
 
 def _selected(options: Options, state: State) -> _Selected:
-    """Return what each selector is for, and the pages that it gave."""
+    """Return each selector with a name for its kind, and its pages."""
     flags = zip(options.selection.flags or (), state.content.flags or (), strict=False)
     return [
         *(
@@ -99,12 +101,12 @@ def _selected(options: Options, state: State) -> _Selected:
     ]
 
 
-_TAGS = "a setting must have every tag of a selector"
-_LOOK_AT = "a selector without label_filter matches settings without label only"
+_TAG_HINT = "a setting must have every tag of a selector"
+_LABEL_HINT = "a selector without label_filter matches settings without label only"
 
 
 def _described(selector: SettingSelector) -> str:
-    """Return what a selector asks for."""
+    """Describe a selector for a log line."""
     if selector.snapshot_name is not None:
         return f"snapshot {quoted(selector.snapshot_name)}"
     label = selector.label_filter
@@ -119,9 +121,9 @@ def _is_empty(pages: Pages) -> bool:
 
 
 def log_shared_names(options: Options, state: State, known: set[str]) -> None:
-    """Tell once which settings share a key when prefixes are cut, and which one counts.
+    """Log once which settings have the same key after trimming, and which one counts.
 
-    `known` are the keys of which it was told; it grows.
+    `known` are the keys for which that was logged; more are added to it.
     """
     if not options.selection.prefixes or not logger.isEnabledFor(logging.INFO):
         return
@@ -140,17 +142,20 @@ def log_shared_names(options: Options, state: State, known: set[str]) -> None:
     for name, (*hidden, counts) in shared[:_KEYS_IN_LOG]:
         others = ", ".join(map(quoted, hidden[:_KEYS_IN_LOG]))
         logger.info(
-            "several settings have the key %s once prefixes are cut: %s counts, not %s",
+            "several settings have the key %s once prefixes are trimmed: %s counts, not %s",
             quoted(name),
             quoted(counts),
             others,
         )
     if len(shared) > _KEYS_IN_LOG:
-        logger.info("so it is with %d more keys", len(shared) - _KEYS_IN_LOG)
+        logger.info("the same is true of %d more keys", len(shared) - _KEYS_IN_LOG)
 
 
 def log_ineffective_options(options: Options, state: State) -> None:
-    """Warn of what will never happen, or only when somebody creates a key: often a typing error."""
+    """Warn about watched keys that do not exist, and about callbacks that will never be called.
+
+    Both are often typing errors.
+    """
     for key, sentinel in zip(options.refresh.watch, state.sentinels, strict=True):
         if sentinel.etag is None:
             _warn_of_missing(key, "is not in the store")

@@ -14,8 +14,8 @@ from appconfig_provider._azure.endpoints.order import (
     first_endpoints,
     host_of_endpoint,
     in_domain,
-    naming,
     trusted_domain,
+    with_replicas,
 )
 from appconfig_provider._azure.options import Keywords
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
@@ -97,7 +97,7 @@ def in_order() -> float:
 
 def test_replicas_of_dns_follow_those_given_with_the_key_of_the_store() -> None:
     """They are known as discovered, and DNS is not asked again before its answer is old."""
-    endpoints = naming(
+    endpoints = with_replicas(
         endpoints_named("a", last="a"), ["b.azconfig.io", "c.azconfig.io"], 100.0, in_order
     )
     assert names_of(endpoints.all) == "a b c"
@@ -110,21 +110,23 @@ def test_replicas_of_dns_follow_those_given_with_the_key_of_the_store() -> None:
 def test_a_replica_stands_once() -> None:
     """Names that were given, or that DNS says twice, add no endpoint."""
     names = ["a.azconfig.io", "b.azconfig.io", "b.azconfig.io", "c.azconfig.io"]
-    assert names_of(naming(endpoints_named("a", "c"), names, 1.0, in_order).all) == "a c b"
+    assert names_of(with_replicas(endpoints_named("a", "c"), names, 1.0, in_order).all) == "a c b"
 
 
 def test_a_replica_that_dns_still_names_keeps_what_is_known_of_it() -> None:
     """Back-off and sync tokens outlive a new answer; a replica that is not named any more goes."""
-    endpoints = naming(endpoints_named("a"), ["b.azconfig.io", "c.azconfig.io"], 1.0, in_order)
+    endpoints = with_replicas(
+        endpoints_named("a"), ["b.azconfig.io", "c.azconfig.io"], 1.0, in_order
+    )
     known = replace(endpoints.all[1], backoff=Backoff(1, 30.0), memory={"zone": SyncToken("x", 1)})
-    again = naming(endpoints.replaced(known), ["b.azconfig.io"], 2.0, in_order)
+    again = with_replicas(endpoints.replaced(known), ["b.azconfig.io"], 2.0, in_order)
     assert again.all == (endpoints.all[0], known)
 
 
 def test_at_most_sixteen_replicas_are_believed() -> None:
     """Of more names the first sixteen count."""
     names = [f"r{number}.azconfig.io" for number in range(MAX_DISCOVERED + 4)]
-    found = naming(endpoints_named("a"), names, 1.0, in_order).all[1:]
+    found = with_replicas(endpoints_named("a"), names, 1.0, in_order).all[1:]
     assert [host_of_endpoint(one) for one in found] == names[:16]
 
 
@@ -133,7 +135,8 @@ def test_replicas_come_in_an_order_that_chance_says() -> None:
     numbers: Iterator[float] = (1.0 - number / 10 for number in count())
     names = ["b.azconfig.io", "c.azconfig.io", "d.azconfig.io"]
     assert (
-        names_of(naming(endpoints_named("a"), names, 1.0, lambda: next(numbers)).all) == "a d c b"
+        names_of(with_replicas(endpoints_named("a"), names, 1.0, lambda: next(numbers)).all)
+        == "a d c b"
     )
 
 

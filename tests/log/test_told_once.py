@@ -165,13 +165,13 @@ def test_a_watched_key_keeps_refresh_quiet(
     assert [one for one in told.records if one.levelno > logging.INFO] == []
 
 
-SHARED = "once prefixes are cut"
+SHARED = "once prefixes are trimmed"
 
 
 def test_keys_that_trim_to_one(
     load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
 ) -> None:
-    """Settings that share a key once prefixes are cut are a line, and which one counts; once."""
+    """Settings that share a key after trimming are logged once, with the one that counts."""
     store.set("host", "secret-4")
     with load(
         connection_string=store.connection_string, trim_prefixes=["app/"], refresh_on=["sentinel"]
@@ -214,7 +214,7 @@ def test_very_many_keys_that_trim_to_one(
     with load(connection_string=store.connection_string, trim_prefixes=["app/"]):
         pass
     assert len(lines(told, SHARED)) == 20
-    assert lines(told, "10 more keys") == ["so it is with 10 more keys"]
+    assert lines(told, "10 more keys") == ["the same is true of 10 more keys"]
 
 
 def test_a_vault_in_trouble_is_told_with_its_status(

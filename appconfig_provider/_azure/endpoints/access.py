@@ -1,4 +1,4 @@
-"""Getting in at an endpoint: with its access key, or with a token of the credential."""
+"""Authenticating at the endpoints of a store: by access key, or by a token of the credential."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from appconfig_provider.texts import Hidden, printable
 
 @dataclass(slots=True)
 class StoreAccess:
-    """Gets in at the endpoints of a store, one after the other, during one round.
+    """Opens a session at each endpoint that is tried during one round.
 
-    `usage` is what the content loaded so far uses; None says that there is none yet.
+    `usage` is about the content that is being served; None before the first load.
     """
 
     context: Context
     usage: Usage | None = None
     token: Hidden | None = None
-    """The last one that was used; None with an access key."""
+    """The token that was used last; None with an access key."""
 
     @plan
     def open_session(self, begin: Callable[[], AttemptStart], endpoint: Endpoint) -> Steps[Session]:
-        """Return a session that is signed by the access key, or by a token."""
+        """Return a session whose requests are signed by the access key, or carry a token."""
         sign = yield from self._signer(endpoint.store)
         return _session(self.context, begin(), sign, self.usage)
 
     @plan
     def renew(self, session: Session, refusal: RequestFailed) -> Steps[bool]:
-        """Ask the credential for another token; there is no other access key."""
+        """Get another token from the credential; return False with an access key."""
         if self.token is None:
             return False
         store = Store(session.origin)
@@ -52,7 +52,7 @@ class StoreAccess:
         return True
 
     def memory(self, session: Session) -> Mapping[str, object]:
-        """Return the sync tokens of an endpoint."""
+        """Return the sync tokens of the endpoint."""
         return cast("StoreService", session.service).tokens
 
     def discover(self, endpoints: Endpoints, deadline: float) -> Plan[Endpoints]:
@@ -69,7 +69,7 @@ class StoreAccess:
 
 
 def rules(context: Context) -> RoundRules:
-    """Return how the options want the endpoints asked."""
+    """Return the rules for trying endpoints, according to the options."""
     options = context.options
     interval, retries = options.refresh.interval, options.network.retries
     return RoundRules(context.clock, context.random, interval, retries, options.store.balances)
@@ -96,7 +96,7 @@ def _session(context: Context, begin: AttemptStart, sign: Signer, usage: Usage |
 
 
 def _headers(context: Context, begin: AttemptStart, usage: Usage | None) -> Headers:
-    """Return the headers of an attempt: the usual ones and what is in use."""
+    """Return the headers of an attempt: the common ones and, unless off, Correlation-Context."""
     tags = (
         *(("UsesKeyVault",) if context.options.secrets.vaults.configured else ()),
         *(("Failover",) if begin.failover else ()),
@@ -119,7 +119,7 @@ def _token(
     refused: Hidden | None = None,
     refusal: RequestFailed | None = None,
 ) -> Steps[Hidden]:
-    """Ask the credential for a token; its refusal counts as the endpoint's 401."""
+    """Get a token from the credential; if it refuses, that counts as a 401 of the endpoint."""
     credential = context.credential
     if credential is None:
         raise AssertionError("every store has an access key, or there is a credential")
@@ -131,13 +131,13 @@ def _token(
     except Exception as error:
         failure = _credential_failure(store.url, error)
         if failure is error:
-            raise  # else it would become its own cause
+            raise  # `raise failure from error` would make it its own cause
         raise failure from error
     return Hidden(token.token)
 
 
 def _credential_failure(origin: str, error: Exception) -> Exception:
-    """Return a credential's azure error as an endpoint's failure, anything else as it is."""
+    """Return an `AzureError` of a credential as a failed request; any other error as it is."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     if not isinstance(error, AzureError):
@@ -151,7 +151,7 @@ def _credential_failure(origin: str, error: Exception) -> Exception:
 
 
 def claims_of(challenge: str) -> str | None:
-    """Return what a 401 wants the next token to hold (continuous access evaluation)."""
+    """Return the claims that a 401 asks for in the next token (continuous access evaluation)."""
     match = re.search(r'claims="([^"]+)"', challenge)
     if match is None:
         return None

@@ -1,8 +1,8 @@
-"""Asking DNS for the replicas of a store.
+"""Looking up the replicas of a store in DNS.
 
-DNS is never in anybody's way: it is asked only when no known endpoint is left to try, or at start
-when load is to be spread; it gets five seconds in all, its answer is kept for an hour, and when it
-fails there are simply no more replicas for now.
+A look-up must not slow down a healthy store. So it is done only when every known endpoint has
+failed, or at start when load balancing is on. It has five seconds in all, its answer is used for an
+hour, and if it fails, the known endpoints are all there are for now.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from appconfig_provider._azure.endpoints.order import (
     MAX_DISCOVERED,
     host_of_endpoint,
     in_domain,
-    naming,
     trusted_domain,
+    with_replicas,
 )
 from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._plan import ResolveSrv, Steps, perform, plan
@@ -27,15 +27,15 @@ logger = logging.getLogger("appconfig_provider")
 BUDGET = 5.0
 """Seconds for all look-ups together."""
 CACHE_TTL = 3600.0
-"""Seconds for which an answer is believed."""
+"""Seconds for which an answer is used."""
 
 
 @plan
 def discover(context: Context, endpoints: Endpoints, deadline: float) -> Steps[Endpoints]:
-    """Return the endpoints with the replicas that DNS names; as they are when DNS does not answer.
+    """Return the endpoints with the replicas that DNS names; unchanged if DNS does not answer.
 
-    An answer that names none is kept as long as any other; a failure is tried again after a
-    back-off, because DNS tends to fail when the network does, which is when replicas count.
+    An answer without replicas is used for an hour like any other. A failure is tried again after a
+    back-off, which is shorter: DNS often fails together with the network, when replicas are needed.
     """
     now = context.clock.monotonic()
     try:
@@ -48,25 +48,25 @@ def discover(context: Context, endpoints: Endpoints, deadline: float) -> Steps[E
             jitter=context.random(),
         )
         return Endpoints(endpoints.all, backoff, endpoints.last)
-    return naming(endpoints, names, now + CACHE_TTL, context.random)
+    return with_replicas(endpoints, names, now + CACHE_TTL, context.random)
 
 
 @plan
 def _names(host: str, deadline: float) -> Steps[list[str]]:
-    """Return the hosts that belong to a host's store: the first of all, then its replicas."""
+    """Return the hosts of the store that a host belongs to: the original one, then replicas."""
     domain = trusted_domain(host)
-    origins = _believed((yield from perform(ResolveSrv(f"_origin._tcp.{host}", deadline))), domain)
+    origins = _trusted((yield from perform(ResolveSrv(f"_origin._tcp.{host}", deadline))), domain)
     found = origins[:1]
     if not found:
         return []
     for number in count():
         asked = ResolveSrv(f"_alt{number}._tcp.{found[0]}", deadline)
         targets = yield from perform(asked)
-        found += _believed(targets, domain)
+        found += _trusted(targets, domain)
         if not targets or number >= MAX_DISCOVERED or len(found) > MAX_DISCOVERED:
             return found
     raise AssertionError("the loop ends by returning")
 
 
-def _believed(targets: tuple[str, ...], domain: str) -> list[str]:
+def _trusted(targets: tuple[str, ...], domain: str) -> list[str]:
     return [name for name in map(str.lower, targets) if in_domain(name, domain)]

@@ -14,7 +14,7 @@ from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider.models import Store
 
 MAX_DISCOVERED = 16
-"""Names of DNS that are believed; each one more would shorten the time every endpoint gets."""
+"""How many replicas of DNS are used. Each one shortens the share of time that an endpoint gets."""
 
 
 def first_endpoints(options: Options) -> Endpoints:
@@ -24,18 +24,19 @@ def first_endpoints(options: Options) -> Endpoints:
     return Endpoints(given, Backoff() if asks else Backoff(until=math.inf))
 
 
-def naming(
+def with_replicas(
     endpoints: Endpoints, names: Iterable[str], until: float, random: Callable[[], float]
 ) -> Endpoints:
-    """Return the endpoints with the replicas of these host names, and no other discovered ones.
+    """Return the given endpoints, and the replicas of these host names after them.
 
-    They come in random order, so that the clients of a store that fails spread over them.
+    Replicas that were discovered before and are not named any more are dropped. The order of the
+    replicas is random, so that not all clients go to the same one when the store fails.
     """
     given = [endpoint for endpoint in endpoints.all if not endpoint.discovered]
     known = {endpoint.store.url: endpoint for endpoint in endpoints.all}
-    taken = {host_of_endpoint(endpoint) for endpoint in given}
+    given_hosts = {host_of_endpoint(endpoint) for endpoint in given}
     key = given[0].store.access_key
-    urls = [f"https://{name}" for name in dict.fromkeys(names) if name not in taken]
+    urls = [f"https://{name}" for name in dict.fromkeys(names) if name not in given_hosts]
     found = [
         known.get(url, Endpoint(Store(url, key), discovered=True)) for url in urls[:MAX_DISCOVERED]
     ]
@@ -49,10 +50,10 @@ def host_of_endpoint(endpoint: Endpoint) -> str:
 
 
 def trusted_domain(host: str) -> str:
-    """Return the domain that replicas of a host must be in; empty where there are none to find.
+    """Return the domain that replicas of a host must be in; empty if the host is not in Azure.
 
-    Replicas share what follows the store's name, as in `.azconfig.io`. Whoever answers for DNS
-    must not be able to send credentials elsewhere.
+    It is what follows the store's name, such as `.azconfig.io`. Names outside of it are not used:
+    a forged DNS answer must not send credentials to another host.
     """
     for label in (".appconfig.", ".azconfig."):
         place = host.rfind(label)

@@ -1,9 +1,10 @@
 """Loading everything in a way that cannot lose an update.
 
-The rule: what the sentinels said *before* the data was read is what the next refresh compares
-with. If they say something else after the data, the load raced with a deployment and is done
-again, at most `MAX_LOADS` times; then it is published as inconsistent. Either way the ETags kept
-are older than the data, so a later refresh sees every change that the load may have missed.
+The rule: the sentinels are read before the data and again after it. The next refresh compares with
+the ETags from *before* the data. If the ETags after it differ, somebody deployed during the load,
+and the load is repeated, at most `MAX_LOADS` times; then the content is published as inconsistent.
+The ETags that are kept are always older than the data, so a later refresh sees every change that
+the load may have missed.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ class Loaded:
     content: Content
     sentinels: tuple[Sentinel, ...]
     refused: EngineError | None = None
-    """Why the content cannot be used, where a snapshot is missing that it refers to."""
+    """Why the content cannot be used: it refers to a snapshot that is missing, for example."""
 
 
 @plan
 def lister(session: Session, options: Options, sentinels: tuple[Sentinel, ...]) -> Steps[Lister]:
-    """Return who reads listings in a session, after these sentinels."""
+    """Return a `Lister` for a session; the sentinels decide the point in time, if one is wanted."""
     as_of = (
         (yield from choose_point_in_time(session, sentinels)) if options.selection.pinned else LIVE
     )
@@ -76,9 +77,10 @@ def load_after(
     *,
     flags: bool,
 ) -> Steps[Loaded]:
-    """Read what belongs to sentinels that were just read; repeat while they move.
+    """Read the content after the sentinels (`before`) were read; repeat while they change.
 
-    Pages of `known` content are asked for by their ETags. Without `flags` those of `known` stay.
+    Pages of `known` content are requested with their ETags. Without `flags` the flags of `known`
+    are kept.
     """
     for _ in range(MAX_LOADS):
         sentinels = before
@@ -88,7 +90,7 @@ def load_after(
             yield from perform(VerifyConnections(session.origin))
             return Loaded(known, sentinels, refused)
         before = yield from read_sentinels(session, options.refresh.watch, sentinels)
-        # By now an answer that was displaced has come, and waits where nobody asked for it.
+        # If answers were displaced, the last one has come by now and is left on a connection.
         yield from perform(VerifyConnections(session.origin))
         if before == sentinels:
             return Loaded(known, sentinels)
@@ -111,9 +113,9 @@ def _read_content(
 
 @plan
 def with_references(reader: Lister, content: Content) -> Steps[tuple[Content, EngineError | None]]:
-    """Return the content with the snapshots its settings refer to, and why it cannot be used.
+    """Return the content with the snapshots that its settings refer to, or the error of one.
 
-    Content that cannot be used keeps what was read, so that it need not be read again.
+    With an error the content is returned as it was read, so that the next refresh has its pages.
     """
     try:
         names = referenced_snapshots(content.settings)

@@ -1,4 +1,4 @@
-"""Listing what selectors mean, page by page, without asking twice for what has not changed."""
+"""Listing the settings of selectors, page by page; pages that have not changed are used again."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ _NO_PAST = "the store answered for the present only; leave consistency='point_in
 
 @dataclass(slots=True)
 class _Listing:
-    """One listing while it is read: where it begins, what is known of it, what was answered."""
+    """One listing while it is read."""
 
     first: str
+    """The target of its first page."""
     known: Pages
+    """Its pages of the last time; empty when it is read from scratch."""
     as_of: Headers = ()
     answers: dict[int, Page] = field(default_factory=dict)
-    """By place: the known pages as they are now; without known ones, the chain."""
+    """By number: the known pages as they are now; or all pages, when it is read from scratch."""
     followers: dict[int, list[Page]] = field(default_factory=dict)
-    """By place: the pages that close the gap after a known page."""
+    """By number of a known page: the pages that close the gap after it."""
 
     def stitched(self) -> Stitching:
-        """Return the answers, in order, beside what was known."""
+        """Return the answers so far, to be compared with the known pages."""
         return Stitching(self.known, [self.answers[place] for place in sorted(self.answers)])
 
     def whole(self) -> Pages:
@@ -55,9 +57,10 @@ _Job = Callable[[], Plan[None]]
 
 @dataclass(frozen=True, slots=True)
 class Lister:
-    """Reads listings in one session; `detailed` keeps what only a mapper asks for.
+    """Reads listings in one session.
 
-    `as_of` are the headers that make the store answer as it was then; snapshots never change.
+    `detailed` keeps the fields that only a mapper needs. `as_of` are the headers for a point in
+    time; they are not sent for snapshots, which never change.
     """
 
     session: Session
@@ -65,11 +68,11 @@ class Lister:
     as_of: Headers = ()
 
     def settings(self, selectors: Iterable[SettingSelector], known: Selections) -> Plan[Selections]:
-        """List the settings of all selectors side by side."""
+        """List the settings of all selectors concurrently."""
         return self._all(tuple(selectors), known, "")
 
     def flags(self, selectors: Iterable[SettingSelector], known: Selections) -> Plan[Selections]:
-        """List the feature flags of all selectors side by side."""
+        """List the feature flags of all selectors concurrently."""
         return self._all(tuple(selectors), known, FLAG_PREFIX)
 
     @plan
@@ -126,7 +129,7 @@ class Lister:
 
     @plan
     def _read(self, listings: list[_Listing]) -> Steps[Selections]:
-        """Read all listings side by side; of a known one every page at once."""
+        """Read all listings concurrently; of a known listing all pages at the same time."""
         before = [listing.known for listing in listings]
         for listing in listings:
             if fragmented(listing.known):
@@ -135,7 +138,7 @@ class Lister:
         pages: list[_Job] = [
             partial(self._again, one, place) for one in listings for place in range(len(one.known))
         ]
-        # Chains come first: each is as long as all its pages.
+        # Chains start first: a chain takes longest, as its pages are read one after the other.
         yield from self._side_by_side(chains + pages)
         gaps: list[_Job] = [
             partial(self._close, one, stitched, place)
@@ -156,7 +159,12 @@ class Lister:
 
     @plan
     def _work(self, number: int, width: int, queue: deque[_Job]) -> Steps[None]:
-        """Do jobs until none is left, or until quite another number of workers would do better."""
+        """Do jobs until none is left, or until the number of workers should change.
+
+        The concurrency of a session follows the time of its answers. A worker that is too many
+        returns; all return when more than
+        twice as many would be useful, and that number is started then.
+        """
         while queue:
             yield from queue.popleft()()
             if not number < self.session.concurrency <= 2 * width:
@@ -180,7 +188,7 @@ class Lister:
 
     @plan
     def _close(self, listing: _Listing, stitched: Stitching, place: int) -> Steps[None]:
-        """Follow the links of a page until the next known one is reached."""
+        """Follow the next links of a page until its gap is closed."""
         page = listing.answers[place]
         run = listing.followers[place] = []
         seen = {page.target}
@@ -214,7 +222,7 @@ class Lister:
 
 
 def moved(before: Selections, after: Selections) -> bool:
-    """Tell whether listings differ; how they are cut into pages does not matter."""
+    """Tell whether settings of listings differ; how they are divided into pages does not matter."""
     if before is after:
         return False
     return any(map(_moved, before, after)) or len(before) != len(after)
@@ -225,11 +233,12 @@ def _moved(before: Pages, after: Pages) -> bool:
         return False
     versions = [(page.target, page.etag) for page in before]
     if versions == [(page.target, page.etag) for page in after]:
-        # An equal ETag means an equal page; without any, the settings have to tell.
+        # An equal ETag means an equal page. If a page has none, the settings are compared.
         return any(etag is None for _, etag in versions) and _differ(before, after)
-    same_cuts = [page.target for page in before] == [page.target for page in after]
-    # Read from scratch, or with pages that close gaps, ETags say nothing either.
-    return same_cuts or _differ(before, after)
+    same_targets = [page.target for page in before] == [page.target for page in after]
+    # With the same targets an ETag differs, so a page has changed. Otherwise the listing was read
+    # from scratch, or gaps were closed: its pages begin elsewhere, and ETags cannot be compared.
+    return same_targets or _differ(before, after)
 
 
 def _differ(before: Pages, after: Pages) -> bool:

@@ -1,11 +1,14 @@
 """Choosing the one second that all pages of a load show (`consistency="point_in_time"`).
 
-The store remembers the past by the second, and stores differ in how they read a date: as the state
-before that second, or with what was written in it. So the second that is asked for must be over, or
-the state at its end still moves; and it must be later than that of the newest sentinel, or what a
-deployment wrote before its sentinel may be missing. Then both readings show what never changes
-again. The store is asked for its time, and waited for where a sentinel was written just now: two
-seconds at most, of the time that the load has.
+The store keeps its history by the second. Stores differ in what a date means: the state before that
+second began, or after it ended. The second is chosen so that both are the same for a deployment:
+
+- It must be over. Otherwise something may still be written in it.
+- It must be later than the second of the newest sentinel. Otherwise the settings that a deployment
+  wrote in the same second, before its sentinel, may be missing.
+
+The store's own clock counts. If a sentinel was written just now, the load waits: two seconds at
+most, which are part of its time.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ LIVE: Headers = ()
 """No point in time: pages show the store as it is when they are read."""
 
 MAX_AHEAD = 1
-"""Seconds by which a sentinel may be dated later than the store's clock: it has several."""
+"""Seconds by which a sentinel may be dated later than the store's clock: a store has several
+machines, and their clocks differ."""
 
 
 @plan
@@ -43,7 +47,7 @@ def choose_point_in_time(session: Session, sentinels: tuple[Sentinel, ...]) -> S
         problem = f"a sentinel was modified {newest - now} s in the future by the store's own clock"
         raise RequestFailed(Kind.MALFORMED, session.origin, problem)
     second = max(now - 1, newest + 1)
-    # It is over when the next one has begun.
+    # The second is over when the next one has begun.
     yield from _wait(session, second + 1 - now)
     instant = datetime.fromtimestamp(second, timezone.utc)
     return (("accept-datetime", format_datetime(instant, usegmt=True)),)

@@ -1,4 +1,4 @@
-"""Asking the sentinels whether anything moved."""
+"""Reading the sentinels, and deciding whether one has changed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from appconfig_provider.models import WatchKey
 UNSEEN = Sentinel(None)
 
 MAX_REMEMBERED = 16
-"""ETags of one second that are remembered; a deployment writes its sentinel once."""
+"""How many earlier ETags of the same second are remembered. A deployment writes its sentinel once,
+so few are enough."""
 
 
 @plan
 def read_sentinels(
     session: Session, watch: tuple[WatchKey, ...], previous: tuple[Sentinel, ...] | None
 ) -> Steps[tuple[Sentinel, ...]]:
-    """Read every watched key in one batch; keys that have not moved keep what was known of them.
+    """Read every watched key in one batch; one that has not changed keeps its `previous` record.
 
-    A key that is older than what was known has not moved: the endpoint lags behind. But where
-    another one has, the data of this endpoint will be loaded, which lacks what belongs to the newer
-    sentinel. Then all are taken as they were answered, and the next check finds what is missing.
+    A key that is older than its previous record has not changed: the endpoint lags behind. But if
+    another key has changed, everything is loaded from this endpoint, without the data that belongs
+    to the newer record. Then all keys are returned as they were answered, so that a later check
+    sees the newer one as a change again.
     """
     known = previous if previous is not None else (UNSEEN,) * len(watch)
     questions = [
@@ -49,10 +51,10 @@ def _read_sentinel(session: Session, key: WatchKey, previous: Sentinel) -> Steps
 
 
 def _newer(seen: Sentinel, previous: Sentinel) -> Sentinel:
-    """Return what was seen, unless it is the previous one, or older.
+    """Return `seen` if it is newer than `previous`, else `previous`.
 
-    An answer older than the previous one comes from a replica that lags behind; taking it for a
-    change would roll the configuration back, and then forth again.
+    An older answer comes from a replica that lags behind. If it counted as a change, the
+    configuration would go back to old values, and then to the new ones again.
     """
     if seen.etag == previous.etag:
         return previous
@@ -64,9 +66,10 @@ def _newer(seen: Sentinel, previous: Sentinel) -> Sentinel:
 
 
 def _remembering(seen: Sentinel, previous: Sentinel) -> Sentinel:
-    """Return what was seen; it knows which ETags came before it within its own second.
+    """Return `seen` with the ETags that the key had earlier in the same second.
 
-    The service dates by whole seconds, so within one only this tells a replica that lags behind.
+    The service's dates are whole seconds. So within one second only the earlier ETags show that an
+    answer comes from a replica that lags behind.
     """
     if seen.etag == previous.etag or previous.etag is None or not _same_second(seen, previous):
         return seen

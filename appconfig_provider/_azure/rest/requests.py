@@ -1,4 +1,4 @@
-"""Every request target the provider asks for, and those that write.
+"""The targets of all requests that read, and the requests that write.
 
 Query names are lower case and sorted, values percent-encoded: content delivery networks in front
 of a store match queries letter by letter.
@@ -23,7 +23,7 @@ VAULT_API_VERSION = "7.4"
 
 
 def list_target(selector: SettingSelector, key_prefix: str = "") -> str:
-    """Return the target of a selector's first page; `key_prefix` goes before its key filter."""
+    """Return the target of a selector's first page; `key_prefix` is put before its key filter."""
     tags = [("tags", tag) for tag in selector.tag_filters or ()]
     key = key_prefix + (selector.key_filter or "")
     return _target("/kv", ("key", key), ("label", selector.label_filter or NO_LABEL), *tags)
@@ -55,17 +55,17 @@ def key_target(watched: WatchKey) -> str:
 
 
 def clock_target() -> str:
-    """Return a target whose answer is small; what matters is when it was given."""
+    """Return a target with a small answer; only the `date` header of the answer is used."""
     return _target("/keys", ("name", ".appconfig"))
 
 
 def put_request(
     origin: str, written: WatchKey, content: Mapping[str, object], etag: str | None
 ) -> Request:
-    """Return the request that writes a setting: over the one with this ETag, or as a new one.
+    """Return the request that writes a setting: in place of the one with this ETag, or a new one.
 
-    `content` holds `value`, `content_type` and `tags`; what it leaves out is emptied. Whoever wrote
-    in between makes the answer 412, so that nothing is overwritten unseen.
+    `content` holds `value`, `content_type` and `tags`; a field that it lacks is emptied. If the
+    setting was written by others meanwhile, the service answers 412, and nothing is overwritten.
     """
     condition = ("if-none-match", "*") if etag is None else ("if-match", f'"{etag}"')
     headers = (("content-type", "application/vnd.microsoft.appconfig.kv+json"), condition)

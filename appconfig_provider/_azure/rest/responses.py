@@ -1,4 +1,4 @@
-"""Reading answers: pages of settings, single settings, waiting times."""
+"""Reading answers of the store: pages of settings, sentinels, ETags and next links."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Malformed(ValueError):
 
 
 def read_page(response: Response, target: str, *, detailed: bool = False) -> Page:
-    """Read a page of `/kv`; details are kept of feature flags, and of all settings if wanted.
+    """Read a page of `/kv`; details are kept of feature flags, with `detailed` of all settings.
 
     Raises:
         Malformed: the body is not a page of settings.
@@ -37,9 +37,13 @@ def read_page(response: Response, target: str, *, detailed: bool = False) -> Pag
 
 
 def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
-    """Read the settings of a page; a loop for each field is faster than an object for each."""
+    """Read the settings of a page.
+
+    One loop for each field is faster than one object for each setting.
+    """
     if not isinstance(items, list):
-        raise TypeError("an object or a text can be gone through, too, and would pass for no items")
+        # An empty object or text could be iterated over as well, and would pass for an empty page.
+        raise TypeError("items is a list")
     keys = [item["key"] for item in items]
     values = [item.get("value") for item in items]
     labels = [item.get("label") for item in items]
@@ -64,7 +68,10 @@ def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
 
 
 def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
-    """Return a column of texts of which the same few stand in thousands of settings."""
+    """Return a column of texts in which equal texts are one object.
+
+    Thousands of settings have the same few labels and content types; this saves memory.
+    """
     seen: dict[str | None, str | None] = {}
     return column([seen.setdefault(text, text) for text in fields])
 
@@ -85,12 +92,12 @@ def _details(item: dict[str, Any]) -> Details:
 
 
 class Sentinel(NamedTuple):
-    """A watched key as it was last seen; without an ETag it does not exist."""
+    """A watched key as it was last read; one without an ETag does not exist in the store."""
 
     etag: str | None
     modified: datetime | None = None
     before: tuple[str, ...] = ()
-    """The ETags that were held before it, with the same date; equal sentinels may differ in it."""
+    """The ETags that it had earlier in the same second. It does not count for equality."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sentinel) and self[:2] == other[:2]
@@ -106,7 +113,8 @@ def read_sentinel(response: Response, target: str) -> Sentinel:
     """Read a watched key.
 
     Raises:
-        Malformed: the answer is no setting; a sign-in page must not pass for a change.
+        Malformed: the answer is not a setting. It may be the sign-in page of a network, which must
+            not count as a change.
     """
     body = read_object(response, target)
     etag = etag_of(response)
@@ -116,8 +124,8 @@ def read_sentinel(response: Response, target: str) -> Sentinel:
 
 
 def parse_date(text: object) -> datetime | None:
-    """Read a date as the service writes it; None where it is none."""
-    if not isinstance(text, str) or len(text) > _LONGEST_DATE:
+    """Read a date as the service writes it; None if it is not a date."""
+    if not isinstance(text, str) or len(text) > _MAX_DATE:
         return None
     try:
         instant = datetime.fromisoformat(_python_iso(text))
@@ -127,13 +135,13 @@ def parse_date(text: object) -> datetime | None:
 
 
 def _python_iso(text: str) -> str:
-    """Fit an ISO 8601 date to what Python 3.10 reads: six fraction digits, no `Z`."""
+    """Rewrite an ISO 8601 date as Python 3.10 can read it: six fraction digits, and no `Z`."""
     text = re.sub(r"Z$", "+00:00", text)
     return re.sub(r"\.(\d+)", lambda match: "." + match[1][:6].ljust(6, "0"), text)
 
 
-_LONGEST_DATE = 64
-"""Characters."""
+_MAX_DATE = 64
+"""Characters of a date; a longer text is not parsed."""
 
 
 def read_object(response: Response, doing: str) -> dict[str, Any]:
@@ -152,7 +160,7 @@ def read_object(response: Response, doing: str) -> dict[str, Any]:
 
 
 def etag_of(response: Response) -> str | None:
-    """Return the ETag without its quotes; one too long to be sent back is as good as none."""
+    """Return the ETag without its quotes; None also for one that is too long to be sent back."""
     text = response.headers.get("etag")
     if text is None or len(text) > MAX_ETAG:
         return None
@@ -175,19 +183,23 @@ def next_link(header: str) -> str | None:
 MAX_LINK = 32_768
 """Characters of a next link; servers refuse far shorter ones."""
 _USUAL_LINK = re.compile(r"/kv\?[!\"$-~]*")
-"""What the service sends; anything else is parsed."""
+"""The links that the service sends. They need no parsing, which takes time."""
 _SENDABLE = re.compile(r"[!-~]*")
-"""What may stand in the first line of a request."""
+"""The characters that a request target may have."""
 
 
 def _local(link: object, target: str) -> str | None:
-    """Return a link as a target of the same origin; a page must not send us elsewhere."""
+    """Return a next link as a target of the same origin.
+
+    Only path and query are used: a page must not be able to send signed requests to another host.
+    """
     if link is None or link == "":
         return None
     if not isinstance(link, str):
         raise Malformed(f"{target} has a next link that is no text")
     if len(link) > MAX_LINK or not link.isascii():
-        # Other letters in a host would be normalised, which may take the square of their number.
+        # Python normalises non-ASCII letters of a host, in a time that grows with the square of
+        # their number.
         raise Malformed(f"{target} has a next link that no request can be made of")
     if _USUAL_LINK.fullmatch(link):
         return link

@@ -1,4 +1,4 @@
-"""HMAC-SHA256 signing and bearer headers; pure functions of request and moment."""
+"""HMAC-SHA256 signing and bearer headers; pure functions of a request and a time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def token_signer(token: str) -> Signer:
 
 @lru_cache(maxsize=8)
 def _http_date(second: int) -> str:
-    """Return a second since 1970 as HTTP writes it; many requests are signed in one."""
+    """Return a second since 1970 as an HTTP date; cached, as many requests have the same second."""
     return formatdate(second, usegmt=True)
 
 
@@ -61,7 +61,7 @@ def _content_hash(body: bytes) -> str:
 
 
 def token_scope(origin: str, audience: str | None) -> str:
-    """Return the scope to ask a credential for: by `audience`, else by the cloud of the host."""
+    """Return the scope of tokens for a store: by `audience`, else by the cloud of its host."""
     if audience is not None:
         return audience.rstrip("/") + "/.default"
     labels = host_of(origin).partition(":")[0].lower().split(".")

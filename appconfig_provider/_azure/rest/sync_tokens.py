@@ -1,4 +1,4 @@
-"""Sync tokens: what an endpoint said it has seen, sent back so that it answers nothing older."""
+"""Sync tokens: an endpoint sends them, and gets them back so that it answers nothing older."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class SyncToken(NamedTuple):
-    """A mark of consistency: the service answers at least as new as the highest one sent back."""
+    """A token of the service: an answer to a request with it is at least as new as the token."""
 
     value: str
     sequence: int
@@ -20,12 +20,12 @@ MAX_TOKENS = 4096
 """Characters of a header of sync tokens; servers refuse requests whose headers are very long."""
 
 _SYNC_TOKEN = re.compile(r"([!-+\--:<>-~]+)=([!-+\--:<-~]+);sn=([0-9]{1,19})")
-"""Printable ASCII only: a token comes back in a header, and it may have come with an event."""
+"""Printable ASCII only: a token is sent in a header, and it may come from outside, in an event."""
 
 
 @lru_cache(maxsize=32)
 def read_sync_tokens(header: str) -> Mapping[str, SyncToken]:
-    """Return the tokens of a header by name; what is none is passed over."""
+    """Return the tokens of a header by name; parts that are not tokens are ignored."""
     return newest_tokens({}, *map(_token, header.split(",")))
 
 
@@ -37,16 +37,16 @@ def _token(text: str) -> Mapping[str, SyncToken]:
 def newest_tokens(
     known: Mapping[str, SyncToken], *others: Mapping[str, SyncToken]
 ) -> dict[str, SyncToken]:
-    """Return all tokens; of the same name the one with the highest sequence number.
+    """Return all tokens; of those with the same name the one with the highest sequence number.
 
-    Of more than fit into a header, those that came last.
+    If there are more than fit into a header, those that came first are dropped.
     """
     newest = dict(known)
     if all(known.get(name) is token for one in others for name, token in one.items()):
-        return newest  # as usual: an answer repeats what the one before it said
+        return newest  # the usual case: an answer repeats the tokens of the one before it
     for name, token in chain.from_iterable([one.items() for one in others]):
         if name not in newest or token.sequence >= newest[name].sequence:
-            newest.pop(name, None)  # so that what was renewed stands last
+            newest.pop(name, None)  # so that a renewed token moves to the end
             newest[name] = token
     too_many = sum(map(_length, newest.items())) - 1 - MAX_TOKENS
     for name in list(newest)[:-1]:

@@ -1,4 +1,4 @@
-"""What a setting is, by its content type, and the value it stands for."""
+"""The kind of a setting by its content type, and the decoding of JSON settings."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Kind(Enum):
 
 
 _USUAL_LENGTH = 512
-"""Characters of a content type that is worth remembering."""
+"""Characters. Longer content types are not cached: they may be anything, and would fill memory."""
 
 
 def kind_of(content_type: str) -> Kind:
-    """Classify a content type; stores use a handful of them for thousands of settings."""
+    """Return the kind for a content type; cached, as thousands of settings have the same few."""
     return _known_kind(content_type) if len(content_type) <= _USUAL_LENGTH else _kind(content_type)
 
 
@@ -55,7 +55,10 @@ _known_kind = lru_cache(maxsize=256)(_kind)
 
 
 def kind_of_setting(setting: Setting) -> Kind:
-    """Say what a setting is. A flag's type on a key that is no flag's means JSON, no more."""
+    """Return the kind of a setting.
+
+    One with a flag's content type is a flag only if its key has a flag's prefix; else it is JSON.
+    """
     if not setting.content_type:
         return Kind.TEXT
     kind = kind_of(setting.content_type)
@@ -68,7 +71,7 @@ def parse_json(text: str | None) -> JsonValue:
     """Decode JSON, with `//` and `/* */` comments allowed, into read-only values.
 
     Raises:
-        Undecodable: the text is no JSON, with or without comments, or nested too deeply.
+        Undecodable: the text is not JSON, with or without comments, or is nested too deeply.
     """
     if text is None:
         return None
@@ -77,15 +80,16 @@ def parse_json(text: str | None) -> JsonValue:
     except Undecodable:
         if "/" not in text:
             raise
-    return read_only(decode(_COMMENT.sub(_keep_the_rest, text)))
+    return read_only(decode(_COMMENT.sub(_without_comment, text)))
 
 
 _COMMENT = re.compile(r'//[^\r\n]*|/\*.*?\*/|(/\*.*|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
-"""A comment, or what is none: a string, or a comment without end. What begins is matched to its
-end, or to the end of the text; trying again at each later place would take the square of the time.
+"""A comment, or (as a group) a string or a comment without an end, which stay. A string or comment
+without an end matches up to the end of the text. Otherwise it would be tried again from each later
+position, in a time that grows with the square of the length.
 """
 
 
-def _keep_the_rest(match: re.Match[str]) -> str:
+def _without_comment(match: re.Match[str]) -> str:
     # A blank instead of the comment, so that `1/**/2` does not become a number.
     return match[1] or " "

@@ -1,9 +1,9 @@
 """Feature flags as data: the list that feature management libraries read.
 
-The values stay as they are in the store; added is the telemetry metadata that ties an evaluation
-event to the flag it came from: its ETag, its address and, for flags with telemetry, an id of its
-allocation. The id is defined by what the official providers compute, letter by letter, so that
-events of different languages can be put together.
+Flags stay as they are in the store. Only telemetry metadata is added, which connects an evaluation
+event with its flag: the ETag, and for flags with telemetry the address and an id of the allocation.
+The id must be exactly the one that the official providers compute, so that events of programs in
+different languages can be compared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Flag: TypeAlias = dict[str, Any]
 
 
 def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag], list[Problem]]:
-    """Return the flags by id, the last of an id winning, and what was wrong with others."""
+    """Return the flags by id (the last one of an id wins), and the problems of malformed ones."""
     flags: dict[str, Flag] = {}
     problems: list[Problem] = []
     for setting in _flag_settings(selections):
@@ -38,7 +38,8 @@ def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag
             message = "is a malformed feature flag and is left out; mend its JSON in the store"
             problems.append(problem(setting, message))
             continue
-        # Taken out first, so that the order of the list is the order of those that won.
+        # Removed first: a dict keeps the place of a key that is only assigned again, but the order
+        # of the list is that of the flags that win.
         flags.pop(str(flag["id"]), None)
         flags[str(flag["id"])] = flag
     return flags, problems
@@ -61,7 +62,7 @@ def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
 
 
 def _decode(setting: Setting) -> Flag:
-    """Return a flag whose parts are of the kinds that readers of flags rely on."""
+    """Return a flag; its parts have the types that feature management libraries rely on."""
     flag: Flag = decode(setting.value or "")
     if not isinstance(flag, dict):
         raise TypeError("a feature flag is a JSON object")
@@ -76,14 +77,14 @@ def _decode(setting: Setting) -> Flag:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object, an empty one for null."""
+    """Return a JSON object; an empty one for null."""
     if value is not None and not isinstance(value, dict):
         raise TypeError("a JSON object was expected")
     return value or {}
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    """Return a JSON array of objects, an empty one for null; null is no object in it."""
+    """Return a JSON array of objects; an empty one for null. Its items must not be null."""
     if value is not None and not isinstance(value, list):
         raise TypeError("a JSON array was expected")
     if not all(isinstance(one, dict) for one in value or ()):
@@ -106,7 +107,7 @@ def _describe(flag: Flag, setting: Setting, origin: str) -> None:
 
 
 def _allocation_id(flag: Mapping[str, Any]) -> str | None:
-    """Return the id of how a flag distributes its variants, or None when it does not."""
+    """Return the id of a flag's allocation of variants, or None when it has none."""
     allocation = flag.get("allocation")
     if not allocation:
         return None

@@ -1,4 +1,4 @@
-"""From the pages of all selectors to one setting per key, and from settings to values."""
+"""Layering: from the pages of all selectors to one setting for each key, and then to its value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appconfig_provider.models import JsonValue
 Pages = tuple[Page, ...]
 
 Entry: TypeAlias = Setting | str | None
-"""What counts for a key: a setting, or the text of one that has nothing but text."""
+"""What wins for a key: a setting, or only its text if it has no content type (to save memory)."""
 
 
 class Problem(NamedTuple):
@@ -24,9 +24,9 @@ class Problem(NamedTuple):
     key: str
     label: str | None
     fingerprint: int
-    """Tells texts apart without holding one: it may be a secret."""
+    """A hash of the text, to see when it changes. The text itself may be a secret."""
     message: str
-    """What is wrong and what was done about it, as the end of a sentence about the setting."""
+    """What is wrong and what was done about it; a log line puts the setting's name before it."""
 
 
 def problem(setting: Setting, message: str) -> Problem:
@@ -35,36 +35,36 @@ def problem(setting: Setting, message: str) -> Problem:
 
 
 def in_order(selections: Iterable[Pages], references: Mapping[str, Pages]) -> Iterator[Setting]:
-    """Yield plain settings in the order in which later ones win.
+    """Yield plain settings in order; of the same key the later one wins.
 
-    A snapshot reference is replaced, where it stands, by the settings of its snapshot. Feature
-    flags are left out, and so are references inside a snapshot: none is followed twice.
+    In the place of a snapshot reference come the settings of its snapshot. Feature flags are left
+    out, and so are snapshot references inside a snapshot: a reference is followed only one level.
     """
     for page in chain.from_iterable(selections):
-        if _stands_as_it_is(page):
+        if _is_plain(page):
             yield from page.settings
             continue
         for setting in page.settings:
             kind = kind_of_setting(setting)
             if kind is Kind.SNAPSHOT_REFERENCE:
-                yield from _inside(references.get(snapshot_of(setting), ()))
+                yield from _plain_settings(references.get(snapshot_of(setting), ()))
             elif kind is not Kind.FLAG:
                 yield setting
 
 
-def _stands_as_it_is(page: Page) -> bool:
+def _is_plain(page: Page) -> bool:
     """Tell whether a page has no feature flags and no snapshot references."""
     kinds = {kind_of(one) for one in set(page.columns.content_types) if one}
-    return kinds.isdisjoint(_ELSEWHERE)
+    return kinds.isdisjoint(_NOT_PLAIN)
 
 
-_ELSEWHERE = (Kind.FLAG, Kind.SNAPSHOT_REFERENCE)
+_NOT_PLAIN = (Kind.FLAG, Kind.SNAPSHOT_REFERENCE)
 
 
-def _inside(pages: Pages) -> Iterator[Setting]:
+def _plain_settings(pages: Pages) -> Iterator[Setting]:
     for page in pages:
         for setting in page.settings:
-            if kind_of_setting(setting) not in _ELSEWHERE:
+            if kind_of_setting(setting) not in _NOT_PLAIN:
                 yield setting
 
 
@@ -73,7 +73,7 @@ def referenced_snapshots(selections: Iterable[Pages]) -> tuple[str, ...]:
     names = {
         snapshot_of(setting): None
         for page in chain.from_iterable(selections)
-        if not _stands_as_it_is(page)
+        if not _is_plain(page)
         for setting in page.settings
         if kind_of_setting(setting) is Kind.SNAPSHOT_REFERENCE
     }
@@ -83,8 +83,8 @@ def referenced_snapshots(selections: Iterable[Pages]) -> tuple[str, ...]:
 def layer(settings: Iterable[Setting], prefixes: tuple[str, ...]) -> dict[str, Setting]:
     """Return the setting that counts for each trimmed key.
 
-    Trimming comes first: `app/host` and `host` are the same key once `app/` is cut, and the later
-    one wins.
+    Trimming comes first: `app/host` and `host` are the same key once `app/` is trimmed, and the
+    later one wins.
     """
     if not prefixes:
         return {setting.key: setting for setting in settings}
@@ -94,13 +94,13 @@ def layer(settings: Iterable[Setting], prefixes: tuple[str, ...]) -> dict[str, S
 def entries(
     selections: Iterable[Pages], references: Mapping[str, Pages], prefixes: tuple[str, ...]
 ) -> dict[str, Entry]:
-    """Return what counts for each trimmed key, as `layer` does; plain settings as their texts.
+    """Return what wins for each trimmed key, as `layer` does, but plain settings only as texts.
 
-    Nothing is made for a plain setting: a store may hold a hundred thousand.
+    No object is made for a plain setting: a store may hold a hundred thousand of them.
     """
     found: dict[str, Entry] = {}
     for page in chain.from_iterable(selections):
-        if not _stands_as_it_is(page):
+        if not _is_plain(page):
             found.update(layer(in_order(((page,),), references), prefixes))
             continue
         keys = page.columns.keys
@@ -116,7 +116,7 @@ def _entries(page: Page) -> Sequence[Entry]:
 
 
 def trim(key: str, prefixes: tuple[str, ...]) -> str:
-    """Cut the first prefix that fits; `prefixes` come longest first."""
+    """Remove the first prefix that matches; `prefixes` are sorted, longest first."""
     for prefix in prefixes:
         if key.startswith(prefix):
             return key[len(prefix) :]
@@ -142,7 +142,7 @@ def content_types(winners: Mapping[str, Entry]) -> set[str]:
 
 
 class Broken(NamedTuple):
-    """What a text was decoded to that is no JSON; kept, so that it is not tried again."""
+    """The result for a text that is not JSON; it is kept, so that it is not decoded again."""
 
     why: str
 
@@ -152,7 +152,7 @@ Decoded = Mapping[str, "JsonValue | Broken"]
 
 
 class Converted(NamedTuple):
-    """The value of each key, what was wrong with the JSON of some, and the JSON by its text."""
+    """The value of each key, the problems with JSON, and the decoded JSON by its text."""
 
     values: dict[str, JsonValue]
     problems: list[Problem]

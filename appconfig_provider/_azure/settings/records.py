@@ -1,4 +1,4 @@
-"""What is kept of the settings of a store: one by one, and as the columns of a page."""
+"""The records of settings: one setting, and a page of settings as columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Details(NamedTuple):
-    """What only feature flags and mappers ask for."""
+    """The fields that only feature flags and mappers need."""
 
     etag: str | None
     last_modified: str | None
@@ -18,7 +18,7 @@ class Details(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What is kept of a setting; a store may hold a hundred thousand."""
+    """A setting, with no more than is needed: a store may hold a hundred thousand."""
 
     key: str
     label: str | None
@@ -33,9 +33,9 @@ class Setting(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The settings of a page, field by field, which takes a fifth of the memory of objects.
+    """The settings of a page, one tuple for each field; objects would take five times the memory.
 
-    A field that no setting of the page has is an empty column; keys and values are always there.
+    A field that no setting of the page has is an empty tuple; keys and values are never left out.
     """
 
     keys: tuple[str, ...] = ()
@@ -76,11 +76,11 @@ class Page(NamedTuple):
     next: str | None
     """The target of the page after it."""
     size: int = 0
-    """How many settings the page was answered with, some of which may count elsewhere."""
+    """How many settings the answer had; some may have been removed since (see `cut_points`)."""
 
     @property
     def settings(self) -> Iterator[Setting]:
-        """The settings, each made when it is its turn."""
+        """The settings; each object is made during iteration and not kept."""
         keys, values, *rest = self.columns
         labels, *others = (column or repeat(None) for column in rest)
         return map(Setting._make, zip(keys, labels, values, *others, strict=False))

@@ -15,7 +15,7 @@ MAX_NAME = 1024
 
 
 class UnresolvedReference(EngineError):
-    """A Key Vault reference that could not be followed; names the setting, never the value."""
+    """A Key Vault reference that could not be resolved; shows the key, never the value."""
 
     def __init__(self, setting: Setting, why: str, secret_id: str | None = None) -> None:
         super().__init__(
@@ -27,12 +27,12 @@ class UnresolvedReference(EngineError):
         self.why = why
         self.secret_id = secret_id
         self.retry_after: float | None = None
-        """Seconds for which the vault asked to be left alone."""
+        """Seconds that the vault asked us to wait."""
         self.original: BaseException | None = None
         self.may_heal = False
-        """True when asking again later may help."""
+        """True when another attempt may succeed."""
         self.out_of_time = False
-        """True when nobody was asked, because the time of the load was used up."""
+        """True when no request was sent, because the time of the load was used up."""
 
     def as_public(self) -> Exception:
         from appconfig_provider.errors import KeyVaultReferenceError
@@ -45,7 +45,7 @@ class UnresolvedReference(EngineError):
 
 
 class UnusableSnapshot(EngineError):
-    """A snapshot that is named but cannot be used."""
+    """A snapshot that a selector or a reference names, and that cannot be used."""
 
     def __init__(self, name: str, why: str, *, missing: bool) -> None:
         super().__init__(f"snapshot {quoted(name)} {printable(why)}")
@@ -71,7 +71,9 @@ class BrokenReference(EngineError):
 
 
 def secret_of(setting: Setting, *, lenient: bool = False) -> SecretIdentifier:
-    """Return the secret a Key Vault reference points to; `lenient` is for a resolver alone.
+    """Return the secret that a Key Vault reference points to.
+
+    `lenient` accepts any text as an address; it is for programs with only a resolver.
 
     Raises:
         UnresolvedReference: its text is not `{"uri": "https://..."}`.

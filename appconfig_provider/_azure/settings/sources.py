@@ -1,4 +1,4 @@
-"""Where a value of a generation came from, worked out only when somebody asks."""
+"""Where a value of a generation came from; worked out only when `explain` is called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from appconfig_provider.models import Explanation, SettingSelector
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a generation was made of; the same objects that the next refresh compares with."""
+    """What a generation was built of. These objects are kept for the next refresh anyway."""
 
     selectors: tuple[SettingSelector, ...]
     selections: tuple[Pages, ...] = field(repr=False)
@@ -32,7 +32,7 @@ class Sources:
     """By key: the key of the setting that a mapper made it from, where that is another one."""
 
     def explain(self, key: str) -> Explanation:
-        """Return where the value of a key came from, and which settings it won over.
+        """Return where the value of a key came from, and which other settings it replaced.
 
         Raises:
             KeyError: no setting of the store has this key.
@@ -43,7 +43,7 @@ class Sources:
         return replace(found[0], shadows=found[1:])
 
     def shadowed(self, key: str) -> tuple[Explanation, ...]:
-        """Return every setting that stands for a key, the one that wins first."""
+        """Return every setting of a key; the one that wins comes first."""
         found = [
             _explained(setting, selector, snapshot or selector.snapshot_name)
             for selector, pages in zip(self.selectors, self.selections, strict=True)
@@ -52,7 +52,7 @@ class Sources:
         return tuple(reversed(found))
 
     def _candidates(self, key: str, pages: Pages) -> Iterator[tuple[Setting, str | None]]:
-        """Yield the settings that stand for a key, each with the snapshot it was found in."""
+        """Yield the settings of a key, each with its snapshot if a reference led there."""
         for page in pages:
             for setting in page.settings:
                 refers = kind_of_setting(setting) is Kind.SNAPSHOT_REFERENCE
@@ -88,5 +88,5 @@ def _secret_id(setting: Setting) -> str | None:
         return None
     if not address.netloc:
         return None
-    # What only a resolver understands may hold a password, or a signature as its query.
+    # An address for a resolver may have a password, or a signature in its query: both are dropped.
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
