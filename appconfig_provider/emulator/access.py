@@ -57,10 +57,25 @@ class Access:
             ValueError: other machines reach the address, so everybody there could write, and
                 ``anonymous_anywhere`` does not allow that.
         """
-        if self.anonymous != "owner" or self.anonymous_anywhere:
-            return
-        if not ip_address(address.partition("%")[0]).is_loopback:
+        if self.anonymous == "owner" and not self.anonymous_anywhere and _others_reach(address):
             raise ValueError(
                 "with --anonymous owner everybody who reaches this address may write; listen on"
                 " 127.0.0.1, or add --anonymous-anywhere if that is wanted"
             )
+
+    def warning(self, address: str) -> str | None:
+        """What to say of a server on an IP address when everybody knows its access key.
+
+        Who asked for an anonymous owner there knows that everybody may write.
+        """
+        public = any(key.secret == DEFAULT_ACCESS_KEY.secret for key in self.access_keys)
+        if not public or self.anonymous == "owner" or not _others_reach(address):
+            return None
+        return (
+            "warning: other machines reach this address, and everybody knows the access key; give"
+            " one of your own by --access-key-id and --access-key-secret (openssl rand -base64 32)"
+        )
+
+
+def _others_reach(address: str) -> bool:
+    return not ip_address(address.partition("%")[0]).is_loopback

@@ -46,7 +46,7 @@ def main(
                 host=options.host,
                 port=options.port,
                 data=options.data,
-                seed=options.seed,
+                seeds=options.seed,
                 page_size=options.page_size,
                 access=_access(options),
                 certificate=_certificate(options),
@@ -102,6 +102,10 @@ def _certificate(options: argparse.Namespace) -> Certificate | None:
 
 
 def _access(options: argparse.Namespace) -> Access:
+    if options.token and not (options.tls or options.ca_file or options.certificate):
+        raise ValueError("--token needs https: add --tls (or --ca-file, or --certificate)")
+    if options.anonymous_anywhere and options.anonymous != "owner":
+        raise ValueError("--anonymous-anywhere goes with --anonymous owner")
     return Access(
         access_keys=(
             AccessKey(options.access_key_id, options.access_key_secret),
@@ -180,9 +184,11 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     content.add_argument(
         "--seed",
         type=_file,
+        action="append",
+        default=[],
         metavar="FILE.json",
         help="set what this file holds, at every start: what 'appconfig list --json' prints, or a"
-        " plain object of keys and values",
+        " plain object of keys and values; several are read in their order",
     )
     content.add_argument(
         "--page-size", type=_number(1), default=100, help="items on a page (%(default)s)"

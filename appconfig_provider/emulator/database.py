@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -111,12 +112,21 @@ class Database:
         self._lock = threading.RLock()
         self.now = now
         self._told = 0
-        self._connection = _open(":memory:" if path is None else os.fspath(path))
+        place = ":memory:" if path is None else os.fspath(path)
+        self._opened: sqlite3.Connection | None = _open(place)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            raise RuntimeError("the store is closed; use it inside its `with` block")
+        return self._opened
 
     def close(self) -> None:
-        """Close the data file; nothing can be read or written afterwards."""
+        """Close the data file; what reads or writes afterwards raises a RuntimeError."""
         with self._lock:
-            self._connection.close()
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
 
     def copy(self) -> Database:
         """A copy in memory of everything as it is now."""
@@ -236,7 +246,10 @@ def _open(path: str) -> sqlite3.Connection:
             _prepare(connection)
             undo.pop_all()
     except (sqlite3.Error, StoreError) as error:
-        reason = _IN_USE if str(error) == "database is locked" else error
+        folder = Path(path).parent
+        reason: object = _IN_USE if str(error) == "database is locked" else error
+        if not folder.is_dir():
+            reason = f"there is no folder {folder}"
         raise StoreError(f"cannot use the data file {path}: {reason}") from error
     return connection
 

@@ -36,6 +36,8 @@ _IDLE_SECONDS = 120
 _MAX_HEAD_BYTES = 32 * 1024
 _MAX_PORT = 65_535
 _BACKLOG = 256
+#: What "every address" is called by who asks on this machine.
+_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it
 #: How often the loop turns until a connection that was accepted has begun.
 _ACCEPTING = 3
 
@@ -75,10 +77,14 @@ class Server:
             raise
         self.port: int = self._listener.getsockname()[1]
         scheme = "http" if certificate is None else "https"
-        self.endpoint = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        #: The IP address it listens on; `endpoint` is where this machine reaches it.
+        self.address: str = self._listener.getsockname()[0]
+        named = _REACHABLE.get(self.address, host)
+        self.endpoint = f"{scheme}://{f'[{named}]' if ':' in named else named}:{self.port}"
         self._uvicorn = _Uvicorn(ended_well(front), certificate, (host, self.port))
         self._switching = threading.Lock()
         self._failure: BaseException | None = None
+        self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"appconfig-emulator-{self.port}", daemon=True
         )
@@ -131,8 +137,8 @@ class Server:
 
     def wait(self, seconds: float) -> bool:
         """Wait until the server has ended, at most some seconds; tell whether it has."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        # Not by join(): an exception in it makes Python before 3.13 take the thread for ended.
+        return self._ended.wait(seconds)
 
     def __enter__(self) -> Server:
         self.start()
@@ -148,6 +154,7 @@ class Server:
             self._failure = error
         finally:
             self._uvicorn.ready.set()
+            self._ended.set()
 
 
 class _Uvicorn(uvicorn.Server):

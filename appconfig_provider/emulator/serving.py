@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import sqlite3
 import time
@@ -22,7 +23,8 @@ from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
 from appconfig_provider.emulator.tls import Certificate, LocalCertificate
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.1
+_log = logging.getLogger("appconfig_provider.emulator")
 
 
 class ServeError(Exception):
@@ -38,7 +40,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
     host: str = "127.0.0.1",
     port: int = 8483,
     data: str | os.PathLike[str] | None = None,
-    seed: str | os.PathLike[str] | None = None,
+    seeds: Sequence[str | os.PathLike[str]] = (),
     page_size: int = 100,
     access: Access | None = None,
     certificate: Certificate | None = None,
@@ -48,12 +50,13 @@ def serve(  # noqa: PLR0913 - the options of a command line
 ) -> None:
     """Serve a store until Ctrl-C; ``say`` gets the connection strings and lines about it.
 
-    ``data`` names the file that keeps the settings; without it they are gone at the end. ``seed``
-    is read into the store at every start: what it names is set, everything else stays. ``access``
-    tells who is let in; without it that is the holder of the default access key. With a
-    ``certificate``, such as :func:`local_certificate` gives, it speaks https. ``control`` lets
-    anybody set faults at ``/_control``. ``replicas`` is how many more endpoints the same store has,
-    on the ports after the first one, or on free ones when ``port`` is 0.
+    ``data`` names the file that keeps the settings; without it they are gone at the end. ``seeds``
+    are read into the store at every start, in their order: what they name is set, everything else
+    stays. ``access`` tells who is let in; without it that is the holder of the default access key,
+    and an address that other machines reach is logged as a warning. With a ``certificate``, such as
+    :func:`local_certificate` gives, it speaks https. ``control`` lets anybody set faults at
+    ``/_control``. ``replicas`` is how many more endpoints the same store has, on the ports after
+    the first one, or on free ones when ``port`` is 0.
 
     Raises:
         ServeError: a bad seed file, page size or number, or an anonymous owner on an address that
@@ -66,7 +69,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
         return create_app(store, allowed, page_size=page_size, now=now)
 
     try:
-        seeded = () if seed is None else read_seed(seed)
+        seeded = [item for seed in seeds for item in read_seed(seed)]
         ports = _ports(port, replicas)
         controls = [Control() for _ in ports] if control else []
         with contextlib.ExitStack() as stack:
@@ -85,6 +88,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
             ]
             for each, server in zip(controls, servers, strict=False):
                 each.server, each.endpoints = server, controls
+            _warn(allowed.warning(servers[0].address))
             for line in _introduction(servers, allowed, store.size):
                 say(line)
             for line in _to_trust(certificate):
@@ -132,6 +136,11 @@ def _introduction(servers: Sequence[Server], access: Access, settings: int) -> I
     for key in (key for key in access.access_keys if key.read_only):
         for server in servers:
             yield f"Read only: {key.connection_string(server.endpoint)}"
+
+
+def _warn(warning: str | None) -> None:
+    if warning is not None:
+        _log.warning(warning)
 
 
 def _to_trust(certificate: Certificate | None) -> Iterator[str]:

@@ -72,6 +72,8 @@ def kept_certificate(ca_file: str | os.PathLike[str], *hosts: str) -> LocalCerti
         OSError: a file cannot be read or written.
     """
     place = Path(ca_file)
+    if not place.parent.is_dir():
+        raise ValueError(f"{place}: there is no folder {place.parent}")
     key_place = place.with_name(f"{place.name}.key")
     if not place.exists() and not key_place.exists():
         with contextlib.suppress(FileExistsError):  # another emulator started at the same time

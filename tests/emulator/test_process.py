@@ -8,14 +8,15 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from appconfig_provider.emulator import Draft, Store
+from appconfig_provider.emulator import Draft, Server, Store, create_app
 from appconfig_provider.emulator.command import main
 
 from .raw import Raw, Signer
@@ -91,6 +92,93 @@ def test_sigterm_ends_it_like_ctrl_c() -> None:
         assert not ca_file.parent.exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_at_once_amid_requests(tmp_path: Path, number: signal.Signals) -> None:
+    """Requests that take long are dropped at the end: nothing waits for them, nothing is logged."""
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps({f"k{each}": "v" for each in range(30_000)}))
+    options = ("--anonymous", "reader", "--seed", str(seed), "--replicas", "1")
+    with running(*options) as (process, parts), ExitStack() as stack:
+        host, port = parts["Endpoint"].removeprefix("http://").split(":")
+        for _ in range(8):
+            asking = stack.enter_context(socket.create_connection((host, int(port))))
+            asking.sendall(b"GET /kv?tags=a%3Db HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.05)
+        began = time.monotonic()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=10)
+        assert time.monotonic() - began < 2  # 0.1 s where nothing else runs
+        assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such timer")
+def test_a_wait_that_is_interrupted_ends_nothing() -> None:
+    """After Ctrl-C in its wait a server is still there, and is ended by close()."""
+    with closing(Store()) as data, Server(create_app(data)) as server:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                server.wait(10)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert not server.wait(0)
+        with Raw(server.endpoint) as raw:
+            assert raw.get("/kv").status == 200
+        server.close()
+        assert server.wait(0)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("0", "127.0.0.1")]
+)
+def test_every_address_is_told_as_one(address: str, shown: str) -> None:
+    """On every address the lines name one that can be asked, and a public key is warned of."""
+    with running("--host", address, "--replicas", "1", "--control") as (process, parts):
+        assert process.stdout is not None
+        told = [f"Endpoint={parts['Endpoint']}", parts["hint"]]
+        told += [process.stdout.readline() for _ in range(3)]
+        assert all(f"http://{shown}:" in line for line in told)
+        if ":" not in shown:
+            with Raw(parts["Endpoint"]) as raw:
+                assert raw.get("/kv").status == 200
+        code, _, err = stop(process)
+    assert code == 0
+    assert err.startswith("warning: ")
+    assert "--access-key-secret" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--host", "0.0.0.0", "--access-key-id", "me", "--access-key-secret", "c2VjcmV0"),
+        ("--host", "0.0.0.0", "--anonymous", "owner", "--anonymous-anywhere"),
+        ("--host", "localhost"),
+    ],
+)
+def test_no_warning_where_none_helps(options: tuple[str, ...]) -> None:
+    """A key of one's own, an owner who was asked for twice, and loopback are warned of nothing."""
+    with running(*options) as (process, _):
+        assert stop(process) == (0, "", "")
+
+
+def test_seeds_are_read_in_order(tmp_path: Path) -> None:
+    """Several seed files are all read, and the later one wins."""
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    first.write_text('{"a": "first", "b": "first"}')
+    second.write_text('{"b": "second", "c": "second"}')
+    with (
+        running("--seed", str(first), "--seed", str(second)) as (_, parts),
+        Raw(parts["Endpoint"]) as raw,
+    ):
+        items = raw.get("/kv").json["items"]
+    assert {item["key"]: item["value"] for item in items} == {
+        "a": "first", "b": "second", "c": "second",
+    }  # fmt: skip
+
+
 def test_read_only_keys() -> None:
     """A read-only key is printed as a connection string of its own, and may read."""
     key = ("--read-only-key", "guest=Z3Vlc3Q=")
@@ -155,6 +243,12 @@ def test_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         (("--tok", "x"), 2, "--tok"),
         (("--replicas", "-1"), 2, "--replicas"),
         *(((option, ""), 2, f"{option}: a file has a name") for option in FILES),
+        (("--seed", "nothing.json", "--seed", "missing.json"), 2, "nothing.json"),
+        (("--token", "x"), 2, "--token needs https: add --tls"),
+        (("--anonymous-anywhere",), 2, "--anonymous-anywhere goes with --anonymous owner"),
+        (("--anonymous-anywhere", "--anonymous", "reader"), 2, "--anonymous-anywhere goes with"),
+        (("--ca-file", "nodir/ca.pem"), 2, "nodir/ca.pem: there is no folder nodir"),
+        (("--data", "nodir/store.db"), 1, "nodir/store.db: there is no folder nodir"),
         (("--tls", "--allow-host", "\u00e4"), 2, "is not the name of a host"),
     ],
 )

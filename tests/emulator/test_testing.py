@@ -7,6 +7,7 @@ import http.client
 import logging
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -297,3 +298,27 @@ def test_starting_and_stopping_is_fast() -> None:
         with Emulator() as store, Raw(store.endpoint) as raw:
             raw.get("/kv")
     assert time.perf_counter() - begin < 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.set("k", "v"),
+        lambda store: store.set_many({"k": "v"}),
+        lambda store: store.get("k"),
+        lambda store: store.delete("k"),
+        lambda store: store.lock("k"),
+        lambda store: store.create_snapshot("s", [("*", None)]),
+        lambda store: store.archive_snapshot("s"),
+        lambda store: store.remember(),
+        lambda store: store.freeze(),
+        lambda store: store.event("k"),
+        lambda store: store.replicas[0].lag(),
+    ],
+)
+def test_a_store_that_was_closed(call: Callable[[Emulator], object]) -> None:
+    """After its ``with`` block a store says that it is closed."""
+    with Emulator(replicas=1) as store:
+        pass
+    with pytest.raises(RuntimeError, match="the store is closed; use it inside"):
+        call(store)
