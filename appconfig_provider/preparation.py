@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from appconfig_provider._azure.arguments import path_shown
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.options import Keywords, Options
 from appconfig_provider._azure.rest.tracing import read_environment
@@ -16,6 +15,7 @@ from appconfig_provider._azure.vaults import asynchronous
 from appconfig_provider._live.callbacks import is_coroutine_function
 from appconfig_provider._live.threads import refuse_coroutine
 from appconfig_provider._version import __version__
+from appconfig_provider.checks import path_shown
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import drop_frames
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
+from appconfig_provider import checks
 from appconfig_provider.models import (
     NO_LABEL,
     AccessKey,
-    Polling,
     SettingSelector,
     Store,
     WatchKey,
@@ -24,15 +24,11 @@ from appconfig_provider.models import (
 from appconfig_provider.texts import argument, holds_secret, sendable
 
 if TYPE_CHECKING:
-    import ssl
+    pass
 
 Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
 RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
 """One sentinel by itself, or several; a plain tuple of two texts is two keys."""
-
-_T = TypeVar("_T")
-
-MAX_SECONDS = 366 * 86_400.0
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 """A host as it goes on the wire; an international name is given in its xn-- form."""
@@ -84,7 +80,7 @@ def stores(
 ) -> tuple[Store, ...]:
     """Return the endpoints in the order in which they are tried."""
     found = [_first_store(endpoint, credential, connection_string)]
-    for replica in items("replicas", replicas, str):
+    for replica in checks.items("replicas", replicas, str):
         if "=" in replica.partition("://")[0]:
             found.append(parse_connection_string(replica, "replicas"))
         else:
@@ -147,19 +143,19 @@ def selectors(name: str, given: Iterable[SettingSelector] | None) -> tuple[Setti
     if given is None:
         return (SettingSelector(key_filter="*"),)
     # An equal selector counts once, at its last position: the later one wins anyway.
-    return tuple(reversed(dict.fromkeys(reversed(items(name, given, SettingSelector)))))
+    return tuple(reversed(dict.fromkeys(reversed(checks.items(name, given, SettingSelector)))))
 
 
 def prefixes(given: Iterable[str] | None) -> tuple[str, ...]:
     """Return the prefixes to trim, longest first."""
-    wanted = {prefix for prefix in items("trim_prefixes", given, str) if prefix}
+    wanted = {prefix for prefix in checks.items("trim_prefixes", given, str) if prefix}
     return tuple(sorted(wanted, key=lambda prefix: (-len(prefix), prefix)))
 
 
 def watch_keys(refresh_on: RefreshOn | None) -> tuple[WatchKey, ...]:
     """Return the sentinels; each of the three spellings becomes a WatchKey."""
     alone = isinstance(refresh_on, WatchKey | str)
-    entries = [refresh_on] if alone else items("refresh_on", refresh_on, object)
+    entries = [refresh_on] if alone else checks.items("refresh_on", refresh_on, object)
     return tuple(dict.fromkeys(_watch_key(entry) for entry in entries))
 
 
@@ -184,21 +180,7 @@ def _watch_key(entry: object) -> WatchKey:
     return WatchKey(key, label or NO_LABEL)
 
 
-def items(name: str, given: object, kind: type[_T]) -> list[_T]:
-    """Return the entries of a list argument; None is empty, a single text is a mistake."""
-    if given is None:
-        return []
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise TypeError(f"{name} takes a list, not {type(given).__name__}")
-    entries = list(given)
-    for entry in entries:
-        if not isinstance(entry, kind):
-            raise TypeError(f"{name} takes {kind.__name__} entries, not {type(entry).__name__}")
-    return entries
-
-
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _OUR_HEADERS = frozenset(
     {"authorization", "connection", "content-length", "host", "if-match", "if-none-match"}
     | {"sync-token", "transfer-encoding", "x-ms-content-sha256", "x-ms-date"}
@@ -219,109 +201,8 @@ def header_pairs(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ..
 def _header(name: object, value: object) -> tuple[str, str]:
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"headers: name and value of {argument(name)} must be str")
-    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+    if not _HEADER_NAME.fullmatch(name) or not checks.HEADER_VALUE.fullmatch(value):
         raise ValueError(f"headers: {argument(name)} or its value cannot stand in an HTTP header")
     if name.lower() in _OUR_HEADERS:
         raise ValueError(f"headers: {name!r} is set by the provider; leave it out")
     return name.lower(), value
-
-
-def text(name: str, given: str | None) -> str | None:
-    """Return a text that can stand in a header; None is the default."""
-    if given is None:
-        return None
-    if not isinstance(given, str):
-        raise TypeError(f"{name} must be a str, not {type(given).__name__}")
-    if not _HEADER_VALUE.fullmatch(given):
-        raise ValueError(f"{name} must be plain ASCII text on one line")
-    if not given:
-        raise ValueError(f"{name} must not be empty; None is the default")
-    if holds_secret(given):
-        raise ValueError(f"{name} holds an access key or a connection string")
-    return given
-
-
-def proxy(given: str | None) -> str | None:
-    """Return a proxy's address; it may hold a password, so a mistake is not repeated."""
-    address = text("proxy", given)
-    if address is not None and not re.fullmatch(r"(https?|socks5h?)://[^\s/]+/?", address):
-        raise ValueError("proxy must read http://host:port")
-    return address
-
-
-def verify(given: bool | str | ssl.SSLContext | None) -> bool | str | ssl.SSLContext:
-    """Return how certificates are checked: True, False, the path of a CA file, a TLS context."""
-    if given is None:
-        return True
-    if not isinstance(given, bool | str) and not hasattr(given, "wrap_socket"):
-        raise TypeError("verify must be True, False, the path of a CA file, or an ssl.SSLContext")
-    return given
-
-
-_FILE = re.compile(r".{1,300}\.(pem|crt|cer|txt)", re.IGNORECASE)
-
-
-def path_shown(given: str) -> str:
-    """Return the path of a CA file as an error may show it; a key has no such ending."""
-    return repr(given) if _FILE.fullmatch(given) and not holds_secret(given) else argument(given)
-
-
-def seconds(name: str, given: float | None, default: float, least: float) -> float:
-    """Return a number of seconds."""
-    if given is None:
-        return default
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise TypeError(f"{name} must be a number of seconds, not {argument(given)}")
-    if not least <= given <= MAX_SECONDS:
-        raise ValueError(
-            f"{name} must be a number of seconds from {least:g} to {MAX_SECONDS:.0f}, "
-            f"not {argument(given)}"
-        )
-    return float(given)
-
-
-def count(name: str, given: int | None, default: int) -> int:
-    """Return a whole number that is not negative."""
-    if given is None:
-        return default
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise TypeError(f"{name} must be a whole number, not {argument(given)}")
-    if given < 0:
-        raise ValueError(f"{name} must not be negative, and {argument(given)} is")
-    return given
-
-
-def flag(name: str, given: bool | None, *, default: bool) -> bool:
-    """Return a switch; only True and False are switches."""
-    if given is None:
-        return default
-    if not isinstance(given, bool):
-        raise TypeError(f"{name} must be True or False, not {argument(given)}")
-    return given
-
-
-def polling(given: object) -> Polling:
-    """Return who checks whether anything changed."""
-    if given is None:
-        return Polling.manual()
-    if not isinstance(given, Polling):
-        raise TypeError(
-            "polling must be Polling.auto() or Polling.manual(), brackets included, "
-            f"not {argument(given)}"
-        )
-    return given
-
-
-def function(name: str, given: Callable[..., object] | None) -> Callable[..., object] | None:
-    """Return a function of the user's."""
-    if given is not None and not callable(given):
-        raise TypeError(f"{name} must be a function, not {argument(given)}")
-    return given
-
-
-def choice(name: str, given: str | None, allowed: tuple[str, ...]) -> str | None:
-    """Return one of a few words."""
-    if given is not None and given not in allowed:
-        *most, last = map(repr, (*allowed, None))
-        raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {argument(given)}")
-    return given

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from appconfig_provider import checks
 from appconfig_provider._azure import arguments
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.vaults import (
@@ -246,7 +247,7 @@ class Keywords:
 
 
 def _store(given: Keywords) -> StoreOptions:
-    switch = arguments.flag
+    switch = checks.flag
     return StoreOptions(
         discovers=switch(
             "replica_discovery_enabled", given.replica_discovery_enabled, default=True
@@ -265,21 +266,21 @@ def _selection(given: Keywords) -> Selection:
         settings=arguments.selectors("selects", given.selects),
         flags=flag_selectors if _loads_flags(given) else None,
         prefixes=arguments.prefixes(given.trim_prefixes),
-        mapper=arguments.function("configuration_mapper", given.configuration_mapper),
-        validate=arguments.function("validate", given.validate),
-        pinned=arguments.choice("consistency", given.consistency, CONSISTENCIES) is not None,
+        mapper=checks.function("configuration_mapper", given.configuration_mapper),
+        validate=checks.function("validate", given.validate),
+        pinned=checks.choice("consistency", given.consistency, CONSISTENCIES) is not None,
     )
 
 
 def _loads_flags(given: Keywords) -> bool:
-    return arguments.flag("feature_flag_enabled", given.feature_flag_enabled, default=False)
+    return checks.flag("feature_flag_enabled", given.feature_flag_enabled, default=False)
 
 
 def _secrets(given: Keywords) -> SecretOptions:
     interval = given.secret_refresh_interval
     if interval is not None:
-        interval = arguments.seconds("secret_refresh_interval", interval, 60.0, MIN_INTERVAL)
-    policy = arguments.choice(
+        interval = checks.seconds("secret_refresh_interval", interval, 60.0, MIN_INTERVAL)
+    policy = checks.choice(
         "secret_policy", given.secret_policy, tuple(one.value for one in SecretPolicy)
     )
     return SecretOptions(
@@ -295,8 +296,8 @@ def _secrets(given: Keywords) -> SecretOptions:
 
 
 def _refresh(given: Keywords) -> RefreshOptions:
-    seconds, switch = arguments.seconds, arguments.flag
-    polling = arguments.polling(given.polling)
+    seconds, switch = checks.seconds, checks.flag
+    polling = checks.polling(given.polling)
     interval = seconds("refresh_interval", given.refresh_interval, DEFAULT_INTERVAL, MIN_INTERVAL)
     interval = seconds(
         "polling=Polling.auto(interval=...)", polling.interval, interval, MIN_INTERVAL
@@ -322,22 +323,22 @@ def _refresh(given: Keywords) -> RefreshOptions:
 
 
 def _startup(given: Keywords) -> Startup:
-    waits = arguments.polling(given.polling).init_wait
-    seconds = arguments.seconds("startup_timeout", given.startup_timeout, DEFAULT_STARTUP, 0)
+    waits = checks.polling(given.polling).init_wait
+    seconds = checks.seconds("startup_timeout", given.startup_timeout, DEFAULT_STARTUP, 0)
     return Startup(
-        seconds=arguments.seconds("polling=Polling.auto(init_wait=...)", waits, seconds, 0),
+        seconds=checks.seconds("polling=Polling.auto(init_wait=...)", waits, seconds, 0),
         keyword="startup_timeout" if waits is None else "init_wait",
     )
 
 
 def _network(given: Keywords) -> NetworkOptions:
     return NetworkOptions(
-        connect_timeout=arguments.seconds("connect_timeout", given.connect_timeout, 10.0, 0.001),
-        read_timeout=arguments.seconds("read_timeout", given.read_timeout, 10.0, 0.001),
-        retries=arguments.count("retry_total", given.retry_total, 2),
-        proxy=arguments.proxy(given.proxy),
-        tls=arguments.verify(given.verify),
-        audience=arguments.text("audience", given.audience),
-        user_agent=arguments.text("user_agent", given.user_agent),
+        connect_timeout=checks.seconds("connect_timeout", given.connect_timeout, 10.0, 0.001),
+        read_timeout=checks.seconds("read_timeout", given.read_timeout, 10.0, 0.001),
+        retries=checks.count("retry_total", given.retry_total, 2),
+        proxy=checks.proxy(given.proxy),
+        tls=checks.verify(given.verify),
+        audience=checks.text("audience", given.audience),
+        user_agent=checks.text("user_agent", given.user_agent),
         headers=arguments.header_pairs(given.headers),
     )

@@ -1,0 +1,138 @@
+"""Checks of arguments that any source has: each returns the argument in the form that is read.
+
+A wrong type is a `TypeError`, a wrong value a `ValueError`; both name the keyword and say what to
+write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from appconfig_provider.models import Polling
+from appconfig_provider.texts import argument, holds_secret
+
+if TYPE_CHECKING:
+    import ssl
+
+_T = TypeVar("_T")
+
+MAX_SECONDS = 366 * 86_400.0
+
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+"""What may stand in a header."""
+
+
+def items(name: str, given: object, kind: type[_T]) -> list[_T]:
+    """Return the entries of a list argument; None is empty, a single text is a mistake."""
+    if given is None:
+        return []
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} takes a list, not {type(given).__name__}")
+    entries = list(given)
+    for entry in entries:
+        if not isinstance(entry, kind):
+            raise TypeError(f"{name} takes {kind.__name__} entries, not {type(entry).__name__}")
+    return entries
+
+
+def text(name: str, given: str | None) -> str | None:
+    """Return a text that can stand in a header; None is the default."""
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        raise TypeError(f"{name} must be a str, not {type(given).__name__}")
+    if not HEADER_VALUE.fullmatch(given):
+        raise ValueError(f"{name} must be plain ASCII text on one line")
+    if not given:
+        raise ValueError(f"{name} must not be empty; None is the default")
+    if holds_secret(given):
+        raise ValueError(f"{name} holds an access key or a connection string")
+    return given
+
+
+def proxy(given: str | None) -> str | None:
+    """Return a proxy's address; it may hold a password, so a mistake is not repeated."""
+    address = text("proxy", given)
+    if address is not None and not re.fullmatch(r"(https?|socks5h?)://[^\s/]+/?", address):
+        raise ValueError("proxy must read http://host:port")
+    return address
+
+
+def verify(given: bool | str | ssl.SSLContext | None) -> bool | str | ssl.SSLContext:
+    """Return how certificates are checked: True, False, the path of a CA file, a TLS context."""
+    if given is None:
+        return True
+    if not isinstance(given, bool | str) and not hasattr(given, "wrap_socket"):
+        raise TypeError("verify must be True, False, the path of a CA file, or an ssl.SSLContext")
+    return given
+
+
+_FILE = re.compile(r".{1,300}\.(pem|crt|cer|txt)", re.IGNORECASE)
+
+
+def path_shown(given: str) -> str:
+    """Return the path of a CA file as an error may show it; a key has no such ending."""
+    return repr(given) if _FILE.fullmatch(given) and not holds_secret(given) else argument(given)
+
+
+def seconds(name: str, given: float | None, default: float, least: float) -> float:
+    """Return a number of seconds."""
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise TypeError(f"{name} must be a number of seconds, not {argument(given)}")
+    if not least <= given <= MAX_SECONDS:
+        raise ValueError(
+            f"{name} must be a number of seconds from {least:g} to {MAX_SECONDS:.0f}, "
+            f"not {argument(given)}"
+        )
+    return float(given)
+
+
+def count(name: str, given: int | None, default: int) -> int:
+    """Return a whole number that is not negative."""
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"{name} must be a whole number, not {argument(given)}")
+    if given < 0:
+        raise ValueError(f"{name} must not be negative, and {argument(given)} is")
+    return given
+
+
+def flag(name: str, given: bool | None, *, default: bool) -> bool:
+    """Return a switch; only True and False are switches."""
+    if given is None:
+        return default
+    if not isinstance(given, bool):
+        raise TypeError(f"{name} must be True or False, not {argument(given)}")
+    return given
+
+
+def polling(given: object) -> Polling:
+    """Return who checks whether anything changed."""
+    if given is None:
+        return Polling.manual()
+    if not isinstance(given, Polling):
+        raise TypeError(
+            "polling must be Polling.auto() or Polling.manual(), brackets included, "
+            f"not {argument(given)}"
+        )
+    return given
+
+
+def function(name: str, given: Callable[..., object] | None) -> Callable[..., object] | None:
+    """Return a function of the user's."""
+    if given is not None and not callable(given):
+        raise TypeError(f"{name} must be a function, not {argument(given)}")
+    return given
+
+
+def choice(name: str, given: str | None, allowed: tuple[str, ...]) -> str | None:
+    """Return one of a few words."""
+    if given is not None and given not in allowed:
+        *most, last = map(repr, (*allowed, None))
+        raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {argument(given)}")
+    return given
