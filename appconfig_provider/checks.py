@@ -1,6 +1,6 @@
-"""Checks of arguments that any source has: each returns the argument in the form that is read.
+"""Checks of arguments that any source may need; each returns the argument in the form it is used.
 
-A wrong type is a `TypeError`, a wrong value a `ValueError`; both name the keyword and say what to
+A wrong type is a `TypeError`, a wrong value a `ValueError`. Both name the keyword and say what to
 write instead.
 """
 
@@ -21,11 +21,11 @@ _T = TypeVar("_T")
 MAX_SECONDS = 366 * 86_400.0
 
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
-"""What may stand in a header."""
+"""The characters that the value of a header may have."""
 
 
 def items(name: str, given: object, kind: type[_T]) -> list[_T]:
-    """Return the entries of a list argument; None is empty, a single text is a mistake."""
+    """Return the entries of a list argument; None means none, and a single str is a mistake."""
     if given is None:
         return []
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
@@ -38,7 +38,7 @@ def items(name: str, given: object, kind: type[_T]) -> list[_T]:
 
 
 def text(name: str, given: str | None) -> str | None:
-    """Return a text that can stand in a header; None is the default."""
+    """Return a text that a header can have; None means the default."""
     if given is None:
         return None
     if not isinstance(given, str):
@@ -53,7 +53,7 @@ def text(name: str, given: str | None) -> str | None:
 
 
 def proxy(given: str | None) -> str | None:
-    """Return a proxy's address; it may hold a password, so a mistake is not repeated."""
+    """Return a proxy's address; no error quotes it, since it may hold a password."""
     address = text("proxy", given)
     if address is not None and not re.fullmatch(r"(https?|socks5h?)://[^\s/]+/?", address):
         raise ValueError("proxy must read http://host:port")
@@ -61,7 +61,7 @@ def proxy(given: str | None) -> str | None:
 
 
 def verify(given: bool | str | ssl.SSLContext | None) -> bool | str | ssl.SSLContext:
-    """Return how certificates are checked: True, False, the path of a CA file, a TLS context."""
+    """Return `verify`: True, False, the path of a CA file or folder, or a TLS context."""
     if given is None:
         return True
     if not isinstance(given, bool | str) and not hasattr(given, "wrap_socket"):
@@ -73,7 +73,10 @@ _FILE = re.compile(r".{1,300}\.(pem|crt|cer|txt)", re.IGNORECASE)
 
 
 def path_shown(given: str) -> str:
-    """Return the path of a CA file as an error may show it; a key has no such ending."""
+    """Return the path of a CA file for an error; it is quoted only if it ends as such files do.
+
+    Somebody may have passed an access key by mistake.
+    """
     return repr(given) if _FILE.fullmatch(given) and not holds_secret(given) else argument(given)
 
 
@@ -103,7 +106,7 @@ def count(name: str, given: int | None, default: int) -> int:
 
 
 def flag(name: str, given: bool | None, *, default: bool) -> bool:
-    """Return a switch; only True and False are switches."""
+    """Return a bool; no other type is accepted."""
     if given is None:
         return default
     if not isinstance(given, bool):
@@ -112,7 +115,7 @@ def flag(name: str, given: bool | None, *, default: bool) -> bool:
 
 
 def polling(given: object) -> Polling:
-    """Return who checks whether anything changed."""
+    """Return the polling mode."""
     if given is None:
         return Polling.manual()
     if not isinstance(given, Polling):
@@ -124,14 +127,14 @@ def polling(given: object) -> Polling:
 
 
 def function(name: str, given: Callable[..., object] | None) -> Callable[..., object] | None:
-    """Return a function of the user's."""
+    """Return a function, or None."""
     if given is not None and not callable(given):
         raise TypeError(f"{name} must be a function, not {argument(given)}")
     return given
 
 
 def choice(name: str, given: str | None, allowed: tuple[str, ...]) -> str | None:
-    """Return one of a few words."""
+    """Return a text that must be one of `allowed`, or None."""
     if given is not None and given not in allowed:
         *most, last = map(repr, (*allowed, None))
         raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {argument(given)}")

@@ -1,9 +1,9 @@
-"""JSON from outside, decoded within bounds that do not depend on who is calling.
+"""JSON from outside, decoded within bounds that do not depend on the caller.
 
-Python decodes nested JSON by recursion, so how deep a text may go depends on how much of the stack
-its caller has used up: a body of 100,000 brackets raises RecursionError, and so does good JSON that
-is read deep inside a program. Here the bound is a number. A text within it is decoded on any stack,
-when need be without recursion; a text beyond it is refused on any stack.
+Python decodes nested JSON by recursion, so the depth that it can decode depends on how much of the
+stack the caller has used. A body of 100,000 brackets raises RecursionError, and so does normal JSON
+if the caller is deep inside a program. Here the bound is `MAX_DEPTH`: a text within it is always
+decoded, without recursion if needed, and a text beyond it is always refused.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from typing import Any
 MAX_DEPTH = 100
 """Objects and arrays inside each other."""
 MAX_DIGITS = 4300
-"""Digits of a whole number; reading one takes the square of their count."""
+"""Digits of a whole number. The time to read one grows with the square of their count."""
 
 
 class Undecodable(ValueError):
-    """A text that is no JSON, or beyond the bounds; says why, and holds nothing of the text."""
+    """A text is not JSON, or is beyond the bounds. The message does not quote it."""
 
 
 def decode(text: str | bytes) -> Any:
-    """Decode JSON; `NaN` and `Infinity` are numbers, as everywhere in Python.
+    """Decode JSON; `NaN` and `Infinity` are accepted, as by Python's own decoder.
 
     Raises:
-        Undecodable: it is no JSON, or nested too deeply, or has a number that is too long.
+        Undecodable: it is not JSON, or nested too deeply, or has a number that is too long.
     """
     try:
         return _decode(text if isinstance(text, str) else _text_of(text))
     except ValueError as error:
         why = "bytes that are no text" if isinstance(error, UnicodeError) else str(error)
-    # Raised out here: an error of the decoder holds the whole text, which may be a secret.
+    # Raised outside of the `except` block, so that the decoder's error is not its context: that one
+    # holds the whole text, which may be a secret.
     raise Undecodable(why)
 
 
@@ -50,7 +51,8 @@ def _whole_number(digits: str) -> int:
 
 _SHORT = json.JSONDecoder()
 _LONG = json.JSONDecoder(parse_int=_whole_number)
-"""For texts in which a number may have too many digits; asking at each number takes time."""
+"""For texts that are long enough for a number beyond `MAX_DIGITS`. It is slower than `_SHORT`,
+because it calls a Python function for each number."""
 
 
 def _decode(text: str) -> object:
@@ -76,7 +78,11 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def _depth(text: str) -> int:
-    """Return how deep brackets go, quickly: reading without recursion takes a second a megabyte."""
+    """Return how deep brackets are nested.
+
+    It is quick, so that hostile texts are refused before the slow decoder, which takes a second for
+    a megabyte.
+    """
     brackets = _TEXT.sub("", text).encode("ascii", "ignore").translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
@@ -86,7 +92,7 @@ def _nested_too_deeply() -> ValueError:
 
 
 def _too_deep(value: object) -> bool:
-    """Tell whether a value is nested too deeply, going through it level by level."""
+    """Tell whether a value is nested too deeply; level by level, without recursion."""
     level = [value] if type(value) in _NESTS else []
     for _ in range(MAX_DEPTH):
         level = [
@@ -114,7 +120,7 @@ _FOLLOWING: dict[type, frozenset[str]] = {list: frozenset({",", "]"}), dict: fro
 
 
 def decode_without_recursion(text: str) -> object:
-    """Decode JSON as `decode` does, on any stack; some twenty times slower.
+    """Decode JSON as `decode` does, without recursion; about twenty times slower.
 
     Raises:
         ValueError: as `decode`.
@@ -126,17 +132,17 @@ def decode_without_recursion(text: str) -> object:
 
 
 class _Reader:
-    """Puts JSON together part by part; `_allowed` is what may come next."""
+    """Builds a JSON value from tokens; `_allowed` are the kinds of token that may come next."""
 
     def __init__(self) -> None:
         self._nests: list[Any] = [[]]
-        """The objects and arrays that are open, around them an array for the whole."""
+        """The objects and arrays that are open; the first is an array that gets the whole value."""
         self._names: list[str | None] = [None]
-        """In each: the name that waits for its value."""
+        """For each of them: the name whose value comes next, in an object."""
         self._allowed = _VALUE
 
     def take(self, kind: str, scalar: object) -> None:
-        """Take the next part."""
+        """Take the next token."""
         if kind not in self._allowed:
             raise ValueError("something stands where it may not")
         in_object = type(self._nests[-1]) is dict
@@ -156,7 +162,7 @@ class _Reader:
             self._allowed = self._following()
 
     def whole(self) -> object:
-        """Return the value, when all of it has come."""
+        """Return the value after the last token."""
         if len(self._nests) > 1 or not self._nests[0]:
             raise ValueError("the end is missing")
         return self._nests[0][0]
@@ -182,7 +188,7 @@ class _Reader:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of JSON: marks as they are, texts and other scalars decoded."""
+    """Yield the tokens of JSON: punctuation as it is, texts and other scalars decoded."""
     end, place = len(text.rstrip(" \t\n\r")), 0
     while place < end:
         match = _TOKEN.match(text, place)

@@ -10,8 +10,8 @@ AzureError
 ├─ StartupTimeout                 nothing answered within `startup_timeout`  (also TimeoutError)
 └─ KeyVaultReferenceError         a reference that cannot be resolved        (also ValueError)
 
-Wrong arguments are plain `ValueError` and `TypeError`. All can be copied and pickled, so that they
-leave a worker of a process pool; what they were chained to stays behind, as always in Python.
+Wrong arguments are plain `ValueError` and `TypeError`. All errors can be copied and pickled, so
+that a worker of a process pool can raise them; chained errors are not pickled, as always in Python.
 """
 
 from __future__ import annotations
@@ -43,16 +43,19 @@ __all__ = [
 
 
 class _Portable(AzureError):
-    """An error that survives copy and pickle, its own arguments included."""
+    """An error that can be copied and pickled, also with arguments given by name."""
 
     _NAMES: tuple[str, ...] = ()
     """The arguments of the constructor that are given by name, and the attributes they become."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         named = {name: getattr(self, name) for name in self._NAMES}
-        # azure-core keeps what was being handled, and no traceback can be pickled.
-        kept = {name: value for name, value in vars(self).items() if not name.startswith("exc_")}
-        return partial(type(self), **named), self.args, kept
+        # azure-core keeps the error that was being handled in attributes `exc_...`. It has a
+        # traceback, which cannot be pickled.
+        attributes = {
+            name: value for name, value in vars(self).items() if not name.startswith("exc_")
+        }
+        return partial(type(self), **named), self.args, attributes
 
 
 class StartupTimeout(_Portable, TimeoutError):

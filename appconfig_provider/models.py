@@ -1,4 +1,4 @@
-"""The words of the service: selectors, watched keys, stores."""
+"""The public data classes: selectors, watched keys, polling, settings, status."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from appconfig_provider.texts import argument, holds_secret, sendable
 from appconfig_provider.trouble import shown as shown_error
 
 NO_LABEL = "\0"
-"""How the service's filters spell "without label"."""
+"""The label filter of the service for settings without a label."""
 
 FLAG_PREFIX = ".appconfig.featureflag/"
-"""What the keys of feature flags begin with."""
+"""The prefix of the keys of feature flags."""
 
 MAX_TAGS = 5
 
@@ -28,16 +28,16 @@ JsonValue: TypeAlias = (
 
 
 class WatchKey(NamedTuple):
-    """A sentinel: when this key changes, appears or goes, everything is loaded again.
+    """A sentinel: when this key is changed, added or deleted, everything is loaded again.
 
-    Both parts are exact; filters with `*` are refused where it is used.
+    Key and label are exact; `load()` refuses filters with `*`.
     """
 
     key: str
     label: str = NO_LABEL
 
     def __repr__(self) -> str:
-        """Return what somebody would type."""
+        """Return the expression that makes it, without a label where there is none."""
         label = "" if self.label == NO_LABEL else f", {self.label!r}"
         return f"WatchKey({self.key!r}{label})"
 
@@ -59,15 +59,15 @@ class Polling:
 
     @classmethod
     def manual(cls) -> Polling:
-        """Leave it to the calls of `refresh()`; the default."""
+        """Check only when the program calls `refresh()`; the default."""
         return cls()
 
     @classmethod
     def auto(cls, interval: float | None = None, init_wait: float | None = None) -> Polling:
-        """Look by itself, as soon as anything is due.
+        """Check in the background, as soon as anything is due.
 
-        `interval` takes the place of `refresh_interval`, and `init_wait`, the longest that `load()`
-        may take, that of `startup_timeout`; both in seconds, None leaves these as they are.
+        `interval` replaces `refresh_interval`, and `init_wait` (how long `load()` may take)
+        replaces `startup_timeout`. Both are in seconds; None leaves these keywords as they are.
         """
         return cls(automatic=True, interval=interval, init_wait=init_wait)
 
@@ -76,15 +76,15 @@ class SettingSelector:
     r"""Which settings to load: by filters, or everything in a snapshot.
 
     `key_filter` is a key, a list `a,b` of at most five, or a prefix that ends in `*`; a backslash
-    takes the meaning from `*`, `,` and itself. `label_filter` follows the same grammar and stands
-    for "no label" unless given. `tag_filters` is a list of at most five `name=value`, all of which
-    must match (`name=` is an empty value, `name=\0` a null one). `snapshot_name` names a snapshot
-    of composition type `key` and goes with no filter.
+    escapes `*`, `,` and itself. `label_filter` has the same grammar; without it only settings
+    without a label match. `tag_filters` is a list of at most five `name=value`, all of which must
+    match (`name=` is an empty value, `name=\0` a null one). `snapshot_name` names a snapshot of
+    composition type `key` and cannot be combined with a filter.
 
-    Selectors are values: equal ones are interchangeable, and they may stand in sets.
+    Selectors are compared by value, and are hashable.
 
     Raises:
-        TypeError: a filter is not text, `tag_filters` is no list.
+        TypeError: a filter is not a str, or `tag_filters` is not a list.
         ValueError: neither or both of key filter and snapshot, or a filter breaks the grammar.
     """
 
@@ -126,12 +126,12 @@ class SettingSelector:
 
     @property
     def tag_filters(self) -> list[str] | None:
-        """The filters for tags; a list of your own at each call."""
+        """The filters for tags; a new list at each call."""
         return None if self._tag_filters is None else list(self._tag_filters)
 
     @property
     def snapshot_name(self) -> str | None:
-        """The snapshot whose settings are meant."""
+        """The name of the snapshot; None with filters."""
         return self._snapshot_name
 
     def _value(self) -> tuple[object, ...]:
@@ -194,14 +194,17 @@ def _check_text(name: str, text: str) -> None:
 
 def _check_sendable(name: str, text: str) -> None:
     if holds_secret(text) and (name != "tag_filters" or ";" in text):
-        # It would be sent in a URL, which servers and proxies write down.
+        # It would be sent in a URL, and servers and proxies log URLs.
         raise ValueError(f"{name} holds an access key or a connection string")
     if not sendable(text):
         raise ValueError(f"{name} {text!r} holds half of a character, which cannot be sent")
 
 
 def _check_filter(name: str, text: str) -> None:
-    """Refuse here what the service would answer 400, so that the mistake has a line number."""
+    """Refuse a filter that the service would answer with 400.
+
+    Here the traceback shows the line of the program with the mistake.
+    """
     _check_text(name, text)
     stars, commas = _reserved(text)
     if any(position != len(text) - 1 for position in stars) or (stars and commas):
@@ -214,10 +217,10 @@ def _check_filter(name: str, text: str) -> None:
 
 
 def key_matcher(key_filter: str) -> Callable[[str], bool]:
-    """Return a test of keys by a filter of the service's grammar.
+    """Return a function that tells whether a key matches a filter of the service's grammar.
 
     Raises:
-        TypeError, ValueError: it is no filter.
+        TypeError, ValueError: the filter is malformed.
     """
     _check_filter("key_filter", key_filter)
     stars, commas = _reserved(key_filter)
@@ -235,7 +238,7 @@ def _unescaped(text: str) -> str:
 
 
 def _reserved(text: str) -> tuple[list[int], list[int]]:
-    """Return where the unescaped stars and commas stand."""
+    """Return the positions of the unescaped stars and commas."""
     stars: list[int] = []
     commas: list[int] = []
     escaped = False
@@ -253,7 +256,7 @@ def _reserved(text: str) -> tuple[list[int], list[int]]:
 
 @dataclass(slots=True)
 class ConfigurationSetting:
-    """A setting as a `configuration_mapper` sees it: a copy of its own, free to be changed."""
+    """A setting for a `configuration_mapper`: a private copy, which it may change."""
 
     key: str
     label: str | None = None
@@ -284,7 +287,7 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One endpoint to ask, and the access key for it unless a credential is used."""
+    """One endpoint of a store, and its access key unless a credential is used."""
 
     url: str
     access_key: AccessKey | None = None
@@ -295,20 +298,20 @@ class Explanation:
     """Where a value came from; never the value itself."""
 
     key: str
-    """The whole key of the setting in the store, before a prefix was cut."""
+    """The key of the setting in the store, before a prefix was trimmed."""
     label: str | None
     content_type: str | None
     tags: Mapping[str, str | None]
     origin: str
     """`store`, `snapshot` or `secret`."""
     selector: SettingSelector | None
-    """The selector that found it; None for what was put together of several settings."""
+    """The selector that found it; None for a value that is built of several settings."""
     snapshot_name: str | None = None
     """The snapshot it was found in, by a selector or a snapshot reference."""
     secret_id: str | None = None
     """The address of the secret that a Key Vault reference points to."""
     shadows: tuple[Explanation, ...] = ()
-    """The settings of the same key that it won over, the next best one first."""
+    """The other settings of the same key; the one that would win without it comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,17 +325,17 @@ class Status:
     age: float
     """Seconds since the store last confirmed this generation; a suspend of the machine counts."""
     stale: bool
-    """True while a copy kept from an earlier run is served that no store has confirmed yet; never
-    for what was read from a store, however old (`age` tells that), so False for now."""
+    """True while a copy from an earlier run is served that no store has confirmed yet. It says
+    nothing about age (see `age`). No such copies are kept yet, so it is always False for now."""
     endpoint: str
     backoff_until: datetime | None
-    """When the next endpoint is free again, while every one of them is backing off."""
+    """When the first back-off ends, while all endpoints are backing off; else None."""
     requests_sent: int
     overdue: float | None = None
-    """Seconds since when a refresh should have ended that has not (a callback that hangs?)."""
+    """By how many seconds a running refresh is past its limit, if it is (a callback may hang)."""
 
     def __repr__(self) -> str:
-        """Show the last error by its type alone where its text may quote a value."""
+        """Show only the type of the last error where its text may quote a value."""
         named = ((one.name, getattr(self, one.name)) for one in fields(self))
         shown = (
             f"{name}={shown_error(value) if name == 'last_error' else repr(value)}"

@@ -1,4 +1,4 @@
-"""What `load()` does before anything is sent: the world of the plans, what a face cannot call."""
+"""What `load()` does before the first request: check arguments, and make what the plans need."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Credential: TypeAlias = "TokenCredential | AsyncTokenCredential | None"
 
 
 def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
-    """Return the keywords of `load()`, checked; or what is wrong with them.
+    """Check the keywords of `load()`; return the options, or the error.
 
-    The error is returned without frames instead of being raised here: error trackers show the
-    locals of frames, and those of the checks are keys and passwords as they were given.
+    The error is returned without frames, not raised here: error trackers show the locals of frames,
+    and in the frames of the checks these are keys and passwords.
     """
     try:
         options = Keywords(**given).checked()
@@ -49,24 +49,24 @@ def _check_file(tls: object) -> None:
 
 
 def make_context(options: Options, clock: Clock, credential: Credential) -> Context:
-    """Return what plans are given instead of the world."""
+    """Return what the plans get from outside: options, clock, random numbers, headers."""
     version = ".".join(map(str, sys.version_info[:3]))
     agent = f"appconfig-provider/{__version__} Python/{version}"
     if options.network.user_agent:
         agent = f"{options.network.user_agent} {agent}"
     own = {name for name, _ in options.network.headers}
-    usual = (("user-agent", agent), ("accept", "*/*"))
-    kept = tuple((name, value) for name, value in usual if name not in own)
+    defaults = (("user-agent", agent), ("accept", "*/*"))
+    ours = tuple((name, value) for name, value in defaults if name not in own)
     environment = read_environment(os.environ, _feature_management(options))
     if "correlation-context" in own:
         environment = replace(environment, enabled=False)
-    headers = kept + options.network.headers
+    headers = ours + options.network.headers
     return Context(options, credential, clock, random.random, headers, environment)
 
 
 def network_of(options: Options) -> Network:
-    """Return how the options want the store reached."""
-    # Imported here: it takes longer to import than all of this package.
+    """Return how the store is reached, according to the options."""
+    # Imported here: it imports httpcore, which takes longer than all of this package.
     from appconfig_provider._io.network import Network
 
     given = options.network
@@ -87,7 +87,7 @@ def _feature_management(options: Options) -> str:
 
 
 def refuse_coroutines(options: Options) -> None:
-    """Say at once what of the options only `aio` can await."""
+    """Raise if an option is asynchronous, so that only `aio` could await it."""
     callbacks = (*options.callbacks.success, *options.callbacks.error)
     functions = [callback.function for callback in callbacks]
     functions += [one for one in (options.selection.mapper, options.selection.validate) if one]

@@ -1,4 +1,4 @@
-"""What may be plugged in from outside, as types."""
+"""Interfaces of objects that tests may replace: the clock."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """Where the provider takes its time from; `appconfig_provider.testing.FakeClock` is another."""
+    """The clock of a provider; `appconfig_provider.testing.FakeClock` is one for tests."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back; only differences mean something."""
+        """Return seconds that never go back; only differences have a meaning."""
         ...
 
     def boottime(self) -> float:

@@ -74,7 +74,7 @@ def load(
     proxy: str | None = None,
     verify: bool | str | ssl.SSLContext | None = True,
 ) -> AzureAppConfigurationProvider:
-    """Load the configuration and return it as a read-only Mapping that can refresh itself.
+    """Load the configuration and return it as a read-only Mapping that can be refreshed.
 
     Which store: `connection_string`, or `endpoint` (`https://name.azconfig.io`) with a token
     `credential` of azure-identity; `endpoint` alone uses `DefaultAzureCredential()`. `replicas`
@@ -84,7 +84,7 @@ def load(
     that is derived from the endpoint.
 
     Which settings: `selects`, later ones winning; without it every key that has no label; `[]` is
-    none. `trim_prefixes` are cut from keys, the longest that fits.
+    none. `trim_prefixes` are removed from keys, the longest that matches.
 
     Key Vault references are read with `keyvault_credential`, with the credential that
     `keyvault_client_configs` has for a vault's address, or by `secret_resolver`, a function from
@@ -107,14 +107,14 @@ def load(
     with a `ChangeSet` if it requires an argument; `on_refresh_error` is called with the exception
     of a failed attempt.
 
-    `polling=Polling.auto(interval=None, init_wait=None)` has a daemon thread check by itself; the
-    default, `Polling.manual()`, leaves it to calls of `refresh()`. Its numbers take the place of
-    `refresh_interval` and `startup_timeout`.
+    `polling=Polling.auto(interval=None, init_wait=None)` starts a daemon thread that checks. Its
+    numbers replace `refresh_interval` and `startup_timeout`. With the default, `Polling.manual()`,
+    only calls of `refresh()` check.
 
-    `consistency="point_in_time"` makes all pages of a load show the store at one moment, for one
-    request more. `push_delay` is the longest time, in seconds, that `notify()` waits.
+    `consistency="point_in_time"` makes all pages of a load show the store at one point in time, for
+    one request more. `push_delay` is the longest delay, in seconds, of the check after `notify()`.
 
-    Patience, in seconds: `startup_timeout` for this whole call (0: one attempt per endpoint),
+    Timeouts, in seconds: `startup_timeout` for this whole call (0: one attempt per endpoint),
     `connect_timeout` and `read_timeout` for a request, and their sum for a check; a reload has 30
     more while somebody waits for `refresh()`, never more than `startup_timeout`. `retry_total` is
     how often a request is repeated at the same endpoint: after 408 and 429, and, where no other
@@ -125,12 +125,12 @@ def load(
     `None` always means the default.
 
     Raises:
-        TypeError, ValueError: an argument is wrong; the text says which and what to write.
+        TypeError, ValueError: an argument is wrong; the message says which, and what to write.
         HttpResponseError: every endpoint answered 400, 401, 403 or 404
             (`ClientAuthenticationError`, `ResourceNotFoundError` where azure-core has them).
-        StartupTimeout: nobody answered in time; `causes` tells why.
+        StartupTimeout: no endpoint answered in time; `causes` has the error of each.
         KeyVaultReferenceError: a secret could not be read.
-        SnapshotNotFoundError: a selector or reference names a snapshot that is not there.
+        SnapshotNotFoundError: a selector or reference names a snapshot that does not exist.
     """
     options = options_of(locals())  # the fields of Keywords are the keywords above
     del connection_string, headers, proxy, replicas  # error trackers show the locals of frames

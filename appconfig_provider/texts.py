@@ -1,9 +1,9 @@
-"""Texts from outside, in a form that a log line, an error and a terminal can hold.
+"""Makes texts from outside safe for log lines, errors and terminals.
 
-A store, a proxy, DNS, an event or a user's exception may hold anything: line breaks that forge log
-lines, escape codes that are orders to a terminal, marks that turn the direction of writing, halves
-of characters that no file can be written with. Every text that the package did not write itself
-passes one of these functions before anybody is shown it.
+A text of a store, a proxy, DNS, an event or a user's exception may have anything in it: line breaks
+that forge log lines, escape codes that control a terminal, marks that change the direction of
+writing, lone surrogates that no file can be written with. Every text that is not the package's own
+passes one of these functions before it is shown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Hidden:
 def printable(text: object, most: int | None = MAX_SHOWN) -> str:
     r"""Return a text as one line, with unprintable characters as `\n`, `\x1b`, `\u202e`.
 
-    It is cut to `most` characters; None is for values that somebody asked to see whole.
+    It is shortened to `most` characters; None shows a value whole, for commands that print values.
     """
     shown = str(text) if most is None else str(text)[: most + 1]
     if not shown.isprintable():
@@ -34,23 +34,23 @@ def printable(text: object, most: int | None = MAX_SHOWN) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Return a value as a terminal can show it: its lines and tabs stay, nothing else does."""
+    """Return a value for a terminal: like `printable`, but line breaks and tabs stay."""
     return "\n".join(
         "\t".join(printable(cell, None) for cell in line.split("\t")) for line in text.split("\n")
     )
 
 
 def quoted(text: str | None, most: int = MAX_SHOWN) -> str:
-    """Return a key, a label or a name in quotation marks, made printable and cut to `most`."""
+    """Return a key, a label or a name in quotes, printable and shortened to `most` characters."""
     if text is None or len(text) <= most:
         return repr(text)
     return repr(text[:most]) + "..."
 
 
 _NOT_SECRET = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})?( ?[a-z]{1,3})?|[A-Za-z_-]{0,20}")
-"""Numbers with their unit, and words: what is shorter or plainer than any key."""
+"""Short numbers, with a unit or without, and short words: no access key looks like that."""
 _SECRET = re.compile(r"Secret=|SharedAccess(?:Key|Signature)|AccountKey=", re.IGNORECASE)
-_LARGEST_INT = 10**20
+_MAX_INT = 10**20
 
 
 def holds_secret(text: str) -> bool:
@@ -59,14 +59,15 @@ def holds_secret(text: str) -> bool:
 
 
 def argument(given: object) -> str:
-    """Return a wrong argument as its error may show it: itself, or only its type and length.
+    """Return a wrong argument for an error message: its repr, or only its type and length.
 
-    Somebody may have given an access key to the wrong keyword, so only what cannot be one is shown.
+    Somebody may have passed an access key by the wrong keyword. So only what cannot be a key is
+    shown.
     """
     if given is None or isinstance(given, bool | float):
         return repr(given)
     if isinstance(given, int):
-        return repr(given) if abs(given) < _LARGEST_INT else "a very large int"
+        return repr(given) if abs(given) < _MAX_INT else "a very large int"
     if isinstance(given, str) and _NOT_SECRET.fullmatch(given):
         return repr(given)
     length = f" of {counted(len(given), 'character')}" if isinstance(given, str) else ""
@@ -74,7 +75,7 @@ def argument(given: object) -> str:
 
 
 def kind_of(given: object) -> str:
-    """Return the name of an object's type behind its article: `a str`, `an int`."""
+    """Return the name of an object's type with an article: `a str`, `an int`."""
     kind = printable(type(given).__name__)
     return f"{'an' if kind[:1].lower() in {'a', 'e', 'i', 'o', 'u'} else 'a'} {kind}"
 
@@ -85,7 +86,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def sendable(text: str) -> bool:
-    """Tell whether a text can stand in a request; half of a character (a lone surrogate) cannot."""
+    """Tell whether a text can be sent; one with half of a character (a lone surrogate) cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

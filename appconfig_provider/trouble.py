@@ -1,11 +1,11 @@
-"""Errors: as the engine raises them, as the user is handed them, as a log line tells of them.
+"""Errors: those that the engine raises, those that the user gets, and what a log line says of them.
 
-An `EngineError` is in our own words, which hold no value of a setting. Any other error was raised
-by a function of the user: `validate`, a mapper, a resolver, a callback. Its text may quote a value
-(pydantic's does), so of such an error only its type is told, and where it was raised.
+The message of an `EngineError` is the package's own and holds no value of a setting. Any other
+error was raised by a function of the user: `validate`, a mapper, a resolver or a callback. Its text
+may quote a value (pydantic's does). So only its type is logged, and where it was raised.
 
-An error that is kept must keep nothing else: its traceback holds frames, and these hold the state
-that was current then, with its own last error. `drop_frames` cuts that chain.
+An error that is kept for `status` must not keep other objects alive. Its traceback has frames, and
+these have the state of that time, which has the error before, and so on. `drop_frames` ends that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from appconfig_provider.texts import printable
 MAX_MESSAGE = 4000
 """Characters of a message; each part from outside is far shorter."""
 MAX_FRAMES = 5
-"""Frames of an error that are told, those nearest to where it was raised."""
+"""How many frames of an error are logged: those nearest to where it was raised."""
 
 _PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs 5 ms of every import
 _HANDLED = ("exc_type", "exc_value", "exc_traceback")
@@ -31,12 +31,12 @@ _MARK = "_told_by_appconfig_provider"
 
 
 def assert_never(value: NoReturn) -> NoReturn:
-    """Say that a union has a case which nobody handles; a type checker says it before."""
+    """Raise for a case of a union that is not handled; a type checker finds it before."""
     raise AssertionError(f"{type(value).__name__} is handled nowhere")
 
 
 class EngineError(Exception):
-    """Something the engine reports in its own words; the user is handed a public error.
+    """An error of the engine, with a message of its own; the user gets a public error instead.
 
     The message is printable and bounded, and holds no value of a setting: it may be logged.
     """
@@ -45,8 +45,9 @@ class EngineError(Exception):
         super().__init__(printable(message, MAX_MESSAGE))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Subclasses are made of more than their message, which is all that exceptions keep.
-        return _remade, (type(self), self.args, vars(self))
+        # Exceptions are pickled with their `args` alone, which here are only the message. So the
+        # constructors of subclasses are not called again, and their attributes are copied.
+        return _restored, (type(self), self.args, vars(self))
 
     @abstractmethod
     def as_public(self) -> Exception:
@@ -54,49 +55,51 @@ class EngineError(Exception):
 
     @property
     def foreign(self) -> bool:
-        """True when the public error is one that somebody else has raised."""
+        """True when the public error was raised by code of the user, such as a credential."""
         return False
 
 
-def _remade(kind: type[EngineError], args: tuple[object, ...], kept: dict[str, Any]) -> EngineError:
+def _restored(
+    kind: type[EngineError], args: tuple[object, ...], attributes: dict[str, Any]
+) -> EngineError:
     error = kind.__new__(kind, *args)
-    vars(error).update(kept)
+    vars(error).update(attributes)
     return error
 
 
 def public(
     error: Exception, as_public: Callable[[EngineError], Exception] | None = None
 ) -> Exception:
-    """Return an error as the user is to see it.
+    """Return the error that the user gets; `as_public` makes it, if given, else the error itself.
 
-    Our own words say all there is to say, so what led to them has no frames any more: these hold
-    headers, bodies and settings, and error trackers show the locals of frames. Making a public
-    error may import a library, which takes a free file descriptor. Where there is none, the
-    engine's own error says the same. `as_public` makes it, where not the error itself does.
+    Errors of the package lose their frames, and so do the errors that they are chained to: frames
+    hold headers, bodies and settings, and error trackers show them. The message says all that is
+    needed. To make a public error a library may be imported, which needs a free file descriptor. If
+    there is none, the engine's own error is returned, with the same message.
     """
     if not isinstance(error, EngineError):
         return error
     try:
-        made = error.as_public() if as_public is None else as_public(error)
+        result = error.as_public() if as_public is None else as_public(error)
     except (OSError, ImportError):
         return error
     if not error.foreign:
-        vars(made)[_MARK] = True
-        # azure-core's errors keep what is being handled, which could not be pickled with them.
-        vars(made).update({name: None for name in _HANDLED if name in vars(made)})
+        vars(result)[_MARK] = True
+        # azure-core's errors keep the error that is being handled; it could not be pickled.
+        vars(result).update({name: None for name in _HANDLED if name in vars(result)})
         theirs: BaseException | None = getattr(error, "original", None)
         ours = theirs is None or isinstance(theirs.__cause__, EngineError)
         drop_frames(error, but=None if ours else theirs)
-    return made
+    return result
 
 
 def in_our_words(error: BaseException) -> bool:
-    """Tell whether the text of an error is ours, so that it can be shown."""
+    """Tell whether the message of an error is the package's own, so that it can be shown."""
     return isinstance(error, EngineError) or vars(error).get(_MARK) is True
 
 
 def describe(error: BaseException) -> str:
-    """Return what a log line may say of an error, frames included unless the words are ours."""
+    """Return what a log line says of an error: our own message, or the type and the frames."""
     if in_our_words(error):
         return printable(error, MAX_MESSAGE)
     places = [
@@ -109,7 +112,7 @@ def describe(error: BaseException) -> str:
 
 
 def shown(error: BaseException | None) -> str:
-    """Return an error as a repr shows it: with its text only where the words are ours."""
+    """Return an error for a repr: with its message only if that is our own."""
     if error is None:
         return "None"
     return f"<{type_of(error)}{f': {describe(error)}' if in_our_words(error) else ''}>"
@@ -123,7 +126,7 @@ def type_of(error: BaseException) -> str:
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """Return the name of a user's function; its repr may show arguments bound to it."""
+    """Return the name of a user's function; its repr would show the arguments of a `partial`."""
     while isinstance(function, partial):
         function = function.func
     named = function if hasattr(function, "__qualname__") else type(function)
@@ -132,15 +135,16 @@ def name_of(function: Callable[..., object]) -> str:
 
 
 def drop_frames(error: BaseException, *, but: BaseException | None = None) -> None:
-    """Take the tracebacks from an error and from all it is chained to, `but` one and its chain.
+    """Remove the tracebacks of an error and of all that it is chained to.
 
-    The chain itself stays. Besides cause, context and groups it follows what azure-core's errors
-    keep of the error that was being handled when they were made.
+    The error `but`, and all that it is chained to, keep theirs. The chain itself stays. Besides
+    cause, context and groups it consists of the attributes by which azure-core's errors keep the
+    error that was being handled.
     """
-    spared = {id(link) for link in _chain(but)} if but is not None else set()
+    exempt = {id(link) for link in _chain(but)} if but is not None else set()
     for link in _chain(error):
-        if id(link) not in spared:
-            # Not by assignment: a class may refuse it, as frozen dataclasses do.
+        if id(link) not in exempt:
+            # Not by assignment to `__traceback__`: frozen dataclasses refuse assignments.
             BaseException.with_traceback(link, None)
             with suppress(Exception):
                 if getattr(link, "exc_traceback", None) is not None:
@@ -164,13 +168,13 @@ _GROUPS = ("exceptions", "causes")
 
 
 def _linked(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors that an error holds; its attributes may be anything, or raise."""
-    kept: list[object] = []
+    """Return the errors that an error refers to; its attributes may be anything, and may raise."""
+    linked: list[object] = []
     for name in _LINKS:
         with suppress(Exception):
-            kept.append(getattr(error, name, None))
+            linked.append(getattr(error, name, None))
     for name in _GROUPS:
         with suppress(Exception):
             group = getattr(error, name, ())
-            kept += group if isinstance(group, tuple | list) else ()
-    return (one for one in kept if isinstance(one, BaseException))
+            linked += group if isinstance(group, tuple | list) else ()
+    return (one for one in linked if isinstance(one, BaseException))

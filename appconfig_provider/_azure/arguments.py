@@ -1,6 +1,6 @@
-"""Checks of what was passed to `load()`: each returns the argument in the form the engine reads.
+"""Checks of the arguments of `load()`; each returns the argument in the form that the engine uses.
 
-A wrong type is a `TypeError`, a wrong value a `ValueError`; both name the keyword and say what to
+A wrong type is a `TypeError`, a wrong value a `ValueError`. Both name the keyword and say what to
 write instead.
 """
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 Watched: TypeAlias = "WatchKey | tuple[str, str] | str"
 RefreshOn: TypeAlias = "WatchKey | str | Iterable[Watched]"
-"""One sentinel by itself, or several; a plain tuple of two texts is two keys."""
+"""One sentinel, or several. A plain tuple of two strings means two keys, not a key and a label."""
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
-"""A host as it goes on the wire; an international name is given in its xn-- form."""
+"""A host as it is sent; an international name must be given in its xn-- form."""
 
 
 def parse_connection_string(text: str, name: str = "connection_string") -> Store:
     """Read `Endpoint=...;Id=...;Secret=...`, fields in any order.
 
     Raises:
-        ValueError: a field is missing, doubled or not what it should be. The message never
-            repeats the text, nor does its chain: it holds a secret.
+        ValueError: a field is missing, repeated or malformed. Neither the message nor a chained
+            error quotes the text, because it holds a secret.
     """
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}")
@@ -118,7 +118,7 @@ def _first_store(
 
 
 def _endpoint(name: str, text: str) -> str:
-    """Return scheme, host and port in the one form that is compared, signed and sent."""
+    """Return scheme, host and port, normalised so that equal endpoints are equal texts."""
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}")
     try:
@@ -131,7 +131,7 @@ def _endpoint(name: str, text: str) -> str:
     if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or more:
         if "Secret=" in text and name == "endpoint":
             raise ValueError("endpoint is a connection string; write load(connection_string=...)")
-        # Not repeated: what was meant as an endpoint may be a connection string or a secret.
+        # The error does not quote the text: it may be a connection string or a secret.
         raise ValueError(f"{name}: an endpoint reads https://name.azconfig.io, and nothing more")
     host = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[parts.scheme]
@@ -139,10 +139,10 @@ def _endpoint(name: str, text: str) -> str:
 
 
 def selectors(name: str, given: Iterable[SettingSelector] | None) -> tuple[SettingSelector, ...]:
-    """Return the selectors; None is everything without label, an empty list is nothing."""
+    """Return the selectors; None selects every setting without a label, an empty list nothing."""
     if given is None:
         return (SettingSelector(key_filter="*"),)
-    # An equal selector counts once, at its last position: the later one wins anyway.
+    # Equal selectors count once. The last position is kept, because later settings win.
     return tuple(reversed(dict.fromkeys(reversed(checks.items(name, given, SettingSelector)))))
 
 
@@ -167,7 +167,7 @@ def _watch_key(entry: object) -> WatchKey:
             f"not {argument(entry)}"
         )
     if holds_secret(key) or holds_secret(label or ""):
-        # It would be sent in a URL, which servers and proxies write down.
+        # It would be sent in a URL, and servers and proxies log URLs.
         raise ValueError("refresh_on holds an access key or a connection string")
     if not key:
         raise ValueError("refresh_on: a watched key must not be empty")
@@ -188,7 +188,7 @@ _OUR_HEADERS = frozenset(
 
 
 def header_pairs(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-    """Return headers with their names in lower case; those that make the protocol are ours."""
+    """Return headers with their names in lower case; headers that the provider sets are refused."""
     if headers is None:
         return ()
     given: object = headers

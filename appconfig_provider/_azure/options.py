@@ -1,7 +1,7 @@
 """The keywords of `load()`: checked once, then frozen in groups.
 
-`Keywords` holds what the caller wrote; `Keywords.checked` makes `Options` of it, and nothing behind
-this module sees an argument that was not checked. Each group is what one part of the engine reads.
+`Keywords` holds the arguments as the caller wrote them. `Keywords.checked` makes `Options` of them,
+and the engine gets only these. Each group is for one part of the engine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CONSISTENCIES = ("point_in_time",)
 
 
 class SecretPolicy(Enum):
-    """What becomes of a generation one of whose secrets cannot be read."""
+    """What happens to a generation when one of its secrets cannot be read."""
 
     RAISE = "raise"
     """It is not published."""
@@ -56,7 +56,7 @@ class SecretPolicy(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOptions:
-    """Where the store is, and who asks."""
+    """The endpoints of the store, and the credential for them."""
 
     endpoints: tuple[Store, ...]
     credential: TokenCredential | AsyncTokenCredential | None = field(repr=False)
@@ -68,13 +68,13 @@ class StoreOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is loaded, and what becomes of it."""
+    """Which settings are loaded, and what is done with them."""
 
     settings: tuple[SettingSelector, ...]
     flags: tuple[SettingSelector, ...] | None
     """None when feature flags are not loaded."""
     prefixes: tuple[str, ...]
-    """Trimmed from keys."""
+    """Prefixes to trim from keys, longest first."""
     mapper: Callable[..., object] | None
     validate: Callable[..., object] | None
     pinned: bool
@@ -89,7 +89,7 @@ class SecretOptions:
     policy: SecretPolicy | None
     """None means `raise` at start, `keep_last` afterwards."""
     interval: float | None
-    """None when secrets are not rotated on their own."""
+    """None when secrets are read again only by reloads of settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,23 +98,23 @@ class RefreshOptions:
 
     watch: tuple[WatchKey, ...]
     watch_pages: bool
-    """True when every selected page is watched instead of sentinels."""
+    """True when all selected pages are watched, instead of sentinels."""
     interval: float
     flag_interval: float | None
     """None when flags are not refreshed."""
     polls: bool
-    """True when the provider checks by itself."""
+    """True when a poller checks in the background."""
     push_delay: float
-    """The longest that an event which was pushed waits."""
+    """The longest random delay after a pushed event."""
     switched_off: bool
-    """True when the user said that nothing is to be watched."""
+    """True for `refresh_enabled=False`: the user wants nothing to be watched."""
     flags_not_loaded: bool
-    """True when flags are to be refreshed that are not loaded."""
+    """True when flags should be refreshed but are not loaded, which is a mistake to warn about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
-    """How a request is sent, and what it carries; times in seconds."""
+    """How requests are sent, and their headers; times in seconds."""
 
     connect_timeout: float
     read_timeout: float
@@ -131,14 +131,14 @@ class Startup:
     """How long the first load may take."""
 
     seconds: float
-    """0 is one attempt at each endpoint."""
+    """0 means one attempt at each endpoint."""
     keyword: str
-    """Where the number was given, for errors."""
+    """The keyword that gave the number, for errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callbacks:
-    """Whom a refresh tells."""
+    """The user's functions that are called after a refresh."""
 
     success: tuple[Callback, ...] = field(repr=False)
     error: tuple[Callback, ...] = field(repr=False)
@@ -146,7 +146,7 @@ class Callbacks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Everything `load()` was told, checked."""
+    """All arguments of `load()`, checked."""
 
     store: StoreOptions
     selection: Selection
@@ -171,7 +171,7 @@ class Options:
 
     @property
     def load_budget(self) -> float:
-        """Seconds that a load found necessary by a refresh may take."""
+        """Seconds that the first load may take, or a reload by a poller."""
         return self.startup.seconds or DEFAULT_STARTUP
 
 
@@ -220,10 +220,10 @@ class Keywords:
     verify: bool | str | ssl.SSLContext | None = True
 
     def checked(self) -> Options:
-        """Return the options that these keywords stand for.
+        """Check the keywords and return them as options.
 
         Raises:
-            TypeError, ValueError: one is wrong; the text says which and what to write.
+            TypeError, ValueError: one is wrong; the message says which, and what to write.
         """
         options = Options(
             store=_store(self),
@@ -239,7 +239,7 @@ class Keywords:
         )
         if options.refresh.polls and not options.watches_anything:
             raise ValueError(
-                "polling=Polling.auto() has nothing to look at; pass refresh_on=[...] (without "
+                "polling=Polling.auto() has nothing to check; pass refresh_on=[...] (without "
                 "refresh_enabled=False), refresh_enabled=True to watch every selected page, or "
                 "feature_flag_enabled=True and feature_flag_refresh_enabled=True"
             )

@@ -1,7 +1,7 @@
-"""Where Key Vault references may be followed to, and with whose credential.
+"""Which addresses of Key Vault references are trusted, and which credential reads them.
 
-A reference is data from the store, so its address is not trusted: a token goes only to an https
-host of Key Vault (in any cloud), or to one that the program itself named.
+A reference is data from the store, so its address is not trusted. A token is sent only to an https
+host of Key Vault (in any cloud), or to one that the program itself has named.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SecretResolver: TypeAlias = Callable[[str], "str | Awaitable[str]"]
 ClientConfigs: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 _DOMAINS = ("vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net")
-"""Where Key Vault is, in each cloud; also what tokens for it are called."""
+"""The domain of Key Vault in each cloud. It is also the audience of tokens for it."""
 _SUFFIXES = tuple(["." + domain for domain in _DOMAINS])
 
 HTTPS_PORT = 443
@@ -32,8 +32,9 @@ MAX_HOST = 253
 MAX_ADDRESS = 2048
 """Characters of the address of a secret; names and versions are far shorter."""
 
-# An address is data from the store. It is read by this grammar and by nothing else: what a parser
-# of URLs makes of control characters, escapes, user names or other letters is not what is asked.
+# An address is data from the store. It is parsed only by this grammar: a parser of URLs accepts
+# control characters, escapes, user names and non-ASCII letters, and may see another host in them
+# than the one that the request is sent to.
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = rf"{_LABEL}(?:\.{_LABEL})*"
 _HOST = rf"{_NAME}|\[[0-9A-Fa-f:.]{{2,45}}\]"
@@ -52,11 +53,11 @@ class SecretIdentifier:
     """The address of a secret; equal addresses are one secret."""
 
     vault: str
-    """Scheme, host and port; empty when the address is only a resolver's to understand."""
+    """Scheme, host and port; empty when only the user's resolver understands the address."""
     name: str
     version: str | None
     written: str = field(default="", repr=False)
-    """As it stands in the store, which is what a resolver is given."""
+    """The address as it is in the store; a resolver gets this."""
 
     @property
     def url(self) -> str:
@@ -67,7 +68,7 @@ class SecretIdentifier:
 
     @property
     def shown(self) -> str:
-        """The address as an error may show it; empty where it may hold a password or a key."""
+        """The address for an error; empty if it may hold a password or a key."""
         if self.vault:
             return self.url
         match = _HARMLESS.match(self.written)
@@ -75,7 +76,7 @@ class SecretIdentifier:
 
 
 def parse_secret_id(text: object, *, lenient: bool = False) -> SecretIdentifier:
-    """Read the address of a secret; `lenient` lets a resolver decide about any address.
+    """Parse the address of a secret; `lenient` accepts any text, for the user's resolver.
 
     Raises:
         ValueError: it is not `https://<vault>/secrets/<name>[/<version>]`.
@@ -91,15 +92,15 @@ def parse_secret_id(text: object, *, lenient: bool = False) -> SecretIdentifier:
 
 
 def is_address(text: object) -> bool:
-    """Tell whether a text may be taken apart as an address.
+    """Tell whether a text is safe to be parsed by `urlsplit`.
 
-    That normalises other letters of a host, which may take the square of their number.
+    That normalises non-ASCII letters, in a time that grows with the square of their number.
     """
     return isinstance(text, str) and len(text) <= MAX_ADDRESS and text.isascii()
 
 
 def vault_url(text: str) -> str | None:
-    """Return scheme, host and port of a vault as they are compared; None: it is no such address.
+    """Return scheme, host and port of a vault, normalised; None if it is not a vault's address.
 
     A host is a name of ASCII letters, digits, `-` and `_`, or an IP address; it has no dot at its
     end.
@@ -114,10 +115,10 @@ def vault_url(text: str) -> str | None:
 
 
 def scope_of(challenge: str, vault: str) -> str | None:
-    """Return the scope of the token that a vault asks for, or None when it may not have one.
+    """Return the scope that a vault's challenge asks for, or None when it is not allowed.
 
-    A vault gets tokens for Key Vault, or for the domain it is in itself. Anything else would hand
-    it a token for another service, also where the program named the vault.
+    A vault gets tokens only for Key Vault, or for its own domain. With a token for another service
+    it could act as the program there; so this is checked even for vaults that the program named.
     """
     asked = _RESOURCE.search(challenge)
     match = _SCOPE.fullmatch(asked[1]) if asked is not None else None
@@ -134,7 +135,7 @@ def scope_of(challenge: str, vault: str) -> str | None:
 
 
 class AzureAppConfigurationKeyVaultOptions:
-    """The Key Vault keywords of `load()` as one object, as the official provider has it."""
+    """The Key Vault keywords of `load()` as one object, as in the official provider."""
 
     __module__ = "appconfig_provider"
 
@@ -154,11 +155,11 @@ class AzureAppConfigurationKeyVaultOptions:
 
 @dataclass(frozen=True, slots=True)
 class Vaults:
-    """How references are resolved; checked, and never the caller's own mapping."""
+    """The checked Key Vault keywords; a copy, so later changes by the caller have no effect."""
 
     credential: Credential | None = field(default=None, repr=False)
     credentials: Mapping[str, Credential | None] = field(default_factory=dict, repr=False)
-    """By vault, for those that the program named."""
+    """By vault, for vaults that the program named; None means the common credential."""
     resolver: SecretResolver | None = None
 
     @property
@@ -167,7 +168,7 @@ class Vaults:
         return bool(self.credential or self.credentials or self.resolver)
 
     def credential_for(self, secret: SecretIdentifier) -> Credential | None:
-        """Return whose token reads a secret, or None where no token may go."""
+        """Return the credential for a secret, or None where no token may be sent."""
         if secret.vault in self.credentials:
             return self.credentials[secret.vault] or self.credential
         return self.credential if self.trusted(secret.vault) else None
@@ -183,13 +184,13 @@ def check_vaults(
     resolver: SecretResolver | None,
     options: AzureAppConfigurationKeyVaultOptions | None,
 ) -> Vaults:
-    """Put the Key Vault keywords together.
+    """Check the Key Vault keywords.
 
     Raises:
         TypeError: a keyword is of the wrong type, or a client configuration holds another key
             than `credential`.
-        ValueError: `key_vault_options` together with the other keywords, or a credential together
-            with a resolver.
+        ValueError: both `key_vault_options` and other keywords were given, or both a credential
+            and a resolver.
     """
     if options is not None:
         if not isinstance(options, AzureAppConfigurationKeyVaultOptions):
@@ -216,7 +217,7 @@ _CONFIGS = 'keyvault_client_configs takes {vault_url: {"credential": ...}}'
 
 
 def _credentials(configs: object) -> dict[str, Credential | None]:
-    """Return the credential of each vault; what is wrong is told by its type, never repeated."""
+    """Return the credential of each vault; errors name types and quote no values."""
     if not isinstance(configs, Mapping):
         raise TypeError(f"{_CONFIGS}, not {type(configs).__name__}")
     credentials: dict[str, Credential | None] = {}
@@ -249,7 +250,7 @@ def _credential(name: str, config: object) -> Credential | None:
 
 
 def asynchronous(vaults: Vaults) -> object | None:
-    """Return what among these only `aio` can await, if anything."""
+    """Return a credential or resolver that only `aio` can await; None if there is none."""
     credentials = [vaults.credential, *vaults.credentials.values()]
     for credential in credentials:
         if inspect.iscoroutinefunction(getattr(credential, "get_token", None)):

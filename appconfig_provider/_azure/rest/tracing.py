@@ -39,7 +39,7 @@ _BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the process tells about itself; read once."""
+    """What the header says about the process; read once."""
 
     enabled: bool = True
     host: str = ""
@@ -48,7 +48,7 @@ class Environment:
 
 
 def read_environment(variables: Mapping[str, str], feature_management: str) -> Environment:
-    """Return what environment variables tell."""
+    """Read the environment variables."""
     host = next((name for name, variable in _HOSTS if variables.get(variable)), "")
     off = variables.get(OFF_SWITCH, "").lower() == "true"
     return Environment(not off, host, feature_management)
@@ -100,7 +100,7 @@ def correlation_context(
     balanced: bool,
     tags: tuple[str, ...],
 ) -> str:
-    """Return the header's value, the same for every check; empty when tracing is off."""
+    """Return the header's value; empty when tracing is off. Cached: most requests have the same."""
     if not environment.enabled:
         return ""
     order = ("CSTM", "PRCNT", "TIME", "TRGT")
