@@ -43,7 +43,7 @@ def measure_crowds(effort: Effort, store: Store) -> list[Measurement]:
     samples = Samples()
     with both(store.connection, SENTINEL) as configs:
         some = store.keys[:: max(len(store.keys) // KEYS, 1)]
-        lanes = [
+        parts = [
             [key.encode().decode() for key in some] * (effort.laps * LAPS_MORE)
             for _ in range(THREADS)
         ]
@@ -53,32 +53,32 @@ def measure_crowds(effort: Effort, store: Store) -> list[Measurement]:
                 times: tuple[list[float], list[float]] = ([], [])
                 empty = []
                 for _ in range(repeats):
-                    empty.append(_crowd(_loop("pass"), None, lanes))
+                    empty.append(_crowd(_loop("pass"), None, parts))
                     for side in sides_of(number):
-                        times[side].append(_crowd(_loop(statement), configs[side], lanes))
+                        times[side].append(_crowd(_loop(statement), configs[side], parts))
                 official, ours = (max(median(one) - median(empty), FLOOR) for one in times)
                 samples.add(metric, official, ours)
     return samples.measurements()
 
 
 def _crowd(
-    loop: Callable[[Any, Sequence[str]], None], config: Any, lanes: list[list[str]]
+    loop: Callable[[Any, Sequence[str]], None], config: Any, parts: list[list[str]]
 ) -> float:
     """Return nanoseconds per read from the moment all threads may go to when the last is done."""
-    gate = threading.Barrier(len(lanes) + 1)
+    gate = threading.Barrier(len(parts) + 1)
 
     def read(keys: list[str]) -> None:
         gate.wait()
         loop(config, keys)
 
-    threads = [threading.Thread(target=read, args=(keys,)) for keys in lanes]
+    threads = [threading.Thread(target=read, args=(keys,)) for keys in parts]
     for thread in threads:
         thread.start()
     gate.wait()
     begin = time.perf_counter_ns()
     for thread in threads:
         thread.join()
-    return (time.perf_counter_ns() - begin) / sum(map(len, lanes))
+    return (time.perf_counter_ns() - begin) / sum(map(len, parts))
 
 
 def _loop(statement: str) -> Callable[[Any, Sequence[str]], None]:

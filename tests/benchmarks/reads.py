@@ -61,8 +61,9 @@ def _plain(config: Any) -> Any:
 READS = (
     Read(Metric("config[k]", "ns", 4), "c[k]"),
     Read(Metric("config[k], k as stored", "ns", 4), "c[k]", keys=Keys.STORED),
-    Read(Metric("snapshot[k]", "ns", 10), "c[k]", subject=_snapshot),
-    Read(Metric("snapshot[k], k as stored", "ns", 10), "c[k]", keys=Keys.STORED, subject=_snapshot),
+    # CPython gives subclasses of dict a slow way to an item, which limits these two.
+    Read(Metric("snapshot[k]", "ns", 7), "c[k]", subject=_snapshot),
+    Read(Metric("snapshot[k], k as stored", "ns", 7), "c[k]", keys=Keys.STORED, subject=_snapshot),
     Read(Metric("config.snapshot[k]", "ns"), "c[k]", ours="c.snapshot[k]"),
     Read(Metric("dict(config.snapshot)[k], the limit", "ns"), "c[k]", subject=_plain),
     Read(Metric("config.get(k)", "ns"), "c.get(k)"),

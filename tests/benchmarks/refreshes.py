@@ -67,7 +67,7 @@ class Step:
         return (of_wall, of_cpu) if self.weighs_cpu else (of_wall,)
 
 
-CHECK = Step("refresh(), sentinel unchanged", cpu=2.5)
+CHECK = Step("refresh(), sentinel unchanged", cpu=2.4)
 FIVE = Step("refresh(), 5 watched keys unchanged", wall=4, weighs_cpu=False)
 RELOAD = Step("reload after sentinel and one value changed", wall=20, cpu=15)
 PAGES = Step("refresh(), all pages watched, unchanged", wall=20, wall_aio=14)
