@@ -1,4 +1,4 @@
-"""From keys with separators to a tree, and no further: values stay as they are."""
+"""Builds a tree from keys with separators; the values are not changed or validated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from appconfig_provider.readonly import ReadOnlyDict, ReadOnlyList
 from appconfig_provider.texts import argument, quoted
 
 SEPARATORS = (".", ",", ";", "-", "_", "__", "/", ":")
-"""Those that the providers of other languages know."""
+"""The separators that providers in other languages accept."""
 
 WHOLE = "feature_management"
-"""The key that is never split: it is not of the store, and libraries look for it by name."""
+"""The key of the feature flags. It is never split: it is not a key of the store, and feature
+management libraries read it by this name."""
 
 
 def nested(values: Mapping[str, Any], prefix: str, separator: str, *, lists: bool) -> Any:
@@ -25,15 +26,16 @@ def nested(values: Mapping[str, Any], prefix: str, separator: str, *, lists: boo
         known = " ".join(SEPARATORS)
         raise ValueError(f"separator must be one of {known}, not {argument(separator)}")
     root = prefix if not prefix or prefix.endswith(separator) else prefix + separator
-    grown = _Branches(values, root, separator)
-    grown.grow()
-    return grown.finished(lists=lists)
+    branches = _Branches(values, root, separator)
+    branches.fill()
+    return branches.finished(lists=lists)
 
 
 class _Branches:
-    """The members of each branch, by its path; a path ends in the separator, that of all is `root`.
+    """The members of each branch of the tree, by its path.
 
-    A branch stands behind the one that holds it, so that each is finished before its holder.
+    A path ends in the separator; the path of the whole tree is `root`. In the dict each branch
+    comes after the branch that holds it. So in reversed order each is finished before its holder.
     """
 
     def __init__(self, values: Mapping[str, Any], root: str, separator: str) -> None:
@@ -42,13 +44,13 @@ class _Branches:
         self._separator = separator
         self._members: dict[str, dict[str, Any]] = {root: {}}
 
-    def grow(self) -> None:
+    def fill(self) -> None:
         """Put each value into its branch."""
         root, members, separator = self._root, self._members, self._separator
         simple = len(separator) == 1
         for key, value in self._values.items():
             if simple and key != WHOLE:
-                # `_place`, written out: a store may have ten thousand keys.
+                # The same as `_place`, but without a call: a store may have ten thousand keys.
                 above, found, name = key.rpartition(separator)
                 path = above + found
             else:
@@ -64,7 +66,7 @@ class _Branches:
             raise _both(holder, root + next(iter(members[root])))
 
     def finished(self, *, lists: bool) -> Any:
-        """Return the root, every branch in its place."""
+        """Return the tree: each branch is put into its holder."""
         for path in reversed(self._members):
             branch = _read_only(self._members[path], lists=lists)
             if path != self._root:
@@ -76,12 +78,12 @@ class _Branches:
         """Return the path of the branch that holds a key, and the name it has there."""
         if key == WHOLE:
             return self._root, key
-        # Split from the left, so that `a___b` is `a` and `_b`.
+        # Split from the left, so that with the separator `__` the key `a___b` is `a` and `_b`.
         names = key[len(self._root) :].split(self._separator)
         return key[: len(key) - len(names[-1])], names[-1]
 
     def _branch(self, path: str, key: str) -> dict[str, Any]:
-        """Make a branch for a key, and those that hold it."""
+        """Make the branch for a key, and the missing branches that hold it."""
         missing = []
         while path not in self._members:
             holder = path[: -len(self._separator)]
@@ -91,7 +93,7 @@ class _Branches:
             path, _ = self._place(holder)
         for each in reversed(missing):
             above, name = self._place(each[: -len(self._separator)])
-            self._members[above][name] = None  # its place among the members; filled at the end
+            self._members[above][name] = None  # keeps the order of members; replaced in `finished`
             self._members[each] = {}
         return self._members[missing[0]]
 
@@ -105,9 +107,9 @@ def _both(holder: str, key: str) -> ValueError:
 
 def _read_only(members: dict[str, Any], *, lists: bool) -> Any:
     if lists and "0" in members and all(str(place) in members for place in range(len(members))):
-        made: ReadOnlyList = ReadOnlyList.__new__(ReadOnlyList)
-        list.extend(made, [members[str(place)] for place in range(len(members))])
-        return made
+        items: ReadOnlyList = ReadOnlyList.__new__(ReadOnlyList)
+        list.extend(items, [members[str(place)] for place in range(len(members))])
+        return items
     frozen: ReadOnlyDict = ReadOnlyDict.__new__(ReadOnlyDict)
     dict.update(frozen, members)
     return frozen

@@ -1,4 +1,4 @@
-"""Values nobody can write to: JSON objects and arrays.
+"""Read-only JSON objects and arrays.
 
 They are real `dict` and `list` objects (so `isinstance`, `json.dumps` and `==` work at full speed)
 whose own writing methods refuse. Copies are ordinary and writable: `copy`, `deepcopy`, `pickle`,

@@ -1,4 +1,4 @@
-"""A whole generation of configuration, which nobody can write to, and what changed between two."""
+"""A generation of the configuration, which is read-only, and what changed between two of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from appconfig_provider.nesting import nested
 from appconfig_provider.readonly import ReadOnlyDict
 
 MAX_TREES = 16
-"""Sets of arguments of `nested` whose trees are kept."""
+"""How many trees of `nested` are cached: one for each set of arguments."""
 
 
 class ConfigurationSnapshot(ReadOnlyDict):

@@ -81,13 +81,13 @@ def check(
     watch, previous = (options.refresh.watch, state.sentinels) if due.settings else ((), ())
     listed = _Listed(state.content, settings=False, flags=False)
     sentinels = state.sentinels
-    asked = read_sentinels(attempt.session, watch, previous)
+    reading = read_sentinels(attempt.session, watch, previous)
     try:
         if reader is None:
-            seen = yield from asked
+            seen = yield from reading
         else:
             listings = _listings(reader, options, due, state)
-            seen, listed = yield from gather(asked, listings)
+            seen, listed = yield from gather(reading, listings)
         sentinels = seen if due.settings else state.sentinels
         resting = not force and _backing_off(context, state.rejected)
         newer = sentinels != state.sentinels and not _is_rejected(

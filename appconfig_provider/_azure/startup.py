@@ -31,18 +31,18 @@ from appconfig_provider.trouble import EngineError, drop_frames
 logger = logging.getLogger("appconfig_provider")
 
 _WINDOWS = ((100.0, 5.0), (200.0, 10.0), (600.0, 30.0))
-"""Until so many seconds have passed, wait so many seconds between rounds (as all providers do)."""
-
+"""Pairs of seconds: until the first number has passed since the start, rounds are the second number
+apart. All official providers use these numbers."""
 
 MIN_WAIT = 0.5
-"""Seconds below which a last try is not worth the wait."""
+"""Seconds. With less time left there is no further attempt: it could hardly succeed."""
 
 
 class NotInTime(EngineError):
-    """The start-up budget is used up; `causes` are what happened instead of a load."""
+    """The start-up budget is used up; `causes` are the errors of the attempts."""
 
     def __init__(self, message: str, causes: Sequence[EngineError], budget: str = "") -> None:
-        # The budget is named once, however many attempts it ended.
+        # Each cause may end with the name of the budget; the message names it only once.
         texts = [str(cause).removesuffix(f": {budget} was used up") for cause in causes]
         super().__init__(f"{message}: {'; '.join(texts)}")
         self.causes = causes
@@ -50,12 +50,12 @@ class NotInTime(EngineError):
     def as_public(self) -> Exception:
         from appconfig_provider.errors import StartupTimeout
 
-        # Not chained: a traceback for each link would bury the message, which says it all.
+        # The causes are not chained: a traceback for each would hide the message, which has all.
         return StartupTimeout(str(self), [public(cause) for cause in self.causes])
 
 
 class NobodyAnswered(NotInTime):
-    """Every endpoint failed until the budget was used up; holds the last failure of each."""
+    """Every endpoint failed until the budget was used up; has the last failure of each."""
 
     def __init__(self, failures: tuple[RequestFailed, ...], budget: str) -> None:
         super().__init__(f"no usable answer within {budget}", failures, budget)
@@ -67,7 +67,7 @@ def start(context: Context) -> Steps[State]:
     """Return the first state.
 
     Raises:
-        RequestFailed: every endpoint of a round said 400, 401, 403 or 404.
+        RequestFailed: every endpoint of a round answered 400, 401, 403 or 404.
         NotInTime: the budget is used up.
     """
     options = context.options
@@ -76,9 +76,9 @@ def start(context: Context) -> Steps[State]:
     endpoints = first_endpoints(options)
     if options.store.balances and began >= endpoints.discovery.until:
         endpoints = yield from discover(context, endpoints, budget.until)
-    access, ways, job = StoreAccess(context), rules(context), partial(_load, context)
+    access, round_rules, job = StoreAccess(context), rules(context), partial(_load, context)
     for attempt in count(1):
-        answer = yield from first_answer(access, ways, endpoints, budget, job, force=True)
+        answer = yield from first_answer(access, round_rules, endpoints, budget, job, force=True)
         if isinstance(answer, Answered):
             return (yield from _first_state(context, answer, budget.allowed))
         if answer.permanent:
@@ -111,7 +111,7 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
     if window is None:
         late = Backoff(attempt - 1).after_failure(0.0, interval=FIRST_BACKOFF, jitter=0.0)
         window = late.until
-    # A short budget is not wasted on one long wait: half of what is left keeps time for a try.
+    # At most half of the time that is left, so that a short budget is not used up by one wait.
     return max(wanted, min(window, left / 2))
 
 
@@ -137,7 +137,10 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
 
 @plan
 def _first_generation(context: Context, content: Content, allowed: Allowed) -> Steps[Generation]:
-    """Build the first generation; a vault in passing trouble is asked again, the store is not."""
+    """Build the first generation.
+
+    After a passing error of a vault only the secrets are read again; the content stays.
+    """
     options = context.options
     policy = options.secrets.policy or SecretPolicy.RAISE
     read: Secrets = {}
@@ -154,4 +157,4 @@ def _first_generation(context: Context, content: Content, allowed: Allowed) -> S
             if not failure.may_heal or left < MIN_WAIT or not options.startup.seconds:
                 raise
             yield from perform(Sleep(min(_WINDOWS[0][1], left / 2)))
-            read = {**read, **reads.asked.found}
+            read = {**read, **reads.results.found}

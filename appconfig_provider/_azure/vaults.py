@@ -120,8 +120,8 @@ def scope_of(challenge: str, vault: str) -> str | None:
     A vault gets tokens only for Key Vault, or for its own domain. With a token for another service
     it could act as the program there; so this is checked even for vaults that the program named.
     """
-    asked = _RESOURCE.search(challenge)
-    match = _SCOPE.fullmatch(asked[1]) if asked is not None else None
+    resource = _RESOURCE.search(challenge)
+    match = _SCOPE.fullmatch(resource[1]) if resource is not None else None
     if match is None:
         return None
     domain, host = match[1].lower(), vault.removeprefix("https://").partition(":")[0]

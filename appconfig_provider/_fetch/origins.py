@@ -1,4 +1,4 @@
-"""What an origin says: scheme, host and port, as in `https://contoso.azconfig.io`."""
+"""Origins: scheme, host and port of a server, such as `https://contoso.azconfig.io`."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def is_loopback(origin: str) -> bool:
 
 
 def host_of(origin: str) -> str:
-    """Return the Host header of an origin; default ports are already gone from it."""
+    """Return the Host header of an origin, which never has a default port."""
     return origin.partition("://")[2]

@@ -269,10 +269,10 @@ class AsyncDriver:
     async def _new_token(self, wanted: AcquireToken) -> AccessToken:
         credential = cast("AsyncTokenCredential", wanted.credential)
         if wanted.claims is None:
-            asked: Awaitable[AccessToken] | AccessToken = credential.get_token(wanted.scope)
+            answer: Awaitable[AccessToken] | AccessToken = credential.get_token(wanted.scope)
         else:
-            asked = credential.get_token(wanted.scope, claims=wanted.claims)
-        token = await asked if inspect.isawaitable(asked) else asked
+            answer = credential.get_token(wanted.scope, claims=wanted.claims)
+        token = await answer if inspect.isawaitable(answer) else answer
         return self._tokens.keep(wanted, token)
 
 

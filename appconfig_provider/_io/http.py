@@ -120,7 +120,7 @@ def failure(effect: Send, error: Exception, network: Network, *, connected: bool
 
 
 def _kind_and_hint(origin: str, error: BaseException, *, proxied: bool) -> tuple[Kind, str]:
-    """Return what kind of trouble an error is, and what to do about it."""
+    """Return the kind of an error, and a hint what to do about it."""
     tls = error.__cause__ if isinstance(error, httpcore.ConnectError) else None
     if isinstance(tls, ssl.SSLCertVerificationError):
         return Kind.UNTRUSTED, _CERTIFICATE_HINTS.get(tls.verify_code, "")
@@ -138,10 +138,10 @@ USE_ITS_NAME = (
     " names of its option --allow-host"
 )
 _CERTIFICATE_HINTS = {
-    **dict.fromkeys((18, 19, 20, 21), NAME_A_CA),  # nobody who is trusted has signed it
-    **dict.fromkeys((62, 64), USE_ITS_NAME),  # it is for another name, or another address
+    **dict.fromkeys((18, 19, 20, 21), NAME_A_CA),  # no trusted CA has signed it
+    **dict.fromkeys((62, 64), USE_ITS_NAME),  # it was issued for another name or address
 }
-"""What to do about a certificate, by OpenSSL's code of what is wrong with it."""
+"""Hints about a certificate that is not accepted, by OpenSSL's error code."""
 
 _CONNECTING = (
     httpcore.ConnectError,

@@ -22,7 +22,7 @@ class LookUpFailed(Exception):
 
 def look_up(effect: ResolveSrv, clock: Clock) -> tuple[str, ...]:
     """Return the targets of a name's SRV records, blocking until the effect's deadline at most."""
-    with _asking(effect, clock) as lifetime:
+    with _with_deadline(effect, clock) as lifetime:
         from dns import resolver
 
         answer = resolver.get_default_resolver().resolve(
@@ -34,16 +34,16 @@ def look_up(effect: ResolveSrv, clock: Clock) -> tuple[str, ...]:
 
 async def look_up_async(effect: ResolveSrv, clock: Clock) -> tuple[str, ...]:
     """Do the same without blocking the loop."""
-    with _asking(effect, clock) as lifetime:
+    with _with_deadline(effect, clock) as lifetime:
         from dns import asyncresolver
 
-        asked = asyncresolver.get_default_resolver().resolve
-        return _targets(await asked(effect.name + ".", "SRV", lifetime=lifetime))
+        resolve = asyncresolver.get_default_resolver().resolve
+        return _targets(await resolve(effect.name + ".", "SRV", lifetime=lifetime))
     return ()
 
 
 @contextmanager
-def _asking(effect: ResolveSrv, clock: Clock) -> Iterator[float]:
+def _with_deadline(effect: ResolveSrv, clock: Clock) -> Iterator[float]:
     """Yield the seconds that are left; a name without records ends the block without an error.
 
     Raises:

@@ -1,1 +1,1 @@
-"""A document kept fresh: when, by whom, and who is told."""
+"""The runtime that keeps a document fresh: timers, single flight, polling, callbacks, status."""

@@ -189,10 +189,10 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         # what is due.
         self._wake = -math.inf
         self._state = outcome.state
-        heard = tuple(self._attempt_listeners.copy().values())
-        if heard or not outcome.quiet:
-            told = attempted(outcome, before)
-            attempts = ((callback, told) for callback in heard)
+        listeners = tuple(self._attempt_listeners.copy().values())
+        if listeners or not outcome.quiet:
+            attempt = attempted(outcome, before)
+            attempts = ((callback, attempt) for callback in listeners)
             self._pending_callbacks = PendingCallbacks(
                 outcome, self._options, self._subscriptions, attempts
             )

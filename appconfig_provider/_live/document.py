@@ -37,7 +37,7 @@ class Document:
 
 
 class DocumentSource:
-    """What sources of a document have in common: nothing is pushed, and nothing else is told."""
+    """What sources of a `Document` have in common: no pushed requests, no log lines."""
 
     options: LiveOptions
 
@@ -50,10 +50,10 @@ class DocumentSource:
         return replace(state, due=self.options.clock.monotonic() + self.options.interval)
 
     def log_start(self, state: Document, requests: int) -> None:
-        """Tell nothing."""
+        """Log nothing."""
 
     def log_change(self, state: Document, before: Document) -> None:
-        """Tell nothing more than which keys changed."""
+        """Log nothing: the runtime logs which keys changed."""
 
 
 def first_document(

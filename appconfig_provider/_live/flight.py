@@ -116,7 +116,7 @@ class Flight:
         return self._last is owner and not owner.gone
 
     def locked(self) -> bool:
-        """Tell whether somebody has the flag."""
+        """Tell whether any owner has the flag."""
         return self.holder is not None
 
     @property

@@ -62,8 +62,8 @@ def call_back(pending: PendingCallbacks) -> Steps[None]:
                 name = name_of(callback.function)
                 logger.error("the callback %s failed: %s", name, describe(error))  # noqa: TRY400 - no text
     finally:
-        for kept in outcome.state.standing.errors:
-            drop_frames(kept)
+        for stored in outcome.state.standing.errors:
+            drop_frames(stored)
         if outcome.error is not None:
             drop_frames(outcome.error)
 

@@ -1,4 +1,4 @@
-"""Reading: a Mapping that answers each call from the generation that is current at that moment."""
+"""Reading: a Mapping; each call reads the generation that is current then."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from appconfig_provider.snapshot import ConfigurationSnapshot
 
 
 class CurrentValues(Mapping[str, Any], Generic[StateT]):
-    """The values of a state that somebody replaces; no reader takes a lock.
+    """The values of a state that refreshes replace; no reader takes a lock.
 
-    Every method of Mapping is spelt out: the inherited ones go through exceptions and per-key
-    look-ups, which costs up to ten times more.
+    All methods of Mapping are written out. The inherited ones use exceptions and a look-up for each
+    key, and take up to ten times as long.
     """
 
     __slots__ = ("_state",)

@@ -57,7 +57,7 @@ class Standing:
     due: float
     """When the next refresh has something to do, on the monotonic clock; infinite means never."""
     backoff_until: float = -math.inf
-    """When an endpoint may be asked again, on the monotonic clock."""
+    """When the first back-off of an endpoint ends, on the monotonic clock."""
     errors: tuple[Exception, ...] = field(default=(), repr=False)
     """All errors that the state keeps: the one that `status` shows, and those it may show later.
     Their tracebacks are dropped once the callbacks have returned."""

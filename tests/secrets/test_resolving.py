@@ -13,8 +13,8 @@ from appconfig_provider._azure.context import Secret
 from appconfig_provider._azure.options import Keywords, SecretPolicy
 from appconfig_provider._azure.secrets.resolving import Resolved, resolve
 from appconfig_provider._azure.secrets.rotation import (
-    Asked,
     Reading,
+    ReadResults,
     Reads,
     anything_wanted,
     is_wanted,
@@ -476,7 +476,7 @@ def test_what_was_not_published_stays_owed() -> None:
     now = driver.clock.monotonic()
     failure = UnresolvedReference(reference(url("b")), "the vault is down", url("b"))
     failure.retry_after = 90.0
-    asked = Asked(found={"a": Secret("new", now)}, failed={"b": failure})
+    asked = ReadResults(found={"a": Secret("new", now)}, failed={"b": failure})
     reads = Reads(Allowed(now + 30, "the time"), SecretPolicy.KEEP_LAST, Reading.AGED, asked)
     secrets = {
         "a": Secret("old", now - 60),

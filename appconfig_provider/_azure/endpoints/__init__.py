@@ -1,1 +1,1 @@
-"""The endpoints of a store: who is asked, and how it lets us in."""
+"""The endpoints of a store: their order, replicas from DNS, authentication."""

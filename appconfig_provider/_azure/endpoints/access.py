@@ -56,7 +56,7 @@ class StoreAccess:
         return cast("StoreService", session.service).tokens
 
     def discover(self, endpoints: Endpoints, deadline: float) -> Plan[Endpoints]:
-        """Ask DNS for the replicas of the store."""
+        """Look up the replicas of the store in DNS."""
         return discover(self.context, endpoints, deadline)
 
     @plan
@@ -125,9 +125,9 @@ def _token(
         raise AssertionError("every store has an access key, or there is a credential")
     claims = claims_of(refusal.challenge) if refusal is not None and refusal.challenge else None
     scope = token_scope(store.url, context.options.network.audience)
-    asked = AcquireToken(credential, scope, refused.text if refused else None, claims)
+    effect = AcquireToken(credential, scope, refused.text if refused else None, claims)
     try:
-        token = yield from perform(asked)
+        token = yield from perform(effect)
     except Exception as error:
         failure = _credential_failure(store.url, error)
         if failure is error:

@@ -60,8 +60,8 @@ def _names(host: str, deadline: float) -> Steps[list[str]]:
     if not found:
         return []
     for number in count():
-        asked = ResolveSrv(f"_alt{number}._tcp.{found[0]}", deadline)
-        targets = yield from perform(asked)
+        look_up = ResolveSrv(f"_alt{number}._tcp.{found[0]}", deadline)
+        targets = yield from perform(look_up)
         found += _trusted(targets, domain)
         if not targets or number >= MAX_DISCOVERED or len(found) > MAX_DISCOVERED:
             return found

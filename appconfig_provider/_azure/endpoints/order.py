@@ -20,8 +20,8 @@ MAX_DISCOVERED = 16
 def first_endpoints(options: Options) -> Endpoints:
     """Return the endpoints that were given."""
     given = tuple(Endpoint(store) for store in options.store.endpoints)
-    asks = options.store.discovers and trusted_domain(host_of_endpoint(given[0]))
-    return Endpoints(given, Backoff() if asks else Backoff(until=math.inf))
+    looks_up = options.store.discovers and trusted_domain(host_of_endpoint(given[0]))
+    return Endpoints(given, Backoff() if looks_up else Backoff(until=math.inf))
 
 
 def with_replicas(

@@ -1,1 +1,1 @@
-"""Listings, and the order of requests that loses no update."""
+"""Listings, and an order of requests in which no update is lost."""

@@ -1,1 +1,1 @@
-"""The wire of the service, without a socket."""
+"""The requests and answers of the service, without any I/O."""

@@ -55,7 +55,7 @@ class StoreService:
         return refusal(origin, request, response, self.hints(request))
 
     def hint(self, failure: RequestFailed, /) -> str:
-        """Ask for the emulator where a store on this machine cannot be reached."""
+        """Return a hint to start the emulator, if a store on this machine cannot be reached."""
         unreachable = failure.kind is Kind.UNREACHABLE and not failure.hint
         local = is_loopback(failure.origin) and not failure.proxied
         return _EMULATOR if unreachable and local else ""

@@ -1,1 +1,1 @@
-"""Key Vault references: what is read, when, and what becomes of failures."""
+"""Key Vault references: which secrets are read when, and what happens when one fails."""

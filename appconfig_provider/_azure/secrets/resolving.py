@@ -70,17 +70,17 @@ def resolve(
     references = _identified(settings, lenient=lenient)
     if references.malformed and reads.policy is not SecretPolicy.OMIT:
         raise next(iter(references.malformed.values()))
-    now, asked = context.clock.monotonic(), reads.asked
+    now, results = context.clock.monotonic(), reads.results
     queue = {
         secret.url: (secret, settings[key])
         for key, secret in references.secrets.items()
-        if secret.url not in asked.found
-        and secret.url not in asked.failed
+        if secret.url not in results.found
+        and secret.url not in results.failed
         and is_wanted(previous.get(secret.url), reads.reading, now)
     }
     if queue and not vaults.configured:
         raise UnresolvedReference(next(iter(settings.values())), _UNCONFIGURED)
-    yield from read_secrets(context, deque(queue.values()), previous, reads.allowed, asked)
+    yield from read_secrets(context, deque(queue.values()), previous, reads.allowed, results)
     return _by_policy(references, _afterwards(context, references, previous, reads), reads)
 
 
@@ -100,17 +100,17 @@ def _afterwards(
     context: Context, references: _References, previous: Secrets, reads: Reads
 ) -> dict[str, Secret]:
     """Return the secrets that references point to, each with its value and when it is owed."""
-    jitter = context.random() if reads.asked.failed else 0.0
+    jitter = context.random() if reads.results.failed else 0.0
     known: dict[str, Secret] = {}
     for secret in references.secrets.values():
         url = secret.url
         if url in known:
             continue
-        if url in reads.asked.found:
-            known[url] = reads.asked.found[url]
-        elif url in reads.asked.failed:
+        if url in reads.results.found:
+            known[url] = reads.results.found[url]
+        elif url in reads.results.failed:
             before = previous.get(url) or Secret(None, -math.inf, secret.version is not None)
-            known[url] = after_failed_read(context, before, reads.asked.failed[url], jitter)
+            known[url] = after_failed_read(context, before, reads.results.failed[url], jitter)
         else:
             known[url] = skipped(previous[url], reads.reading)
     return known
@@ -123,7 +123,7 @@ def _by_policy(references: _References, secrets: Secrets, reads: Reads) -> Resol
     troubles: list[UnresolvedReference] = []
     for key, identifier in references.secrets.items():
         url = identifier.url
-        secret, failure = secrets[url], reads.asked.failed.get(url)
+        secret, failure = secrets[url], reads.results.failed.get(url)
         if failure is not None:
             troubles.append(failure)
         if secret.trouble:

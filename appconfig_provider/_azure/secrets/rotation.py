@@ -37,7 +37,7 @@ class Reading(Enum):
 
 
 @dataclass(slots=True)
-class Asked:
+class ReadResults:
     """The result for each secret that was read during one refresh; none is read twice in it."""
 
     found: dict[str, Secret] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Reads:
     allowed: Allowed
     policy: SecretPolicy
     reading: Reading
-    asked: Asked = field(default_factory=Asked)
+    results: ReadResults = field(default_factory=ReadResults)
 
 
 def is_wanted(secret: Secret | None, reading: Reading, now: float) -> bool:
@@ -96,7 +96,7 @@ def still_owed(context: Context, secrets: Secrets, reads: Reads) -> dict[str, Se
     """Return the secrets that are served, after their newer values were read but not published."""
     now, jitter = context.clock.monotonic(), context.random()
     return {
-        url: after_failed_read(context, secret, reads.asked.failed.get(url), jitter)
+        url: after_failed_read(context, secret, reads.results.failed.get(url), jitter)
         if is_wanted(secret, reads.reading, now)
         else skipped(secret, reads.reading)
         for url, secret in secrets.items()

@@ -16,7 +16,7 @@ from appconfig_provider._azure.rest.requests import secret_target
 from appconfig_provider._azure.rest.responses import Malformed, read_object
 from appconfig_provider._azure.rest.services import VaultService
 from appconfig_provider._azure.rest.signing import token_signer
-from appconfig_provider._azure.secrets.rotation import Asked, Secrets
+from appconfig_provider._azure.secrets.rotation import ReadResults, Secrets
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.vaults import SecretIdentifier, Vaults, scope_of
@@ -53,17 +53,21 @@ class _Job:
     allowed: Allowed
     queue: deque[Wanted]
     previous: Secrets
-    asked: Asked
+    results: ReadResults
     tokens: dict[str, Hidden | Exception] = field(default_factory=dict)
     """By vault: the token for it, or the error because of which there is none."""
 
 
 @plan
 def read_secrets(
-    context: Context, queue: deque[Wanted], previous: Secrets, allowed: Allowed, asked: Asked
+    context: Context,
+    queue: deque[Wanted],
+    previous: Secrets,
+    allowed: Allowed,
+    results: ReadResults,
 ) -> Steps[None]:
-    """Read secrets, and add the result of each to `asked`; one that fails stops no other."""
-    job = _Job(context, allowed, queue, previous, asked)
+    """Read secrets, and add the result of each to `results`; one that fails stops no other."""
+    job = _Job(context, allowed, queue, previous, results)
     yield from _open_vaults(job)
     yield from gather(*[_read_all(job, queue) for queue in _queues(job)])
 
@@ -95,13 +99,13 @@ def _read_all(job: _Job, queue: deque[Wanted]) -> Steps[None]:
         try:
             value = yield from _read(job, secret, setting)
         except UnresolvedReference as failure:
-            job.asked.failed[secret.url] = failure
+            job.results.failed[secret.url] = failure
         else:
             before = job.previous.get(secret.url)
             if before is not None and before.value is not None and before.value == value:
                 value = before.value  # what has not changed stays the same object
             now, fixed = job.context.clock.monotonic(), secret.version is not None
-            job.asked.found[secret.url] = Secret(value, now, fixed)
+            job.results.found[secret.url] = Secret(value, now, fixed)
 
 
 @plan
@@ -116,8 +120,8 @@ def _read(job: _Job, secret: SecretIdentifier, setting: Setting) -> Steps[str]:
         if vaults.resolver is None:
             why = "no credential may be sent to that host; name it in keyvault_client_configs"
             raise UnresolvedReference(setting, why, secret.shown)
-        asking = Invoke(vaults.resolver, (secret.written,), blocking=_blocks(vaults))
-        value = yield from perform(asking)
+        call = Invoke(vaults.resolver, (secret.written,), blocking=_blocks(vaults))
+        value = yield from perform(call)
     except UnresolvedReference:
         raise
     except Exception as error:
@@ -159,8 +163,8 @@ def _open_vaults(job: _Job) -> Steps[None]:
     """Get a token for each vault, once; the vault's challenge names the scope of the token."""
     vaults = job.context.options.secrets.vaults
     first = {secret.vault: secret for secret, _ in reversed(job.queue)}
-    asked = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
-    yield from gather(*[_open_vault(job, secret) for secret in asked])
+    readable = [secret for secret in first.values() if vaults.credential_for(secret) is not None]
+    yield from gather(*[_open_vault(job, secret) for secret in readable])
 
 
 @plan

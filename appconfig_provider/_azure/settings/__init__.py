@@ -1,1 +1,1 @@
-"""From stored settings to values; pure."""
+"""From settings of the store to values; without any I/O."""
