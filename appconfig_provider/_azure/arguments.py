@@ -132,7 +132,10 @@ def _endpoint(name: str, text: str) -> str:
         if "Secret=" in text and name == "endpoint":
             raise ValueError("endpoint is a connection string; write load(connection_string=...)")
         # The error does not quote the text: it may be a connection string or a secret.
-        raise ValueError(f"{name}: an endpoint reads https://name.azconfig.io, and nothing more")
+        raise ValueError(
+            f"{name}: an endpoint reads https://name.azconfig.io, and nothing more; it begins with "
+            "https:// or, on this machine, http://"
+        )
     host = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default} else "")

@@ -75,12 +75,22 @@ def _store_option(command: AnyFunction) -> AnyFunction:
     return named(trusted(command))
 
 
+def _checked_key(_context: click.Context, _parameter: click.Parameter, key: str) -> str:
+    if not key or key in {".", ".."} or "%" in key:
+        raise click.BadParameter("a key is not empty, is not '.' or '..', and has no '%'")
+    return key
+
+
+def _key_argument(command: AnyFunction) -> AnyFunction:
+    return click.argument("key", callback=_checked_key)(command)
+
+
 def _label_option(command: AnyFunction) -> AnyFunction:
     return click.option("--label", metavar="LABEL", help="Its label; without: no label.")(command)
 
 
 @appconfig.command("set")
-@click.argument("key")
+@_key_argument
 @click.argument("value")
 @_label_option
 @click.option("--content-type", metavar="TYPE", help="Its content type, such as application/json.")
@@ -105,7 +115,7 @@ def set_value(
 
 
 @appconfig.command()
-@click.argument("key")
+@_key_argument
 @_label_option
 @_store_option
 def delete(key: str, label: str | None, connection_string: str | None, ca_file: str | None) -> None:
@@ -117,7 +127,33 @@ def delete(key: str, label: str | None, connection_string: str | None, ca_file: 
 
 
 @appconfig.command()
-@click.argument("key")
+@_key_argument
+@_label_option
+@_store_option
+def lock(key: str, label: str | None, connection_string: str | None, ca_file: str | None) -> None:
+    """Make a setting read-only; exit code 1 when there is none."""
+    with _connected(connection_string, ca_file) as store:
+        _lock(store, key, label, locked=True)
+
+
+@appconfig.command()
+@_key_argument
+@_label_option
+@_store_option
+def unlock(key: str, label: str | None, connection_string: str | None, ca_file: str | None) -> None:
+    """Let a setting be written again; exit code 1 when there is none."""
+    with _connected(connection_string, ca_file) as store:
+        _lock(store, key, label, locked=False)
+
+
+def _lock(store: RemoteStore, key: str, label: str | None, *, locked: bool) -> None:
+    if not store.lock(key, label, locked=locked):
+        raise click.ClickException(f"The store has no {_named(key, label)}.")
+    click.echo(f"{'Locked' if locked else 'Unlocked'} {_named(key, label)} at {store.url}.")
+
+
+@appconfig.command()
+@_key_argument
 @_label_option
 @_store_option
 def get(key: str, label: str | None, connection_string: str | None, ca_file: str | None) -> None:

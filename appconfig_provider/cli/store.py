@@ -19,6 +19,7 @@ from appconfig_provider._azure.rest.requests import (
     delete_request,
     key_target,
     list_target,
+    lock_request,
     put_request,
 )
 from appconfig_provider._azure.rest.responses import read_page
@@ -54,7 +55,7 @@ _READING_HINTS: Hints = {401: LISTING_HINTS[401]}
 _WRITING_HINTS: Hints = {
     **_READING_HINTS,
     403: "to write, a read-write access key is needed",
-    409: "unlock the setting first",
+    409: "unlock it first: appconfig unlock KEY",
 }
 
 _KEPT = ("content_type", "tags", "description")
@@ -103,6 +104,13 @@ class RemoteStore:
         session = self._session()
         request = delete_request(session.origin, WatchKey(key, label or NO_LABEL))
         answer = self._driver.run(exchange(session, request, frozenset({200, 204})))
+        return answer.status == 200
+
+    def lock(self, key: str, label: str | None, *, locked: bool) -> bool:
+        """Lock or unlock a setting; tell whether there is one."""
+        session = self._session()
+        request = lock_request(session.origin, WatchKey(key, label or NO_LABEL), locked=locked)
+        answer = self._driver.run(exchange(session, request, READ_OR_ABSENT))
         return answer.status == 200
 
     def get(self, key: str, label: str | None) -> Item | None:

@@ -27,17 +27,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appconfig_provider.emulator.answers import response
 from appconfig_provider.emulator.faults import Faults
-from appconfig_provider.emulator.front import CONTROL_PATH
 from appconfig_provider.emulator.gate import read_body
 from appconfig_provider.emulator.lagging import MakeApp, Memory
 from appconfig_provider.emulator.scripting import Behind, Hook, RequestRecord, Script, Scripted
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store
 from appconfig_provider.emulator.wire import (
+    CONTROL_PATH,
+    NO_FAULTS,
     Answer,
     Refusal,
+    explained,
     invalid_argument,
     parse_object,
+    problem,
     to_json,
 )
 
@@ -75,14 +78,14 @@ class Control:
         served = self._script.around(make_app(store))
 
         async def controlled(scope: Scope, receive: Receive, send: Send) -> None:
-            control = self._addressed(scope["path"])
-            if control is None:
+            if not scope["path"].startswith(CONTROL_PATH):
                 await served(scope, receive, send)
                 return
             try:
+                control = self._addressed(scope["path"])
                 answer = await control._answer(Request(scope, receive), self)
             except Refusal as refusal:
-                answer = refusal.answer
+                answer = explained(refusal.answer)
             await response(answer)(scope, receive, send)
 
         return controlled
@@ -93,13 +96,21 @@ class Control:
         if self._memory is not None:
             self._memory.close()
 
-    def _addressed(self, path: str) -> Control | None:
-        """The control that a path belongs to, if it belongs to any."""
+    def _addressed(self, path: str) -> Control:
+        """The control that a path belongs to.
+
+        Raises:
+            Refusal: 404, it belongs to none.
+        """
         found = _ROUTE.fullmatch(path)
-        if found is None or found[1] is None:
-            return None if found is None else self
-        number = int(found[1])
-        return self.endpoints[number] if number < len(self.endpoints) else None
+        if found is not None and found[1] is None:
+            return self
+        number = -1 if found is None else int(found[1])
+        if 0 <= number < len(self.endpoints):
+            return self.endpoints[number]
+        last = len(self.endpoints) - 1
+        detail = f"The endpoints are at {CONTROL_PATH}/0" + (f" to /{last}." if last else ".")
+        raise problem(404, "not-found", NO_FAULTS, detail=detail)
 
     async def _answer(self, request: Request, asked: Control) -> Answer:
         """Answer a request for this endpoint's faults that came to an endpoint, maybe this one."""

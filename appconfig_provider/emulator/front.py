@@ -15,10 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from appconfig_provider.emulator.answers import response
 from appconfig_provider.emulator.hosts import Hosts
 from appconfig_provider.emulator.origins import NO_ORIGINS, Origins, shared
-from appconfig_provider.emulator.wire import Answer, problem
+from appconfig_provider.emulator.wire import CONTROL_PATH, Answer, problem
 
-#: Where faults are set; web pages of other origins have no business there.
-CONTROL_PATH: Final = "/_control"
 _HEALTH_PATH: Final = "/_health"
 #: The limits of the service's web servers; looking at more would keep others waiting.
 _MAX_TARGET: Final = 8 * 1024

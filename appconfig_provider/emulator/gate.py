@@ -36,11 +36,14 @@ from appconfig_provider.emulator.sync_tokens import sync_token
 from appconfig_provider.emulator.tokens import STORE_AUDIENCES, Tokens
 from appconfig_provider.emulator.versions import VersionError, negotiate
 from appconfig_provider.emulator.wire import (
+    CONTROL_PATH,
+    NO_FAULTS,
     Answer,
     Call,
     Query,
     Refusal,
     decode,
+    explained,
     invalid_argument,
     invalid_version,
     parse_query,
@@ -150,6 +153,11 @@ class Gate:
     async def _not_routed(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
+        if request.scope["path"].startswith(CONTROL_PATH):
+            detail = "Faults are set in a store that was started with --control."
+            return self._response(
+                request, problem(404, "not-found", NO_FAULTS, detail=detail).answer
+            )
         headers = tuple((error.headers or {}).items())
         return self._response(request, Answer(error.status_code, headers=headers))
 
@@ -158,6 +166,8 @@ class Gate:
         return self._response(request, answer)
 
     def _response(self, request: Request, answer: Answer) -> Response:
+        if "authorization" not in request.headers:
+            answer = explained(answer)
         response = Response(answer.body, answer.status)
         for name, value in (*answer.headers, *self.common_headers(request.headers).items()):
             response.headers[name] = value

@@ -17,11 +17,11 @@ from starlette.types import ASGIApp
 from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.app import create_app
 from appconfig_provider.emulator.control import Control
-from appconfig_provider.emulator.front import CONTROL_PATH
 from appconfig_provider.emulator.seeds import Seeded, plant, read_seed
 from appconfig_provider.emulator.server import Server
 from appconfig_provider.emulator.store import Store, StoreError
 from appconfig_provider.emulator.tls import Certificate, LocalCertificate
+from appconfig_provider.emulator.wire import CONTROL_PATH
 
 _POLL_SECONDS = 0.1
 _log = logging.getLogger("appconfig_provider.emulator")

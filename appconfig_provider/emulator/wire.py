@@ -37,6 +37,22 @@ _FIELDS: Mapping[str, Callable[[Setting], object]] = {
 _UNDESCRIBED = tuple(name for name in _FIELDS if name != "description")
 
 
+_EXPLANATIONS: Mapping[int, tuple[str, str]] = {
+    401: (
+        "The request has no credentials",
+        "Sign it with the access key, or start the emulator with --anonymous reader or owner.",
+    ),
+    403: (
+        "Who has no credentials may only read here",
+        "Start the emulator with --anonymous owner to let everybody write.",
+    ),
+    415: ("The body is not JSON by its header", "Send the header Content-Type: application/json."),
+}
+CONTROL_PATH = "/_control"
+"""Where faults are set; web pages of other origins have no business there."""
+NO_FAULTS = "No faults are set here"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A status with its body and header lines."""
@@ -152,6 +168,19 @@ def problem(
     return Refusal(Answer(status, body, (("Content-Type", _PROBLEM),)))
 
 
+def explained(answer: Answer) -> Answer:
+    """A refusal with a problem document where the service gives no body.
+
+    It is for requests without credentials, which people send by hand, and not for the service's
+    own clients.
+    """
+    if answer.body or answer.status not in _EXPLANATIONS:
+        return answer
+    title, detail = _EXPLANATIONS[answer.status]
+    said = problem(answer.status, "refused", title, detail=detail).answer
+    return with_headers(said, dict(answer.headers))
+
+
 def retry_after(seconds: float) -> dict[str, str]:
     """The headers that tell when to ask again: whole seconds, and milliseconds for who knows."""
     return {
@@ -241,7 +270,7 @@ def read_text(content: Mapping[str, Any], name: str) -> str | None:
     """
     text = content.get(name)
     if text is not None and not isinstance(text, str):
-        raise invalid_argument(name)
+        raise invalid_argument(name, "It is a text or null.")
     return text
 
 
@@ -255,7 +284,7 @@ def read_tags(content: Mapping[str, Any], blamed: str) -> Mapping[str, str | Non
     if tags is None or tags == []:  # some clients write no tags as an empty list
         return {}
     if not isinstance(tags, dict):
-        raise invalid_argument("tags")
+        raise invalid_argument("tags", "It is an object of texts and nulls.")
     for name, value in tags.items():
         if value is not None and not isinstance(value, str):
             raise invalid_argument(blamed.replace("{}", name))

@@ -58,6 +58,9 @@ class Replica(ScriptedServer):
     def load_options(self) -> StoreOptions:
         """The keywords by which ``load()`` reaches this endpoint: ``load(**store.load_options)``.
 
+        Other endpoints of the store are not among them:
+        ``replicas=[each.endpoint for each in store.replicas]`` names those.
+
         ``verify`` is the CA file of this process once one of its servers speaks TLS, so that it
         holds for a vault as well; those of a :class:`Vault` go with them.
         """

@@ -244,3 +244,45 @@ def test_a_certificate_of_another_name(
     assert "use a name that the certificate holds" in result.stderr
     assert "--allow-host" in result.stderr
     assert "--ca-file" not in result.stderr
+
+
+@pytest.mark.parametrize("key", ["", ".", "..", "a%b", "%"])
+@pytest.mark.parametrize("command", ["get", "set", "delete", "lock", "unlock"])
+def test_a_key_that_no_store_takes(run: Run, store: Emulator, command: str, key: str) -> None:
+    """A key that cannot be is told before anything is sent."""
+    result = run(command, key, *(("value",) if command == "set" else ()))
+    assert result.exit_code == 2
+    assert "a key is not empty, is not '.' or '..', and has no '%'" in result.stderr
+    assert not store.requests
+
+
+def test_another_key_that_the_store_refuses(run: Run) -> None:
+    """What the store says of a key is told, without words about keys that nobody watches."""
+    result = run("set", "x" * 300, "value")
+    assert result.exit_code == 1
+    assert "answered 400" in result.stderr
+    assert "watched" not in result.stderr
+
+
+def test_a_locked_setting(run: Run, store: Emulator) -> None:
+    """A write to a locked setting names the command that unlocks it, and that command does."""
+    store.set("k", "old", "l")
+    assert run("lock", "k", "--label", "l").output.startswith("Locked setting 'k' with label 'l'")
+    for command in (("set", "k", "new"), ("delete", "k")):
+        result = run(*command, "--label", "l")
+        assert result.exit_code == 1
+        assert "unlock it first: appconfig unlock KEY" in result.stderr
+    assert run("unlock", "k", "--label", "l").exit_code == 0
+    assert run("set", "k", "new", "--label", "l").exit_code == 0
+    for command in (("lock", "absent"), ("unlock", "k")):
+        result = run(*command)
+        assert result.exit_code == 1
+        assert "The store has no setting" in result.stderr
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:8490", "localhost:8490", "name.azconfig.io"])
+def test_an_endpoint_without_a_scheme(bare: Run, endpoint: str) -> None:
+    """An endpoint begins with a scheme, and the error names both."""
+    result = bare("list", env={VARIABLES[0]: f"Endpoint={endpoint};Id=x;Secret={SECRET}"})
+    assert result.exit_code == 1
+    assert "begins with https:// or, on this machine, http://" in result.stderr

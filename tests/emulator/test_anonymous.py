@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from contextlib import closing
 
@@ -138,3 +139,46 @@ def test_owner_on_loopback(host: str) -> None:
     access = Access(anonymous="owner")
     with closing(Store()) as store, Server(create_app(store, access), host=host, access=access):
         pass
+
+
+@pytest.mark.parametrize(
+    ("anonymous", "method", "content_type", "status", "told"),
+    [
+        (None, "GET", "application/json", 401, "--anonymous"),
+        ("reader", "PUT", "application/json", 403, "--anonymous owner"),
+        ("owner", "PUT", "application/x-www-form-urlencoded", 415, "application/json"),
+    ],
+)
+def test_who_sends_no_credentials_is_told_why(
+    anonymous: Role | None, method: str, content_type: str, status: int, told: str
+) -> None:
+    """A refusal without body has one for who asks by hand; signed requests get the service's."""
+    with Emulator(anonymous=anonymous) as store, Raw(store.endpoint) as raw:
+        headers = {"host": raw.host, "content-type": content_type}
+        reply = raw.send_unsigned(method, "/kv/k", headers, b"{}")
+        assert reply.status == status
+        assert reply.headers["content-type"] == "application/problem+json; charset=utf-8"
+        assert told in reply.json["detail"]
+        headers = {"host": raw.host, "content-type": "text/plain", "authorization": "x"}
+        assert raw.send_unsigned(method, "/kv/k", headers, b"{}").body == b""
+
+
+@pytest.mark.parametrize("name", ["value", "content_type", "description", "tags"])
+def test_a_field_of_another_type_is_explained(name: str) -> None:
+    """Who writes by hand is told what a field of a setting is."""
+    with Emulator(anonymous="owner") as store, Raw(store.endpoint) as raw:
+        headers = {"host": raw.host, "content-type": "application/json"}
+        body = json.dumps({name: 5}).encode()
+        reply = raw.send_unsigned("PUT", "/kv/k?api-version=2026-04-01", headers, body)
+    assert reply.status == 400
+    assert reply.json["name"] == name
+    assert reply.json["detail"].startswith("It is ")
+
+
+@pytest.mark.parametrize("target", ["/_control", "/_control/0", "/_control/x"])
+def test_no_control(target: str) -> None:
+    """Without the option the place of faults says how to have it."""
+    with Emulator(anonymous="owner") as store, Raw(store.endpoint) as raw:
+        reply = raw.send_unsigned("PUT", target, {"host": raw.host}, b"{}")
+    assert reply.status == 404
+    assert "--control" in reply.json["detail"]

@@ -294,3 +294,18 @@ def test_process_with_tls_and_control() -> None:
             assert client.put("/_control", json={"status": 503}).status_code == 200
             assert client.get("/kv", headers=headers).status_code == 503
         assert stop(process)[::2] == (0, "")
+
+
+@pytest.mark.parametrize("target", ["/_control/1", "/_control/x", "/_control/", "/_controls"])
+def test_no_such_endpoint(raw: Raw, target: str) -> None:
+    """A place for faults that is none names those that are."""
+    reply = raw.send_unsigned("PUT", target, {"host": raw.host, **JSON}, b"{}")
+    assert reply.status == 404
+    assert "/_control/0" in reply.json["detail"]
+
+
+def test_a_fault_without_content_type(raw: Raw) -> None:
+    """Bare curl sends another content type, and is told which one is needed."""
+    reply = raw.send_unsigned("PUT", "/_control", {"host": raw.host}, b"{}")
+    assert reply.status == 415
+    assert "application/json" in reply.json["detail"]

@@ -112,7 +112,7 @@ def test_empty_answers(store: Emulator, raw: Raw) -> None:
     etag = f'"{store.set("k", "v").etag}"'
     answers = {
         raw.get("/kv/k", if_none_match=etag).status: raw.get("/kv/k", if_none_match=etag),
-        401: raw.send_unsigned("GET", "/kv", {"host": raw.host}),
+        401: raw.send_unsigned("GET", "/kv", {"host": raw.host, "authorization": "x"}),
         404: raw.get("/kv/none"),
         405: raw.send("POST", "/kv/k"),
         412: raw.get("/kv/k", if_match='"other"'),

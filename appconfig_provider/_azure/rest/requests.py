@@ -77,6 +77,13 @@ def delete_request(origin: str, deleted: WatchKey) -> Request:
     return Request("DELETE", origin, key_target(deleted))
 
 
+def lock_request(origin: str, setting: WatchKey, *, locked: bool) -> Request:
+    """Return the request that locks or unlocks a setting."""
+    target = "/locks/" + key_target(setting).removeprefix("/kv/")
+    # Web servers may refuse a PUT that does not tell the length of its body.
+    return Request("PUT" if locked else "DELETE", origin, target, (("content-length", "0"),))
+
+
 def _target(path: str, *query: tuple[str, str]) -> str:
     pairs = sorted([("api-version", API_VERSION), *query], key=itemgetter(0))
     return path + "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
