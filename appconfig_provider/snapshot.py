@@ -45,7 +45,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
         return self._explain(key)
 
     def nested(self, prefix: str = "", separator: str = ":", lists: bool = True) -> Any:
-        """Return the keys as a tree of read-only dicts and lists: `a:b` is in `a` by the name `b`.
+        """Return the keys as a tree of read-only dicts and lists: `a:b` is the item `b` of `a`.
 
         `prefix` is the part of the tree that is wanted, in whole segments (`db` means `db:`); where
         there are no keys below it, the answer is empty. `separator` is one of `. , ; - _ __ / :`.
@@ -60,6 +60,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
         if tree is None:
             tree = nested(self, prefix, separator, lists=lists)
             if len(self._trees) < MAX_TREES:
+                # Not an assignment: threads that build the same tree at once must get one object.
                 tree = self._trees.setdefault(arguments, tree)
         return tree
 
@@ -84,7 +85,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def consistent(self) -> bool:
-        """False when the sentinels kept moving during the load; the next refresh repairs it."""
+        """False when a sentinel changed during every attempt to load; the next check loads anew."""
         return self._consistent
 
     @property

@@ -27,7 +27,7 @@ MAX_FRAMES = 5
 
 _PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs 5 ms of every import
 _HANDLED = ("exc_type", "exc_value", "exc_traceback")
-_MARK = "_told_by_appconfig_provider"
+_MARK = "_message_of_appconfig_provider"
 
 
 def assert_never(value: NoReturn) -> NoReturn:

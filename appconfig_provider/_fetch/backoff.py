@@ -15,7 +15,7 @@ _MAX_DOUBLINGS = 32
 
 
 def doubled(first: float, failures: int, jitter: float) -> float:
-    """Return the pause after so many failures: doubled by each, and up to a quarter longer.
+    """Return the pause after a number of failures: doubled by each, and up to a quarter longer.
 
     `first` is the pause after one failure, in seconds; `jitter` is from 0 to 1.
     """

@@ -1,6 +1,6 @@
 """One request, from signing to result: send it, learn from the answer, retry or give up.
 
-What differs between services (headers of every request, what an answer teaches, the message of a
+What differs between services (headers of every request, what is kept of an answer, the message of a
 refusal) is left to the session's `Service`.
 
 A retry on the same endpoint happens only for statuses that heal by themselves, and only after a
@@ -36,13 +36,13 @@ from appconfig_provider.protocols import Clock
 THROTTLED = frozenset({408, 429})
 """Statuses that ask the client to wait; another endpoint of the store would answer the same."""
 FAILED = frozenset({500, 502, 503, 504})
-"""Statuses of an endpoint in trouble; another endpoint may answer."""
+"""Statuses of an endpoint that fails; another endpoint may answer."""
 FIRST_PAUSE = 0.4
 """Seconds before the first retry; doubled before each following one."""
 
 MAX_RETRY_WAIT = 2.0
-"""Seconds that a retry on the same endpoint may wait. A longer wait becomes a back-off, so that
-whoever called `refresh()` need not wait for it."""
+"""Seconds that a retry on the same endpoint may wait. A longer wait becomes a back-off, so that the
+caller of `refresh()` need not wait for it."""
 
 MAX_CONCURRENCY = 32
 """Requests that one provider may have in flight at the same time."""

@@ -1,4 +1,4 @@
-"""Plans: descriptions of I/O that somebody else performs.
+"""Plans: descriptions of I/O that a driver performs.
 
 The engine never touches a socket, a clock or a thread. It is written as *plans*: generators that
 yield what they want done (*effects*) and are sent the outcome. A driver performs the effects, one
@@ -32,7 +32,7 @@ Three rules make that safe:
 2. Every step of every plan happens on the thread (or task) that called the driver. Only effects
    run elsewhere, so plans need no locks.
 3. Calling a `@plan` function does nothing by itself: write `yield from`. A plan that was never
-   run says so with a warning, because no type checker sees the missing words.
+   run warns, because no type checker finds the missing words.
 """
 
 from appconfig_provider._plan.effects import (

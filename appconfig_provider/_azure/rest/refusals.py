@@ -69,9 +69,9 @@ def refusal(
     status = response.status
     text = f"answered {status} to {printable(f'{request.method} {request.target}')}"
     problem = _problem(response.body)
-    said = _said(problem)
-    if said:
-        text += f" ({said})"
+    explanation = _title_and_detail(problem)
+    if explanation:
+        text += f" ({explanation})"
     default_hint = _REDIRECT if 300 <= status < 400 else ""
     kind = problem.get("type")
     explained = isinstance(kind, str) and kind in SAY_WHAT_TO_DO
@@ -80,7 +80,7 @@ def refusal(
 
 
 def _problem(body: bytes) -> Mapping[str, object]:
-    """Return a problem+json body; nothing when it is none."""
+    """Return a problem+json body; an empty one for any other body."""
     try:
         problem = decode(body[:MAX_PROBLEM])
     except Undecodable:
@@ -88,7 +88,7 @@ def _problem(body: bytes) -> Mapping[str, object]:
     return problem if isinstance(problem, dict) else {}
 
 
-def _said(problem: Mapping[str, object]) -> str:
+def _title_and_detail(problem: Mapping[str, object]) -> str:
     parts = (problem.get("title"), problem.get("detail"))
     return printable(": ".join(part for part in parts if isinstance(part, str) and part))
 

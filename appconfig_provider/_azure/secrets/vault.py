@@ -55,7 +55,7 @@ class _Job:
     previous: Secrets
     results: ReadResults
     tokens: dict[str, Hidden | Exception] = field(default_factory=dict)
-    """By vault: the token for it, or the error because of which there is none."""
+    """By vault: its token, or the error of the attempt to get one."""
 
 
 @plan
