@@ -1,8 +1,10 @@
 # Each target sets up what it needs in .venv first; only Python >= 3.10 and make are expected.
 PYTHON ?= python3
 BIN := .venv/bin
+ON_TWO_CORES := --numprocesses=2 --dist=worksteal
+UNTRACED := $(addprefix --ignore=tests/,architecture contract differential docs samples simulation)
 
-.PHONY: demo test test-all prefork clients check bench docs clean
+.PHONY: demo test test-full new-seeds test-all prefork clients check bench docs clean
 
 .venv/runs: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -10,27 +12,42 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --editable ".[all]"
 	@touch $@
 
-.venv/develops: .venv/runs
+.venv/tests: .venv/runs
+	$(BIN)/python -m pip install --quiet --group test
+	@touch $@
+
+.venv/proves: .venv/tests
+	$(BIN)/python -m pip install --quiet --group full
+	@touch $@
+
+.venv/develops: .venv/proves
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
 demo: .venv/runs  ## the main job, on the embedded emulator
 	$(BIN)/python samples/demo.py
 
-test: .venv/develops  ## the whole test suite, with branch coverage
-	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
-	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report
+test: .venv/tests  ## all tests but the heavy ones, on two cores
+	$(BIN)/python -m pytest -m "not heavy" $(ON_TWO_CORES)
 
-.venv/serves: .venv/develops
+# Heavy tests run one after the other: some of them measure time and memory. The tests that are run
+# once more, for coverage, are those that reach lines which no others reach.
+test-full: .venv/proves  ## what `make test` leaves out, and the coverage gate
+	$(BIN)/python -m pytest -m heavy
+	$(BIN)/python -m pytest -m "not heavy" $(ON_TWO_CORES) --quiet --cov --cov-report=term $(UNTRACED)
+
+new-seeds: .venv/tests  ## 20,000 schedules and a soak that nobody has run before
+	$(BIN)/python -m tests.simulation
+	SOAK_SEED=$$(date +%s) $(BIN)/python -m pytest tests/soak
+
+.venv/serves: .venv/tests
 	$(BIN)/python -m pip install --quiet --group prefork
 	@touch $@
 
 prefork: .venv/serves  ## the servers that tests/prefork runs (uWSGI is compiled); without it they skip
 
 # Most modules of the Azure CLI are never imported here, so pip is not to compile them.
-.venv/tests-of-clients: .venv/develops
+.venv/tests-of-clients: .venv/tests
 	$(BIN)/python -m tests.contract.suites.archives
 	$(PYTHON) -m venv .venv/az
 	.venv/az/bin/python -m pip install --quiet --upgrade pip

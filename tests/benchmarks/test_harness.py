@@ -25,6 +25,8 @@ from .report import BEGIN, END, figures_table, growth, insert, markdown, table
 from .scenes import Face, Scene
 from .server import Store, running_store
 
+pytestmark = pytest.mark.heavy
+
 TINY = replace(
     Effort.quick(),
     rounds=1,

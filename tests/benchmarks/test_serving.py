@@ -27,6 +27,8 @@ from .answers import PAGE_SIZE, Answers
 from .server import running_store
 from .serving import Connection, Service, key_of
 
+pytestmark = pytest.mark.heavy
+
 MATTERING = ("content-type", "content-length", "etag", "last-modified", "link", "sync-token")
 SETTINGS = 2 * PAGE_SIZE + 50
 LISTING = "/kv?api-version={version}&key={keys}&label=%00"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .answers import PAGE_SIZE
 from .server import running_store
 from .sides import ALL_PAGES, load_ours
+
+pytestmark = pytest.mark.heavy
 
 SETTINGS = 200_000
 MORE = 8

@@ -16,6 +16,7 @@ from appconfig_provider.testing import Emulator
 from tests.contract.node.process import Named, Node, Refused
 
 pytest_plugins = ["tests.contract.node.fixtures"]
+pytestmark = pytest.mark.heavy
 
 COVERED = {
     "addConfigurationSetting",

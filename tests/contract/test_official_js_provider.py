@@ -11,6 +11,7 @@ from appconfig_provider.testing import Emulator
 from tests.contract.node.process import Named, Node
 
 pytest_plugins = ["tests.contract.node.fixtures"]
+pytestmark = pytest.mark.heavy
 
 FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 INTERVAL = 10_000  # milliseconds

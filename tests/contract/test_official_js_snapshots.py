@@ -11,6 +11,7 @@ from appconfig_provider.testing import Emulator
 from tests.contract.node.process import Named, Refused
 
 pytest_plugins = ["tests.contract.node.fixtures"]
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from appconfig_provider.testing import Emulator, FakeClock
 from tests.contract.node.process import Named, Refused, date, iso
 
 pytest_plugins = ["tests.contract.node.fixtures"]
+pytestmark = pytest.mark.heavy
 
 STEP = 60  # seconds; signatures are good for fifteen minutes
 

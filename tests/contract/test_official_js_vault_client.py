@@ -8,6 +8,7 @@ from appconfig_provider.testing import Vault
 from tests.contract.node.process import Named, Node, Refused
 
 pytest_plugins = ["tests.contract.node.fixtures"]
+pytestmark = pytest.mark.heavy
 
 
 def client_of(node: Node, vault: Vault, *, verify: bool = True) -> Named:

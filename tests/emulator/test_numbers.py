@@ -24,6 +24,8 @@ from appconfig_provider.emulator.snapshot_model import SnapshotDraft, SnapshotFi
 from .raw import Raw
 from .test_listings import pages
 
+pytestmark = pytest.mark.heavy
+
 SETTINGS = 10_000
 PROC = Path("/proc")
 on_linux = pytest.mark.skipif(not PROC.joinpath("self/statm").exists(), reason="needs /proc")

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(
     importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group prefork"
 )

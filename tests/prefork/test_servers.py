@@ -33,6 +33,7 @@ PATIENCE = 40.0
 """Real seconds that something another process does is waited for at most."""
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
     pytest.mark.usefixtures("unmeasured"),
 ]

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from tests.simulation.schedules import PARTS, part, play
+from tests.simulation.schedules import BASE, PARTS, part, play
 
 OFTEN = {
     "callback raised": 500,
@@ -60,22 +60,32 @@ OFTEN = {
 """How often each thing has to happen in ten thousand schedules, at least: some 40 % of what did
 when this was written. A simulator in which nothing happens would find nothing."""
 
+LIGHT = 2
+"""Parts that `make test` plays; `make test-full` plays the others."""
+
 played = cache(lambda number: play(part(number)))
 """What happened in the schedules of a part."""
 
 
-@pytest.mark.parametrize("number", range(PARTS))
+@pytest.mark.parametrize("number", range(LIGHT))
 def test_every_interleaving_keeps_the_laws(number: int) -> None:
     """Whatever happens around refreshes, no rule is broken."""
     played(number)
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("number", range(LIGHT, PARTS))
+def test_more_interleavings_keep_the_laws(number: int) -> None:
+    """The same in nine times as many schedules."""
+    played(number)
+
+
+@pytest.mark.heavy
 def test_enough_happens_in_the_schedules() -> None:
-    """In the schedules that are the same in every run each kind of thing happens often enough."""
-    fixed = range(PARTS // 2)
-    schedules = sum(len(part(number)) for number in fixed)
-    if schedules < 10_000:
-        pytest.skip("fewer schedules than the floors are made for")
-    counts = sum((played(number) for number in fixed), Counter())
+    """In ten thousand schedules each kind of thing happens often enough."""
+    counted = range(LIGHT, LIGHT + PARTS // 2)
+    if BASE or sum(len(part(number)) for number in counted) < 10_000:
+        pytest.skip("the floors are made for the usual 20,000 schedules")
+    counts = sum((played(number) for number in counted), Counter())
     rare = {what: counts[what] for what, floor in OFTEN.items() if counts[what] < floor}
     assert not rare, f"hardly ever happened: {rare}"

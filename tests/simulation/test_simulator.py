@@ -64,17 +64,11 @@ def test_a_failing_schedule_tells_its_seed_and_its_trace(monkeypatch: pytest.Mon
 
 
 def test_seeds_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIMULATION_SEED is the one schedule; else half of the parts have seeds that never change."""
+    """SIMULATION_SEED is the one schedule, SIMULATION_BASE the first of all."""
     monkeypatch.setattr(schedules, "SEED", None)
     monkeypatch.setattr(schedules, "SCHEDULES", 200)
     monkeypatch.setattr(schedules, "BASE", 5000)
-    assert [part.start for part in map(schedules.part, (0, 1, 9, 10, 19))] == [
-        0,
-        10,
-        90,
-        5000,
-        5090,
-    ]
+    assert [schedules.part(number).start for number in (0, 1, 19)] == [5000, 5010, 5190]
     assert sum(len(schedules.part(number)) for number in range(schedules.PARTS)) == 200
     monkeypatch.setattr(schedules, "SEED", "77")
     played = [seed for number in range(schedules.PARTS) for seed in schedules.part(number)]
