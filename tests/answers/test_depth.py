@@ -14,13 +14,12 @@ import appconfig_provider
 from appconfig_provider import KeyVaultReferenceError, load
 from appconfig_provider._azure.settings.content import parse_json
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 from tests.support.faces import Loader
 
 T = TypeVar("T")
 
 JSON = "application/json"
-FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
-VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 DEEPEST = 100
 """Objects and arrays inside each other that are still read."""
 
@@ -97,7 +96,7 @@ def test_a_refresh_deep_in_a_program_changes_nothing_but_what_changed(
     """Deep JSON, flags and pages are read by a refresh() that has little stack left, and agree."""
     flag = {"id": "f", "enabled": True, "conditions": {}, "x": json.loads(nested(DEEPEST - 1))}
     store.set("deep", nested(DEEPEST), content_type=JSON)
-    store.set(".appconfig.featureflag/f", json.dumps(flag), content_type=FLAG)
+    store.set(".appconfig.featureflag/f", json.dumps(flag), content_type=FLAG_TYPE)
     store.set("s", "1")
     with load(
         connection_string=store.connection_string, refresh_on=["s"], feature_flag_enabled=True
@@ -144,7 +143,7 @@ def test_a_flag_too_deep_is_left_out_by_name(
     """A feature flag nested too deeply is malformed like any other, and keeps no other one out."""
     good = json.dumps({"id": "good", "enabled": True, "conditions": {}})
     items = [
-        {"key": f".appconfig.featureflag/{name}", "value": value, "content_type": FLAG}
+        {"key": f".appconfig.featureflag/{name}", "value": value, "content_type": FLAG_TYPE}
         for name, value in (("bad", DEEP[deep]), ("good", good))
     ]
     body = json.dumps({"items": items})
@@ -166,7 +165,7 @@ def test_a_flag_too_deep_is_left_out_by_name(
 @pytest.mark.parametrize("deep", DEEP)
 def test_a_reference_too_deep_is_an_error_by_name(load: Loader, deep: str) -> None:
     """A Key Vault reference that cannot be read names its key."""
-    item = {"key": "secret", "value": DEEP[deep], "content_type": VAULT_REFERENCE}
+    item = {"key": "secret", "value": DEEP[deep], "content_type": VAULT_TYPE}
     body = json.dumps({"items": [item]})
     with (
         Emulator() as store,

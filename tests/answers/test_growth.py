@@ -31,6 +31,7 @@ from appconfig_provider._plan import Request, Response
 from appconfig_provider.models import key_matcher
 from appconfig_provider.snapshot import same
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -59,7 +60,7 @@ def event(subject: str = "https://one.azconfig.io/kv/a", token: str = "a=b;sn=1"
 
 def read_flag(text: str) -> object:
     """Read a feature flag."""
-    content_type = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+    content_type = FLAG_TYPE
     setting = Setting(".appconfig.featureflag/x", None, text, content_type)
     pages = Page("", None, columns_of([setting]), None)
     return read_flags([(pages,)], "https://one.azconfig.io")

@@ -9,13 +9,13 @@ import pytest
 
 from appconfig_provider import SettingSelector, WatchKey
 from appconfig_provider.testing import Emulator, Scripted
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 from tests.support.faces import Loader
 
 HALF = "release-\ud800"
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
 )
-VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 
 
 @pytest.mark.parametrize("name", [HALF, "x" * 5000])
@@ -101,7 +101,7 @@ def test_half_a_character_in_a_page_is_a_part_of_the_text(load: Loader, store: E
     flag = {"id": HALF, "enabled": True, "conditions": {}, "telemetry": {"enabled": True}}
     setting = {"key": HALF, "label": HALF, "value": HALF, "tags": {HALF: HALF}}
     described = {"key": f".appconfig.featureflag/{HALF}", "value": json.dumps(flag)}
-    content_type = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+    content_type = FLAG_TYPE
     body = json.dumps({"items": [setting, {**described, "content_type": content_type}]})
     with (
         store.respond(lambda _: Scripted(200, {}, body)),
@@ -117,7 +117,7 @@ def test_a_secret_s_address_with_half_a_character_is_an_error_by_name(
 ) -> None:
     """A Key Vault reference whose address cannot be asked for names its key."""
     uri = f"https://{HALF}.vault.azure.net/secrets/a"
-    store.set("secret", json.dumps({"uri": uri}), content_type=VAULT_REFERENCE)
+    store.set("secret", json.dumps({"uri": uri}), content_type=VAULT_TYPE)
 
     class Credential:
         def get_token(self, *_scopes: str, **_named: object) -> None:

@@ -25,10 +25,9 @@ from appconfig_provider._azure.settings.references import (
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Response
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 from tests.support.deployment import ENDPOINTS, Deployment, whole
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
-VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 SNAPSHOT_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
 JSON_TYPE = "application/json"
 DOCUMENTED = (BrokenReference, UnresolvedReference, UnusableSnapshot, RequestFailed)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from appconfig_provider._plan import Response
+from tests.support.content import FLAG_TYPE
 from tests.support.deployment import ENDPOINTS, Deployment, Fault, whole
 
 PLACES = ("sentinel", "first page", "later page", "sentinel again")
@@ -19,7 +20,7 @@ def item(**parts: object) -> str:
 
 FLAG = {
     "key": ".appconfig.featureflag/f",
-    "content_type": "application/vnd.microsoft.appconfig.ff+json;charset=utf-8",
+    "content_type": FLAG_TYPE,
 }
 BODIES = {
     "brackets": "[" * 100_000,

@@ -9,11 +9,12 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader
 
 FLAG = {
     "key": ".appconfig.featureflag/f",
-    "content_type": "application/vnd.microsoft.appconfig.ff+json;charset=utf-8",
+    "content_type": FLAG_TYPE,
 }
 
 

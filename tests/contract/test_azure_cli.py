@@ -18,6 +18,7 @@ import pytest
 from azure.appconfiguration import ConfigurationSetting
 
 from tests.contract.azure_cli import PROGRAM, WAYS, Az, Refused, Served, served
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 
 pytestmark = pytest.mark.heavy
 
@@ -25,8 +26,6 @@ Script = Callable[[Az, Served], None]
 Play = Callable[[Script], None]
 
 FLAG = ".appconfig.featureflag/"
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
-VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 SNAPSHOT_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref";'
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from appconfig_provider.testing import Emulator
 from tests.contract.node.process import Named, Node
+from tests.support.content import FLAG_TYPE
 
 pytest_plugins = ["tests.contract.node.fixtures"]
 pytestmark = pytest.mark.heavy
 
-FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 INTERVAL = 10_000  # milliseconds
 
 
@@ -45,7 +45,7 @@ def refreshing(*watched: str) -> dict[str, Any]:
 def flag(name: str, *, enabled: bool) -> tuple[str, str, None, str]:
     """Key, value, label and content type of a feature flag."""
     value = json.dumps({"id": name, "enabled": enabled, "conditions": {"client_filters": []}})
-    return f".appconfig.featureflag/{name}", value, None, FLAG
+    return f".appconfig.featureflag/{name}", value, None, FLAG_TYPE
 
 
 def test_refresh_by_sentinel(store: Emulator, node: Node) -> None:

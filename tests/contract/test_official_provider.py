@@ -22,8 +22,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
+from tests.support.content import set_flag
 
-FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 SNAPSHOT = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
 )
@@ -96,12 +96,6 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
 
     with patch("time.time", clock.time):
         yield play_script
-
-
-def set_flag(store: Emulator, name: str, *, enabled: bool, label: str | None = None) -> None:
-    """Write a feature flag."""
-    flag = {"id": name, "enabled": enabled, "conditions": {"client_filters": []}}
-    store.set(f".appconfig.featureflag/{name}", json.dumps(flag), label, FLAG)
 
 
 def test_load_and_refresh(play: Play) -> None:

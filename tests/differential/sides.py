@@ -12,12 +12,12 @@ import azure.appconfiguration.provider as official
 
 import appconfig_provider
 from appconfig_provider.testing import Emulator
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import FACES, Face
 
 INTERVAL = 3600
 """Seconds; nothing is due by itself while a test runs."""
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 FLAG_PREFIX = ".appconfig.featureflag/"
 REFERENCE_TYPE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'

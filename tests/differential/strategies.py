@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from appconfig_provider.testing import Draft, Emulator
+from tests.support.content import FLAG_TYPE
 
-from .sides import FLAG_PREFIX, FLAG_TYPE
+from .sides import FLAG_PREFIX
 
 examples = settings(
     max_examples=15,

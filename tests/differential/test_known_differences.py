@@ -9,11 +9,11 @@ import pytest
 
 from appconfig_provider.errors import SnapshotNotFoundError
 from appconfig_provider.testing import Emulator
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader
 
 from .sides import (
     FLAG_PREFIX,
-    FLAG_TYPE,
     INTERVAL,
     REFERENCE_TYPE,
     OfficialSelector,

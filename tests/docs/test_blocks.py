@@ -18,7 +18,7 @@ from appconfig_provider import AzureAppConfigurationProvider
 from appconfig_provider.cli import commands
 from appconfig_provider.testing import Emulator, StaticCredential
 from tests.docs.pages import PAGES, ROOT, Block, Page
-from tests.support.asking import FLAG_TYPE
+from tests.support.content import FLAG_TYPE
 
 AZURE = "https://contoso.azconfig.io"
 """The store in Azure that the pages use; the tests put one of ours in its place."""

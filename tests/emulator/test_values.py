@@ -9,6 +9,7 @@ import pytest
 
 from appconfig_provider import load
 from appconfig_provider.testing import JSON_NULL, Draft, Emulator
+from tests.support.content import FLAG_TYPE
 
 JSON = "application/json"
 
@@ -58,7 +59,7 @@ def test_a_provider_gets_the_values_back(store: Emulator) -> None:
 
 def test_content_types_of_json(store: Emulator) -> None:
     """A content type of JSON is kept; with another one the value must be a text."""
-    kind = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+    kind = FLAG_TYPE
     assert store.set("k", {"id": "k"}, content_type=kind).content_type == kind
     for other in ("text/plain", "text/json", "application/jsonx", ""):
         with pytest.raises(

@@ -18,6 +18,7 @@ from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
+from tests.support.content import VAULT_TYPE
 from tests.support.faces import Loader
 from tests.support.scripted import (
     CONNECTION,
@@ -149,7 +150,6 @@ def test_a_first_load_says_that_its_time_is_used_up() -> None:
 
 
 VAULT = "https://v.vault.azure.net"
-REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 
 
 def test_the_time_of_a_poller_that_starts_has_its_own_name() -> None:
@@ -175,7 +175,7 @@ def with_secrets(store: Slow) -> None:
         if not request.target.startswith("/kv?"):
             return whole
         uri = f'{{"uri": "{VAULT}/secrets/s{store.version}"}}'
-        one = page([setting("ref", uri, content_type=REFERENCE)], f"r{store.version}")
+        one = page([setting("ref", uri, content_type=VAULT_TYPE)], f"r{store.version}")
         return Response(200, {**whole.headers, **one.headers}, one.body)
 
     store.driver.answer = answer

@@ -22,6 +22,7 @@ from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import FakeClock, StaticCredential
 from appconfig_provider.trouble import public
+from tests.support.content import VAULT_TYPE
 from tests.support.scripted import (
     CONNECTION,
     REPLICA,
@@ -198,7 +199,6 @@ def test_what_is_known_after_a_load() -> None:
 
 
 VAULT = "https://v.vault.azure.net"
-VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 
 
 class VaultDriver(ScriptedDriver):

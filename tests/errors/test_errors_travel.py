@@ -20,6 +20,7 @@ from appconfig_provider.errors import (
     StartupTimeout,
 )
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
+from tests.support.content import VAULT_TYPE
 from tests.support.faces import Loader
 
 T = TypeVar("T")
@@ -168,7 +169,7 @@ REFERENCES = {
     ),
     "reference": (
         '{"uri": "https://v.vault.azure.net/secrets/pw"}',
-        "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8",
+        VAULT_TYPE,
     ),
 }
 

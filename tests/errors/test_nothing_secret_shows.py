@@ -22,13 +22,13 @@ from tests.support.content import (
     FLAG_PREFIX,
     FLAG_TYPE,
     SNAPSHOT_REFERENCE,
+    VAULT_TYPE,
     Resolver,
     secret_id,
     set_flag,
 )
 from tests.support.faces import Loader
 
-VAULT_REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 KEY = base64.b64encode(b"planted-access-key").decode()
 PLANTED = (KEY, "planted-access-key", "planted-token", "planted-secret", "planted-value")
 
@@ -144,12 +144,12 @@ def test_no_repr_of_options_holds_a_credential() -> None:
 
 
 BROKEN: dict[str, tuple[str, str]] = {
-    "reference without JSON": ("planted-value", VAULT_REFERENCE),
-    "reference elsewhere": ('{"uri": "https://h/planted-value"}', VAULT_REFERENCE),
+    "reference without JSON": ("planted-value", VAULT_TYPE),
+    "reference elsewhere": ('{"uri": "https://h/planted-value"}', VAULT_TYPE),
     "snapshot reference": ("planted-value", SNAPSHOT_REFERENCE),
     "nothing to resolve with": (
         f'{{"uri": "{secret_id("pw")}", "x": "planted-value"}}',
-        VAULT_REFERENCE,
+        VAULT_TYPE,
     ),
 }
 

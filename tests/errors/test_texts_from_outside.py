@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 from tests.support.faces import Loader
 from tests.support.raw_server import raw_server
 
@@ -19,8 +20,6 @@ ORDERS = "\nERROR forged\r\x1b[2J\x1b]0;title\x07\u202eesrever\u2028line\x85\x00
 HOSTILE = ORDERS + "x" * 50_000
 HALF = HOSTILE[:40] + "\ud800"
 LONGEST = 4_200
-KEY_VAULT = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
-FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
 )
@@ -77,15 +76,15 @@ LISTED: dict[str, Scripted] = {
         200, headers={"link": '</x\x7f>; rel="next"'}, body=json.dumps({"items": [item()]})
     ),
     "key of a reference": page(
-        item(key="k" + HOSTILE, label=HALF, value="{}", content_type=KEY_VAULT)
+        item(key="k" + HOSTILE, label=HALF, value="{}", content_type=VAULT_TYPE)
     ),
     "address": page(
-        item(value=reference("https://v" + HOSTILE + "/secrets/x"), content_type=KEY_VAULT)
+        item(value=reference("https://v" + HOSTILE + "/secrets/x"), content_type=VAULT_TYPE)
     ),
     "host": page(
         item(
             value=reference("https://v\x1b[2J\u202e.vault.azure.net/secrets/x"),
-            content_type=KEY_VAULT,
+            content_type=VAULT_TYPE,
         )
     ),
     "snapshot": page(
@@ -103,7 +102,7 @@ WARNED: dict[str, Scripted] = {
         item(key="k" + HOSTILE, label=HALF, value="{", content_type="application/json")
     ),
     "key of a broken flag": page(
-        item(key=".appconfig.featureflag/" + HOSTILE, value="{", content_type=FLAG)
+        item(key=".appconfig.featureflag/" + HOSTILE, value="{", content_type=FLAG_TYPE)
     ),
 }
 """The same, where it is a warning."""

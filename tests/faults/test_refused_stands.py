@@ -7,12 +7,10 @@ import pytest
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider._azure.state import State
 from appconfig_provider.errors import ServiceRequestError
-from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.content import set_flag
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, whole
 from tests.support.faces import Loader
-
-FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 
 class Validation:
@@ -85,7 +83,7 @@ def test_a_flag_that_is_switched_does_not_hide_what_is_refused(load: Loader) -> 
             assert config.refresh() is False
             refusal = config.status.last_error
             assert str(refusal) == "refused"
-            store.set(f"{FLAG_PREFIX}beta", '{"id": "beta", "enabled": true}', content_type=FLAG)
+            set_flag(store, "beta")
             clock.advance(10)
             assert config.refresh() is True
             assert config.snapshot["k"] == "good"
@@ -115,7 +113,7 @@ def test_flags_that_replace_refused_ones_end_the_refusal(load: Loader) -> None:
             validate=validate,
         ) as config:
             refusing_flags[0] = True
-            store.set(f"{FLAG_PREFIX}beta", '{"id": "beta", "enabled": true}', content_type=FLAG)
+            set_flag(store, "beta")
             clock.advance(20)
             assert config.refresh() is False
             refusing_flags[0] = False

@@ -11,6 +11,7 @@ import pytest
 from appconfig_provider import ConfigurationSetting
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.testing import Draft, Emulator
+from tests.support.content import VAULT_TYPE
 from tests.support.faces import Face, Loader
 
 JSON = "application/json"
@@ -118,7 +119,7 @@ def test_a_secret_that_was_read_again_stays_the_object_it_was(
     load: Loader, store: Emulator
 ) -> None:
     """A reload that finds a secret unchanged keeps the very text that it had."""
-    kind = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+    kind = VAULT_TYPE
     asked: list[str] = []
 
     def resolver(uri: str) -> str:

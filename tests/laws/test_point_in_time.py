@@ -16,6 +16,7 @@ from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader
 from tests.support.scripted import (
     CONNECTION,
@@ -28,7 +29,6 @@ from tests.support.scripted import (
 )
 
 FLAG = ".appconfig.featureflag/"
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 WATCHES: dict[str, dict[str, object]] = {
     "sentinel": {"refresh_on": ["sentinel"]},
     "watch-all": {"refresh_enabled": True},

@@ -21,6 +21,7 @@ from appconfig_provider import Polling
 from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY, MAX_CONCURRENCY
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+from tests.support.content import publish
 from tests.support.faces import POLLED, Face, Loader, load_aio_on_thread, load_sync
 
 INTERVAL = 30.0
@@ -51,12 +52,6 @@ def watch(request: pytest.FixtureRequest, store: Emulator) -> Loader:
         "retry_total": 0,
     }
     return lambda **keywords: POLLED[request.param](**usual, **keywords)
-
-
-def publish(store: Emulator, value: str) -> None:
-    """Write data first and the sentinel last."""
-    store.set("k", value)
-    store.set("sentinel", value)
 
 
 def eventually(true: Callable[[], object]) -> None:

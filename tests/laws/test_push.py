@@ -17,6 +17,7 @@ import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ChangeSet
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.content import FLAG_TYPE, publish
 from tests.support.faces import Face, Loader
 
 FOREIGN = {
@@ -49,13 +50,6 @@ def keywords(store: Emulator, **more: object) -> dict[str, object]:
         "retry_total": 0,
         **more,
     }
-
-
-def publish(store: Emulator, value: str) -> dict[str, Any]:
-    """Write a value and then the sentinel; return the event about it."""
-    store.set("k", value)
-    store.set("sentinel", value)
-    return store.event("sentinel")
 
 
 SHAPES: dict[str, Callable[[Emulator], object]] = {
@@ -241,7 +235,6 @@ def test_the_delay_is_random_within_its_limit(store: Emulator) -> None:
 
 
 FLAG = ".appconfig.featureflag/beta"
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 
 def flag(*, enabled: bool) -> str:

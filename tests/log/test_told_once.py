@@ -9,9 +9,8 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader
-
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 
 @pytest.fixture

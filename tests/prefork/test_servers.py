@@ -25,6 +25,7 @@ import pytest
 
 from appconfig_provider.testing import Emulator, RequestRecord
 from tests.prefork.relay import Relay
+from tests.support.content import publish
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -171,12 +172,6 @@ def running(server: Server, relay: Relay, folder: Path, **more: str) -> Iterator
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
-
-
-def publish(store: Emulator, value: str) -> None:
-    """Write data first and the sentinel last."""
-    store.set("k", value)
-    store.set("sentinel", value)
 
 
 def all_say(value: str) -> Callable[[dict[str, Any]], bool]:

@@ -9,10 +9,10 @@ from appconfig_provider._azure.options import Keywords
 from appconfig_provider._azure.settings.layering import Pages, entries, in_order, layer
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
 from tests.property.strategies import KEYS, PREFIXES
+from tests.support.content import FLAG_TYPE
 
 NOWHERE = "Endpoint=http://localhost:1;Id=i;Secret=c2VjcmV0"
 JSON = "application/json"
-FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 REFERENCE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
 
 SETTINGS = st.builds(
@@ -20,7 +20,7 @@ SETTINGS = st.builds(
     KEYS | KEYS.map(".appconfig.featureflag/".__add__),
     st.sampled_from([None, "", "prod"]),
     st.sampled_from([None, "", "1", "{}"]),
-    st.sampled_from([None, None, "", "text/plain", JSON, FLAG]),
+    st.sampled_from([None, None, "", "text/plain", JSON, FLAG_TYPE]),
     st.sampled_from([None, {"tag": "1"}, {"tag": None}]),
     st.sampled_from([None, Details("etag", None, locked=True)]),
 )

@@ -13,11 +13,11 @@ from appconfig_provider._azure.settings.layering import convert, in_order, layer
 from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator
+from tests.support.content import FLAG_TYPE
 
 from .strategies import KEYS, PREFIXES, settings_of
 
 NOWHERE = "Endpoint=http://localhost:1;Id=i;Secret=c2VjcmV0"
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 
 def prefixes_of(given_prefixes: list[str]) -> tuple[str, ...]:

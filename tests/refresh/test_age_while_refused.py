@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,9 +9,9 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.content import set_flag
 from tests.support.faces import Face, Loader
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
 )
@@ -27,14 +26,8 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     """A store with a setting, a flag and a sentinel."""
     with Emulator(clock=clock) as emulator:
         emulator.set_many({"k": "good", "ks": "1"})
-        set_flag(emulator, enabled=False)
+        set_flag(emulator, "Beta", enabled=False)
         yield emulator
-
-
-def set_flag(store: Emulator, *, enabled: bool) -> None:
-    """Write the one feature flag."""
-    flag = {"id": "Beta", "enabled": enabled, "conditions": {"client_filters": []}}
-    store.set(".appconfig.featureflag/Beta", json.dumps(flag), content_type=FLAG_TYPE)
 
 
 def refuse_bad(snapshot: ConfigurationSnapshot) -> None:
@@ -122,7 +115,7 @@ def test_flags_published_meanwhile_do_not_confirm_the_settings(
         store.set("k", "bad")
         store.set("ks", "2")
         grown = ages(config, clock, 2)
-        set_flag(store, enabled=True)
+        set_flag(store, "Beta", enabled=True)
         grown += ages(config, clock, 3)
         management: Any = config.snapshot["feature_management"]
         assert management["feature_flags"][0]["enabled"] is True
@@ -136,7 +129,7 @@ def test_flags_that_come_with_refused_settings_do_not_confirm_them(
     flags = {"feature_flag_enabled": True, "feature_flag_refresh_enabled": True}
     given = {**keywords(store, {"refresh_on": ["ks"]}), **flags}
     with load(**given, feature_flag_refresh_interval=INTERVAL) as config:
-        set_flag(store, enabled=True)
+        set_flag(store, "Beta", enabled=True)
         store.set("k", "bad")
         store.set("ks", "2")
         assert ages(config, clock, 1) == [INTERVAL]

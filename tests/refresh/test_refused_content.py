@@ -10,9 +10,9 @@ import pytest
 
 from appconfig_provider import ChangeSet, ConfigurationSnapshot, SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.content import FLAG_TYPE, set_flag
 from tests.support.faces import Face, Loader
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
 )
@@ -31,14 +31,8 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     with Emulator(page_size=3, clock=clock) as emulator:
         emulator.set_many({f"k{number}": "good" for number in range(10)})
         emulator.set("ks", "1")
-        set_flag(emulator, enabled=False)
+        set_flag(emulator, "Beta", enabled=False)
         yield emulator
-
-
-def set_flag(store: Emulator, *, enabled: bool) -> None:
-    """Write the one feature flag."""
-    flag = {"id": "Beta", "enabled": enabled, "conditions": {"client_filters": []}}
-    store.set(".appconfig.featureflag/Beta", json.dumps(flag), content_type=FLAG_TYPE)
 
 
 def bodies(store: Emulator) -> int:
@@ -192,14 +186,14 @@ def test_refused_flags_are_downloaded_once(
         **flags,
         **watching,
     ) as config:
-        set_flag(store, enabled=True)
+        set_flag(store, "Beta", enabled=True)
         changed = spoil(store, "validate")
         store.clear_requests()
         calls.clear()
         check_for_twenty_minutes(config, clock)
         assert bodies(store) == changed + 1
         assert len(calls) <= 40
-        set_flag(store, enabled=False)
+        set_flag(store, "Beta", enabled=False)
         store.set("k4", "good again")
         store.set("ks", "3")
         clock.advance(INTERVAL)
@@ -227,7 +221,7 @@ def test_flags_move_beside_refused_settings(
         assert not config.refresh()
         store.clear_requests()
         for enabled in (True, False, True):
-            set_flag(store, enabled=enabled)
+            set_flag(store, "Beta", enabled=enabled)
             clock.advance(INTERVAL)
             assert config.refresh()
             assert flags_of(config.snapshot)[0]["enabled"] == enabled
@@ -259,7 +253,7 @@ def test_flags_move_while_a_snapshot_is_missing(
         ) as config,
         store.respond(gone),
     ):
-        set_flag(store, enabled=True)
+        set_flag(store, "Beta", enabled=True)
         clock.advance(INTERVAL)
         assert config.refresh()
         assert flags_of(config.snapshot)[0]["enabled"]

@@ -11,12 +11,7 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider.testing import Emulator
-
-
-def publish(store: Emulator, value: str) -> None:
-    """Write a value, and then the sentinel."""
-    store.set("k", value)
-    store.set("sentinel", value)
+from tests.support.content import publish
 
 
 def test_after_a_cancelled_callback_the_others_are_told_by_the_next_refresh(

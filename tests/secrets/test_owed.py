@@ -22,15 +22,11 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
+from tests.support.content import FLAG_TYPE, secret_id
 from tests.support.faces import Face, Loader
 
 LONGER = 40.0
 """Seconds after which the first back-off has passed, whatever chance adds to it."""
-
-
-def secret_id(name: str) -> str:
-    """Return the address of a secret in a vault that nobody asks."""
-    return f"https://v.vault.azure.net/secrets/{name}"
 
 
 class Resolver:
@@ -371,7 +367,7 @@ def test_flags_that_move_alone_read_no_secret(
 ) -> None:
     """A reload of flags alone asks no vault, and pays nothing that is owed."""
     flag = ".appconfig.featureflag/Beta"
-    kind = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+    kind = FLAG_TYPE
     text = json.dumps({"id": "Beta", "enabled": True, "conditions": {"client_filters": []}})
     more = {"feature_flag_enabled": True, "feature_flag_refresh_enabled": True}
     with load(**keywords(store, secrets, **more)) as config:

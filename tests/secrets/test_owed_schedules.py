@@ -17,6 +17,7 @@ from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Request, Response
+from tests.support.content import VAULT_TYPE
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
@@ -29,7 +30,6 @@ from tests.support.scripted import (
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
-REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 URI = json.dumps({"uri": "https://v.vault.azure.net/secrets/pw"})
 LONGEST = 1600
 """Seconds within which everything that is owed is read, once all trouble is over."""
@@ -85,7 +85,7 @@ class World:
         if self.store_fails:
             return status(503)
         mark = setting("a", str(self.version), f"e{self.version}")
-        reference = setting("pw", URI, "e0", content_type=REFERENCE)
+        reference = setting("pw", URI, "e0", content_type=VAULT_TYPE)
         if request.target.startswith("/kv/"):
             answer = single(mark)
         else:

@@ -16,7 +16,7 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
-from tests.support.content import Resolver, secret_id
+from tests.support.content import VAULT_TYPE, Resolver, secret_id
 from tests.support.faces import Loader, load_aio
 
 
@@ -355,7 +355,7 @@ def test_a_refused_token_of_a_vault_is_renewed(
 
 def test_omit_leaves_a_malformed_reference_out(load: Loader, store: Emulator) -> None:
     """Policy `omit` leaves out a reference whose text names no secret, too."""
-    kind = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+    kind = VAULT_TYPE
     store.set("pw", "no JSON", content_type=kind)
     with load(
         connection_string=store.connection_string,

@@ -14,14 +14,10 @@ import appconfig_provider.aio
 from appconfig_provider import ConfigurationSetting
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.content import secret_id
 from tests.support.faces import Loader, load_aio
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
-
-
-def secret_id(name: str) -> str:
-    """Return the address of a secret in a vault that nobody asks."""
-    return f"https://v.vault.azure.net/secrets/{name}"
 
 
 def fill(store: Emulator, secrets: int) -> None:

@@ -13,10 +13,10 @@ from appconfig_provider._azure.settings.flags import read_flags, to_value
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader
 
 ORIGIN = "https://one.azconfig.io"
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 
 def setting(

@@ -18,9 +18,9 @@ from appconfig_provider._plan import Request, Response
 from appconfig_provider.models import ConfigurationSetting, Explanation
 from appconfig_provider.testing import FakeClock
 from appconfig_provider.trouble import EngineError, public
+from tests.support.content import FLAG_TYPE
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 ALL = SettingSelector(key_filter="*")
 HOST = setting(
     "app/host",

@@ -8,9 +8,8 @@ from appconfig_provider._azure.settings.content import Kind, kind_of, kind_of_se
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.decoding import Undecodable
 from appconfig_provider.models import FLAG_PREFIX
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
-VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 PROFILE = 'profile="https://azconfig.io/mime-profiles/snapshot-ref"'
 
 

@@ -14,9 +14,8 @@ from appconfig_provider._azure.settings.layering import (
 )
 from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider.models import FLAG_PREFIX
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
-VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
 
 

@@ -13,8 +13,7 @@ from urllib.parse import unquote
 from appconfig_provider._plan import Response
 from appconfig_provider.models import FLAG_PREFIX
 from tests.simulation.world import BEGINNING
-
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+from tests.support.content import FLAG_TYPE
 
 
 class Item(NamedTuple):

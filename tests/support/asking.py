@@ -20,6 +20,7 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send, VerifyConnections
 from appconfig_provider.testing import FakeClock
+from tests.support.content import FLAG_TYPE, VAULT_TYPE
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
@@ -30,9 +31,7 @@ from tests.support.scripted import (
     status,
 )
 
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
-VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 SECRET = "https://v.vault.azure.net/secrets/pw"
 DATE = "Fri, 20 Nov 2026 23:52:02 GMT"
 

@@ -1,14 +1,16 @@
-"""The props of these tests: secrets that change, flags, a snapshot that comes and goes."""
+"""What tests write into a store: deployments, flags, secrets, a snapshot that comes and goes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
 
 FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 FLAG_PREFIX = ".appconfig.featureflag/"
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
@@ -33,10 +35,19 @@ class Resolver:
         return self.values[name]
 
 
-def set_flag(store: Emulator, name: str, *, enabled: bool = True, **more: object) -> None:
+def publish(store: Emulator, value: str) -> dict[str, Any]:
+    """Write data first and the sentinel last; return the event about the sentinel."""
+    store.set("k", value)
+    store.set("sentinel", value)
+    return store.event("sentinel")
+
+
+def set_flag(
+    store: Emulator, name: str, *, enabled: bool = True, label: str | None = None, **more: object
+) -> None:
     """Write a feature flag."""
     flag = {"id": name, "enabled": enabled, "conditions": {"client_filters": []}, **more}
-    store.set(FLAG_PREFIX + name, json.dumps(flag), content_type=FLAG_TYPE)
+    store.set(FLAG_PREFIX + name, json.dumps(flag), label, content_type=FLAG_TYPE)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.errors import HttpResponseError, KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import FakeClock
+from tests.support.content import VAULT_TYPE
 from tests.support.scripted import (
     CONNECTION,
     REPLICA,
@@ -300,7 +301,7 @@ def test_a_rejected_generation_keeps_the_old_one_and_is_not_loaded_every_interva
     bench = Bench()
     state = bench.start()
     bench.store.version = 2
-    vault = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
+    vault = VAULT_TYPE
 
     def with_reference(request: Request) -> Response:
         if request.target.startswith("/kv?"):

@@ -12,10 +12,10 @@ import pytest
 import appconfig_provider
 from appconfig_provider import ChangeSet
 from appconfig_provider.testing import Emulator, Vault
+from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader, load_aio, load_sync
 
 FLAG = ".appconfig.featureflag/beta"
-FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 
 
 def keywords(store: Emulator, **more: object) -> dict[str, object]:
