@@ -181,7 +181,8 @@ def test_many_mapper_calls_let_the_loop_run() -> None:
     def slow(_setting: ConfigurationSetting) -> None:
         time.sleep(0.004)
 
-    async def run(store: Emulator) -> float:
+    async def run(store: Emulator) -> tuple[float, float]:
+        began = time.monotonic()
         loading = asyncio.ensure_future(
             appconfig_provider.aio.load(
                 connection_string=store.connection_string, configuration_mapper=slow
@@ -189,11 +190,12 @@ def test_many_mapper_calls_let_the_loop_run() -> None:
         )
         longest = await longest_pause(loading)
         await (await loading).close()
-        return longest
+        return longest, time.monotonic() - began
 
     with Emulator() as store:
         store.set_many({f"k{number:03}": "1" for number in range(300)})
-        assert asyncio.run(run(store)) < 0.6
+        longest, whole = asyncio.run(run(store))
+    assert longest < whole / 2  # a busy machine stretches both
 
 
 def test_a_cancelled_load_leaves_its_resolver_behind() -> None:
