@@ -34,7 +34,8 @@ test: .venv/tests  ## all tests but the heavy ones, on two cores
 # once more, for coverage, are those that reach lines which no others reach.
 test-full: .venv/proves  ## what `make test` leaves out, and the coverage gate
 	$(BIN)/python -m pytest -m heavy
-	$(BIN)/python -m pytest -m "not heavy" $(ON_TWO_CORES) --quiet --cov --cov-report=term $(UNTRACED)
+	$(BIN)/python -m pytest -m "not heavy and not unmeasured" $(ON_TWO_CORES) --quiet \
+		--cov --cov-report=term $(UNTRACED)
 
 new-seeds: .venv/tests  ## 20,000 schedules and a soak that nobody has run before
 	$(BIN)/python -m tests.simulation

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -51,17 +49,3 @@ def vault(clock: FakeClock) -> Iterator[Vault]:
     """Give a vault over real TLS."""
     with Vault(clock=clock) as emulated:
         yield emulated
-
-
-@pytest.fixture
-def unmeasured() -> Iterator[None]:
-    """Leave a test out of the measurement of coverage.
-
-    It makes a busy test three times as long, and keeps something of every thread there ever was.
-    """
-    here, elsewhere = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
-    yield
-    sys.settrace(here)
-    threading.settrace(elsewhere)

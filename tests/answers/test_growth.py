@@ -34,7 +34,7 @@ from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scrip
 from tests.support.content import FLAG_TYPE
 from tests.support.faces import Loader
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.unmeasured
 
 MODIFIED = "Microsoft.AppConfiguration.KeyValueModified"
 JSON = "application/json"

@@ -20,7 +20,7 @@ from tests.support.faces import Face, Loader
 from tests.support.hostile import ANSWERS, STRAY, Defect
 from tests.support.hostile_scenes import ALLOWED, LIMIT, PAGES, WAYS, Scene, scene
 
-pytestmark = pytest.mark.usefixtures("unmeasured")  # under a tracer, threads are slow
+pytestmark = pytest.mark.unmeasured  # under a tracer, threads are slow
 
 SLACK = 0.5
 

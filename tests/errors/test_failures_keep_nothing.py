@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError, ServiceRequestError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
 from tests.support.faces import Face, Loader
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.unmeasured
 
 FAILURES = 400
 WARM_UP = 40

@@ -18,7 +18,7 @@ from appconfig_provider.emulator import AccessKey
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
 from tests.support.faces import Loader
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.unmeasured
 
 PACKAGE = str(Path(appconfig_provider.__file__).parent)
 THE_EMULATOR = str(Path(PACKAGE) / "emulator")

@@ -8,6 +8,7 @@ from appconfig_provider import WatchKey
 from appconfig_provider.testing import Emulator
 from tests.support.contoso import MAIN, contoso
 from tests.support.faces import Loader
+from tests.support.hostile_scenes import scene
 from tests.support.proxy import connect_proxy
 
 ODD = ["a/../b", "./c", "x?y#z", "ü &+"]
@@ -51,3 +52,15 @@ def test_odd_keys_pass_a_proxy_as_they_are(load: Loader, plain: bool) -> None:
                 store.set(key, "v2")
                 assert config.refresh(force=True), key
                 assert config.snapshot[key] == "v2"
+
+
+@pytest.mark.parametrize("way", ["TLS by HTTP proxy", "TLS by https proxy", "SOCKS proxy"])
+def test_a_store_is_read_and_followed_through_a_proxy(load: Loader, way: str) -> None:
+    """A proxy that is reached by TLS carries the TLS of the store inside of it."""
+    with scene(way) as here:
+        patient = {"replicas": [], "connect_timeout": 10, "read_timeout": 10, "startup_timeout": 40}
+        with load(**here.keywords | patient) as config:
+            assert set(config.snapshot.values()) == {"v1"}
+            here.publish("v2")
+            assert config.refresh(force=True)
+            assert set(config.snapshot.values()) == {"v2"}

@@ -15,7 +15,7 @@ from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for, page, setting, single
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.unmeasured
 
 SWAPS = 1_000
 READERS = 8

@@ -31,7 +31,7 @@ from tests.support.scripted import (
     status,
 )
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.unmeasured
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc).timestamp()
 KEYS = ("a", "b", "c")

@@ -36,7 +36,7 @@ PATIENCE = 40.0
 pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
-    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.unmeasured,
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from appconfig_provider._live.flight import Flight, Owner
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.unmeasured
 
 
 class Interrupt(BaseException):

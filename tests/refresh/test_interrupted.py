@@ -55,7 +55,7 @@ EVENT = {
     "data": {"syncToken": "t=1;sn=1"},
 }
 
-pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("unmeasured")]
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
 
 
 class Interrupt(BaseException):

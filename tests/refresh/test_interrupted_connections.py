@@ -25,7 +25,7 @@ from appconfig_provider.testing import Emulator
 
 DRIVE = str(Path(appconfig_provider.__file__).parent / "_io")
 
-pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("unmeasured")]
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
 
 
 class Interrupt(BaseException):

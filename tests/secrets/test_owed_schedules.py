@@ -28,7 +28,7 @@ from tests.support.scripted import (
     status,
 )
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.unmeasured
 
 URI = json.dumps({"uri": "https://v.vault.azure.net/secrets/pw"})
 LONGEST = 1600

@@ -11,8 +11,3 @@ import pytest
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody keep the log lines of a hundred thousand refreshes."""
     monkeypatch.setattr(logging.getLogger("appconfig_provider"), "disabled", True)
-
-
-@pytest.fixture(autouse=True)
-def _unmeasured(unmeasured: None) -> None:
-    """Leave the schedules out of the measurement of coverage."""

@@ -62,7 +62,7 @@ class Seen:
 
 
 @pytest.mark.heavy
-def test_a_minute_of_everything_at_once(tmp_path: Path, unmeasured: None) -> None:
+def test_a_minute_of_everything_at_once(tmp_path: Path) -> None:
     """No reader ever sees an exception, memory stays flat, and the end is what the store holds."""
     with emulator(tmp_path / "seed.json") as endpoints, tracing():
         told: list[int] = []

@@ -123,7 +123,7 @@ def test_every_value_is_where_its_key_says(values: dict[str, int], lists: bool) 
         assert place == value
 
 
-@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.unmeasured
 def test_ten_thousand_keys_take_milliseconds() -> None:
     """Two on a quiet machine; ten are allowed here, where others may be busy."""
     values = {f"app{n % 20}:module{n % 200}:key{n}": str(n) for n in range(10_000)}
