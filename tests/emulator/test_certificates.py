@@ -181,7 +181,7 @@ def test_an_own_certificate_that_cannot_be_shown(tmp_path: Path) -> None:
         (("--private-key", "a.key"), 2, "go together"),
         (("--certificate", "a", "--private-key", "b", "--ca-file", "c"), 2, "without --ca-file"),
         (("--certificate", "a", "--private-key", "b"), 2, "no such file"),
-        (("--ca-file", "missing/ca.pem"), 1, "missing/ca.pem.key"),
+        (("--ca-file", "missing/ca.pem"), 2, "there is no folder missing"),
     ],
 )
 def test_bad_options(

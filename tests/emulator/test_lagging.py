@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -25,7 +24,7 @@ def is_open(store: Store) -> bool:
     """Whether a store can be read."""
     try:
         return store.size >= 0
-    except sqlite3.ProgrammingError:
+    except RuntimeError:
         return False
 
 

@@ -7,7 +7,6 @@ import http.client
 import json
 import logging
 import socket
-import sqlite3
 import ssl
 import sys
 import threading
@@ -194,9 +193,17 @@ def test_kept_connections_are_dropped(store: Emulator) -> None:
             host, _, port = replica.endpoint.removeprefix("http://").rpartition(":")
             kept.append(stack.enter_context(socket.create_connection((host, int(port)), 10)))
             kept[-1].sendall(b"GET /kv HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            assert kept[-1].recv(10_000).startswith(b"HTTP/1.1 401")
+            assert _answer(kept[-1]).startswith(b"HTTP/1.1 401")
         replica.down()
         assert {_rest(each) for each in kept} == {b""}
+
+
+def _answer(connection: socket.socket) -> bytes:
+    """Read an answer with its body, which may come later than its head."""
+    read = b""
+    while b"\r\n\r\n" not in read or not read.endswith(b"}"):
+        read += connection.recv(10_000)
+    return read
 
 
 def _rest(connection: socket.socket) -> bytes:
@@ -291,7 +298,7 @@ def test_nothing_before_the_start_and_after_the_end(*, started: bool) -> None:
         with pytest.raises(RuntimeError, match="not run"):
             switch()
     store.close()
-    with pytest.raises(sqlite3.ProgrammingError):
+    with pytest.raises(RuntimeError, match="closed"):
         store.get("k")
 
 
