@@ -21,7 +21,7 @@ FAULTS = {
     "nonsense": Scripted(status=200, body=b"<html>sign in</html>"),
 }
 MOMENTS = {"sentinel": "/kv/sentinel", "data": "/kv?"}
-BUDGET = 0.4
+BUDGET = 0.8
 """Seconds to connect plus seconds to wait; what a check may take."""
 
 
