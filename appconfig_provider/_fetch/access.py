@@ -8,10 +8,23 @@ from typing import Protocol
 
 from appconfig_provider._fetch.budget import Budget
 from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
-from appconfig_provider._fetch.exchange import Session
+from appconfig_provider._fetch.exchange import MAX_CONCURRENCY, Service, Session
 from appconfig_provider._fetch.failures import RequestFailed
-from appconfig_provider._plan import Plan
+from appconfig_provider._plan import Plan, Signer
 from appconfig_provider.protocols import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRules:
+    """The rules of a source for trying its endpoints."""
+
+    clock: Clock
+    random: Callable[[], float]
+    interval: float
+    """Seconds between checks. The first back-off is not longer than that."""
+    retries: int
+    balanced: bool = False
+    """True when endpoints take turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +42,28 @@ class AttemptStart:
     """True when there is no other endpoint to try."""
     retried: int
     """How many of its retries the endpoint has already used in this round."""
+
+    def session(
+        self,
+        rules: RoundRules,
+        sign: Signer | None,
+        service: Service,
+        max_concurrency: int = MAX_CONCURRENCY,
+    ) -> Session:
+        """Return the session of the attempt."""
+        return Session(
+            origin=self.endpoint.store.url,
+            sign=sign,
+            service=service,
+            deadline=self.deadline,
+            retries=rules.retries,
+            clock=rules.clock,
+            random=rules.random,
+            alone=self.alone,
+            retried=self.retried,
+            round_trip=self.endpoint.round_trip,
+            max_concurrency=max_concurrency,
+        )
 
 
 class EndpointAccess(Protocol):
@@ -62,19 +97,6 @@ class EndpointAccess(Protocol):
     def discover(self, endpoints: Endpoints, deadline: float, /) -> Plan[Endpoints]:
         """Return the endpoints, with those that a look-up has found."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RoundRules:
-    """The rules of a source for trying its endpoints."""
-
-    clock: Clock
-    random: Callable[[], float]
-    interval: float
-    """Seconds between checks. The first back-off is not longer than that."""
-    retries: int
-    balanced: bool = False
-    """True when endpoints take turns."""
 
 
 @dataclass(frozen=True, slots=True)

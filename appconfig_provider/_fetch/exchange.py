@@ -92,12 +92,12 @@ class Session:
     service: Service
     deadline: float
     """On the monotonic clock; a refresh that finds work moves it."""
-    max_retry_wait: float
-    """The longest wait, in seconds, before a retry on this endpoint."""
     retries: int
     """Retries of each request, at most."""
     clock: Clock
     random: Callable[[], float]
+    max_retry_wait: float = MAX_RETRY_WAIT
+    """The longest wait, in seconds, before a retry on this endpoint."""
     alone: bool = True
     """True when there is no other endpoint to try, so that a 5xx is retried at this one."""
     retried: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from appconfig_provider._fetch.access import AttemptStart, RoundRules
 from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
-from appconfig_provider._fetch.exchange import MAX_RETRY_WAIT, Session
+from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Headers, Plan, Request, Response, done
 from appconfig_provider.texts import printable
@@ -46,24 +46,10 @@ class UnsignedAccess:
     """Headers of every request."""
 
     def open_session(
-        self, begin: Callable[[], AttemptStart], endpoint: Endpoint, /
+        self, begin: Callable[[], AttemptStart], _endpoint: Endpoint, /
     ) -> Plan[Session]:
         """Return a session whose requests are not signed."""
-        start, rules = begin(), self.rules
-        session = Session(
-            origin=endpoint.store.url,
-            sign=None,
-            service=PlainService(self.common_headers),
-            deadline=start.deadline,
-            max_retry_wait=MAX_RETRY_WAIT,
-            retries=rules.retries,
-            clock=rules.clock,
-            random=rules.random,
-            alone=start.alone,
-            retried=start.retried,
-            round_trip=endpoint.round_trip,
-        )
-        return done(session)
+        return done(begin().session(self.rules, None, PlainService(self.common_headers)))
 
     def renew(self, _session: Session, _refusal: RequestFailed, /) -> Plan[bool]:
         """Return False: there is no other credential to try."""

@@ -26,7 +26,6 @@ from appconfig_provider._azure.rest.responses import read_page
 from appconfig_provider._azure.rest.services import StoreService
 from appconfig_provider._azure.rest.signing import access_key_signer
 from appconfig_provider._fetch.exchange import (
-    MAX_RETRY_WAIT,
     READ_OR_ABSENT,
     Session,
     exchange,
@@ -152,7 +151,6 @@ class RemoteStore:
             sign=access_key_signer(store.access_key),
             service=StoreService(context.headers, hints=_hints),
             deadline=self._clock.monotonic() + self._options.load_budget,
-            max_retry_wait=MAX_RETRY_WAIT,
             retries=self._options.network.retries,
             clock=self._clock,
             random=context.random,

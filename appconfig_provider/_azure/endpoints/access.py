@@ -16,7 +16,7 @@ from appconfig_provider._azure.rest.sync_tokens import SyncToken
 from appconfig_provider._azure.rest.tracing import Usage, correlation_context
 from appconfig_provider._fetch.access import AttemptStart, RoundRules
 from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
-from appconfig_provider._fetch.exchange import MAX_RETRY_WAIT, Session
+from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import AcquireToken, Headers, Plan, Signer, Steps, perform, plan
 from appconfig_provider.models import Store
@@ -77,22 +77,9 @@ def rules(context: Context) -> RoundRules:
 
 def _session(context: Context, begin: AttemptStart, sign: Signer, usage: Usage | None) -> Session:
     """Return the session of an attempt that begins now."""
-    endpoint = begin.endpoint
-    tokens = cast("Mapping[str, SyncToken]", endpoint.memory)
-    return Session(
-        origin=endpoint.store.url,
-        sign=sign,
-        service=StoreService(_headers(context, begin, usage), dict(tokens)),
-        deadline=begin.deadline,
-        max_retry_wait=MAX_RETRY_WAIT,
-        retries=context.options.network.retries,
-        clock=context.clock,
-        random=context.random,
-        alone=begin.alone,
-        retried=begin.retried,
-        round_trip=endpoint.round_trip,
-        max_concurrency=context.max_concurrency,
-    )
+    tokens = cast("Mapping[str, SyncToken]", begin.endpoint.memory)
+    service = StoreService(_headers(context, begin, usage), dict(tokens))
+    return begin.session(rules(context), sign, service, context.max_concurrency)
 
 
 def _headers(context: Context, begin: AttemptStart, usage: Usage | None) -> Headers:

@@ -21,7 +21,7 @@ from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.vaults import SecretIdentifier, Vaults, scope_of
 from appconfig_provider._fetch.budget import Allowed
-from appconfig_provider._fetch.exchange import MAX_RETRY_WAIT, Session, exchange
+from appconfig_provider._fetch.exchange import Session, exchange
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._live.callbacks import is_coroutine_function
 from appconfig_provider._plan import (
@@ -242,7 +242,6 @@ def _session(job: _Job, secret: SecretIdentifier, sign: Signer | None = None) ->
         sign=sign,
         service=VaultService(agent),
         deadline=job.allowed.until,
-        max_retry_wait=MAX_RETRY_WAIT,
         retries=context.options.network.retries,
         clock=context.clock,
         random=context.random,
