@@ -56,57 +56,57 @@ because it calls a Python function for each number."""
 
 
 def _decode(text: str) -> object:
+    if _too_deep(text):
+        raise _nested_too_deeply()
     decoder = _SHORT if len(text) <= MAX_DIGITS else _LONG
     try:
-        value = decoder.decode(text)
+        return decoder.decode(text)
     except RecursionError:
-        value = _OUT_OF_STACK
-    if value is _OUT_OF_STACK:
-        if _depth(text) > MAX_DEPTH:
-            raise _nested_too_deeply()
-        return decode_without_recursion(text)
-    if text.count("[") + text.count("{") > MAX_DEPTH and _too_deep(value):
-        raise _nested_too_deeply()
-    return value
-
-
-_OUT_OF_STACK = object()
-
-_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets are nested.
-
-    It is quick, so that hostile texts are refused before the slow decoder, which takes a second for
-    a megabyte.
-    """
-    brackets = _TEXT.sub("", text).encode("ascii", "ignore").translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+        pass  # the caller has used up the stack
+    return decode_without_recursion(text)
 
 
 def _nested_too_deeply() -> ValueError:
     return ValueError(f"nested deeper than {MAX_DEPTH} levels")
 
 
-def _too_deep(value: object) -> bool:
-    """Tell whether a value is nested too deeply; level by level, without recursion."""
-    level = [value] if type(value) in _NESTS else []
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)  # type: ignore[attr-defined]  # else a list
-            if type(inner) in _NESTS
-        ]
-        if not level:
-            return False
-    return True
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_QUOTED = re.compile(rb'"[^"]*"?')
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_INNERMOST = (b"{}", b"[]", b"{}")
 
 
-_NESTS = frozenset({dict, list})
+def _too_deep(text: str) -> bool:
+    """Tell whether brackets are nested deeper than `MAX_DEPTH`.
+
+    Texts are looked at before Python's decoder sees them, because it would recurse to the end of
+    the stack. Lists that it makes there start the garbage collector, and the finalizers that this
+    one calls, of any object of the program, would fail for want of stack.
+
+    The limit counts for what stands before the first mistake in a text, as a decoder stops there.
+    A page of settings passes here often, so the work is left to functions written in C.
+    """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    brackets = _brackets(text)
+    outer = brackets
+    for pair in _INNERMOST:  # each time, at most one level less
+        outer = outer.replace(pair, b"")
+    if len(outer) + len(_INNERMOST) <= MAX_DEPTH:
+        return False
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH
+
+
+def _brackets(text: str) -> bytes:
+    """Return the brackets outside of quoted texts."""
+    body = text.encode("utf-8", "surrogatepass")
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Of two quotes side by side the first ends what the second begins, or the other way round:
+    # without them everything else is inside or outside as before.
+    marks = body.translate(None, _NO_MARKS).replace(b'""', b"")
+    return _QUOTED.sub(b"", marks) if b'"' in marks else marks
+
 
 _TOKEN = re.compile(
     r'[ \t\n\r]*(?:([\[\]{}:,])|("[^"\\]*(?:\\.[^"\\]*)*")|([^\s\[\]{}:,"]+))', re.DOTALL

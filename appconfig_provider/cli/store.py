@@ -6,7 +6,6 @@ no second HTTP stack.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -35,6 +34,7 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._io.clock import clock_in_force
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._plan import Plan, Request, Response, Steps, plan
+from appconfig_provider.decoding import decode
 from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
 from appconfig_provider.preparation import make_context, network_of
 from appconfig_provider.texts import quoted
@@ -179,7 +179,7 @@ def _fetch(session: Session, wanted: WatchKey, version: str) -> Steps[Item | Non
     response = yield from read(session, target, None, READ_OR_ABSENT)
     if response.status == 404:
         return None
-    return _understood(session, target, lambda: _item(json.loads(response.body)))
+    return _understood(session, target, lambda: _item(decode(response.body)))
 
 
 @plan
@@ -217,14 +217,14 @@ def _understood(session: Session, target: str, reading: Callable[[], T]) -> T:
     """Return what reading an answer gives; an answer that cannot be read is the store's failure."""
     try:
         return reading()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         detail = f"the answer to GET {target} holds no settings; check the endpoint"
         raise RequestFailed(Kind.MALFORMED, session.origin, detail) from error
 
 
 def _page(response: Response, target: str) -> tuple[tuple[Item, ...], str | None]:
     """Return the settings of a page, and where the listing goes on at this same store."""
-    items = tuple([_item(entry) for entry in json.loads(response.body)["items"]])
+    items = tuple([_item(entry) for entry in decode(response.body)["items"]])
     return items, read_page(response, target).next
 
 

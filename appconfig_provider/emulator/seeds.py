@@ -8,13 +8,13 @@ with a content type of JSON, which the KVSet profile can say. What stands twice 
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
+from appconfig_provider.emulator.json_texts import read_json
 from appconfig_provider.emulator.json_values import InvalidValue, stored_form
 from appconfig_provider.emulator.model import Draft, DraftTooLarge, InvalidDraft
 from appconfig_provider.emulator.store import Store
@@ -55,12 +55,10 @@ def read_seed(path: str | os.PathLike[str]) -> tuple[Seeded, ...]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        content = json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+        content = read_json(text, members=_object, integer=_integer)
         return tuple(_once(_settings(content)))
     except OSError as error:
         raise SeedError(f"{os.fspath(path)}: {error.strerror}") from error
-    except RecursionError:
-        raise SeedError(f"{os.fspath(path)}: nested too deeply") from None
     except ValueError as error:
         raise SeedError(f"{os.fspath(path)}: {error}") from error
 

@@ -8,10 +8,11 @@ protect. A token that is any other text is good when the emulator was told of it
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable, Collection
 from typing import Any, Final
+
+from appconfig_provider.emulator.json_texts import read_json
 
 STORE_AUDIENCES: Final = (
     "https://appconfig.azure.com",
@@ -67,8 +68,8 @@ def _claims(token: str) -> dict[str, Any]:
         return {}
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        content = json.loads(base64.b64decode(padded.encode(), b"-_", validate=True))
-    except (ValueError, RecursionError):
+        content = read_json(base64.b64decode(padded.encode(), b"-_", validate=True))
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

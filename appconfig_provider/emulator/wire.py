@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from appconfig_provider.emulator.filters import FilterError, NameFilter, parse_name_filter
+from appconfig_provider.emulator.json_texts import read_json
 from appconfig_provider.emulator.json_values import is_json
 from appconfig_provider.emulator.model import Setting
 from appconfig_provider.emulator.versions import DESCRIPTIONS
@@ -254,8 +255,8 @@ def parse_object(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     if not is_json(headers.get("content-type")):
         raise Refusal(Answer(415))
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
+        content = read_json(body)
+    except ValueError:
         raise invalid_argument("body", "The body is not JSON.") from None
     if not isinstance(content, dict):
         raise invalid_argument("body", "The body is not a JSON object.")

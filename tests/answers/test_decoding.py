@@ -6,6 +6,8 @@ import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appconfig_provider.decoding import (
     MAX_DEPTH,
@@ -64,6 +66,33 @@ def test_json_may_be_a_hundred_levels_deep(nest: tuple[str, str], read: object) 
         read(nested(MAX_DEPTH + 1))
     wide = "[" + ",".join(["[[]]"] * 80) + "]"
     assert read(wide) == json.loads(wide)
+
+
+_HOSTILE = st.text(r'[]{}"\\/nu', max_size=12)
+
+
+@given(texts=st.lists(_HOSTILE, min_size=60, max_size=80), depth=st.integers(90, 110))
+def test_brackets_and_quotes_in_texts_are_no_depth(texts: list[str], depth: int) -> None:
+    """Whatever stands in texts, only what is nested counts."""
+    inner = json.dumps([{"name": text, text: [text, {}]} for text in texts])
+    text = f"{'[' * (depth - 4)}{json.dumps(texts[0])},{inner}{']' * (depth - 4)}"
+    if depth > MAX_DEPTH:
+        with pytest.raises(Undecodable, match="nested deeper"):
+            decode(text)
+    else:
+        assert decode(text) == json.loads(text)
+
+
+@given(text=st.text(r'[]{}"\\,:1 ', max_size=300))
+def test_any_text_is_read_as_python_reads_it(text: str) -> None:
+    """Broken ones are refused, whatever they nest before or after the mistake."""
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        with pytest.raises(Undecodable):
+            decode(text)
+    else:
+        assert decode(text) == expected
 
 
 @pytest.mark.parametrize("read", [decode, decode_without_recursion])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 import json
 import sys
@@ -13,9 +15,12 @@ import pytest
 import appconfig_provider
 from appconfig_provider import KeyVaultReferenceError, load
 from appconfig_provider._azure.settings.content import parse_json
+from appconfig_provider.decoding import Undecodable, decode
+from appconfig_provider.emulator.wire import Refusal, parse_object
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
 from tests.support.content import FLAG_TYPE, VAULT_TYPE
 from tests.support.faces import Loader
+from tests.support.finalizers import finalizers_short_of_stack
 
 T = TypeVar("T")
 
@@ -32,13 +37,21 @@ def nested(depth: int) -> str:
 
 
 def deep_in_the_stack(call: Callable[[], T], frames: int) -> T:
-    """Call when so many frames are left below the limit."""
+    """Call when so many frames are left below the limit.
+
+    Nothing is collected meanwhile: finalizers of other tests' objects would lack stack.
+    """
     here = len(inspect.stack(0))
 
     def descend(more: int) -> T:
         return call() if more <= 0 else descend(more - 1)
 
-    return descend(sys.getrecursionlimit() - here - frames)
+    gc.collect()
+    gc.disable()
+    try:
+        return descend(sys.getrecursionlimit() - here - frames)
+    finally:
+        gc.enable()
 
 
 DEEP = {
@@ -72,6 +85,28 @@ def test_a_replica_answers_beside_an_error_that_is_too_deep(load: Loader, status
             store.set("k", "new")
             assert config.refresh(force=True)
             assert config.snapshot["k"] == "new"
+
+
+@pytest.mark.parametrize("deep", DEEP)
+def test_deep_json_is_refused_with_stack_to_spare(deep: str) -> None:
+    """Lists made on the way can start the garbage collector; finalizers then have their stack."""
+
+    def refuse() -> None:
+        with pytest.raises(Undecodable):
+            decode(DEEP[deep])
+
+    assert finalizers_short_of_stack(refuse) == 0
+
+
+@pytest.mark.parametrize("deep", DEEP)
+def test_the_emulator_refuses_deep_json_with_stack_to_spare(deep: str) -> None:
+    """In the body of a request, too."""
+
+    def refuse() -> None:
+        with contextlib.suppress(Refusal):
+            parse_object({"content-type": JSON}, DEEP[deep].encode())
+
+    assert finalizers_short_of_stack(refuse) == 0
 
 
 @pytest.mark.parametrize("text", [nested(DEEPEST), f'// a comment\n{nested(DEEPEST)} // "'])
