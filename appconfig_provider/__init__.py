@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         ConfigurationSetting,
         Explanation,
         Polling,
-        SettingSelector,
         Status,
         WatchKey,
     )
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
+    from appconfig_provider.selectors import SettingSelector
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 
 __all__ = [
@@ -59,7 +59,7 @@ _HOME = {
     "Explanation": "models",
     "KeyVaultReferenceError": "errors",
     "Polling": "models",
-    "SettingSelector": "models",
+    "SettingSelector": "selectors",
     "SnapshotNotFoundError": "errors",
     "StartupTimeout": "errors",
     "Status": "models",

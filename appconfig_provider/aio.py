@@ -19,8 +19,9 @@ from appconfig_provider._azure.vaults import (
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.tasks import AsyncProvider
-from appconfig_provider.models import ConfigurationSetting, Polling, SettingSelector
+from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of
+from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.options import Keywords, Options
+from appconfig_provider._azure.keywords import Keywords
+from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.tracing import read_environment
 from appconfig_provider._azure.vaults import asynchronous
 from appconfig_provider._live.callbacks import is_coroutine_function

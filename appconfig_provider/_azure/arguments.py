@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from appconfig_provider import checks
-from appconfig_provider.models import (
-    NO_LABEL,
-    AccessKey,
-    SettingSelector,
-    Store,
-    WatchKey,
-)
+from appconfig_provider.models import AccessKey, Store, WatchKey
+from appconfig_provider.selectors import NO_LABEL, SettingSelector
 from appconfig_provider.texts import argument, holds_secret, sendable
 
 if TYPE_CHECKING:

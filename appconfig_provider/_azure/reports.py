@@ -8,7 +8,8 @@ import math
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.settings.layering import Pages, in_order, trim
 from appconfig_provider._azure.state import State
-from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
+from appconfig_provider.models import WatchKey
+from appconfig_provider.selectors import NO_LABEL, SettingSelector
 from appconfig_provider.texts import counted, printable, quoted
 from appconfig_provider.trouble import MAX_MESSAGE
 

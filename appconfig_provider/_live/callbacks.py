@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from appconfig_provider.models import key_matcher
+from appconfig_provider.selectors import key_matcher
 from appconfig_provider.texts import argument
 from appconfig_provider.trouble import name_of
 

@@ -14,7 +14,7 @@ from appconfig_provider._io.http import NAME_A_CA
 from appconfig_provider._version import __version__
 from appconfig_provider.cli.display import show, show_value
 from appconfig_provider.cli.store import RemoteStore
-from appconfig_provider.models import NO_LABEL, SettingSelector
+from appconfig_provider.selectors import NO_LABEL, SettingSelector
 from appconfig_provider.texts import printable, quoted
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])

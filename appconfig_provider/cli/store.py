@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.rest.refusals import LISTING_HINTS, Hints
 from appconfig_provider._azure.rest.requests import (
     API_VERSION,
@@ -35,8 +35,9 @@ from appconfig_provider._io.clock import clock_in_force
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._plan import Plan, Request, Response, Steps, plan
 from appconfig_provider.decoding import decode
-from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
+from appconfig_provider.models import WatchKey
 from appconfig_provider.preparation import make_context, network_of
+from appconfig_provider.selectors import NO_LABEL, SettingSelector
 from appconfig_provider.texts import quoted
 
 if TYPE_CHECKING:

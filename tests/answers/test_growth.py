@@ -28,7 +28,7 @@ from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.waiting import retry_after
 from appconfig_provider._io.answers import _read_headers
 from appconfig_provider._plan import Request, Response
-from appconfig_provider.models import key_matcher
+from appconfig_provider.selectors import key_matcher
 from appconfig_provider.snapshot import same
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.content import FLAG_TYPE

@@ -10,7 +10,7 @@ import pytest
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from appconfig_provider._azure.endpoints.access import StoreAccess, claims_of, rules
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.budget import Allowance, Budget

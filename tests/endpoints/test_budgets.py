@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from appconfig_provider import Polling
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._azure.state import State

@@ -17,7 +17,7 @@ from appconfig_provider._azure.endpoints.order import (
     trusted_domain,
     with_replicas,
 )
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.endpoints import Endpoint, Endpoints

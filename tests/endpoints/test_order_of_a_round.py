@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._azure.state import State

@@ -12,7 +12,7 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider._azure.budgets import first_load_allowance
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.startup import NobodyAnswered, NotInTime, start
 from appconfig_provider._azure.state import State

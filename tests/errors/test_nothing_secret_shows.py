@@ -14,7 +14,7 @@ import pytest
 
 import appconfig_provider
 from appconfig_provider import ChangeSet, ConfigurationSetting, load
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.errors import AzureError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault

@@ -14,7 +14,7 @@ import pytest
 import appconfig_provider.aio
 from appconfig_provider._azure.endpoints import discovery
 from appconfig_provider._azure.endpoints.order import first_endpoints
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Effect, ResolveSrv, Response
 from appconfig_provider.errors import AzureError, StartupTimeout

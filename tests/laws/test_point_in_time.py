@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Request, Response

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from appconfig_provider import AzureAppConfigurationProvider
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.startup import start
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._plan import Request, Response

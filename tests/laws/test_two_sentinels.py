@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State

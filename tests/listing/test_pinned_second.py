@@ -15,7 +15,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._azure.state import State

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.endpoints.access import StoreAccess, rules
 from appconfig_provider._azure.endpoints.order import first_endpoints
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.backoff import FIRST_BACKOFF, MAX_BACKOFF, Backoff
 from appconfig_provider._fetch.budget import Allowance, Budget

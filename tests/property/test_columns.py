@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.settings.layering import Pages, entries, in_order, layer
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
 from tests.property.strategies import KEYS, PREFIXES

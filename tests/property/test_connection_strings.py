@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from appconfig_provider._azure.arguments import parse_connection_string
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider.models import AccessKey, Store
 
 NAMES = ("Endpoint", "Id", "Secret")

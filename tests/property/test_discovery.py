@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appconfig_provider._azure.endpoints import discovery
 from appconfig_provider._azure.endpoints.order import trusted_domain
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.rest.signing import token_scope
 from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import Kind, RequestFailed

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from appconfig_provider import SettingSelector, load
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.settings.layering import convert, in_order, layer, trim
 from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider.models import FLAG_PREFIX

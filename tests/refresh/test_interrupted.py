@@ -25,7 +25,7 @@ import pytest
 
 import appconfig_provider
 from appconfig_provider import aio, provider
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Plan, Request, Response

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from appconfig_provider._azure.context import Secret
-from appconfig_provider._azure.options import Keywords, SecretPolicy
+from appconfig_provider._azure.keywords import Keywords
+from appconfig_provider._azure.options import SecretPolicy
 from appconfig_provider._azure.secrets.resolving import Resolved, resolve
 from appconfig_provider._azure.secrets.rotation import (
     Reading,

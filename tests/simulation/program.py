@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from appconfig_provider._azure.options import Keywords, Options
-from appconfig_provider.models import ConfigurationSetting, SettingSelector
+from appconfig_provider._azure.keywords import Keywords
+from appconfig_provider._azure.options import Options
+from appconfig_provider.models import ConfigurationSetting
+from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from tests.simulation.publishers import BAD
 from tests.simulation.scenario import LOAD_BUDGET, READ_TIMEOUT

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from appconfig_provider._azure.options import Keywords
+from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.rest.refusals import as_azure
 from appconfig_provider._azure.startup import NobodyAnswered, start

@@ -17,9 +17,11 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling, SettingSelector, WatchKey, load
-from appconfig_provider._azure.options import Keywords, NetworkOptions, Options
+from appconfig_provider._azure.keywords import Keywords
+from appconfig_provider._azure.options import NetworkOptions, Options
 from appconfig_provider._azure.rest.requests import list_target
-from appconfig_provider.models import NO_LABEL, AccessKey
+from appconfig_provider.models import AccessKey
+from appconfig_provider.selectors import NO_LABEL
 
 STORE = "Endpoint=http://127.0.0.1:1;Id=i;Secret=c2VjcmV0"
 REPLICA = "Endpoint=http://127.0.0.1:2;Id=r;Secret=cmVwbGljYQ=="
@@ -534,7 +536,7 @@ def test_a_false_label_filter_is_no_text() -> None:
 
 def test_an_endpoint_with_a_query_or_a_user_is_none() -> None:
     """An endpoint is scheme, host and port; what would be lost is refused."""
-    from appconfig_provider._azure.options import Keywords
+    from appconfig_provider._azure.keywords import Keywords
 
     for endpoint in (
         "https://contoso.azconfig.io?a=b",

@@ -22,7 +22,8 @@ from appconfig_provider._azure.settings.references import UnusableSnapshot
 from appconfig_provider._fetch.exchange import READ_OR_ABSENT, Session, read
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Headers, Plan, Steps, gather, plan
-from appconfig_provider.models import FLAG_PREFIX, SettingSelector
+from appconfig_provider.models import FLAG_PREFIX
+from appconfig_provider.selectors import SettingSelector
 
 Selections = tuple[Pages, ...]
 

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from appconfig_provider._azure.vaults import SecretIdentifier
 from appconfig_provider._plan import Request
-from appconfig_provider.models import NO_LABEL, SettingSelector, WatchKey
+from appconfig_provider.models import WatchKey
+from appconfig_provider.selectors import NO_LABEL, SettingSelector
 
 API_VERSION = "2024-09-01"
 """The newest version that both the service and Microsoft's own emulator accept."""

@@ -16,7 +16,8 @@ from appconfig_provider._azure.settings.references import (
     snapshot_of,
 )
 from appconfig_provider._azure.vaults import is_address
-from appconfig_provider.models import Explanation, SettingSelector
+from appconfig_provider.models import Explanation
+from appconfig_provider.selectors import SettingSelector
 
 
 @dataclass(frozen=True, slots=True)
