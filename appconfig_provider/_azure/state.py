@@ -118,11 +118,15 @@ class State:
     def errors(self) -> tuple[Exception, ...]:
         """All errors that the state keeps: the one `status` shows, and those it may show later."""
         refused = self.rejected.error if self.rejected else None
-        return tuple(one for one in (self.attempt.error, self.unread, refused) if one is not None)
+        errors = (self.attempt.error, self.unread, refused)
+        # Nearly always there is none, and each refresh asks twice.
+        return () if errors == _NONE else tuple([one for one in errors if one is not None])
 
     @property
     def due(self) -> float:
         """When a refresh has something to do: a timer has passed and some endpoint is free."""
+        if not self.generation.secrets:
+            return min(self.store_at, self.timers.secrets)
         return min(self.store_at, self.secrets_at, self.owed_at)
 
     @property
@@ -192,6 +196,9 @@ class State:
     def rearmed(self, now: float, options: Options, due: Due) -> State:
         """Return the state; the timers of what was checked (`due`) are started anew."""
         return replace(self, timers=self.timers.rearmed(now, options, due))
+
+
+_NONE = (None, None, None)
 
 
 def first_timers(now: float, options: Options) -> Timers:

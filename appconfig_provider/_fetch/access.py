@@ -31,6 +31,7 @@ class RoundRules:
 class AttemptStart:
     """The facts about a round with which a session at an endpoint begins."""
 
+    rules: RoundRules
     endpoint: Endpoint
     deadline: float
     """On the monotonic clock; nothing is sent after it."""
@@ -45,12 +46,12 @@ class AttemptStart:
 
     def session(
         self,
-        rules: RoundRules,
         sign: Signer | None,
         service: Service,
         max_concurrency: int = MAX_CONCURRENCY,
     ) -> Session:
         """Return the session of the attempt."""
+        rules = self.rules
         return Session(
             origin=self.endpoint.store.url,
             sign=sign,

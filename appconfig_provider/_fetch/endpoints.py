@@ -44,7 +44,7 @@ class Endpoints:
     @property
     def free_at(self) -> float:
         """When the first back-off ends, on the monotonic clock: then some endpoint may be tried."""
-        return min(endpoint.backoff.until for endpoint in self.all)
+        return min([endpoint.backoff.until for endpoint in self.all])  # quicker than a generator
 
     def candidates(self, now: float, *, balanced: bool) -> list[Endpoint]:
         """Return the endpoints that may be tried now, in order.

@@ -188,6 +188,7 @@ def _try_endpoint(
 def _attempt_start(attempts: _Round, endpoint: Endpoint) -> AttemptStart:
     now, url = attempts.rules.clock.monotonic(), endpoint.store.url
     return AttemptStart(
+        rules=attempts.rules,
         endpoint=endpoint,
         deadline=attempts.budget.share(now, len(attempts.queue)),
         failover=any(failed != url for failed in attempts.failures),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from appconfig_provider._fetch.access import AttemptStart, RoundRules
+from appconfig_provider._fetch.access import AttemptStart
 from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.failures import Kind, RequestFailed
@@ -41,7 +41,6 @@ class PlainService:
 class UnsignedAccess:
     """An `EndpointAccess` that signs nothing and knows no more endpoints than it was given."""
 
-    rules: RoundRules
     common_headers: Headers = field(default=(), repr=False)
     """Headers of every request."""
 
@@ -49,7 +48,7 @@ class UnsignedAccess:
         self, begin: Callable[[], AttemptStart], _endpoint: Endpoint, /
     ) -> Plan[Session]:
         """Return a session whose requests are not signed."""
-        return done(begin().session(self.rules, None, PlainService(self.common_headers)))
+        return done(begin().session(None, PlainService(self.common_headers)))
 
     def renew(self, _session: Session, _refusal: RequestFailed, /) -> Plan[bool]:
         """Return False: there is no other credential to try."""

@@ -34,11 +34,10 @@ class Plan(Generic[T_co]):
     __slots__ = ("_name", "_started", "_steps")
 
     def __init__(self, name: str, steps: Steps[T_co]) -> None:
-        # True until the end of the constructor: if a signal handler raises in the middle of it, the
-        # plan was not forgotten, and `__del__` must not warn.
-        self._started = True
         self._name = name
         self._steps = steps
+        # Set last: if a signal handler raises in the middle of this constructor, the plan was not
+        # forgotten, and `__del__` sees that by the missing attribute.
         self._started = False
 
     def __iter__(self) -> Steps[T_co]:
@@ -49,7 +48,11 @@ class Plan(Generic[T_co]):
         return f"<plan {self._name}>"
 
     def __del__(self) -> None:
-        if not self._started:
+        try:
+            started = self._started
+        except AttributeError:
+            return
+        if not started:
             warnings.warn(
                 f"plan {self._name!r} was never run: 'yield from' is missing",
                 RuntimeWarning,
@@ -59,10 +62,11 @@ class Plan(Generic[T_co]):
 
 def plan(function: Callable[P, Steps[T]]) -> Callable[P, Plan[T]]:
     """Make a generator function return a `Plan`, which warns if it is never run."""
+    name = function.__name__
 
     @wraps(function)
     def describe(*args: P.args, **kwargs: P.kwargs) -> Plan[T]:
-        return Plan(function.__name__, function(*args, **kwargs))
+        return Plan(name, function(*args, **kwargs))
 
     return describe
 

@@ -57,4 +57,4 @@ class Address(document.DocumentSource):
         def job(attempt: EndpointAttempt) -> Plan[Response]:
             return read(attempt.session, "/", etag and etag.strip('"'))
 
-        return first_answer(UnsignedAccess(rules), rules, endpoints, budget, job, force=force)
+        return first_answer(UnsignedAccess(), rules, endpoints, budget, job, force=force)

@@ -79,7 +79,7 @@ def _session(context: Context, begin: AttemptStart, sign: Signer, usage: Usage |
     """Return the session of an attempt that begins now."""
     tokens = cast("Mapping[str, SyncToken]", begin.endpoint.memory)
     service = StoreService(_headers(context, begin, usage), dict(tokens))
-    return begin.session(rules(context), sign, service, context.max_concurrency)
+    return begin.session(sign, service, context.max_concurrency)
 
 
 def _headers(context: Context, begin: AttemptStart, usage: Usage | None) -> Headers:
