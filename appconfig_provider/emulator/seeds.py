@@ -22,6 +22,8 @@ from appconfig_provider.emulator.store import Store
 _TEXTS = ("label", "content_type", "description")
 _KNOWN = frozenset({"key", "value", "tags", "etag", "locked", "last_modified", *_TEXTS})
 _MAX_DIGITS = 4_000
+MAX_BYTES = 256 * 2**20
+"""Of a seed file. Fifty thousand settings of usual size have a fifth of it."""
 
 
 class SeedError(ValueError):
@@ -54,7 +56,11 @@ def read_seed(path: str | os.PathLike[str]) -> tuple[Seeded, ...]:
             something twice.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open("rb") as file:
+            read = file.read(MAX_BYTES + 1)
+        if len(read) > MAX_BYTES:
+            raise SeedError(f"larger than {MAX_BYTES // 2**20} MB")
+        text = read.decode("utf-8-sig")
         content = read_json(text, members=_object, integer=_integer)
         return tuple(_once(_settings(content)))
     except OSError as error:

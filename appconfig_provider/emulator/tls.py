@@ -145,6 +145,8 @@ def _kept(place: Path, key_place: Path) -> Authority:
 
 
 def _read(place: Path) -> bytes:
+    if not place.is_file():  # to open a named pipe would wait for a writer
+        raise ValueError("one of them is no regular file")
     with place.open("rb") as file:
         content = file.read(_MAX_PEM + 1)
     if len(content) > _MAX_PEM:

@@ -141,6 +141,14 @@ def test_a_foreign_or_broken_authority(tmp_path: Path) -> None:
         assert found == {name: content for name, content in expected.items() if content is not None}
 
 
+def test_a_pipe_is_no_authority(tmp_path: Path) -> None:
+    """A named pipe is refused at once: to open it would wait for a writer."""
+    ca_file = pair(tmp_path, None, make_authority().key_pem)
+    os.mkfifo(ca_file)
+    with pytest.raises(ValueError, match="no regular file"):
+        kept_certificate(ca_file)
+
+
 def test_an_expired_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CA that is out of date is told, and what to do."""
     monkeypatch.setattr(authority, "_AUTHORITY_VALID", timedelta(seconds=-1))

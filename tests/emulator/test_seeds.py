@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-from appconfig_provider.emulator import Store
+from appconfig_provider.emulator import Store, seeds
 from appconfig_provider.emulator.seeds import Seeded, SeedError, plant, read_seed
 
 Read: TypeAlias = Callable[[str], tuple[Seeded, ...]]
@@ -65,6 +65,16 @@ def test_bad_seeds(read: Read, tmp_path: Path, content: str, text: str) -> None:
     assert text in message
     assert "\n" not in message
     assert len(message) < 1_000
+
+
+def test_a_seed_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is read than a limit, which is an error that names the file."""
+    monkeypatch.setattr(seeds, "MAX_BYTES", 2**20)
+    with pytest.raises(SeedError, match="/dev/zero: larger than 1 MB"):
+        read_seed("/dev/zero")
+    path = tmp_path / "seed.json"
+    path.write_bytes(b" " * (2**20 - 2) + b"{}")
+    assert read_seed(path) == ()
 
 
 def test_seed_forms(read: Read) -> None:
