@@ -6,12 +6,12 @@ caller at a time, and a reader never sees half a write. A caller that must look 
 holds :meth:`Database.exclusive` over both.
 
 A data file belongs to one process: it is locked for as long as the database is open. The counter of
-mutations and the last moment are kept in the file, so that both only grow, over restarts too.
+mutations and the last instant are kept in the file, so that both only grow, over restarts too.
 
 Every write of a setting leaves a revision; triggers see to it, so that no writer can forget. No two
-writes have the same moment (``modified``), so it numbers the revisions too. A revision also tells
-from which moment on it did not hold any more (``until``, NULL for what still holds). So at any
-moment there is at most one of a name, and the past is read like the present. ``moment`` is
+writes have the same instant (``modified``), so it numbers the revisions too. A revision also tells
+from which instant on it did not hold any more (``until``, NULL for what still holds). So at any
+instant there is at most one of a name, and the past is read like the present. ``instant`` is
 ``modified`` once more, because SQLite takes a primary key for no part of a place in an index.
 """
 
@@ -38,8 +38,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: The columns that make a setting, in the order :func:`setting_from` reads them.
 COLUMNS = "key, label, value, content_type, tags, description, etag, modified, locked"
 _NEW_COLUMNS = ", ".join(f"new.{column}" for column in COLUMNS.split(", "))
-_REVISE = f"INSERT INTO revisions ({COLUMNS}, moment) VALUES ({_NEW_COLUMNS}, new.modified);"
-_LAST_OF = "(SELECT max(moment) FROM revisions WHERE key = {0}.key AND label = {0}.label)"
+_REVISE = f"INSERT INTO revisions ({COLUMNS}, instant) VALUES ({_NEW_COLUMNS}, new.modified);"
+_LAST_OF = "(SELECT max(instant) FROM revisions WHERE key = {0}.key AND label = {0}.label)"
 _NAME = "key TEXT NOT NULL, label TEXT NOT NULL"
 # What may be long comes last: SQLite reads a row up to the last column that it needs.
 _REST = (
@@ -54,9 +54,9 @@ CREATE INDEX settings_by_label ON settings (label, key);
 CREATE TABLE counter (mutations INTEGER NOT NULL, modified INTEGER NOT NULL);
 INSERT INTO counter VALUES (0, 0);
 CREATE TABLE revisions (
-    modified INTEGER PRIMARY KEY, moment INTEGER NOT NULL, until INTEGER, {_NAME}, {_REST}
+    modified INTEGER PRIMARY KEY, instant INTEGER NOT NULL, until INTEGER, {_NAME}, {_REST}
 );
-CREATE INDEX revisions_by_name ON revisions (key, label, moment, until);
+CREATE INDEX revisions_by_name ON revisions (key, label, instant, until);
 CREATE INDEX revisions_by_end ON revisions (until) WHERE until IS NOT NULL;
 CREATE TRIGGER setting_made AFTER INSERT ON settings BEGIN {_REVISE} END;
 CREATE TRIGGER setting_changed AFTER UPDATE ON settings BEGIN
@@ -79,7 +79,7 @@ CREATE TABLE snapshot_settings (
 ) WITHOUT ROWID;
 """
 #: What marks a file as one of ours ("ACfg"), and the schema that it has.
-_APPLICATION, _VERSION = 0x41436667, 1
+_APPLICATION, _VERSION = 0x41436667, 2
 #: How long a revision is kept after it ceased to hold.
 HISTORY_SECONDS = 30 * 24 * 3600
 #: At most so many revisions are forgotten with one write, so that none takes long.
@@ -167,17 +167,17 @@ class Database:
             return max(self._connection.executemany(sql, rows).rowcount, 0)
 
     def counter(self) -> tuple[int, int]:
-        """The number of mutations so far, and the last moment given to one."""
+        """The number of mutations so far, and the last instant given to one."""
         ((mutations, modified),) = self.rows("SELECT * FROM counter")
         return mutations, modified
 
-    def next_moment(self) -> int:
+    def next_instant(self) -> int:
         """Microseconds since 1970, later than the last mutation, and no present that was told."""
-        moment = max(self.microseconds(), self.counter()[1] + 1)
-        return moment + 1 if moment == self._told else moment
+        instant = max(self.microseconds(), self.counter()[1] + 1)
+        return instant + 1 if instant == self._told else instant
 
     def count(self, mutations: int, modified: int) -> None:
-        """Remember that there were so many mutations more, the last one at a moment."""
+        """Remember that there were so many mutations more, the last one at an instant."""
         self.rows(
             "UPDATE counter SET mutations = mutations + ?, modified = max(modified, ?)",
             (mutations, modified),
@@ -188,15 +188,15 @@ class Database:
         return int(self.now() * 1_000_000)
 
     def present(self) -> int:
-        """The moment that is now: what was written is not later, and what will be written is.
+        """The instant that is now: what was written is not later, and what will be written is.
 
-        So who reads twice as of this moment reads the same, also while the clock stands still.
+        So who reads twice as of this instant reads the same, also while the clock stands still.
         """
         self._told = max(self.microseconds(), self.counter()[1])
         return self._told
 
     def oldest(self) -> int:
-        """The moment at which the history begins; what ceased to hold before is forgotten."""
+        """The instant at which the history begins; what ceased to hold before is forgotten."""
         return self.microseconds() - HISTORY_SECONDS * 1_000_000
 
     def forget(self) -> None:
@@ -208,14 +208,14 @@ class Database:
         )
 
 
-def moment_from(microseconds: int) -> datetime:
-    """The moment that a column of microseconds since 1970 stands for."""
+def instant_from(microseconds: int) -> datetime:
+    """The instant that a column of microseconds since 1970 stands for."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def microseconds_of(moment: datetime) -> int:
-    """What a column holds for a moment, which has a time zone."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+def microseconds_of(instant: datetime) -> int:
+    """What a column holds for an instant, which has a time zone."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 # A row that was read once is read again by every listing; most of a page's cost is in here.
@@ -231,7 +231,7 @@ def setting_from(row: SettingRow) -> Setting:
         MappingProxyType(json.loads(tags)),
         description,
         etag,
-        moment_from(modified),
+        instant_from(modified),
         bool(locked),
     )
 

@@ -40,7 +40,7 @@ class Events:
     def setting(self, key: str, label: str | None, schema: str) -> Event:
         """The event about the last change of a setting, in one of the :data:`SCHEMAS`.
 
-        Nobody keeps the moment when a setting was deleted; the event gives the present one.
+        Nobody keeps the instant when a setting was deleted; the event gives the present one.
 
         Raises:
             LookupError: the store knows of no such setting.
@@ -54,12 +54,12 @@ class Events:
         if setting is None:
             raise LookupError(f"there never was a setting {key!r} with the label {label!r}")
         if present is None:
-            kind, moment = "KeyValueDeleted", datetime.fromtimestamp(self._now(), timezone.utc)
+            kind, instant = "KeyValueDeleted", datetime.fromtimestamp(self._now(), timezone.utc)
         else:
-            kind, moment = "KeyValueModified", present.last_modified
+            kind, instant = "KeyValueModified", present.last_modified
         data = {"key": key, "label": label, "etag": setting.etag, "syncToken": token}
         named = "" if label is None else f"?label={quote(label, safe='')}"
-        return write(_Change(kind, f"{self._address('kv', key)}{named}", moment, data))
+        return write(_Change(kind, f"{self._address('kv', key)}{named}", instant, data))
 
     def snapshot(self, name: str, schema: str) -> Event:
         """The event about the last change of a snapshot, in one of the :data:`SCHEMAS`.
@@ -74,10 +74,10 @@ class Events:
             token = sync_token(self._store.mutations)
         if snapshot is None:
             raise LookupError(f"there is no snapshot {name!r}")
-        moment = snapshot.last_modified
-        kind = "SnapshotCreated" if moment == snapshot.created else "SnapshotModified"
+        instant = snapshot.last_modified
+        kind = "SnapshotCreated" if instant == snapshot.created else "SnapshotModified"
         data = {"name": name, "etag": snapshot.etag, "syncToken": token}
-        return write(_Change(kind, self._address("snapshots", name), moment, data))
+        return write(_Change(kind, self._address("snapshots", name), instant, data))
 
     def _last(self, key: str, label: str | None) -> Setting | None:
         """What a setting was that is not there any more."""
@@ -92,7 +92,7 @@ class Events:
 class _Change:
     kind: str
     subject: str
-    moment: datetime
+    instant: datetime
     data: Mapping[str, str | None]
 
     @property
@@ -107,8 +107,8 @@ class _Change:
 
     @property
     def time(self) -> str:
-        """The moment as events write it."""
-        return self.moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        """The instant as events write it."""
+        return self.instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _event_grid(change: _Change) -> Event:

@@ -24,7 +24,7 @@ class Faults:
     ``status`` is an answer of 400 to 599; ``retry_after``, in seconds, is in its headers
     ``Retry-After``, rounded up to whole ones, and ``retry-after-ms``. ``delay`` and
     ``drip`` are in seconds, ``cut_after`` is in bytes, as in :class:`Scripted`. ``stale`` answers
-    reads from the state at the moment it was set; so does ``lag``, but a request with a newer sync
+    reads from the state at the instant it was set; so does ``lag``, but a request with a newer sync
     token gets the present state. ``skew`` moves the endpoint's clock by seconds. Only targets that
     begin with ``path`` are met, and only the first ``times`` of them. For ``down`` seconds after it
     was set the endpoint drops and refuses every connection, whatever was asked there.

@@ -25,7 +25,7 @@ from appconfig_provider.emulator.ranges import (
 from appconfig_provider.emulator.readings import Readings
 from appconfig_provider.emulator.steps import Steps
 from appconfig_provider.emulator.store import Store
-from appconfig_provider.emulator.time_travel import asked_moment, tell_moment
+from appconfig_provider.emulator.time_travel import requested_instant, with_instant
 from appconfig_provider.emulator.versions import PAGE_ETAGS, SNAPSHOTS, TAG_FILTERS
 from appconfig_provider.emulator.wire import (
     Answer,
@@ -50,40 +50,40 @@ def list_settings(store: Store, call: Call, page_size: int) -> Steps[Answer]:
         if call.version < SNAPSHOTS:
             raise invalid_version("Unsupported API version", call.version, call.target)
         return _list_snapshot(store, call, snapshot, page_size)
-    moment = asked_moment(store, call)
-    settings = yield from store.at(moment).walks.page(_selection(call), _after(call), page_size)
-    return tell_moment(call, moment, _settings(call, settings, moment, page_size))
+    instant = requested_instant(store, call)
+    settings = yield from store.at(instant).walks.page(_selection(call), _after(call), page_size)
+    return with_instant(call, instant, _settings(call, settings, instant, page_size))
 
 
 def list_revisions(store: Store, call: Call, page_size: int) -> Steps[Answer]:
     """Answer GET and HEAD of ``/revisions``: a page or a range of all that was written."""
-    moment = asked_moment(store, call)
+    instant = requested_instant(store, call)
     wanted = parse_range(call)
     if wanted is None:
-        answer = yield from _history(store.at(moment), call, page_size)
+        answer = yield from _history(store.at(instant), call, page_size)
     else:
-        answer = yield from _part_of_history(store.at(moment), call, wanted, page_size)
-    return tell_moment(call, moment, answer)
+        answer = yield from _part_of_history(store.at(instant), call, wanted, page_size)
+    return with_instant(call, instant, answer)
 
 
 def list_keys(store: Store, call: Call, page_size: int) -> Steps[Answer]:
     """Answer GET and HEAD of ``/keys``: one page of distinct keys."""
-    moment = asked_moment(store, call)
+    instant = requested_instant(store, call)
     wanted = name_filter(call, "name", "key")
-    names = yield from store.at(moment).walks.keys(wanted, _after_name(call), page_size)
-    return tell_moment(call, moment, _names(call, "keyset", names, moment, page_size))
+    names = yield from store.at(instant).walks.keys(wanted, _after_name(call), page_size)
+    return with_instant(call, instant, _names(call, "keyset", names, instant, page_size))
 
 
 def list_labels(store: Store, call: Call, page_size: int) -> Steps[Answer]:
     """Answer GET and HEAD of ``/labels``: one page of distinct labels, "no label" first."""
-    moment = asked_moment(store, call)
+    instant = requested_instant(store, call)
     wanted = name_filter(call, "name", "label")
-    names = yield from store.at(moment).walks.labels(wanted, _after_name(call), page_size)
-    return tell_moment(call, moment, _names(call, "labelset", names, moment, page_size))
+    names = yield from store.at(instant).walks.labels(wanted, _after_name(call), page_size)
+    return with_instant(call, instant, _names(call, "labelset", names, instant, page_size))
 
 
 def _list_snapshot(store: Store, call: Call, snapshot: str, page_size: int) -> Answer:
-    # A snapshot is always what it was, so it does not matter at which moment it is looked at.
+    # A snapshot is always what it was, so it does not matter at which instant it is looked at.
     for name in ("key", "label", "tags"):
         if call.query.first(name):
             raise invalid_argument(name, "A snapshot is listed as a whole.")
@@ -92,11 +92,11 @@ def _list_snapshot(store: Store, call: Call, snapshot: str, page_size: int) -> A
 
 
 def _settings(
-    call: Call, settings: Sequence[Setting], moment: int | None, page_size: int
+    call: Call, settings: Sequence[Setting], instant: int | None, page_size: int
 ) -> Answer:
     last = following(settings, page_size)
     position = None if last is None else Position(last.key, last.label or "")
-    return _page(call, settings, position, moment)
+    return _page(call, settings, position, instant)
 
 
 def _history(readings: Readings, call: Call, page_size: int) -> Steps[Answer]:
@@ -106,7 +106,7 @@ def _history(readings: Readings, call: Call, page_size: int) -> Steps[Answer]:
     last = following(numbers, page_size)
     begin = None if last is None else Position(revision=last)
     settings = [revision.setting for revision in readings.revisions_of(numbers)]
-    answer = _page(call, settings, begin, readings.moment)
+    answer = _page(call, settings, begin, readings.instant)
     return with_headers(answer, ACCEPT_RANGES) if answer.status == 200 else answer
 
 
@@ -128,9 +128,9 @@ def _part_of_history(
 
 
 def _page(
-    call: Call, settings: Sequence[Setting], position: Position | None, moment: int | None
+    call: Call, settings: Sequence[Setting], position: Position | None, instant: int | None
 ) -> Answer:
-    link = next_link(call, position, moment)
+    link = next_link(call, position, instant)
     headers = link_header(link)
     etag: str | None = None
     if call.version >= PAGE_ETAGS:
@@ -154,10 +154,10 @@ def _selection(call: Call) -> Selection:
 
 
 def _names(
-    call: Call, kind: str, names: Sequence[str], moment: int | None, page_size: int
+    call: Call, kind: str, names: Sequence[str], instant: int | None, page_size: int
 ) -> Answer:
     last = following(names, page_size)
-    link = next_link(call, None if last is None else Position(last), moment)
+    link = next_link(call, None if last is None else Position(last), instant)
     shown = choose(call, ("name",))
     items = (to_json(dict.fromkeys(shown, name or None)) for name in names)
     return answer_page(kind, items, {"@nextLink": link}, link_header(link))

@@ -2,7 +2,7 @@
 
 A :class:`Draft` is what a writer decides. It checks itself, so nothing can be stored over HTTP,
 by a seed file or by a test that the service would have refused. A :class:`Setting` is a draft that
-was written: it has an ETag and a moment. "No label" is ``None``; the empty label does not exist.
+was written: it has an ETag and an instant. "No label" is ``None``; the empty label does not exist.
 """
 
 from __future__ import annotations

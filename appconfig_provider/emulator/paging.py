@@ -4,8 +4,8 @@ A full page always has a next link, even when nothing follows: a listing of twic
 has three pages, the last one empty. The ETag of a page is a pure function of the ETags on it and
 of where it goes on; a change in the middle of a listing leaves earlier pages as they were.
 
-The token of a next page tells the moment of a listing of the past, too: there are clients that send
-``Accept-Datetime`` with the first page only, and would otherwise go on in the present.
+The token of a next page names the instant of a listing of the past, too: there are clients that
+send ``Accept-Datetime`` with the first page only, and would otherwise go on in the present.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ def _entity_tag(text: str) -> str | None:
     return "*" if found[1] is None else found[1]
 
 
-def encode_position(position: Position, moment: int | None = None) -> str:
+def encode_position(position: Position, instant: int | None = None) -> str:
     """A position as a token of letters that no client escapes.
 
-    ``moment`` is that of a listing of the past, in microseconds since 1970.
+    ``instant`` is that of a listing of the past, in microseconds since 1970.
     """
     text = position.text
-    if moment is not None:
-        text += "\n" * (3 - text.count("\n")) + str(moment)
+    if instant is not None:
+        text += "\n" * (3 - text.count("\n")) + str(instant)
     return _base64url(text.encode())
 
 
@@ -78,8 +78,8 @@ def decode_position(token: str | None) -> Position | None:
     return Position(key, rest[0], _number(rest, 1)) if rest else None
 
 
-def decode_moment(token: str | None) -> int | None:
-    """The moment in a token, in microseconds since 1970; None for the present."""
+def decode_instant(token: str | None) -> int | None:
+    """The instant in a token, in microseconds since 1970; None for the present."""
     return _number(_token_parts(token), 3)
 
 
@@ -109,17 +109,17 @@ def page_etag(etags: Iterable[str], position: Position | None) -> str:
     return _base64url(hashlib.sha256(text.encode("utf-16-le")).digest())
 
 
-def next_link(call: Call, position: Position | None, moment: int | None = None) -> str | None:
+def next_link(call: Call, position: Position | None, instant: int | None = None) -> str | None:
     """The relative address of the next page: the request's own parameters, ``after`` last.
 
-    ``moment`` is that of a listing of the past, in microseconds since 1970.
+    ``instant`` is that of a listing of the past, in microseconds since 1970.
     """
     if position is None:
         return None
     kept = [pair for pair in call.query.pairs if pair[0] != "after"]
     if not any(name == "api-version" for name, _ in kept):
         kept.insert(0, ("api-version", call.version))
-    pairs = [*kept, ("after", encode_position(position, moment))]
+    pairs = [*kept, ("after", encode_position(position, instant))]
     query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     return f"{call.path}?{query}"
 

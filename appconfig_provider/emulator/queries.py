@@ -22,7 +22,7 @@ from appconfig_provider.emulator.filters import (
     TagFilter,
 )
 
-#: A place in the order of a walk: a name with the moment of a revision, or such a moment alone.
+#: A place in the order of a walk: a name with the instant of a revision, or such an instant alone.
 Place: TypeAlias = tuple[str | int | bytes, ...]
 
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",\n", ": ")).encode
@@ -117,8 +117,8 @@ def settings_walk(selection: Selection) -> Walk:
 
 
 def past_walk(selection: Selection) -> Walk:
-    """The revisions of some keys, by name and moment."""
-    order = ("key", "label", "moment")
+    """The revisions of some keys, by name and instant."""
+    order = ("key", "label", "instant")
     return _along("revisions INDEXED BY revisions_by_name", order, selection.key)
 
 
@@ -162,16 +162,16 @@ def history_walk() -> Walk:
     return Walk("revisions NOT INDEXED", ("modified",), newest_first=True)
 
 
-def held_at(moment: int, oldest: int) -> Condition:
-    """The condition for revisions that held at a moment, as far as the history goes back.
+def held_at(instant: int, oldest: int) -> Condition:
+    """The condition for revisions that held at an instant, as far as the history goes back.
 
-    What was written in that very moment counts, and what was deleted in it does not.
+    What was written in that very instant counts, and what was deleted in it does not.
     """
-    return all_of((Condition("+modified <= ?", (moment,)), known(max(moment + 1, oldest))))
+    return all_of((Condition("+modified <= ?", (instant,)), known(max(instant + 1, oldest))))
 
 
 def known(oldest: int) -> Condition:
-    """The condition for revisions that still held at a moment."""
+    """The condition for revisions that still held at an instant."""
     return Condition("(until IS NULL OR until >= ?)", (oldest,))
 
 

@@ -22,30 +22,30 @@ class Revision(NamedTuple):
 
 
 class Readings:
-    """What can be read of a database, as of a moment in microseconds since 1970; None is now."""
+    """What can be read of a database, as of an instant in microseconds since 1970; None is now."""
 
-    def __init__(self, database: Database, moment: int | None = None) -> None:
+    def __init__(self, database: Database, instant: int | None = None) -> None:
         self._database = database
-        self.moment = moment
+        self.instant = instant
 
     @property
     def walks(self) -> Walks:
         """The listings, to be read in steps."""
-        return Walks(self._database, self.moment)
+        return Walks(self._database, self.instant)
 
     def get(self, key: str, label: str | None = None) -> Setting | None:
         """The setting with exactly this key and label."""
         name = (key, label_of(label) or "")
-        if self.moment is None:
+        if self.instant is None:
             rows = self._database.rows(
                 f"SELECT {COLUMNS} FROM settings WHERE key = ? AND label = ?", name
             )
         else:
-            there = known(max(self.moment + 1, self._database.oldest()))
+            there = known(max(self.instant + 1, self._database.oldest()))
             rows = self._database.rows(
                 f"SELECT {COLUMNS} FROM (SELECT * FROM revisions WHERE key = ? AND label = ?"
-                f" AND moment <= ? ORDER BY moment DESC LIMIT 1) WHERE {there.sql}",
-                (*name, self.moment, *there.values),
+                f" AND instant <= ? ORDER BY instant DESC LIMIT 1) WHERE {there.sql}",
+                (*name, self.instant, *there.values),
             )
         return setting_from(rows[0]) if rows else None
 

@@ -22,7 +22,7 @@ from appconfig_provider.emulator.model import (
 from appconfig_provider.emulator.paging import conditions_of
 from appconfig_provider.emulator.readings import Readings
 from appconfig_provider.emulator.store import Store
-from appconfig_provider.emulator.time_travel import asked_moment, tell_moment
+from appconfig_provider.emulator.time_travel import requested_instant, with_instant
 from appconfig_provider.emulator.versions import DESCRIPTIONS, ITEM_TAG_FILTERS
 from appconfig_provider.emulator.wire import (
     Answer,
@@ -42,8 +42,8 @@ from appconfig_provider.emulator.wire import (
 
 def read_setting(store: Store, call: Call) -> Answer:
     """Answer GET and HEAD: the setting, 304 or 412 by condition, 404 when it is not there."""
-    moment = asked_moment(store, call)
-    return tell_moment(call, moment, _read(store.at(moment), call))
+    instant = requested_instant(store, call)
+    return with_instant(call, instant, _read(store.at(instant), call))
 
 
 def _read(readings: Readings, call: Call) -> Answer:

@@ -17,8 +17,8 @@ from dataclasses import asdict
 from appconfig_provider.emulator.database import (
     COLUMNS,
     Database,
+    instant_from,
     microseconds_of,
-    moment_from,
     setting_from,
 )
 from appconfig_provider.emulator.filters import NameFilter
@@ -116,15 +116,15 @@ class Snapshots:
                 return present
             if present.status not in (READY, ARCHIVED):
                 raise SnapshotFailed(f"the snapshot {name!r} failed")
-            moment = self._database.next_moment()
+            instant = self._database.next_instant()
             kept = present.retention_period * 1_000_000
-            expires = moment + kept if status == ARCHIVED else None
+            expires = instant + kept if status == ARCHIVED else None
             self._database.rows(
                 "UPDATE snapshots SET status = ?, etag = ?, modified = ?, expires = ?"
                 " WHERE name = ?",
-                (status, secrets.token_urlsafe(16), moment, expires, name),
+                (status, secrets.token_urlsafe(16), instant, expires, name),
             )
-            self._database.count(1, moment)
+            self._database.count(1, instant)
             return self.get(name)
 
     def settings(self, name: str, after: Position | None, size: int) -> list[Setting]:
@@ -163,15 +163,23 @@ class Snapshots:
         return dict(chosen.values())
 
     def _write(self, draft: SnapshotDraft, status: str, extent: tuple[int, int]) -> None:
-        moment = self._database.next_moment()
+        instant = self._database.next_instant()
         content = asdict(draft)
         name = content.pop("name")
         self._sweep(name)
         self._database.rows(
             f"INSERT INTO snapshots ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)",
-            (name, secrets.token_urlsafe(16), status, json.dumps(content), moment, moment, *extent),
+            (
+                name,
+                secrets.token_urlsafe(16),
+                status,
+                json.dumps(content),
+                instant,
+                instant,
+                *extent,
+            ),
         )
-        self._database.count(1, moment)
+        self._database.count(1, instant)
 
     def _keep(self, name: str, settings: Iterable[Setting]) -> None:
         self._database.run_many(
@@ -203,9 +211,9 @@ def _snapshot(row: tuple[str, str, str, str, int, int, int | None, int, int]) ->
         retention_period=content["retention_period"],
         tags=content["tags"],
         description=content["description"],
-        created=moment_from(created),
-        last_modified=moment_from(modified),
-        expires=None if expires is None else moment_from(expires),
+        created=instant_from(created),
+        last_modified=instant_from(modified),
+        expires=None if expires is None else instant_from(expires),
         size=size,
         items_count=items_count,
     )

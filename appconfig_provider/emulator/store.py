@@ -82,12 +82,12 @@ class Store(Readings):
 
     @property
     def present(self) -> int:
-        """The moment that is now, in microseconds since 1970."""
+        """The instant that is now, in microseconds since 1970."""
         return self._database.present()
 
-    def at(self, moment: int | None) -> Readings:
-        """The store as it was at a moment, in microseconds since 1970; None is now."""
-        return Readings(self._database, moment)
+    def at(self, instant: int | None) -> Readings:
+        """The store as it was at an instant, in microseconds since 1970; None is now."""
+        return Readings(self._database, instant)
 
     def put(self, draft: Draft) -> Setting:
         """Write one setting; one that already is as drafted stays as it was, ETag included.
@@ -105,7 +105,7 @@ class Store(Readings):
     def load(self, drafts: Iterable[Draft]) -> int:
         """Write many settings at once, locked or not, and return how many were a change."""
         with self.exclusive():
-            first = self._database.next_moment()
+            first = self._database.next_instant()
             rows = [_row(draft, first + offset) for offset, draft in enumerate(drafts)]
             changed = self._database.run_many(_UPSERT, rows)
             if changed:
@@ -123,7 +123,9 @@ class Store(Readings):
             stored = self.get(key, label)
             if stored is not None:
                 _check_lock(stored)
-                self._database.count(1, self._database.next_moment())  # the moment of the deletion
+                self._database.count(
+                    1, self._database.next_instant()
+                )  # the instant of the deletion
                 self._database.rows(
                     "DELETE FROM settings WHERE key = ? AND label = ?", (key, stored.label or "")
                 )
@@ -138,13 +140,13 @@ class Store(Readings):
             stored = self.get(key, label)
             if stored is None or stored.locked == locked:
                 return stored
-            moment = self._database.next_moment()
+            instant = self._database.next_instant()
             self._database.rows(
                 "UPDATE settings SET locked = ?, etag = ?, modified = ?"
                 " WHERE key = ? AND label = ?",
-                (locked, secrets.token_urlsafe(16), moment, key, stored.label or ""),
+                (locked, secrets.token_urlsafe(16), instant, key, stored.label or ""),
             )
-            self._database.count(1, moment)
+            self._database.count(1, instant)
             return self.get(key, label)
 
 

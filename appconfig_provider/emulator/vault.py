@@ -34,7 +34,7 @@ _MAX_VALUE: Final = 25_600
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One version of a secret; moments are in seconds since 1970, the repr hides the value."""
+    """One version of a secret; instants are in seconds since 1970, the repr hides the value."""
 
     name: str
     version: str

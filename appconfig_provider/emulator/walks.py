@@ -1,7 +1,7 @@
-"""Reading listings in steps, all of one moment.
+"""Reading listings in steps, all of one instant.
 
 A listing is read along an index, a window of rows at a time, with a step's end between two windows.
-Somebody may write in between. Every step therefore reads as of the moment at which the first one
+Somebody may write in between. Every step therefore reads as of the instant at which the first one
 began: from the settings while nobody has written since, then from their revisions, which have the
 same order. So a page is never half old and half new, and no row is read twice or left out.
 """
@@ -54,14 +54,14 @@ class _Question(NamedTuple):
 
 
 class Walks:
-    """The listings of a database as of a moment in microseconds since 1970; None is now.
+    """The listings of a database as of an instant in microseconds since 1970; None is now.
 
     What is now is decided when this object is made.
     """
 
-    def __init__(self, database: Database, moment: int | None = None) -> None:
+    def __init__(self, database: Database, instant: int | None = None) -> None:
         self._database = database
-        self._moment = database.counter()[1] if moment is None else moment
+        self._instant = database.counter()[1] if instant is None else instant
         self._oldest = database.oldest()
 
     def page(self, selection: Selection, after: Position | None, size: int) -> Steps[list[Setting]]:
@@ -108,7 +108,7 @@ class Walks:
 
         A negative size means all of them.
         """
-        begin = self._moment + 1 if before is None else min(before, self._moment + 1)
+        begin = self._instant + 1 if before is None else min(before, self._instant + 1)
         by_name = isinstance(selection.key, OneOf)
         earlier = Condition("+modified < ?", (begin,))
         keys = names_where("+key", selection.key)
@@ -125,8 +125,8 @@ class Walks:
         return sorted(found, reverse=True)[: None if size < 0 else size]
 
     def _is_present(self) -> bool:
-        """Whether nobody has written since this moment."""
-        return self._moment >= self._database.counter()[1]
+        """Whether nobody has written since this instant."""
+        return self._instant >= self._database.counter()[1]
 
     def _present_labels(self, wanted: NameFilter, after: str | None, size: int) -> list[str]:
         """The labels that there are: from each of them the index leads straight to the next."""
@@ -163,7 +163,7 @@ class Walks:
         """Where settings of a selection are read from, and what else is asked of them."""
         if self._is_present():
             return settings_walk(selection), wanted
-        held = held_at(self._moment, self._oldest)
+        held = held_at(self._instant, self._oldest)
         return _in_the_past(selection, all_of((held, wanted)))
 
     def _history(

@@ -89,7 +89,7 @@ class Replica(ScriptedServer):
 
         It is an object for JSON, in Event Grid's own schema or in that of CloudEvents. Its sync
         token is that of the present state; an endpoint that lags answers a client that has it from
-        there. The moment of a deletion is not kept, so the event gives the present one.
+        there. The instant of a deletion is not kept, so the event gives the present one.
 
         Raises:
             LookupError: the store knows of no such setting.

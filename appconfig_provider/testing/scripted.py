@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Fault:
-    """Something that goes wrong at an endpoint, from the moment when this is made.
+    """Something that goes wrong at an endpoint, from the time when this is made.
 
     It is over after :meth:`end`, and after ``up()`` of its endpoint. A ``with`` block of it is left
     alone by ``up()``, and is over at its end.

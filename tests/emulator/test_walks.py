@@ -187,7 +187,7 @@ def test_any_place_is_a_place(
     """A listing goes on after any place, also one that its filter would not let pass."""
     with busy(before, []) as shown:
         for readings in (shown.store, shown.store.at(shown.store.present)):
-            shown.store.put(Draft("later", value=str(readings.moment)))
+            shown.store.put(Draft("later", value=str(readings.instant)))
             walks = readings.walks
             everything = readings.page(Selection(), None, -1)
             expected = taken(selection, everything)
@@ -290,8 +290,8 @@ EXACT = Selection(OneOf(("k",)))
     ("walk", "place", "bound"),
     [
         (settings_walk(EXACT), ("l", 9), "key=? AND label>?"),
-        (past_walk(EXACT), ("l", 9, 9), "key=? AND (label,moment)>(?,?)"),
-        (past_walk(Selection()), ("k", "l", 9, 9), "((key,label,moment)>(?,?,?)"),
+        (past_walk(EXACT), ("l", 9, 9), "key=? AND (label,instant)>(?,?)"),
+        (past_walk(Selection()), ("k", "l", 9, 9), "((key,label,instant)>(?,?,?)"),
     ],
 )
 def test_a_step_finds_where_the_last_one_ended(
