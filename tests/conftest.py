@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 from collections.abc import Iterator
 
@@ -49,3 +50,11 @@ def vault(clock: FakeClock) -> Iterator[Vault]:
     """Give a vault over real TLS."""
     with Vault(clock=clock) as emulated:
         yield emulated
+
+
+@pytest.fixture
+def chance(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the random numbers of a provider that is loaded now be the one in this list."""
+    number = [0.0]
+    monkeypatch.setattr(random, "random", lambda: number[0])
+    return number

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from appconfig_provider._live.agenda import Agenda
 from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
@@ -147,20 +147,6 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self._listeners[subscription] = None
         return subscription
 
-    def _on_attempt(self, listener: Callable[[Attempted], object]) -> Callable[[], None]:
-        """Have a function called after every attempt to refresh; return what ends that.
-
-        For integrations that show failure and recovery. It is called after the swap and after the
-        callbacks of the user, still by the holder of the flag; what it raises stops nothing.
-        """
-        key = object()
-        self._attempt_listeners[key] = Callback(listener, wants_argument=True)
-
-        def end() -> None:
-            self._attempt_listeners.pop(key, None)
-
-        return end
-
     def _check_listener(self, subscription: Subscription) -> None:
         """Refuse a callback that this provider cannot call: with threads, a coroutine function."""
 
@@ -210,6 +196,23 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         requests = counted(self._driver.sent - sent, "request")
         logger.info("%s; %s, %.0f ms", message, requests, took)
         return True
+
+
+def on_attempt(
+    config: LiveConfiguration[Any, Any, Any, Any], listener: Callable[[Attempted], object]
+) -> Callable[[], None]:
+    """Have a function called after every attempt to refresh; return what ends that.
+
+    For integrations that show failure and recovery. It is called after the swap and after the
+    callbacks of the user, still by the holder of the flag; what it raises stops nothing.
+    """
+    key = object()
+    config._attempt_listeners[key] = Callback(listener, wants_argument=True)
+
+    def end() -> None:
+        config._attempt_listeners.pop(key, None)
+
+    return end
 
 
 def _utc(wall: float | None) -> datetime | None:

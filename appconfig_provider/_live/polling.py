@@ -32,6 +32,9 @@ PAUSE = 0.1
 due, and without a pause the poller would check all the time."""
 _GOES_ON = "Polling.auto() goes on after an unexpected error: %s"
 
+NAME = "appconfig-provider"
+"""The name of the thread or task, as debuggers show it."""
+
 MAX_SLEEP = 3600.0
 """Seconds. A longer wait is done in parts: systems limit how long a thread may wait."""
 
@@ -98,7 +101,7 @@ class ThreadPoller:
         """
         if self._thread is not None and self._thread.is_alive():
             return
-        self._thread = threading.Thread(target=self._run, name="appconfig-provider", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:
@@ -151,7 +154,7 @@ class TaskPoller:
             return
         if not self._makes_progress(loop):
             self._loop, self._woken = loop, asyncio.Event()
-            self._task = loop.create_task(self._run(self._woken))
+            self._task = loop.create_task(self._run(self._woken), name=NAME)
 
     def _makes_progress(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether the task makes progress: on this loop, or on another one that runs."""

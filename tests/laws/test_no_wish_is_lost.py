@@ -31,6 +31,7 @@ from appconfig_provider import aio, provider
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._plan import Plan, Request, Response
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
@@ -228,7 +229,7 @@ class Machine(RuleBasedStateMachine):
     def due_from(self) -> float:
         """When the next refresh is to happen, worked out from what the model knows."""
         wanted = self.owed[0][0] if self.owed else math.inf
-        free: float = self.config._state.endpoints.free_at
+        free: float = inspect(self.config).state.endpoints.free_at
         return max(min(wanted, self.checked + INTERVAL), free)
 
     @invariant()
@@ -238,10 +239,11 @@ class Machine(RuleBasedStateMachine):
 
         It is sooner only while an event waits in the inbox, for the next call to look at.
         """
-        if self.config._inbox:
-            assert self.config._wake == -math.inf
+        inside = inspect(self.config)
+        if inside.inbox:
+            assert inside.wake == -math.inf
         else:
-            assert self.config._wake == pytest.approx(self.due_from)
+            assert inside.wake == pytest.approx(self.due_from)
 
     def teardown(self) -> None:
         """Once it may, a refresh sees all that was published; then there is nothing more to do."""

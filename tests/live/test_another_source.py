@@ -22,6 +22,7 @@ from appconfig_provider._io.aio import AsyncDriver
 from appconfig_provider._io.network import Network
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._live.callbacks import error_callbacks, success_callbacks
+from appconfig_provider._live.configuration import on_attempt
 from appconfig_provider._live.document import Document
 from appconfig_provider._live.notifications import Attempted
 from appconfig_provider._live.source import LiveOptions
@@ -159,7 +160,7 @@ def test_every_attempt_failure_and_recovery_can_be_heard(web: Web, load: Any) ->
     """A listener of attempts hears of each one, also of those that find nothing new."""
     heard: list[Attempted] = []
     with FakeClock() as clock, load(Address(web.url, options(clock))) as live:
-        end = live.provider._on_attempt(heard.append)
+        end = on_attempt(live.provider, heard.append)
         live.refresh(force=True)
         web.status = 500
         live.refresh(force=True)

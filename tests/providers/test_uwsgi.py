@@ -13,7 +13,8 @@ import pytest
 import appconfig_provider
 from appconfig_provider import Polling
 from appconfig_provider._live import process
-from appconfig_provider.testing import Emulator
+from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.faces import polling_threads
 
 
 @pytest.fixture
@@ -70,26 +71,30 @@ def test_the_chain_of_uwsgidecorators_is_joined(
     assert told == ["begun", "begun"]
 
 
-def test_a_master_has_no_poller(uwsgi: Any, store: Emulator) -> None:
+def test_a_master_has_no_poller(uwsgi: Any, store: Emulator, clock: FakeClock) -> None:
     """A process that only forks workers asks nothing in the background."""
     store.set("sentinel", "1")
     uwsgi.masterpid = os.getpid
     keywords: Any = {"connection_string": store.connection_string, "refresh_on": ["sentinel"]}
+    others = polling_threads()
     with appconfig_provider.load(**keywords, polling=Polling.auto()) as config:
-        assert config._poller is not None
-        assert config._poller._thread is None
+        assert polling_threads() == others
+        clock.advance(30)
+        store.clear_requests()
+        assert not config.refresh()
+        assert store.requests == [], "its workers' pollers are waited for"
 
 
 def test_without_threads_a_call_does_the_work(
-    uwsgi: Any, store: Emulator, caplog: pytest.LogCaptureFixture
+    uwsgi: Any, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning says what to do; a poller could not get on between requests."""
     store.set("sentinel", "1")
     uwsgi.opt = {"master": True}
     keywords: Any = {"connection_string": store.connection_string, "refresh_on": ["sentinel"]}
     with appconfig_provider.load(**keywords, polling=Polling.auto()) as config:
-        assert config._poller is None
         store.set_many({"k": "new", "sentinel": "2"})
-        assert config.refresh(force=True)
+        clock.advance(30)
+        assert config.refresh(), "no poller is waited for"
         assert config["k"] == "new"
     assert caplog.text.count("--enable-threads") == 1

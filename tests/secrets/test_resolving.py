@@ -196,7 +196,7 @@ def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
     waiting = schedule.start()
     while waiting:
         pending = waiting.pop()  # the newest first, so that one reader is through before the other
-        waiting += schedule.answer(pending, driver._attempt(pending.effect))
+        waiting += schedule.answer(pending, driver.attempt(pending.effect))
     assert schedule.result().values == {"x": "value of x", "y": "value of y"}
     assert [token.refused for token in driver.tokens] == [None, "t1"]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from appconfig_provider._azure.listing.cut_points import fragmented
 from appconfig_provider._azure.state import State
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._plan import Send
 from appconfig_provider.models import FLAG_PREFIX
 from tests.simulation.history import read_target
@@ -89,7 +90,7 @@ def known_pages(life: Life) -> dict[str, str | None]:
     What was loaded last is what is known, also when it was refused. A listing is read anew once it
     has come to be of many more pages than it needs.
     """
-    state, size = life.provider._state, life.stage.history.page_size
+    state, size = inspect(life.provider).state, life.stage.history.page_size
     content = state.content if state.rejected is None else state.rejected.content
     return {
         page.target: page.etag

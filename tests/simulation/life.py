@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from appconfig_provider._azure.state import State
-from appconfig_provider._live import process
 from appconfig_provider._live.callbacks import Subscription
+from appconfig_provider._live.inspection import forked, inspect
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Send
 from appconfig_provider.aio import AzureAppConfigurationProvider
@@ -24,13 +23,6 @@ from tests.simulation.world import NOTHING, RuleBroken, Task
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
-SLOTS = [
-    name
-    for kind in AzureAppConfigurationProvider.__mro__
-    for name in getattr(kind, "__slots__", ())
-    if name != "__weakref__"
-]
-"""The attributes of a provider, all of which a child inherits."""
 NARROW = "k0*"
 """The filter of the subscription that every life has for a while."""
 
@@ -81,7 +73,7 @@ class Life:
     @property
     def endpoints(self) -> list[str]:
         """The endpoints that the provider knows."""
-        return [one.store.url for one in self.provider._state.endpoints.all]
+        return [one.store.url for one in inspect(self.provider).state.endpoints.all]
 
     def tell(self, what: str, *details: object) -> None:
         """Write a line of the trace."""
@@ -171,14 +163,8 @@ class Life:
         flying, parent = self.flight is not None, self.provider
         self.tell("fork of %s%s", name, ", in flight" if flying else "")
         self.world.counts["forked in flight" if flying else "forked"] += 1
-        provider = object.__new__(type(parent))
-        for slot in SLOTS:
-            setattr(provider, slot, getattr(parent, slot))
-        provider._inbox = deque(parent._inbox)
-        provider._listeners = {}
-        provider._begin_in_child(provider._process)
-        process._left_to_the_parent.remove(parent._driver)
-        driver: Any = provider._driver
+        provider = forked(parent)
+        driver: Any = inspect(provider).process.driver
         child = Life(self.stage, name, driver, self.model.forked(self.world.now))
         child.read_at = self.read_at
         child.closed = self.closed
@@ -200,7 +186,7 @@ class Life:
         if plan == "<plan refresh>":
             self._takes_off(run)
         elif plan == "<plan call_back>":
-            held = self.flight is not None or self.provider._pending_callbacks is not None
+            held = self.flight is not None or inspect(self.provider).pending_callbacks is not None
             self.rule(held, "callbacks are called with the flag held")
         return run
 
@@ -280,7 +266,7 @@ class Life:
 
     def _broken_off(self) -> Outcome[State] | None:
         """Return what a refresh that was cancelled has still to tell; it has not been replaced."""
-        untold = self.provider._pending_callbacks
+        untold = inspect(self.provider).pending_callbacks
         if untold is None or untold.outcome.state.snapshot is not self.provider.snapshot:
             return None
         return cast("Outcome[State]", untold.outcome)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError
 
 from appconfig_provider._azure.state import State
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._live.source import Outcome
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
@@ -58,7 +59,7 @@ def judge_start(life: Life, run: Run, state: State) -> None:
 
 def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
     """Judge a refresh that came to its end, before its outcome is published."""
-    before, after, error = life.provider._state, outcome.state, outcome.error
+    before, after, error = inspect(life.provider).state, outcome.state, outcome.error
     answered = not isinstance(error, AzureError)
     _count(life, run, outcome, answered=answered)
     life.model.ends(run, answered=answered)
@@ -106,7 +107,7 @@ def _count(life: Life, run: Run, outcome: Outcome[State], *, answered: bool) -> 
 
 def _judge_content(life: Life, run: Run, outcome: Outcome[State]) -> None:
     """Judge what is served after a refresh that was answered, be it old or new."""
-    before, after = life.provider._state, outcome.state
+    before, after = inspect(life.provider).state, outcome.state
     fine = outcome.error is None and after.rejected is None
     if run.last_pass() and outcome.error is None and (outcome.changes is not None or fine):
         _judge_settings_read(life, run, after)
@@ -231,31 +232,33 @@ def judge_wake(life: Life) -> None:
     """Judge the one number that `refresh()` compares with the clock."""
     if life.flight is not None:
         return
-    due, wakes = life.model.due(life.endpoints), life.provider._wake
+    provider = inspect(life.provider)
+    due, wakes = life.model.due(life.endpoints), provider.wake
     # Minus infinity: an event waits in the inbox, and the next call works out what is due.
     # Or callbacks that were broken off are to be called.
-    waits = bool(life.provider._inbox) or life.provider._pending_callbacks is not None
+    waits = bool(provider.inbox) or provider.pending_callbacks is not None
     same = wakes == due or (wakes == -math.inf and waits)
     same = same or math.isclose(due, wakes, abs_tol=NOTHING)
     life.rule(same, f"refresh() wakes up at {wakes}, and should at {due}")
 
 
 def _judge_status(life: Life, call: Call, outcome: Outcome[State]) -> None:
-    status, attempt = life.provider.status, life.provider._state.attempt
+    status, state = life.provider.status, inspect(life.provider).state
+    attempt, rejected = state.attempt, state.rejected
     begun = call.run.begun if call.run else None
     life.rule(attempt.last is not None and attempt.last[0] == begun, "status: the last attempt")
     life.rule(status.generation == life.provider.snapshot.version, "status: the generation")
     if outcome.error is not None:
         life.rule(status.last_error is outcome.error, "status: the last error")
-    elif life.provider._state.rejected is None:
+    elif rejected is None:
         life.rule(status.last_error is None, f"status: no error, and not {status.last_error!r}")
         heard = call.run.heard if call.run else None
         confirmed = attempt.success is not None and attempt.success[0] == heard
         life.rule(confirmed, "status: the last success")
     else:
-        stands = status.last_error is life.provider._state.rejected.error
+        stands = status.last_error is rejected.error
         life.rule(stands, f"status: what is refused stands, and not {status.last_error!r}")
-    if outcome.error is not None or life.provider._state.rejected is not None:
+    if outcome.error is not None or rejected is not None:
         older = attempt.success is not None and attempt.success[0] <= (begun or 0.0)
         life.rule(older, "status: what failed or was refused confirms nothing")
     free_at = life.model.free_at(life.endpoints)
@@ -269,6 +272,7 @@ def judge_child(
 ) -> None:
     """Judge a child at its birth: what is read stays, what is locked does not."""
     assert child.snapshot is parent.snapshot, "a child keeps the generation"
-    assert child._driver is not parent._driver, "a child has connections of its own"
-    assert child._flight is not parent._flight, "a child has a flag of its own"
-    assert not child._flight.locked(), "nobody refreshes in a child yet"
+    its, theirs = inspect(child).process, inspect(parent).process
+    assert its.driver is not theirs.driver, "a child has connections of its own"
+    assert its.flight is not theirs.flight, "a child has a flag of its own"
+    assert not its.flight.locked(), "nobody refreshes in a child yet"

@@ -13,9 +13,12 @@ import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import ConfigurationSnapshot, Status
 from appconfig_provider._azure.notified import NotifiedConfiguration
+from appconfig_provider._live import polling
 
 PATIENCE = 20.0
 """Real seconds that what runs on a loop of another thread may take at most."""
+
+Workers = set[threading.Thread] | set[asyncio.Task[Any]]
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -24,10 +27,16 @@ T = TypeVar("T")
 class Called(Generic[P]):
     """A provider of either kind, called without `await`."""
 
-    def __init__(self, provider: P, wait: Callable[[Any], Any] = lambda answer: answer) -> None:
+    def __init__(
+        self,
+        provider: P,
+        wait: Callable[[Any], Any] = lambda answer: answer,
+        workers: Callable[[], Workers] = set,
+    ) -> None:
         self.provider = provider
         self._calls: Any = provider
         self._wait = wait
+        self._workers = workers
 
     @property
     def snapshot(self) -> ConfigurationSnapshot:
@@ -49,6 +58,11 @@ class Called(Generic[P]):
         """Close it."""
         self._wait(self._calls.close())
 
+    @property
+    def pollers(self) -> Workers:
+        """The threads or tasks that refresh it in the background and have not ended."""
+        return self._workers()
+
 
 Face = Called[NotifiedConfiguration[Any, Any]]
 """What both providers can do."""
@@ -69,8 +83,19 @@ class Opener(Protocol):
 @contextlib.contextmanager
 def load_sync(**keywords: object) -> Iterator[Face]:
     """Load with the sync face."""
+    others = polling_threads()
     with appconfig_provider.load(**keywords) as config:  # type: ignore[arg-type]  # as they come
-        yield Called(config)
+        yield Called(config, workers=lambda: polling_threads() - others)
+
+
+def polling_threads() -> set[threading.Thread]:
+    """Return the threads that refresh a provider in the background."""
+    return {one for one in threading.enumerate() if one.name == polling.NAME}
+
+
+async def polling_tasks() -> set[asyncio.Task[Any]]:
+    """Return the tasks of the running loop that do so."""
+    return {one for one in asyncio.all_tasks() if one.get_name() == polling.NAME}
 
 
 @contextlib.contextmanager
@@ -99,7 +124,7 @@ def _loaded(keywords: dict[str, object], wait: Callable[[Any], Any]) -> Iterator
         appconfig_provider.aio.load(**keywords)  # type: ignore[arg-type]  # as they come
     )
     try:
-        yield Called(config, wait)
+        yield Called(config, wait, lambda: wait(polling_tasks()))
     finally:
         wait(config.close())
 

@@ -59,12 +59,13 @@ class ScriptedDriver:
             while effects:
                 pending = effects.pop(0)
                 if not pending.void:
-                    effects += schedule.answer(pending, self._attempt(pending.effect))
+                    effects += schedule.answer(pending, self.attempt(pending.effect))
             return schedule.result()
         finally:
             schedule.close()
 
-    def _attempt(self, effect: Effect[object]) -> object:
+    def attempt(self, effect: Effect[object]) -> object:
+        """Perform an effect; return its outcome, which is a `Failure` when it raised."""
         try:
             return self._perform(effect)
         except Exception as error:
