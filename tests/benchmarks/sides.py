@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tests.support.official import make_settings_due
+
 from .scenes import Face
 from .serving import AREAS, SENTINELS
 
@@ -113,7 +115,7 @@ async def load_ours_aio(connection: str, setup: Setup) -> Any:
 
 def refresh_official(config: Any) -> Any:
     """Refresh as if the interval had passed; to be awaited in aio."""
-    config._refresh_timer._next_refresh_time = 0
+    make_settings_due(config)
     return config.refresh()
 
 

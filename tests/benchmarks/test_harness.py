@@ -140,25 +140,41 @@ def test_a_stall_delays_every_request_that_falls_into_it() -> None:
     assert max(late) >= 0.05
 
 
-def idle(_config: object) -> None:
-    """Refresh without asking anybody."""
+class Idle(dict[str, Any]):
+    """A side that refreshes without asking anybody."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self._config = config
+
+    def refresh(self, *, force: bool) -> object:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Close the real one."""
+        self._config.close()
 
 
-def half_blind(config: Any) -> Any:
-    """Ask the store and keep the old values."""
-    state = config._state
-    config.refresh(force=True)
-    config._state = state
+class HalfBlind(Idle):
+    """A side that asks the store and keeps the old values."""
+
+    def refresh(self, *, force: bool) -> object:
+        """Refresh the real one, of which nothing is shown."""
+        return self._config.refresh(force=force)
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"), [(idle, "did not ask"), (half_blind, "did not bring")]
+    ("broken", "reason"), [(Idle, "did not ask"), (HalfBlind, "did not bring")]
 )
 def test_a_side_that_does_not_do_the_work_is_no_measurement(
-    broken: Callable[[Any], None], reason: str, monkeypatch: pytest.MonkeyPatch
+    broken: Callable[[Any], object], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refresh that asks nobody, or brings nothing, ends the part instead of looking fast."""
-    monkeypatch.setattr(sides, "REFRESHERS", (sides.REFRESHERS[0], broken))
+
+    def load(connection: str, setup: sides.Setup) -> object:
+        return broken(sides.load_ours(connection, setup))
+
+    monkeypatch.setitem(sides.LOADERS, Face.SYNC, (sides.load_official, load))
     effort = replace(TINY, scenes=(Scene(120, headline=True, faces=(Face.SYNC,)),))
     with running_store(1) as store, pytest.raises(RuntimeError, match=reason):
         refreshes.measure_refreshes(effort, store)

@@ -14,6 +14,7 @@ import appconfig_provider
 from appconfig_provider.testing import Emulator
 from tests.support.content import FLAG_TYPE
 from tests.support.faces import FACES, Face
+from tests.support.official import make_flags_due, make_settings_due
 
 INTERVAL = 3600
 """Seconds; nothing is due by itself while a test runs."""
@@ -40,8 +41,8 @@ class Sides:
 
     def refresh(self) -> None:
         """Refresh all as if their intervals had passed."""
-        self.official._refresh_timer._next_refresh_time = 0
-        self.official._feature_flag_refresh_timer._next_refresh_time = 0
+        make_settings_due(self.official)
+        make_flags_due(self.official)
         self.official.refresh()
         for config in self.ours.values():
             config.refresh(force=True)

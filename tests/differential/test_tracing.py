@@ -10,6 +10,7 @@ import pytest
 
 from appconfig_provider.testing import Emulator, RequestRecord
 from tests.support.faces import FACES
+from tests.support.official import make_settings_due
 
 from .sides import REFERENCE_TYPE, load_official, official_keywords, own_keywords, set_flag
 
@@ -44,7 +45,7 @@ def life(config: Any, refresh: Callable[[Any], object], store: Emulator) -> list
 
 def refresh_official(config: Any) -> None:
     """Refresh as if the interval had passed."""
-    config._refresh_timer._next_refresh_time = 0
+    make_settings_due(config)
     config.refresh()
 
 
