@@ -27,6 +27,7 @@ from appconfig_provider._azure.vaults import parse_secret_id
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.waiting import retry_after
 from appconfig_provider._io.answers import _read_headers
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.selectors import key_matcher
 from appconfig_provider.snapshot import same
@@ -252,7 +253,7 @@ def test_what_is_no_json_is_tried_once(
             assert config.refresh(force=True)
             assert config.snapshot["a"] == config.snapshot["b"] == broken
         assert tried == [broken]
-        problems = config.provider._state.generation.problems
+        problems = inspect(config.provider).state.generation.problems
         assert {one.key for one in problems} == {"a", "b"}
 
 

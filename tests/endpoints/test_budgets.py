@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import appconfig_provider
 from appconfig_provider import Polling
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
@@ -251,16 +253,33 @@ def test_a_load_says_that_its_time_is_used_up(load: Loader, silent_store: Emulat
         pass
 
 
-def test_a_poller_reloads_in_the_background() -> None:
-    """The context of a poller is the one whose reload nobody waits for."""
-    import appconfig_provider
+@pytest.mark.parametrize(
+    ("in_background", "limit"), [(False, 20 + 30), (True, 20 + 100)], ids=["caller", "poller"]
+)
+def test_a_poller_reloads_in_the_background(in_background: bool, limit: float) -> None:
+    """A reload of a poller, which nobody waits for, is overdue later than one of a caller."""
+    overdue: list[float | None] = []
+    reloaded = threading.Event()
 
-    with Emulator() as store, FakeClock():
+    def hang(_changes: object) -> None:
+        clock.advance(limit)
+        overdue.append(config.status.overdue)
+        clock.advance(7)
+        overdue.append(config.status.overdue)
+        reloaded.set()
+
+    with FakeClock() as clock, Emulator(clock=clock) as store:
         store.set("sentinel", "1")
         with appconfig_provider.load(
             connection_string=store.connection_string,
             refresh_on=["sentinel"],
-            polling=Polling.auto(),
+            polling=Polling.auto() if in_background else None,
+            on_refresh_success=hang,
         ) as config:
-            foreground, background = config._limits
-            assert (foreground, background) == (20 + 30, 20 + 100)
+            store.set("sentinel", "2")
+            if in_background:
+                clock.advance(30 * 1.1)
+            else:
+                config.refresh(force=True)
+            assert reloaded.wait(10)
+    assert overdue == [None, pytest.approx(7)]

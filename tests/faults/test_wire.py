@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import itertools
 import re
 import ssl
 import sys
+import time
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from appconfig_provider import __version__
 from appconfig_provider._fetch.failures import RequestFailed
+from appconfig_provider._io import connections
 from appconfig_provider._io.network import _context
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
@@ -369,16 +371,18 @@ def test_an_announced_end_of_a_connection_is_believed(load: Loader) -> None:
     assert [heard.connection for heard in conversation.heard] == [1, 1, 2]
 
 
-def test_a_connection_that_idled_too_long_is_replaced(load: Loader) -> None:
+def test_a_connection_that_idled_too_long_is_replaced(
+    load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An idle connection is used until its time is over, and not once more."""
     answers = [answer(KEY), answer(PAGE), NOT_MODIFIED, HANG_UP, *[NOT_MODIFIED] * 3]
     with (
         conversing(*answers) as (connection_string, conversation),
         load(connection_string=connection_string, refresh_on=["s"]) as config,
     ):
-        driver = config.provider._driver
-        driver._network = replace(driver._network, keepalive=-1.0)
         assert conversation.hung_up.acquire(timeout=10)
+        hourly = itertools.count(time.monotonic(), 3600)
+        monkeypatch.setattr(connections, "monotonic", lambda: next(hourly))
         for _ in range(3):
             config.refresh(force=True)
             assert config.status.last_error is None

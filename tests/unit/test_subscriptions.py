@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -72,22 +74,28 @@ def test_other_keys_do_not_call(load: Loader, store: Emulator) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "a*b", "*,a", "a,b,c,d,e,f"])
-def test_bad_filters_are_refused_at_once(load: Loader, store: Emulator, bad: str) -> None:
+def test_bad_filters_are_refused_at_once(
+    load: Loader, store: Emulator, bad: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A filter that breaks the service's grammar is a ValueError, one that is no text a TypeError.
 
     Nothing is subscribed then, and what cannot be called is a TypeError as well.
     """
+    called: list[ChangeSet] = []
     with load(**keywords(store)) as config:
         wrong: Any = 5
         with pytest.raises(ValueError, match=r"key_filter"):
-            config.provider.subscribe(print, bad)
+            config.provider.subscribe(called.append, bad)
         with pytest.raises(TypeError):
-            config.provider.subscribe(print, wrong)
+            config.provider.subscribe(called.append, wrong)
         with pytest.raises(TypeError):
             config.provider.subscribe(wrong)
         with pytest.raises(TypeError, match="2 arguments"):
-            config.provider.on_change()(lambda one, two: None)  # type: ignore[type-var]
-        assert config.provider._subscriptions == ()
+            config.provider.on_change()(lambda one, two: called)  # type: ignore[type-var]
+        publish(store, "a", "b")
+        assert config.refresh(force=True)
+        assert called == []
+    assert "callback" not in caplog.text, "what cannot be called was not tried"
 
 
 def test_added_and_removed_keys_and_flags(load: Loader, store: Emulator) -> None:
@@ -185,14 +193,25 @@ def test_coroutine_functions(store: Emulator) -> None:
     with load_sync(**keywords(store)) as config:
         with pytest.raises(TypeError, match="coroutine"):
             config.provider.subscribe(changed)
-        assert config.provider._subscriptions == ()
+        publish(store)
+        assert config.refresh(force=True)
+    assert len(told) == 1
+
+
+class Forgotten:
+    """A callback that is cancelled before anything changes."""
+
+    def __call__(self) -> None:
+        """Fail, and say so in the log."""
+        raise AssertionError("a cancelled subscription was called")
 
 
 def test_subscribing_from_threads_during_refreshes(store: Emulator) -> None:
-    """Subscribing and cancelling from threads during refreshes loses no subscription."""
+    """Subscribing and cancelling from threads during refreshes loses and leaves no subscription."""
     publish(store)
     with appconfig_provider.load(**keywords(store)) as config:  # type: ignore[arg-type]
         told = [0] * 4
+        kept: weakref.WeakSet[Forgotten] = weakref.WeakSet()
 
         def listener(number: int) -> Callable[[], None]:
             def count() -> None:
@@ -202,7 +221,10 @@ def test_subscribing_from_threads_during_refreshes(store: Emulator) -> None:
 
         def subscribing(number: int) -> None:
             for _ in range(200):
-                config.subscribe(print, "nothing").cancel()
+                forgotten = Forgotten()
+                kept.add(forgotten)
+                config.subscribe(forgotten, "nothing").cancel()
+                del forgotten
             config.subscribe(listener(number))
 
         threads = [threading.Thread(target=subscribing, args=(number,)) for number in range(4)]
@@ -214,10 +236,11 @@ def test_subscribing_from_threads_during_refreshes(store: Emulator) -> None:
         for thread in threads:
             thread.join()
         told[:] = [0] * 4
-        publish(store)
+        publish(store, "nothing")
         config.refresh(force=True)
         assert told == [1] * 4
-        assert len(config._subscriptions) == 4
+        gc.collect()
+        assert not kept, "what was cancelled is dropped"
 
 
 def test_every_reason_is_told(load: Loader, store: Emulator) -> None:
