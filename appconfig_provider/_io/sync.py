@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WORKER = "appconfig-worker"
+"""The name of a thread that performs effects beside others, as debuggers show it."""
+
 Http: TypeAlias = "httpcore.HTTPConnection | httpcore.ConnectionPool"
 
 _KINDS: ConnectionKinds[Http, Backend] = ConnectionKinds(
@@ -239,7 +242,7 @@ class _Workers:
                 self._own.append(pending)
 
     def _start_another(self) -> None:
-        thread = threading.Thread(target=self._work_on, daemon=True)
+        thread = threading.Thread(target=self._work_on, name=WORKER, daemon=True)
         # Added before it starts: if a signal interrupts us here, `shut_down` still ends it.
         self._threads.append(thread)
         try:

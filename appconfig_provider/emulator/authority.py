@@ -92,6 +92,7 @@ def read_authority(pem: bytes, key_pem: bytes) -> Authority:
 
 
 def valid_until(certificate: x509.Certificate) -> datetime:
+    """When a certificate ends."""
     if hasattr(certificate, "not_valid_after_utc"):
         return certificate.not_valid_after_utc
     return certificate.not_valid_after.replace(tzinfo=timezone.utc)  # before cryptography 42

@@ -26,7 +26,7 @@ from appconfig_provider._azure.settings.references import UnresolvedReference, s
 from appconfig_provider._azure.vaults import parse_secret_id
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.waiting import retry_after
-from appconfig_provider._io.answers import _read_headers
+from appconfig_provider._io.answers import read_headers
 from appconfig_provider._live.inspection import inspect
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.selectors import key_matcher
@@ -164,7 +164,7 @@ TEXTS: dict[str, tuple[Callable[[Any], object], Callable[[int], object]]] = {
     "a challenge of claims": (claims_in, lambda n: 'claims="' * n),
     "a name of DNS": (lambda text: in_domain(text, "a"), lambda n: "a." * n + "!a"),
     "a key filter": (key_matcher, lambda n: "\\" * 2 * n),
-    "headers of one name": (_read_headers, lambda n: [(b"a", b"b")] * 4 * n),
+    "headers of one name": (read_headers, lambda n: [(b"a", b"b")] * 4 * n),
     "a batch of events": (
         push.read_events,
         lambda n: json.dumps([event(token=f"a{one}=b;sn=1") for one in range(n // 10)]),

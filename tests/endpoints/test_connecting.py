@@ -21,6 +21,7 @@ import pytest
 
 import appconfig_provider
 import appconfig_provider.aio
+from appconfig_provider._io.sync import WORKER
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator
@@ -264,7 +265,7 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(
     start = threading.Thread.start
 
     def start_few(thread: threading.Thread) -> None:
-        if getattr(thread, "_target", start).__name__ != "_work_on":
+        if thread.name != WORKER:
             return start(thread)  # those of the store
         if len(started) >= enough:
             raise RuntimeError("can't start new thread")

@@ -19,7 +19,7 @@ import pytest
 from appconfig_provider import __version__
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._io import connections
-from appconfig_provider._io.network import _context
+from appconfig_provider._io.network import trusted_context
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
@@ -242,7 +242,7 @@ def test_every_kind_of_trust_works(
     load: Loader, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`verify` takes a CA file, a context or False; True asks `SSL_CERT_FILE` first."""
-    _context.cache_clear()
+    trusted_context.cache_clear()
     certificate = local_certificate()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate.chain_file, certificate.key_file)
@@ -254,7 +254,7 @@ def test_every_kind_of_trust_works(
         ):
             assert config.snapshot["k"] == "v"
     finally:
-        _context.cache_clear()  # what this environment trusts is nothing to other tests
+        trusted_context.cache_clear()  # what this environment trusts is nothing to other tests
 
 
 def test_a_folder_of_certificates_may_hold_none(load: Loader, tmp_path: Path) -> None:

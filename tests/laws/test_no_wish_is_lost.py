@@ -13,6 +13,7 @@ import math
 import re
 import threading
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -110,8 +111,8 @@ class Machine(RuleBasedStateMachine):
             "retry_total": 0,
             "validate": self.validate,
         }
-        context = context_for(self.clock, Keywords(**given).checked())
-        object.__setattr__(context, "random", lambda: self.chance)
+        known = context_for(self.clock, Keywords(**given).checked())
+        context = replace(known, random=lambda: self.chance)
         self.driver = Driver(self.answer, self.clock)
         state = self.driver.run(start(context))
         if self.face == "sync":
