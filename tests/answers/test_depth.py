@@ -19,8 +19,8 @@ from appconfig_provider._azure.settings.content import parse_json
 from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.emulator.wire import Refusal, parse_object
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE, VAULT_TYPE
-from tests.support.faces import Loader
 from tests.support.finalizers import finalizers_short_of_stack
 
 T = TypeVar("T")

@@ -32,8 +32,8 @@ from appconfig_provider._plan import Request, Response
 from appconfig_provider.selectors import key_matcher
 from appconfig_provider.snapshot import same
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 
 pytestmark = pytest.mark.unmeasured
 

@@ -9,8 +9,8 @@ import pytest
 
 from appconfig_provider import SettingSelector, WatchKey
 from appconfig_provider.testing import Emulator, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE, VAULT_TYPE
-from tests.support.faces import Loader
 
 HALF = "release-\ud800"
 SNAPSHOT_REFERENCE = (

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from .scenes import Face
+from .scenes import Mode
 from .server import Store, running_store
 from .sides import SENTINEL, Config, driving
 
@@ -104,15 +104,15 @@ def profiling(profile: Profile) -> Iterator[None]:
             profile.add(profiler)
 
 
-def measure(face: Face, store: Store, seconds: float) -> Profile:
+def measure(mode: Mode, store: Store, seconds: float) -> Profile:
     """Reload a few times after a change, with answers that take so long."""
     profile = Profile()
-    with driving(face) as driver:
+    with driving(mode) as driver:
         store.delay(0)
         config: Config = driver.load(OURS, store.connection, SENTINEL)
         store.delay(seconds)
         for number in range(ROUNDS):
-            value = f"{face.value} {number}"
+            value = f"{mode.value} {number}"
             store.change({store.keys[-1]: value, "sentinel": value})
             with profiling(profile):
                 driver.refresh(OURS, config)
@@ -123,11 +123,11 @@ def measure(face: Face, store: Store, seconds: float) -> Profile:
 
 
 def main(settings: str = "10000", seconds: str = "0.02") -> None:
-    """Print both faces."""
+    """Print sync and aio."""
     with running_store(int(settings)) as store:
-        for face in Face:
-            print(f"reload of {settings} settings, {seconds} s away, {face.value}")
-            print(*measure(face, store, float(seconds)).lines(), sep="\n")
+        for mode in Mode:
+            print(f"reload of {settings} settings, {seconds} s away, {mode.value}")
+            print(*measure(mode, store, float(seconds)).lines(), sep="\n")
 
 
 if __name__ == "__main__":

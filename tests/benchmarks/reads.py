@@ -101,17 +101,17 @@ class _Race:
     def __init__(self, read: Read, official: Any, ours: Any, laps: int) -> None:
         self.read = read
         theirs, own = _keys(read.keys, official, laps), _keys(read.keys, ours, laps)
-        self._lanes: tuple[tuple[Loop, Any, list[str]], ...] = (
+        self._subjects: tuple[tuple[Loop, Any, list[str]], ...] = (
             (_loop("pass"), None, own),
             (_loop(read.statement), official, theirs),
             (_loop(read.ours or read.statement), read.subject(ours), own),
         )
 
     def run(self, repeats: int) -> tuple[float, float]:
-        """Return nanoseconds per read on both sides, the lanes taking turns."""
-        times: list[list[float]] = [[] for _ in self._lanes]
+        """Return nanoseconds per read on both sides, which take turns."""
+        times: list[list[float]] = [[] for _ in self._subjects]
         for _ in range(repeats):
-            for (loop, subject, keys), taken in zip(self._lanes, times, strict=True):
+            for (loop, subject, keys), taken in zip(self._subjects, times, strict=True):
                 taken.append(loop(subject, keys) / len(keys))
         empty, official, ours = times
         return net(official, empty, FLOOR), net(ours, empty, FLOOR)

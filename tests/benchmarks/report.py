@@ -17,7 +17,7 @@ from typing import Any
 from appconfig_provider import __version__
 
 from .measure import Effort, Figure, Measurement
-from .scenes import Face, Scene
+from .scenes import Mode, Scene
 
 HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?", "aio")
 FIGURE_HEADINGS = ("the local store", "measured", "goal", "met?")
@@ -28,11 +28,11 @@ _VERDICT = {True: "yes", False: "NO", None: ""}
 
 
 def rows(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
-    """Return the table's rows as text: the sync face, and in the last column the aio face."""
+    """Return the table's rows as text: sync, and in the last column aio."""
     awaited = {
         (one.metric.name, one.metric.scene): one
         for one in measurements
-        if one.metric.face is Face.AIO
+        if one.metric.mode is Mode.AIO
     }
     return [
         _row(one, awaited.get((one.metric.name, one.metric.scene)))
@@ -64,11 +64,11 @@ def _pair(one: Measurement) -> str:
 
 
 def growth(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
-    """Return the costs of the sync face in every scene, and how ours grow with the settings."""
+    """Return the costs of sync in every scene, and how ours grow with the settings."""
     found = {
         (one.metric.name, one.metric.scene): one
         for one in measurements
-        if one.metric.scene is not None and one.metric.face is Face.SYNC
+        if one.metric.scene is not None and one.metric.mode is Mode.SYNC
     }
     scenes = sorted(
         {_scene(one) for one in found.values()}, key=lambda scene: (scene.settings, scene.delay)
@@ -182,7 +182,7 @@ def as_json(
         {
             "metric": one.metric.name,
             "unit": one.metric.unit,
-            "face": one.metric.face.value,
+            "mode": one.metric.mode.value,
             "scene": _described(one.metric.scene),
             "official": median(one.official),
             "ours": median(one.ours),

@@ -1,4 +1,4 @@
-"""The two providers behind one small face: load alike, refresh alike, hold the same.
+"""The two providers behind one adapter: load alike, refresh alike, hold the same.
 
 A refresh is made due in the least intrusive way either side has: the official provider's timer is
 set to zero, which its own check of the timer then reads; ours is told `force=True`, which skips one
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from tests.support.official import make_settings_due
 
-from .scenes import Face
+from .scenes import Mode
 from .serving import AREAS, SENTINELS
 
 EVERY = "app/*"
@@ -125,26 +125,26 @@ def refresh_ours(config: Any) -> Any:
 
 
 # In the order of the table's columns.
-LOADERS: dict[Face, Sequence[Load]] = {
-    Face.SYNC: (load_official, load_ours),
-    Face.AIO: (load_official_aio, load_ours_aio),
+LOADERS: dict[Mode, Sequence[Load]] = {
+    Mode.SYNC: (load_official, load_ours),
+    Mode.AIO: (load_official_aio, load_ours_aio),
 }
 REFRESHERS: Sequence[Callable[[Any], Any]] = (refresh_official, refresh_ours)
 
 
 class Driver:
-    """Makes calls of either face look alike: an awaitable is run to its end, here and now.
+    """Makes calls of either kind look alike: an awaitable is run to its end, here and now.
 
-    One event loop serves both sides of the aio face, as one interpreter serves both of the other.
+    One event loop serves both sides with asyncio, as one interpreter serves both without.
     """
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
-        self._loop = asyncio.new_event_loop() if face is Face.AIO else None
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self._loop = asyncio.new_event_loop() if mode is Mode.AIO else None
 
     def load(self, side: int, connection: str, setup: Setup) -> Config:
         """Load everything of a setup on one side."""
-        config: Config = self._done(LOADERS[self.face][side](connection, setup))
+        config: Config = self._done(LOADERS[self.mode][side](connection, setup))
         return config
 
     def refresh(self, side: int, config: Config) -> None:
@@ -168,9 +168,9 @@ class Driver:
 
 
 @contextmanager
-def driving(face: Face) -> Iterator[Driver]:
-    """Return the driver of a face; end it with the block."""
-    driver = Driver(face)
+def driving(mode: Mode) -> Iterator[Driver]:
+    """Return the driver for sync or aio; end it with the block."""
+    driver = Driver(mode)
     try:
         yield driver
     finally:
@@ -181,12 +181,12 @@ def driving(face: Face) -> Iterator[Driver]:
 def both(
     connection: str, setup: Setup, driver: Driver | None = None
 ) -> Iterator[tuple[Config, Config]]:
-    """Load on both sides and close both in the end; without a driver it is the sync face.
+    """Load on both sides and close both in the end; without a driver it is sync.
 
     Raises:
         RuntimeError: they do not hold the same.
     """
-    driver = driver or Driver(Face.SYNC)
+    driver = driver or Driver(Mode.SYNC)
     with ExitStack() as closing:
         configs = []
         for side in (0, 1):

@@ -1,7 +1,7 @@
 """The official ``azure-appconfiguration`` client, sync and async, against the emulator.
 
 One script serves both: it is written for the async client, and the sync client is put behind the
-same face. Client-side retries are off, so an unexpected status shows at once.
+same adapter. Client-side retries are off, so an unexpected status shows at once.
 """
 
 from __future__ import annotations

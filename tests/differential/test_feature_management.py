@@ -15,7 +15,7 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 from .sides import FLAG_PREFIX, set_flag
 

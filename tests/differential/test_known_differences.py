@@ -9,8 +9,8 @@ import pytest
 
 from appconfig_provider.errors import SnapshotNotFoundError
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 from tests.support.official import make_secrets_due, make_settings_due
 
 from .sides import (

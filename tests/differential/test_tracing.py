@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appconfig_provider.testing import Emulator, RequestRecord
-from tests.support.faces import FACES
+from tests.support.adapter import LOADERS
 from tests.support.official import make_settings_due
 
 from .sides import REFERENCE_TYPE, load_official, official_keywords, own_keywords, set_flag
@@ -56,10 +56,12 @@ def official_life(store: Emulator, keywords: Mapping[str, Any]) -> list[RequestR
     return life(config, refresh_official, store)
 
 
-def own_life(face: str, store: Emulator, keywords: Mapping[str, Any]) -> list[RequestRecord]:
+def own_life(mode: str, store: Emulator, keywords: Mapping[str, Any]) -> list[RequestRecord]:
     """Return the requests of our provider's life."""
     store.clear_requests()
-    with FACES[face](connection_string=store.connection_string, **own_keywords(keywords)) as config:
+    with LOADERS[mode](
+        connection_string=store.connection_string, **own_keywords(keywords)
+    ) as config:
         return life(config, lambda one: one.refresh(force=True), store)
 
 
@@ -120,9 +122,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("face", list(FACES))
+@pytest.mark.parametrize("mode", list(LOADERS))
 @pytest.mark.parametrize("kind", list(OPTIONS))
-def test_the_header_is_the_official_one(store: Emulator, face: str, kind: str) -> None:
+def test_the_header_is_the_official_one(store: Emulator, mode: str, kind: str) -> None:
     """For the same options and store, start and refresh send the official headers."""
     fill(store)
     keywords = {
@@ -131,7 +133,7 @@ def test_the_header_is_the_official_one(store: Emulator, face: str, kind: str) -
         "refresh_on": [("sentinel", "\0")],
     }
     theirs = told(official_life(store, keywords))
-    own = told(own_life(face, store, keywords))
+    own = told(own_life(mode, store, keywords))
     assert len(theirs) == 2
     assert own == theirs
 
@@ -148,24 +150,24 @@ def test_the_host_is_told(store: Emulator, monkeypatch: pytest.MonkeyPatch, host
 
 
 @pytest.mark.parametrize("word", ["true", "TRUE"])
-@pytest.mark.parametrize("face", list(FACES))
+@pytest.mark.parametrize("mode", list(LOADERS))
 def test_tracing_can_be_switched_off(
-    store: Emulator, monkeypatch: pytest.MonkeyPatch, face: str, word: str
+    store: Emulator, monkeypatch: pytest.MonkeyPatch, mode: str, word: str
 ) -> None:
     """With AZURE_APP_CONFIGURATION_TRACING_DISABLED=true no request carries the header."""
     monkeypatch.setenv("AZURE_APP_CONFIGURATION_TRACING_DISABLED", word)
     fill(store)
     keywords = {**OPTIONS["everything"], "refresh_on": [("sentinel", "\0")]}
     assert told(official_life(store, keywords)) == [None]
-    assert told(own_life(face, store, keywords)) == [None]
+    assert told(own_life(mode, store, keywords)) == [None]
 
 
-@pytest.mark.parametrize("face", list(FACES))
-def test_requests_for_snapshots_tell_the_same(store: Emulator, face: str) -> None:
+@pytest.mark.parametrize("mode", list(LOADERS))
+def test_requests_for_snapshots_tell_the_same(store: Emulator, mode: str) -> None:
     """Every request of ours carries the header, those for snapshots too."""
     fill(store)
     keywords = {"selects": [{"snapshot_name": "release"}], "refresh_on": [("sentinel", "\0")]}
-    requests = own_life(face, store, keywords)
+    requests = own_life(mode, store, keywords)
     assert any("/snapshots/" in record.target for record in requests)
     assert {record.headers["correlation-context"] for record in requests} == {
         "RequestType=Startup",
@@ -182,7 +184,7 @@ def test_usage_follows_the_state(store: Emulator) -> None:
         "refresh_on": [("sentinel", "\0")],
         "feature_flag_selectors": [{"key_filter": "full/*"}],
     }
-    with FACES["sync"](
+    with LOADERS["sync"](
         connection_string=store.connection_string, **own_keywords(keywords)
     ) as config:
         set_flag(store, "full/filtered", {"id": "filtered", "enabled": True})

@@ -20,8 +20,8 @@ from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
+from tests.support.adapter import Loader
 from tests.support.content import VAULT_TYPE
-from tests.support.faces import Loader
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,

@@ -25,7 +25,7 @@ from appconfig_provider._io.sync import WORKER
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 from tests.support.proxy import connect_proxy
 from tests.support.raw_server import Behaviour, raw_server, silent
 from tests.support.socks import socks_proxy
@@ -194,8 +194,8 @@ def test_an_interrupted_handshake_leaves_no_socket() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("face", ["sync", "aio"])
-def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, face: str) -> None:
+@pytest.mark.parametrize("mode", ["sync", "aio"])
+def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, mode: str) -> None:
     """Sockets are closed when their provider is collected, also after its loop has ended."""
     store.set_many({f"k{number}": "v" for number in range(300)})
     keywords: dict[str, Any] = {
@@ -209,7 +209,7 @@ def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, face: s
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        if face == "aio":
+        if mode == "aio":
             asyncio.run(use())
         else:
             config = appconfig_provider.load(**keywords)
@@ -283,14 +283,14 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-@pytest.mark.parametrize("face", ["sync", "aio"])
-def test_without_a_free_descriptor_a_refresh_fails_as_any_other(store: Emulator, face: str) -> None:
+@pytest.mark.parametrize("mode", ["sync", "aio"])
+def test_without_a_free_descriptor_a_refresh_fails_as_any_other(store: Emulator, mode: str) -> None:
     """With no file descriptor left `refresh()` returns False and tells; later it works again."""
     store.set("sentinel", "1")
     script = str(Path(__file__).with_name("no_descriptor.py"))
     with connect_proxy() as proxy:  # it keeps no connection, so that each request needs a new one
         shown = subprocess.run(
-            [sys.executable, script, store.connection_string, face, proxy.url],
+            [sys.executable, script, store.connection_string, mode, proxy.url],
             capture_output=True,
             text=True,
             check=False,

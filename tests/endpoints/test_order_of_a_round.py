@@ -17,8 +17,8 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.adapter import Loader
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, saying
-from tests.support.faces import Loader
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,

@@ -11,7 +11,7 @@ import pytest
 import appconfig_provider
 from appconfig_provider import Polling, SettingSelector, WatchKey
 from appconfig_provider.testing import StaticCredential
-from tests.support.faces import FACES, Loader
+from tests.support.adapter import LOADERS, Loader
 
 SECRET = "bm90IGEgcmVhbCBrZXksIGJ1dCBhcyBsb25n"
 STRING = f"Endpoint=https://contoso.azconfig.io;Id=abcd;Secret={SECRET}"
@@ -162,8 +162,8 @@ def test_numbers_and_plain_words_are_repeated(keyword: str, wrong: Any, told: st
     assert keyword in str(caught.value)
 
 
-def test_both_faces_check_the_same() -> None:
-    """The keywords of the table are those of both faces."""
-    assert set(FACES) == {"sync", "aio"}
+def test_both_providers_check_the_same() -> None:
+    """The keywords of the table are those of both providers."""
+    assert set(LOADERS) == {"sync", "aio"}
     other = inspect.signature(appconfig_provider.aio.load).parameters
     assert set(other) == set(KEYWORDS)

@@ -12,7 +12,7 @@ import pytest
 from appconfig_provider.emulator import Server, Store, create_app, local_certificate
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import Emulator, StaticCredential
-from tests.support.faces import FACES, Loader
+from tests.support.adapter import LOADERS, Loader
 from tests.support.proxy import connect_proxy
 from tests.support.raw_server import (
     Behaviour,
@@ -74,7 +74,7 @@ def test_nobody_there_asks_for_the_emulator(load: Loader) -> None:
     assert "is the emulator running?" in text
 
 
-@pytest.mark.parametrize("load", [FACES["sync"], FACES["aio"]])
+@pytest.mark.parametrize("load", [LOADERS["sync"], LOADERS["aio"]])
 def test_an_error_without_words_is_told_by_its_name(load: Loader) -> None:
     """An error of the network that says nothing leaves no empty place behind its name."""
     with raw_server(silent) as connection_string:

@@ -20,8 +20,8 @@ from appconfig_provider.errors import (
     StartupTimeout,
 )
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import VAULT_TYPE
-from tests.support.faces import Loader
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import pytest
 from azure.core.exceptions import AzureError, ServiceRequestError
 
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 pytestmark = pytest.mark.unmeasured
 
@@ -90,7 +90,7 @@ SAID: dict[str, Scripted] = {
 }
 
 
-def fail(config: Face, clock: FakeClock) -> None:
+def fail(config: Provider, clock: FakeClock) -> None:
     """Let one refresh fail, whatever still rests or backs off."""
     clock.advance(61)
     assert not config.refresh(force=True)

@@ -16,7 +16,7 @@ import appconfig_provider
 from appconfig_provider import SettingSelector
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 pytestmark = pytest.mark.unmeasured
 

@@ -22,6 +22,7 @@ from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.errors import AzureError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
+from tests.support.adapter import Loader
 from tests.support.content import (
     FLAG_PREFIX,
     FLAG_TYPE,
@@ -31,7 +32,6 @@ from tests.support.content import (
     secret_id,
     set_flag,
 )
-from tests.support.faces import Loader
 
 KEY = base64.b64encode(b"planted-access-key").decode()
 CONTAINERS = (dict, list, tuple, set, frozenset, deque, partial, MethodType, CellType)

@@ -12,7 +12,7 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 PLANTED = "planted-value"
 

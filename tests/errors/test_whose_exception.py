@@ -11,7 +11,7 @@ import pytest
 from appconfig_provider import ConfigurationSetting, ConfigurationSnapshot
 from appconfig_provider.errors import KeyVaultReferenceError
 from appconfig_provider.testing import Emulator, FakeClock, Vault
-from tests.support.faces import FACES, Loader
+from tests.support.adapter import LOADERS, Loader
 
 PLANTED = "planted-value"
 
@@ -50,7 +50,7 @@ class Moody:
         return "secret"
 
     async def resolve_later(self, uri: str) -> str:
-        """Be a resolver of the async face."""
+        """Be a resolver of the aio provider."""
         return self.resolve(uri)
 
 
@@ -138,7 +138,7 @@ def test_an_async_resolver_that_raises_is_told_with_its_place(
     """Also where it was awaited."""
     moody = Moody()
     given = keywords(store, secret_resolver=moody.resolve_later)
-    failed_refresh(FACES["aio"], store, clock, moody, given)
+    failed_refresh(LOADERS["aio"], store, clock, moody, given)
     assert f"secret_resolver: ZeroDivisionError raised at {__file__}:" in line_of(caplog)
     assert "in resolve_later" in line_of(caplog)
 
@@ -169,7 +169,7 @@ def test_a_credential_for_a_vault_that_raises_is_told_with_its_place(store: Emul
         store.set_secret("pw", vault.id("pw"))
         given = keywords(store) | {"secret_resolver": None, "verify": vault.ca_file}
         given["keyvault_client_configs"] = {vault.url: {"credential": _Broken()}}
-        with pytest.raises(KeyVaultReferenceError) as caught, FACES["sync"](**given):
+        with pytest.raises(KeyVaultReferenceError) as caught, LOADERS["sync"](**given):
             pass
     expected = f"the credential for Key Vault: ZeroDivisionError raised at {__file__}:"
     assert expected in str(caught.value)

@@ -1,4 +1,4 @@
-"""Three endpoints of one store over real HTTP: what virtual time cannot show, with both faces."""
+"""Three endpoints of one store over real HTTP: what virtual time cannot show, sync and aio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appconfig_provider import SettingSelector
 from appconfig_provider.errors import AzureError, HttpResponseError, StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from appconfig_provider.testing.replicas import Replica
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 TIMEOUT = 0.3
 """Seconds to connect, and seconds to wait; a check may take both together."""
@@ -104,7 +104,7 @@ def trouble(endpoints: Sequence[Replica], moment: str, fault: Scripted) -> ExitS
     return stack
 
 
-def served(config: Face) -> int:
+def served(config: Provider) -> int:
     """Return the version that is served, which must be one."""
     snapshot = config.snapshot
     assert snapshot["host"] == snapshot["port"]

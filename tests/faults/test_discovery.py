@@ -9,6 +9,7 @@ import pytest
 
 from appconfig_provider.errors import AzureError, StartupTimeout
 from appconfig_provider.testing import Scripted
+from tests.support.adapter import Loader, Provider
 from tests.support.contoso import (
     CLOUDS,
     EAST,
@@ -21,12 +22,11 @@ from tests.support.contoso import (
     contoso,
 )
 from tests.support.dns_server import alias, srv, too_long
-from tests.support.faces import Face, Loader
 
 HOUR = 3600.0
 
 
-def elsewhere(config: Face) -> bool:
+def elsewhere(config: Provider) -> bool:
     """Tell whether a replica answered last."""
     return config.status.endpoint in {f"https://{EAST}", f"https://{WEST}"}
 

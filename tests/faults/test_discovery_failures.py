@@ -19,6 +19,7 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Effect, ResolveSrv, Response
 from appconfig_provider.errors import AzureError, StartupTimeout
 from appconfig_provider.testing import Scripted
+from tests.support.adapter import Loader
 from tests.support.contoso import (
     EAST,
     FIRST_REPLICAS,
@@ -40,7 +41,6 @@ from tests.support.dns_server import (
     too_long,
     unknown,
 )
-from tests.support.faces import Loader
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for
 
 SHORT = 0.1

@@ -13,7 +13,7 @@ import pytest
 
 from appconfig_provider.errors import AzureError, HttpResponseError, StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 from tests.support.raw_server import (
     Behaviour,
     babbling,

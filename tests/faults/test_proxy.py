@@ -6,8 +6,8 @@ import pytest
 
 from appconfig_provider import WatchKey
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.contoso import MAIN, contoso
-from tests.support.faces import Loader
 from tests.support.hostile_scenes import scene
 from tests.support.proxy import connect_proxy
 

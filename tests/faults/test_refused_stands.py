@@ -8,9 +8,9 @@ from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider._azure.state import State
 from appconfig_provider.errors import ServiceRequestError
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader
 from tests.support.content import set_flag
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, whole
-from tests.support.faces import Loader
 
 
 class Validation:

@@ -24,8 +24,8 @@ from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.conversation import HANG_UP, KEY, LEAVE, PAGE, answer, conversing
-from tests.support.faces import Loader
 
 AGENT = f"appconfig-provider/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}"
 NO_BODY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="

@@ -12,11 +12,11 @@ import appconfig_provider
 from appconfig_provider import ChangeSet, SettingSelector, load
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_PREFIX, FLAG_TYPE, secret_id, set_flag
-from tests.support.faces import Face, Loader
 
 
-def flags(config: Face) -> dict[str, bool]:
+def flags(config: Provider) -> dict[str, bool]:
     """Return which flags there are and whether each is enabled."""
     listed: object = config.snapshot["feature_management"]
     assert isinstance(listed, dict)

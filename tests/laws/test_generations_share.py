@@ -11,8 +11,8 @@ import pytest
 from appconfig_provider import ConfigurationSetting
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.testing import Draft, Emulator
+from tests.support.adapter import Loader, Provider
 from tests.support.content import VAULT_TYPE
-from tests.support.faces import Face, Loader
 
 JSON = "application/json"
 PLAIN = [f"a/{number}" for number in range(6)]
@@ -36,7 +36,7 @@ def keywords(store: Emulator) -> dict[str, object]:
     return {"connection_string": store.connection_string, "refresh_enabled": True}
 
 
-def differing(config: Face) -> set[str]:
+def differing(config: Provider) -> set[str]:
     """Refresh, and return the keys whose value is not the object it was."""
     before = config.snapshot
     assert config.refresh(force=True)

@@ -16,8 +16,8 @@ from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,

@@ -22,16 +22,16 @@ from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY, MAX_CONCU
 from appconfig_provider._io.connections import Connection
 from appconfig_provider._live import polling
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
-from tests.support.content import publish
-from tests.support.faces import (
+from tests.support.adapter import (
     POLLED,
-    Face,
     Loader,
+    Provider,
     load_aio_on_thread,
     load_sync,
     polling_tasks,
     polling_threads,
 )
+from tests.support.content import publish
 
 INTERVAL = 30.0
 JITTER = 0.1
@@ -53,7 +53,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
 
 @pytest.fixture(params=list(POLLED))
 def watch(request: pytest.FixtureRequest, store: Emulator) -> Loader:
-    """Load with automatic polling; with the sync face, then with the async one."""
+    """Load with automatic polling; with the sync provider, then with the aio one."""
     usual = {
         "connection_string": store.connection_string,
         "refresh_on": ["sentinel"],
@@ -63,7 +63,7 @@ def watch(request: pytest.FixtureRequest, store: Emulator) -> Loader:
     return lambda **keywords: POLLED[request.param](**usual, **keywords)
 
 
-def next_check(live: Face, clock: FakeClock) -> float | None:
+def next_check(live: Provider, clock: FakeClock) -> float | None:
     """Return until when a poller would sleep now; None if it would refresh."""
     return next(polling.rounds(lambda: live.provider, clock))
 
@@ -272,7 +272,7 @@ def test_a_callback_may_close(watch: Loader, store: Emulator, clock: FakeClock) 
 
         return closing()
 
-    held: list[Face] = []
+    held: list[Provider] = []
     with watch(on_refresh_success=close) as live:
         held.append(live)
         publish(store, "new")
@@ -297,7 +297,7 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         await (asyncio.create_task(job) if through == "task" else asyncio.wait_for(job, 5))
         ended.append("quietly")
 
-    held: list[Face] = []
+    held: list[Provider] = []
     others = connections()
     with load_aio_on_thread(
         connection_string=store.connection_string,
@@ -325,7 +325,7 @@ def test_a_validation_may_close(watch: Loader, store: Emulator, clock: FakeClock
         called.set()
         return held[0].provider.close()  # type: ignore[attr-defined]
 
-    held: list[Face] = []
+    held: list[Provider] = []
     with watch(validate=validate) as live:
         held.append(live)
         publish(store, "new")
@@ -446,7 +446,7 @@ def test_another_event_loop_gets_a_task_of_its_own(store: Emulator, clock: FakeC
 
 @pytest.mark.parametrize("turns", range(5))
 def test_a_task_that_is_cancelled_ends_at_once(turns: int) -> None:
-    """Also just after its bell rang: `asyncio.run()` waits for it, and nobody else could end it."""
+    """Also just after it was woken: `asyncio.run()` waits for it, and nobody else could end it."""
 
     async def cancelled(store: Emulator) -> bool:
         config = await appconfig_provider.aio.load(
@@ -490,7 +490,7 @@ def test_one_task_looks_however_many_loops_refresh(store: Emulator, clock: FakeC
 
 @pytest.mark.parametrize("in_background", [True, False])
 def test_it_keeps_few_requests_under_way(in_background: bool) -> None:
-    """In the background a reload of many pages uses fewer lanes than one that is waited for."""
+    """In the background a reload of many pages uses fewer connections than one in a call."""
     lock, under_way, most = threading.Lock(), 0, 0
 
     def begin(_record: RequestRecord) -> None:

@@ -20,8 +20,8 @@ from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._live import agenda
 from appconfig_provider._live.inspection import forked, inspect
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_TYPE, publish
-from tests.support.faces import Face, Loader
 
 FOREIGN = {
     "eventType": "Microsoft.AppConfiguration.KeyValueModified",
@@ -86,7 +86,7 @@ def test_an_event_in_any_shape_makes_the_next_refresh_see_the_change(
 
 
 def test_a_validation_is_answered_with_its_code(load: Loader, store: Emulator) -> None:
-    """The event that validates a subscription is answered, also after close(), and wishes nothing.
+    """An event that validates a subscription is answered, also after close(); nothing is due.
 
     Any other event is answered with None.
     """
@@ -439,7 +439,7 @@ def test_notifying_from_threads_while_others_refresh(store: Emulator) -> None:
         assert config["k"] == "n14"
 
 
-def events_of(config: Face) -> list[ChangeSet]:
+def events_of(config: Provider) -> list[ChangeSet]:
     """Return the list that the changes of a provider are put into."""
     changes: list[ChangeSet] = []
     config.provider.subscribe(changes.append)
@@ -514,7 +514,7 @@ def test_a_signal_handler_may_notify_in_the_middle_of_a_refresh(store: Emulator)
 def test_a_signal_handler_may_refresh_while_its_own_thread_notifies(
     store: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The handler gives way instead of waiting for itself, and what was wished for stays."""
+    """The handler gives way instead of waiting for itself, and what was pushed stays."""
     handled = 0
 
     def refresh(*_: object) -> None:
@@ -525,9 +525,9 @@ def test_a_signal_handler_may_refresh_while_its_own_thread_notifies(
     class Inbox(deque[Any]):
         """An inbox that a signal reaches just before the event, or just after it."""
 
-        def append(self, wish: Any) -> None:
+        def append(self, request: Any) -> None:
             signal.raise_signal(signal.SIGALRM)
-            super().append(wish)
+            super().append(request)
             signal.raise_signal(signal.SIGALRM)
 
     monkeypatch.setattr(agenda, "deque", Inbox)

@@ -309,13 +309,13 @@ def test_a_page_that_was_read_makes_room_for_the_next() -> None:
     assert widths == [10] * 51 + list(range(9, 0, -1))
 
 
-def test_fewer_pages_than_lanes_are_asked_all_at_once() -> None:
+def test_fewer_pages_than_connections_are_asked_all_at_once() -> None:
     """There are never more requests under way than pages."""
     assert Widths(1.0, known=5).run(lambda _: (1.0, status(304))) == [5, 4, 3, 2, 1]
 
 
 def test_a_store_that_is_nearer_than_thought_is_asked_for_less_at_once() -> None:
-    """The quickest answer of a session counts; lanes that are too many end after their job."""
+    """The quickest answer of a session counts; after it fewer are in flight at once."""
     widths = Widths(1.0, known=60).run(lambda _: (0.0014, status(304)))
     assert widths[0] == 32
     assert max(widths[32:]) == 2

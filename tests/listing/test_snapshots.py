@@ -7,8 +7,8 @@ import pytest
 from appconfig_provider import SettingSelector
 from appconfig_provider.errors import SnapshotNotFoundError
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader
 from tests.support.content import SNAPSHOT_REFERENCE, without_snapshots
-from tests.support.faces import Loader
 
 SELECTS = [SettingSelector(key_filter="*"), SettingSelector(snapshot_name="release")]
 

@@ -30,7 +30,7 @@ from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.testing import FakeClock
 from tests.live.address import Address
-from tests.support.faces import Called, loop_on_thread
+from tests.support.adapter import Called, loop_on_thread
 
 SOURCE = Path(__file__).with_name("address.py")
 INTERVAL = 30.0

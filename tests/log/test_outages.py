@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     ]
 
 
-def live(config: Face, clock: FakeClock, seconds: int) -> list[float]:
+def live(config: Provider, clock: FakeClock, seconds: int) -> list[float]:
     """Call `refresh()` every second; return in which of them something was attempted."""
     attempts = []
     for second in range(1, seconds + 1):

@@ -22,7 +22,7 @@ from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 
 
 def run(answer: Any) -> Any:
-    """Finish what a face returned: await it, where it is to be awaited."""
+    """Finish what a provider returned: await it, where it is to be awaited."""
     return asyncio.run(answer) if asyncio.iscoroutine(answer) else answer
 
 

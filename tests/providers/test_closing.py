@@ -21,8 +21,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
+from tests.support.adapter import LOADERS, Loader
 from tests.support.content import Resolver, secret_id
-from tests.support.faces import FACES, Loader
 
 
 @pytest.fixture
@@ -139,16 +139,16 @@ def test_a_generation_is_all_a_closed_provider_keeps(load: Loader, store: Emulat
     assert not store.requests
 
 
-@pytest.mark.parametrize("face", list(FACES))
-def test_forty_secrets_are_read_side_by_side(face: str) -> None:
+@pytest.mark.parametrize("mode", list(LOADERS))
+def test_forty_secrets_are_read_side_by_side(mode: str) -> None:
     """40 secrets at 50 ms each take 0.3 s, not 2; sixteen at once, none asked twice."""
-    credential = AsyncStaticCredential() if face == "aio" else StaticCredential()
+    credential = AsyncStaticCredential() if mode == "aio" else StaticCredential()
     with Emulator() as store, Vault() as vault, busy(vault) as most_at_once:
         for number in range(40):
             vault.set(f"s{number}", str(number))
             store.set_secret(f"s{number}", vault.id(f"s{number}"))
         began = time.monotonic()
-        with FACES[face](
+        with LOADERS[mode](
             connection_string=store.connection_string,
             keyvault_client_configs={vault.url: {"credential": credential}},
             verify=vault.ca_file,

@@ -14,7 +14,7 @@ import appconfig_provider
 from appconfig_provider import Polling
 from appconfig_provider._live import process
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import polling_threads
+from tests.support.adapter import polling_threads
 
 
 @pytest.fixture

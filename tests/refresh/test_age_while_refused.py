@@ -9,8 +9,8 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, Provider
 from tests.support.content import set_flag
-from tests.support.faces import Face, Loader
 
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
@@ -71,7 +71,7 @@ def keywords(store: Emulator, watching: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def ages(config: Face, clock: FakeClock, checks: int) -> list[float]:
+def ages(config: Provider, clock: FakeClock, checks: int) -> list[float]:
     """Return the age after each of some checks."""
     found = []
     for _ in range(checks):

@@ -94,7 +94,7 @@ class AsyncStore(Store):
     hanging: asyncio.Event | None = None
     """What to wait for first, if anything."""
 
-    async def run(self, plan: Plan[T]) -> T:  # type: ignore[override]  # this is the async face
+    async def run(self, plan: Plan[T]) -> T:  # type: ignore[override]  # this is awaited
         """Run a plan to its end, after others had their turn."""
         await (self.hanging.wait() if self.hanging else asyncio.sleep(0))
         return super().run(plan)
@@ -104,9 +104,9 @@ class AsyncStore(Store):
 
 
 class Subject:
-    """A provider of either face, and what may be done to it."""
+    """A provider of either kind, and what may be done to it."""
 
-    def __init__(self, face: str) -> None:
+    def __init__(self, mode: str) -> None:
         self.told: list[object] = []
         options = Keywords(
             connection_string=CONNECTION,
@@ -120,7 +120,7 @@ class Subject:
         context = context_for(self.store.clock, options)
         state = self.store.run(start(context))
         kind: Any = provider.AzureAppConfigurationProvider
-        if face == "aio":
+        if mode == "aio":
             self.store, clock = AsyncStore(), self.store.clock
             self.store.clock = clock
             kind = aio.AzureAppConfigurationProvider
@@ -252,24 +252,24 @@ WAYS = ["nothing_due", "nothing_moved", "moved", "failing", "notified", "closed"
 
 
 @contextlib.contextmanager
-def subject_of(face: str) -> Iterator[Subject]:
+def subject_of(mode: str) -> Iterator[Subject]:
     """Give a provider, and close its loop."""
-    subject = Subject(face)
+    subject = Subject(mode)
     try:
         yield subject
     finally:
         subject.loop.close()
 
 
-def places_of(face: str, way: str, *, opcodes: bool) -> list[Any]:
+def places_of(mode: str, way: str, *, opcodes: bool) -> list[Any]:
     """Return the places that a call passes, and no other one here has passed."""
-    with subject_of(face) as subject:
+    with subject_of(mode) as subject:
         tracer = Tracer()
         tracer.opcodes = opcodes
         assert tracer.run(getattr(subject, way)) is None
     if way == "moved":
         return tracer.places
-    known: set[Any] = set(places_of(face, "moved", opcodes=opcodes))
+    known: set[Any] = set(places_of(mode, "moved", opcodes=opcodes))
     return [
         place
         for place in tracer.places
@@ -278,14 +278,14 @@ def places_of(face: str, way: str, *, opcodes: bool) -> list[Any]:
 
 
 def interrupt_everywhere(
-    face: str, way: str, error: type[BaseException], *, opcodes: bool = False
+    mode: str, way: str, error: type[BaseException], *, opcodes: bool = False
 ) -> None:
     """Interrupt a call at each place that it passes, and judge what is left."""
-    places = places_of(face, way, opcodes=opcodes)
+    places = places_of(mode, way, opcodes=opcodes)
     assert len(places) > (1 if way in {"closed", "nothing_due"} else 50)
     reached = 0
     while places:
-        with subject_of(face) as subject:
+        with subject_of(mode) as subject:
             while places and not inspect(subject.config).closed:
                 place = places.pop()
                 kept = Tracer(place, error).run(getattr(subject, way))
@@ -297,21 +297,21 @@ def interrupt_everywhere(
     assert reached > 1
 
 
-@pytest.mark.parametrize("face", ["sync", "aio"])
+@pytest.mark.parametrize("mode", ["sync", "aio"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_call_may_be_broken_off_at_every_line(face: str, way: str) -> None:
+def test_a_call_may_be_broken_off_at_every_line(mode: str, way: str) -> None:
     """Whatever line of the package an exception comes at, everybody can refresh afterwards."""
-    interrupt_everywhere(face, way, Interrupt)
+    interrupt_everywhere(mode, way, Interrupt)
 
 
 @pytest.mark.skipif(
     sys.version_info >= (3, 12), reason="sys.settrace tells of some instructions only, since 3.12"
 )
-@pytest.mark.parametrize("face", ["sync", "aio"])
+@pytest.mark.parametrize("mode", ["sync", "aio"])
 @pytest.mark.parametrize("way", ["moved", "notified", "closed"])
-def test_a_call_may_be_broken_off_between_any_two_instructions(face: str, way: str) -> None:
+def test_a_call_may_be_broken_off_between_any_two_instructions(mode: str, way: str) -> None:
     """The same for each instruction of the modules that decide who refreshes."""
-    interrupt_everywhere(face, way, Interrupt, opcodes=True)
+    interrupt_everywhere(mode, way, Interrupt, opcodes=True)
 
 
 def test_an_ordinary_exception_leaves_nothing_locked_either() -> None:
@@ -344,13 +344,13 @@ def test_a_signal_handler_may_raise_at_any_moment() -> None:
     assert caught > 100
 
 
-@pytest.mark.parametrize("face", ["sync", "aio"])
+@pytest.mark.parametrize("mode", ["sync", "aio"])
 def test_a_refresh_past_its_budget_is_told_once_and_keeps_the_flag(
-    face: str, caplog: pytest.LogCaptureFixture
+    mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`status` tells for how long it is overdue; nobody else refreshes meanwhile."""
     seen: list[object] = []
-    with subject_of(face) as subject:
+    with subject_of(mode) as subject:
         config, clock = subject.config, subject.store.clock
 
         def hangs(_changes: object) -> None:

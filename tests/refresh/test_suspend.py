@@ -14,7 +14,7 @@ from appconfig_provider import Polling
 from appconfig_provider._io.clock import SystemClock
 from appconfig_provider._live.polling import rounds
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 NIGHT = 8 * 3600.0
 

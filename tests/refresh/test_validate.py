@@ -6,8 +6,8 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader
 from tests.support.content import Resolver, secret_id
-from tests.support.faces import Loader
 
 
 def no_bad_value(snapshot: ConfigurationSnapshot) -> None:

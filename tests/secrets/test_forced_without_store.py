@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, FakeClock, StaticCredential
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 def test_a_credential_that_raises_does_not_lose_the_forced_read(

@@ -10,7 +10,7 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 INTERVAL = 60
 
@@ -50,7 +50,7 @@ def keywords(store: Emulator, vaults: Vaults, **more: Any) -> dict[str, Any]:
     }
 
 
-def live(config: Face, clock: FakeClock, seconds: int) -> None:
+def live(config: Provider, clock: FakeClock, seconds: int) -> None:
     """Call `refresh()` every second."""
     for _ in range(seconds):
         clock.advance(1)

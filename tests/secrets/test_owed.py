@@ -22,8 +22,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
+from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_TYPE, secret_id
-from tests.support.faces import Face, Loader
 
 LONGER = 40.0
 """Seconds after which the first back-off has passed, whatever chance adds to it."""
@@ -69,7 +69,7 @@ def bump(store: Emulator, version: str = "2") -> None:
     store.set("sentinel", version)
 
 
-def refresh_when_due(config: Face, clock: FakeClock, seconds: float) -> None:
+def refresh_when_due(config: Provider, clock: FakeClock, seconds: float) -> None:
     """Call `refresh()` every second."""
     for _ in range(int(seconds)):
         clock.advance(1)

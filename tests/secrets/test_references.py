@@ -16,8 +16,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
+from tests.support.adapter import Loader, load_aio
 from tests.support.content import VAULT_TYPE, Resolver, secret_id
-from tests.support.faces import Loader, load_aio
 
 
 def data_requests(store: Emulator) -> list[RequestRecord]:

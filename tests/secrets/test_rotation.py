@@ -6,8 +6,8 @@ import pytest
 
 from appconfig_provider import ChangeSet, SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import Resolver, secret_id, without_snapshots
-from tests.support.faces import Loader
 
 
 def test_a_rotated_secret_keeps_its_trimmed_key(

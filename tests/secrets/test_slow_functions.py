@@ -14,8 +14,8 @@ import appconfig_provider.aio
 from appconfig_provider import ConfigurationSetting
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, load_aio
 from tests.support.content import secret_id
-from tests.support.faces import Loader, load_aio
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
 

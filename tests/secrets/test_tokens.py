@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, StaticCredential, Vault
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 TOKEN = "s3cr3t-t0ken"
 
 
 def credential_of(load: Loader, token: str) -> Any:
-    """Return a credential of the kind that a face takes."""
+    """Return a credential of the kind that a provider takes."""
     aio = "aio" in load.__name__  # type: ignore[attr-defined]  # a function
     return AsyncStaticCredential(token) if aio else StaticCredential(token)
 

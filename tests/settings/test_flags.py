@@ -13,8 +13,8 @@ from appconfig_provider._azure.settings.flags import read_flags, to_value
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 
 ORIGIN = "https://one.azconfig.io"
 

@@ -11,8 +11,8 @@ from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider.models import Explanation
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.content import VAULT_TYPE
-from tests.support.faces import Loader
 
 REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
 ALL = SettingSelector(key_filter="*")

@@ -1,4 +1,4 @@
-"""Performs effects in virtual time, several refreshes side by side if the face lets them."""
+"""Performs effects in virtual time, several refreshes side by side if the provider lets them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Driver:
-    """What the asynchronous face asks of a driver; `life` hears of everything."""
+    """What the aio provider asks of a driver; `life` hears of everything."""
 
     def __init__(self, world: World, network: Network) -> None:
         self._world = world

@@ -142,7 +142,7 @@ class Life:
         rules.judge_wake(self)
 
     def _under_way(self) -> bool:
-        """Tell whether a plan runs that has taken up what was wished for."""
+        """Tell whether a plan runs that has taken what was pending."""
         return self.flight is not None and self.flight.outcome is None
 
     async def close(self) -> None:

@@ -60,7 +60,7 @@ def unreachable(request: Request) -> Response:
 
 
 class Bench:
-    """A provider's engine without its face: start, advance the clock, refresh."""
+    """What a provider does, without the provider: start, advance the clock, refresh."""
 
     def __init__(self, **keywords: object) -> None:
         self.store = Store()

@@ -9,7 +9,7 @@ import pytest
 from appconfig_provider import DROP, SettingSelector
 from appconfig_provider.models import ConfigurationSetting, Explanation
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, StaticCredential, Vault
-from tests.support.faces import Loader, load_sync
+from tests.support.adapter import Loader, load_sync
 
 PROD = SettingSelector(key_filter="*", label_filter="prod")
 PLAIN = SettingSelector(key_filter="*")

@@ -11,7 +11,7 @@ import pytest
 
 from appconfig_provider.models import ConfigurationSetting
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 @pytest.fixture

@@ -459,7 +459,7 @@ def test_checked_options_are_frozen_and_keep_secrets_to_themselves() -> None:
         assert secret not in repr(checked)
 
 
-# The two faces
+# The two providers, sync and aio
 
 
 def test_aio_load_has_the_signature_of_load() -> None:

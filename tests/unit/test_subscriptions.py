@@ -1,4 +1,4 @@
-"""Functions that are told which keys changed: filters, order, cancelling, both faces."""
+"""Functions that are told which keys changed: filters, order, cancelling, both providers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 import appconfig_provider
 from appconfig_provider import ChangeSet
 from appconfig_provider.testing import Emulator, Vault
+from tests.support.adapter import Loader, load_aio, load_sync
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader, load_aio, load_sync
 
 FLAG = ".appconfig.featureflag/beta"
 
@@ -179,7 +179,7 @@ def test_order_and_isolation(load: Loader, store: Emulator) -> None:
 
 
 def test_coroutine_functions(store: Emulator) -> None:
-    """The async face awaits a coroutine function; the sync one refuses it at once."""
+    """The aio provider awaits a coroutine function; the sync one refuses it at once."""
     told: list[ChangeSet] = []
 
     async def changed(changes: ChangeSet) -> None:

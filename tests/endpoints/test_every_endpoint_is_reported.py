@@ -9,7 +9,7 @@ import pytest
 
 from appconfig_provider.errors import ClientAuthenticationError, HttpResponseError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 @pytest.fixture

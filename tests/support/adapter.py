@@ -1,4 +1,4 @@
-"""The sync and the async provider behind one face, so that one script drives both."""
+"""The sync and the aio provider behind one adapter, so that one script drives both."""
 
 from __future__ import annotations
 
@@ -64,25 +64,25 @@ class Called(Generic[P]):
         return self._workers()
 
 
-Face = Called[NotifiedConfiguration[Any, Any]]
+Provider = Called[NotifiedConfiguration[Any, Any]]
 """What both providers can do."""
 
 
 class Loader(Protocol):
     """Loads with any keywords of `load()`."""
 
-    def __call__(self, **keywords: object) -> contextlib.AbstractContextManager[Face]: ...
+    def __call__(self, **keywords: object) -> contextlib.AbstractContextManager[Provider]: ...
 
 
 class Opener(Protocol):
     """The same, for a provider that is closed when the test ends."""
 
-    def __call__(self, **keywords: object) -> Face: ...
+    def __call__(self, **keywords: object) -> Provider: ...
 
 
 @contextlib.contextmanager
-def load_sync(**keywords: object) -> Iterator[Face]:
-    """Load with the sync face."""
+def load_sync(**keywords: object) -> Iterator[Provider]:
+    """Load with the sync provider."""
     others = polling_threads()
     with appconfig_provider.load(**keywords) as config:  # type: ignore[arg-type]  # as they come
         yield Called(config, workers=lambda: polling_threads() - others)
@@ -99,8 +99,8 @@ async def polling_tasks() -> set[asyncio.Task[Any]]:
 
 
 @contextlib.contextmanager
-def load_aio(**keywords: object) -> Iterator[Face]:
-    """Load with the async face, on a loop of its own that runs while it is called."""
+def load_aio(**keywords: object) -> Iterator[Provider]:
+    """Load with the aio provider, on a loop of its own that runs while it is called."""
     loop = asyncio.new_event_loop()
     try:
         with _loaded(keywords, loop.run_until_complete) as config:
@@ -112,14 +112,14 @@ def load_aio(**keywords: object) -> Iterator[Face]:
 
 
 @contextlib.contextmanager
-def load_aio_on_thread(**keywords: object) -> Iterator[Face]:
-    """Load with the async face, on a loop that runs on a thread all the time, as pollers need."""
+def load_aio_on_thread(**keywords: object) -> Iterator[Provider]:
+    """Load with the aio provider, on a loop that runs on a thread all the time, as pollers need."""
     with loop_on_thread() as wait, _loaded(keywords, wait) as config:
         yield config
 
 
 @contextlib.contextmanager
-def _loaded(keywords: dict[str, object], wait: Callable[[Any], Any]) -> Iterator[Face]:
+def _loaded(keywords: dict[str, object], wait: Callable[[Any], Any]) -> Iterator[Provider]:
     config = wait(
         appconfig_provider.aio.load(**keywords)  # type: ignore[arg-type]  # as they come
     )
@@ -155,6 +155,6 @@ def loop_on_thread() -> Iterator[Callable[[Any], Any]]:
         loop.close()
 
 
-FACES = {"sync": load_sync, "aio": load_aio}
+LOADERS = {"sync": load_sync, "aio": load_aio}
 POLLED = {"sync": load_sync, "aio": load_aio_on_thread}
 """The same for tests in which something happens between calls."""

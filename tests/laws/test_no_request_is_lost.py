@@ -1,4 +1,4 @@
-"""Law 2 and push refresh, model-checked: whatever happens around a refresh, no wish is lost.
+"""Law 2 and push refresh, model-checked: no pushed request is lost, whatever happens around it.
 
 The store answers from what it held at first, as a replica that lags does, unless a request brings
 the sync token of something newer: a token that gets lost is a publish that is not seen. Its answers
@@ -65,7 +65,7 @@ class Driver(ScriptedDriver):
 class AsyncDriver(Driver):
     """The same, awaited."""
 
-    async def run(self, plan: Plan[T]) -> T:  # type: ignore[override]  # this is the async face
+    async def run(self, plan: Plan[T]) -> T:  # type: ignore[override]  # this is awaited
         """Run a plan to its end, after others had their turn."""
         await asyncio.sleep(0)
         return super().run(plan)
@@ -86,7 +86,7 @@ async def _awaited(work: Coroutine[Any, Any, T]) -> T:
 class Machine(RuleBasedStateMachine):
     """A provider, its store, and what a refresh owes."""
 
-    face = "sync"
+    mode = "sync"
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,10 +115,10 @@ class Machine(RuleBasedStateMachine):
         context = replace(known, random=lambda: self.chance)
         self.driver = Driver(self.answer, self.clock)
         state = self.driver.run(start(context))
-        if self.face == "sync":
+        if self.mode == "sync":
             self.config: Any = provider.AzureAppConfigurationProvider(
                 context,
-                self.driver,  # type: ignore[arg-type]  # it does what the face asks of a driver
+                self.driver,  # type: ignore[arg-type]  # it does what a provider asks of a driver
                 state,
             )
         else:
@@ -264,16 +264,16 @@ class Machine(RuleBasedStateMachine):
 
 
 class AsyncMachine(Machine):
-    """The same for the async face."""
+    """The same for the aio provider."""
 
-    face = "aio"
+    mode = "aio"
 
 
 FEW = settings(max_examples=60, stateful_step_count=20, deadline=None, database=None)
 
 
-@pytest.mark.parametrize("machine", [Machine, AsyncMachine], ids=lambda machine: machine.face)
-def test_no_wish_is_lost(machine: type[Machine]) -> None:
+@pytest.mark.parametrize("machine", [Machine, AsyncMachine], ids=lambda machine: machine.mode)
+def test_no_request_is_lost(machine: type[Machine]) -> None:
     """Each publish that was notified is seen by a refresh once its delay and any back-off are over.
 
     No request is sent before anything is due, and `refresh()` wakes up exactly when it should.

@@ -16,7 +16,7 @@ from appconfig_provider.testing import (
     Vault,
 )
 from appconfig_provider.testing.replicas import Replica
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 @pytest.fixture
