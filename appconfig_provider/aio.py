@@ -18,6 +18,7 @@ from appconfig_provider._azure.vaults import (
     SecretResolver,
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
+from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of
@@ -78,7 +79,9 @@ async def load(
 ) -> AzureAppConfigurationProvider:
     """Load the configuration; the keywords are those of `appconfig_provider.load`.
 
-    Credentials are those of `azure.identity.aio`; callbacks may be coroutine functions.
+    Credentials are those of `azure.identity.aio`; callbacks may be coroutine functions. With
+    `Polling.lazy(ttl)` a read that finds anything due starts a task that refreshes, and answers
+    from the current generation, so that the first read after an idle time is old.
 
     Raises:
         As `appconfig_provider.load`.
@@ -104,7 +107,9 @@ async def load(
             shown = public(error)
             raise shown from shown.__cause__
         raise
-    return AzureAppConfigurationProvider(context, driver, state)
+    lazy = options.refresh.on_read
+    kind = LazyAzureAppConfigurationProvider if lazy else AzureAppConfigurationProvider
+    return kind(context, driver, state)
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
@@ -119,5 +124,14 @@ class AzureAppConfigurationProvider(
     NotifiedConfiguration["AsyncDriver", "TaskPoller"], AsyncProvider[State, PushedChange]
 ):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
+
+    __slots__ = ()
+
+
+class LazyAzureAppConfigurationProvider(
+    LazyConfiguration[State, PushedChange, "AsyncDriver", "TaskPoller"],
+    AzureAppConfigurationProvider,
+):
+    """The same with `Polling.lazy(ttl)`: a read starts a task that refreshes what is due."""
 
     __slots__ = ()

@@ -120,8 +120,8 @@ def polling(given: object) -> Polling:
         return Polling.manual()
     if not isinstance(given, Polling):
         raise TypeError(
-            "polling must be Polling.auto() or Polling.manual(), brackets included, "
-            f"not {argument(given)}"
+            "polling must be Polling.manual(), Polling.auto() or Polling.lazy(ttl), brackets "
+            f"included, not {argument(given)}"
         )
     return given
 

@@ -37,18 +37,26 @@ class WatchKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Who checks whether anything changed: your program, or a thread (a task in `aio`) of ours.
+    """Who checks whether anything changed: calls of `refresh()`, a thread or task, or reads.
 
-    Made by `Polling.manual()` and `Polling.auto()`.
+    Made by `Polling.manual()`, `Polling.auto()` and `Polling.lazy()`.
     """
 
     automatic: bool = False
     interval: float | None = None
     init_wait: float | None = None
+    on_read: bool = False
 
     def __post_init__(self) -> None:
-        if not self.automatic and (self.interval, self.init_wait) != (None, None):
-            raise ValueError("only Polling.auto(interval=..., init_wait=...) takes numbers")
+        if self.automatic and self.on_read:
+            raise ValueError("Polling.auto() and Polling.lazy() exclude each other")
+        manual = not (self.automatic or self.on_read)
+        if (manual and self.interval is not None) or (
+            not self.automatic and self.init_wait is not None
+        ):
+            raise ValueError(
+                "only Polling.auto(interval=..., init_wait=...) and Polling.lazy(ttl) take numbers"
+            )
 
     @classmethod
     def manual(cls) -> Polling:
@@ -63,6 +71,16 @@ class Polling:
         replaces `startup_timeout`. Both are in seconds; None leaves these keywords as they are.
         """
         return cls(automatic=True, interval=interval, init_wait=init_wait)
+
+    @classmethod
+    def lazy(cls, ttl: float) -> Polling:
+        """Check when somebody reads and anything is due; nothing runs in the background.
+
+        `ttl` is in seconds, and replaces `refresh_interval`. With threads, one of the readers
+        refreshes before it returns, and the others go on with the current generation. In `aio` a
+        read starts a task, and returns from the current generation.
+        """
+        return cls(interval=ttl, on_read=True)
 
 
 @dataclass(slots=True)

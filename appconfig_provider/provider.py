@@ -18,6 +18,7 @@ from appconfig_provider._azure.vaults import (
     SecretResolver,
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
+from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
@@ -109,8 +110,10 @@ def load(
     of a failed attempt.
 
     `polling=Polling.auto(interval=None, init_wait=None)` starts a daemon thread that checks. Its
-    numbers replace `refresh_interval` and `startup_timeout`. With the default, `Polling.manual()`,
-    only calls of `refresh()` check.
+    numbers replace `refresh_interval` and `startup_timeout`. With `Polling.lazy(ttl)` reads check:
+    one that finds anything due refreshes before it returns, others do not wait. `ttl`, in seconds,
+    replaces `refresh_interval`. With the default, `Polling.manual()`, only calls of `refresh()`
+    check.
 
     `consistency="point_in_time"` makes all pages of a load show the store at one point in time, for
     one request more. `push_delay` is the longest delay, in seconds, of the check after `notify()`.
@@ -154,7 +157,9 @@ def load(
             shown = public(error)
             raise shown from shown.__cause__
         raise
-    return AzureAppConfigurationProvider(context, driver, state)
+    lazy = options.refresh.on_read
+    kind = LazyAzureAppConfigurationProvider if lazy else AzureAppConfigurationProvider
+    return kind(context, driver, state)
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
@@ -169,5 +174,14 @@ class AzureAppConfigurationProvider(
     NotifiedConfiguration["SyncDriver", "ThreadPoller"], ThreadedProvider[State, PushedChange]
 ):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
+
+    __slots__ = ()
+
+
+class LazyAzureAppConfigurationProvider(
+    LazyConfiguration[State, PushedChange, "SyncDriver", "ThreadPoller"],
+    AzureAppConfigurationProvider,
+):
+    """The same with `Polling.lazy(ttl)`: a read refreshes first what is due."""
 
     __slots__ = ()

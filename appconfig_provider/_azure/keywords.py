@@ -110,9 +110,11 @@ class Keywords:
                 error=error_callbacks(self.on_refresh_error),
             ),
         )
-        if options.refresh.polls and not options.watches_anything:
+        refresh = options.refresh
+        if (refresh.polls or refresh.on_read) and not options.watches_anything:
             raise ValueError(
-                "polling=Polling.auto() has nothing to check; pass refresh_on=[...] (without "
+                f"polling=Polling.{'auto()' if refresh.polls else 'lazy(ttl)'} has nothing to "
+                "check; pass refresh_on=[...] (without "
                 "refresh_enabled=False), refresh_enabled=True to watch every selected page, or "
                 "feature_flag_enabled=True and feature_flag_refresh_enabled=True"
             )
@@ -170,11 +172,7 @@ def _secrets(given: Keywords) -> SecretOptions:
 
 def _refresh(given: Keywords) -> RefreshOptions:
     seconds, switch = checks.seconds, checks.flag
-    polling = checks.polling(given.polling)
-    interval = seconds("refresh_interval", given.refresh_interval, DEFAULT_INTERVAL, MIN_INTERVAL)
-    interval = seconds(
-        "polling=Polling.auto(interval=...)", polling.interval, interval, MIN_INTERVAL
-    )
+    polling, interval = checks.polling(given.polling), _interval(given)
     watch = arguments.watch_keys(given.refresh_on)
     enabled = switch("refresh_enabled", given.refresh_enabled, default=bool(watch))
     flags = switch(
@@ -189,10 +187,23 @@ def _refresh(given: Keywords) -> RefreshOptions:
         interval=interval,
         flag_interval=flag_interval if flags and _loads_flags(given) else None,
         polls=polling.automatic,
+        on_read=polling.on_read,
         push_delay=seconds("push_delay", given.push_delay, DEFAULT_PUSH_DELAY, 0),
         switched_off=given.refresh_enabled is False,
         flags_not_loaded=flags and not _loads_flags(given),
     )
+
+
+def _interval(given: Keywords) -> float:
+    """Return the seconds between two checks, which `polling` may replace."""
+    polling, seconds = checks.polling(given.polling), checks.seconds
+    if polling.on_read and given.refresh_interval not in (None, DEFAULT_INTERVAL):
+        raise ValueError(
+            "polling=Polling.lazy(ttl) takes the place of refresh_interval; pass only one of them"
+        )
+    interval = seconds("refresh_interval", given.refresh_interval, DEFAULT_INTERVAL, MIN_INTERVAL)
+    name = "Polling.lazy(ttl)" if polling.on_read else "Polling.auto(interval=...)"
+    return seconds(f"polling={name}", polling.interval, interval, MIN_INTERVAL)
 
 
 def _startup(given: Keywords) -> Startup:

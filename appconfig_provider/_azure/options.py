@@ -85,6 +85,8 @@ class RefreshOptions:
     """None when flags are not refreshed."""
     polls: bool
     """True when a poller checks in the background."""
+    on_read: bool
+    """True when reads check."""
     push_delay: float
     """The longest random delay after a pushed event."""
     switched_off: bool

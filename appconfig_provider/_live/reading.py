@@ -20,6 +20,13 @@ class CurrentValues(Mapping[str, Any], Generic[StateT]):
 
     _state: StateT
 
+    def _current(self) -> StateT:
+        """Return the state to read, for what belongs to a provider and counts as a read of it.
+
+        A provider with lazy polling checks first whether anything is due.
+        """
+        return self._state
+
     def __getitem__(self, key: str) -> Any:
         return self._state.values[key]
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import call_back
+from appconfig_provider._live.process import ProcessRecord, running_loop
 from appconfig_provider._live.source import RequestT, StateT
 
 if TYPE_CHECKING:
-    import asyncio
-
     from typing_extensions import Self  # typing's own needs Python 3.11
 
     from appconfig_provider._io.aio import AsyncDriver
@@ -46,7 +45,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
     async def _refresh(self, *, in_background: bool, force: bool) -> bool:
         """Refresh what is due, unless another call does."""
-        loop = _loop()
+        loop = running_loop()
         process = self._this_process()
         flight = process.flight
         for owner in flight.begin(self._monotonic(), self._limits[in_background], loop):
@@ -81,6 +80,15 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
         return TaskPoller(self, self._options.clock)
 
+    def _make_read_task(self) -> TaskPoller:
+        from appconfig_provider._live.polling import ReadTask
+
+        return ReadTask(self, self._options.clock)
+
+    def _refresh_for_reader(self, process: ProcessRecord[AsyncDriver, TaskPoller]) -> None:
+        if process.poller is not None:
+            process.poller.start()
+
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
         self._closed = True
@@ -99,13 +107,3 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _loop() -> asyncio.AbstractEventLoop | None:
-    """Return the running loop; None where there is none, for which the driver has a clear error."""
-    import asyncio
-
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from appconfig_provider._live.callbacks import Subscription, is_coroutine_function
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.notifications import call_back
-from appconfig_provider._live.process import runs_threads
+from appconfig_provider._live.process import ProcessRecord, runs_threads
 from appconfig_provider._live.source import RequestT, StateT
 from appconfig_provider.trouble import name_of
 
@@ -77,6 +77,12 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
         from appconfig_provider._live.polling import ThreadPoller
 
         return ThreadPoller(self, self._options.clock) if runs_threads() else None
+
+    def _make_read_task(self) -> None:
+        return None
+
+    def _refresh_for_reader(self, _process: ProcessRecord[SyncDriver, ThreadPoller]) -> None:
+        self._refresh(in_background=False, force=False)
 
     def _check_listener(self, subscription: Subscription) -> None:
         refuse_coroutine(subscription.callback.function)

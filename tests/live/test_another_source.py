@@ -24,7 +24,9 @@ from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._live.callbacks import error_callbacks, success_callbacks
 from appconfig_provider._live.configuration import on_attempt
 from appconfig_provider._live.document import Document
+from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.notifications import Attempted
+from appconfig_provider._live.polling import TaskPoller, ThreadPoller
 from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider._live.threads import ThreadedProvider
@@ -86,21 +88,39 @@ def network() -> Network:
     return Network(5.0, 5.0, 60.0, None, verify=True)
 
 
+class LazyThreads(
+    LazyConfiguration[Document, Any, SyncDriver, ThreadPoller], ThreadedProvider[Document, Any]
+):
+    """A provider for threads that is kept fresh by reads."""
+
+    __slots__ = ()
+
+
+class LazyTasks(
+    LazyConfiguration[Document, Any, AsyncDriver, TaskPoller], AsyncProvider[Document, Any]
+):
+    """The same for asyncio."""
+
+    __slots__ = ()
+
+
 @contextmanager
-def threaded(source: Address) -> Iterator[Called[Any]]:
+def threaded(source: Address, *, lazy: bool = False) -> Iterator[Called[Any]]:
     """Load with threads."""
     driver = SyncDriver(network(), source.options.clock, None)
-    with ThreadedProvider[Document, Any](source, driver, driver.run(source.first())) as live:
+    kind = LazyThreads if lazy else ThreadedProvider[Document, Any]
+    with kind(source, driver, driver.run(source.first())) as live:
         yield Called(live)
 
 
 @contextmanager
-def awaited(source: Address) -> Iterator[Called[Any]]:
+def awaited(source: Address, *, lazy: bool = False) -> Iterator[Called[Any]]:
     """Load with asyncio, on a loop that runs on a thread."""
 
     async def begin() -> AsyncProvider[Document, Any]:
         driver = AsyncDriver(network(), source.options.clock, None)
-        return AsyncProvider(source, driver, await driver.run(source.first()))
+        kind = LazyTasks if lazy else AsyncProvider[Document, Any]
+        return kind(source, driver, await driver.run(source.first()))
 
     with loop_on_thread() as wait:
         live = Called(wait(begin()), wait)
@@ -109,9 +129,9 @@ def awaited(source: Address) -> Iterator[Called[Any]]:
 
 
 @pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
-def load(request: pytest.FixtureRequest) -> Callable[[Address], Any]:
+def load(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Return what loads a source, with threads and with asyncio."""
-    kind: Callable[[Address], Any] = request.param
+    kind: Callable[..., Any] = request.param
     return kind
 
 
@@ -198,11 +218,40 @@ def test_a_poller_checks_by_itself(web: Web, load: Any) -> None:
     with FakeClock() as clock, load(Address(web.url, options(clock, polls=True))) as live:
         web.content = {"color": "green"}
         clock.advance(INTERVAL * 1.1)
-        for _ in range(1000):
-            if live.provider["color"] == "green":
-                break
-            time.sleep(0.01)  # the poller has a thread of its own
-        assert live.provider["color"] == "green"
+        eventually(lambda: live.provider["color"] == "green")
+
+
+def test_reads_keep_it_fresh_where_they_are_lazy(web: Web, load: Any) -> None:
+    """With the lazy class a read finds it due, and a server in trouble is left alone."""
+    with FakeClock() as clock, load(Address(web.url, options(clock)), lazy=True) as live:
+        web.content = {"color": "green"}
+        assert live.read(color) == "red"
+        assert web.asked == 1
+        clock.advance(INTERVAL)
+        live.read(color)
+        eventually(lambda: live.read(color) == "green")
+        web.status = 503
+        clock.advance(INTERVAL)
+        live.read(color)
+        eventually(lambda: live.provider.status.last_error)
+        asked = web.asked
+        for _ in range(10):
+            assert live.read(color) == "green"
+        assert web.asked == asked
+
+
+def color(config: Any) -> object:
+    """Read the only value."""
+    return config["color"]
+
+
+def eventually(true: Callable[[], object]) -> None:
+    """Wait until something is true that a thread of its own brings about."""
+    for _ in range(1000):
+        if true():
+            break
+        time.sleep(0.01)
+    assert true()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

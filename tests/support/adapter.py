@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import inspect
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Generic, Protocol, TypeVar
@@ -53,6 +54,15 @@ class Called(Generic[P]):
     def refresh(self, *, force: bool = False) -> bool:
         """Refresh once, as a request handler would."""
         return bool(self._wait(self._calls.refresh(force=force)))
+
+    def read(self, function: Callable[[P], T]) -> T:
+        """Call a function that reads, where the provider lives: in aio, on its loop."""
+
+        async def run() -> T:
+            return function(self.provider)
+
+        awaited = inspect.iscoroutinefunction(self._calls.refresh)
+        return self._wait(run()) if awaited else function(self.provider)
 
     def close(self) -> None:
         """Close it."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -139,6 +139,45 @@ def test_numbers_belong_to_automatic_polling() -> None:
     """`Polling(interval=60)` would look by hand, which nobody who writes it wants."""
     with pytest.raises(ValueError, match=r"Polling\.auto"):
         Polling(interval=60)
+    with pytest.raises(ValueError, match=r"Polling\.auto"):
+        Polling(on_read=True, init_wait=60)
+
+
+def test_a_ttl_takes_the_place_of_the_refresh_interval() -> None:
+    """`Polling.lazy(ttl)` is what all timers without a number of their own are armed with."""
+    lazy = options(refresh_on=["s"], polling=Polling.lazy(5)).refresh
+    assert (lazy.on_read, lazy.polls, lazy.interval) == (True, False, 5.0)
+    flags = {"feature_flag_enabled": True, "feature_flag_refresh_enabled": True}
+    assert options(polling=Polling.lazy(5), **flags).refresh.flag_interval == 5.0
+    own = options(polling=Polling.lazy(5), feature_flag_refresh_interval=7, **flags)
+    assert own.refresh.flag_interval == 7.0
+
+
+def test_a_ttl_and_an_interval_exclude_each_other() -> None:
+    """Which of two numbers counts nobody has to guess; the default is no number that was given."""
+    for interval in (10, 31.0, 3600):
+        with pytest.raises(ValueError, match=r"Polling\.lazy\(ttl\).*refresh_interval"):
+            options(refresh_on=["s"], polling=Polling.lazy(5), refresh_interval=interval)
+    for default in (None, 30, 30.0):
+        told = options(refresh_on=["s"], polling=Polling.lazy(5), refresh_interval=default)
+        assert told.refresh.interval == 5.0
+
+
+def test_reads_and_a_poller_exclude_each_other() -> None:
+    """Nobody makes a `Polling` of both kinds, not even by hand."""
+    with pytest.raises(ValueError, match="exclude each other"):
+        Polling(automatic=True, on_read=True)
+
+
+@pytest.mark.parametrize("polling", [Polling.auto(), Polling.lazy(5)])
+def test_polling_needs_something_to_check(polling: Polling) -> None:
+    """Both kinds say so in the same words, with what to pass."""
+    kind = r"auto\(\)" if polling.automatic else r"lazy\(ttl\)"
+    words = rf"polling=Polling\.{kind} has nothing to check; pass refresh_on=\[\.\.\.\]"
+    for watched in ({}, {"refresh_on": ["s"], "refresh_enabled": False}):
+        with pytest.raises(ValueError, match=words):
+            options(polling=polling, **watched)
+    assert options(polling=polling, refresh_enabled=True).watches_anything
 
 
 # Wrong types and wrong values
@@ -157,7 +196,7 @@ WRONG_TYPES: dict[str, list[object]] = {
     "replica_discovery_enabled": [1, "yes"],
     "load_balancing_enabled": [1, "yes"],
     "consistency": [],
-    "polling": [True, "auto", 30, Polling],
+    "polling": [True, "auto", 30, Polling, Polling.lazy, Polling.lazy(cast("float", "30"))],
     "push_delay": ["30", True],
     "startup_timeout": ["100", True, [100]],
     "headers": [{"a": 5}, {5: "a"}, {"a": None}, [("a", "b")], "a: b"],
@@ -217,7 +256,7 @@ WRONG_VALUES: dict[str, list[object]] = {
     "verify": ["/no/such/file"],
     "secret_policy": ["ignore", ""],
     "consistency": ["eventual", "", 5],
-    "polling": [Polling.auto(0.5), Polling.auto(init_wait=-1), Polling.auto()],
+    "polling": [Polling.auto(0.5), Polling.auto(init_wait=-1), Polling.auto(), Polling.lazy(0.9)],
     "push_delay": [-1, math.nan, math.inf],
     "secret_refresh_interval": [0],
     "feature_flag_refresh_interval": [0.5],
