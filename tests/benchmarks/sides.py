@@ -74,6 +74,17 @@ def load_official(connection: str, setup: Setup) -> Any:
 
 def load_ours(connection: str, setup: Setup) -> Any:
     """Load with this library."""
+    return _load_ours(connection, setup, refresh_interval=INTERVAL)
+
+
+def load_lazily(connection: str, setup: Setup) -> Any:
+    """Load with this library, so that reads check."""
+    from appconfig_provider import Polling
+
+    return _load_ours(connection, setup, polling=Polling.lazy(INTERVAL))
+
+
+def _load_ours(connection: str, setup: Setup, **when: Any) -> Any:
     from appconfig_provider import SettingSelector, WatchKey, load
 
     return load(
@@ -81,7 +92,7 @@ def load_ours(connection: str, setup: Setup) -> Any:
         selects=[SettingSelector(key_filter=text) for text in setup.filters],
         refresh_on=[WatchKey(key) for key in setup.watched],
         refresh_enabled=True,
-        refresh_interval=INTERVAL,
+        **when,
     )
 
 

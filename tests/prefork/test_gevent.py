@@ -22,12 +22,13 @@ ROOT = HERE.parents[1]
 @pytest.mark.skipif(
     importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group prefork"
 )
-def test_a_poller_leaves_other_greenlets_running(store: Emulator) -> None:
-    """It follows the store from a greenlet; none of its waits stops the others."""
+@pytest.mark.parametrize("polling", ["auto", "lazy"])
+def test_polling_leaves_other_greenlets_running(store: Emulator, polling: str) -> None:
+    """A poller follows the store from a greenlet, a read on its own; no wait stops the others."""
     store.set_many({"k": "v1", "sentinel": "1", "other": "1"})
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
-        [sys.executable, str(HERE / "gevent_script.py"), store.connection_string],
+        [sys.executable, str(HERE / "gevent_script.py"), store.connection_string, polling],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path},

@@ -53,6 +53,15 @@ def test_a_child_forked_during_a_refresh_refreshes_on_its_own(flavour: str, how:
 
 
 @pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("flavour", ["lazy", "lazy async"])
+def test_a_child_follows_the_store_by_reading(flavour: str, how: str) -> None:
+    """Forked while a reader of the parent refreshes, the child keeps the generation at first."""
+    told = told_by(flavour, how)
+    assert told["child"] == {"kept": "v1", "now": "v2"}
+    assert told["parent"] == ["v1", "v2"]
+
+
+@pytest.mark.parametrize("how", HOW)
 def test_a_child_is_looked_after_by_a_poller_of_its_own(how: str) -> None:
     """Forked while the parent's poller is under way, the child follows the store by itself."""
     told = told_by("polled", how)

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import pytest
 
 import appconfig_provider
-from appconfig_provider import aio, provider
+from appconfig_provider import Polling, aio, provider
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import Kind, RequestFailed
@@ -47,7 +47,7 @@ PACKAGE = str(Path(appconfig_provider.__file__).parent)
 LEFT_OUT = str(Path(PACKAGE) / "testing")
 CONTROL = tuple(
     str(Path(PACKAGE) / "_live" / f"{name}.py")
-    for name in ("threads", "tasks", "configuration", "agenda", "flight", "process")
+    for name in ("threads", "tasks", "lazy", "configuration", "agenda", "flight", "process")
 )
 """Modules that decide who refreshes: every passage counts there, and every instruction."""
 EVENT = {
@@ -111,6 +111,7 @@ class Subject:
         options = Keywords(
             connection_string=CONNECTION,
             refresh_on=["sentinel"],
+            polling=Polling.lazy(30) if face == "lazy" else None,
             retry_total=0,
             on_refresh_success=[self.told.append, self._reads],
             on_refresh_error=self.told.append,
@@ -124,6 +125,8 @@ class Subject:
             self.store, clock = AsyncStore(), self.store.clock
             self.store.clock = clock
             kind = aio.AzureAppConfigurationProvider
+        elif face == "lazy":
+            kind = provider.LazyAzureAppConfigurationProvider
         self.config: Any = kind(context, self.store, state)
         self.loop = asyncio.new_event_loop()
 
@@ -159,6 +162,12 @@ class Subject:
         self.store.version += 1
         self.config.notify(EVENT)
         return self.wait(self.config.refresh())
+
+    def read(self) -> object:
+        """Read when it is time, after a deployment; with a lazy provider that refreshes."""
+        self.store.version += 1
+        self.store.clock.advance(30)
+        return self.config["host"]
 
     def closed(self) -> object:
         """Close."""
@@ -282,7 +291,7 @@ def interrupt_everywhere(
 ) -> None:
     """Interrupt a call at each place that it passes, and judge what is left."""
     places = places_of(mode, way, opcodes=opcodes)
-    assert len(places) > (1 if way in {"closed", "nothing_due"} else 50)
+    assert len(places) > (1 if way in {"closed", "nothing_due", "read"} else 50)
     reached = 0
     while places:
         with subject_of(mode) as subject:
@@ -302,6 +311,12 @@ def interrupt_everywhere(
 def test_a_call_may_be_broken_off_at_every_line(mode: str, way: str) -> None:
     """Whatever line of the package an exception comes at, everybody can refresh afterwards."""
     interrupt_everywhere(mode, way, Interrupt)
+
+
+@pytest.mark.parametrize("opcodes", [False, sys.version_info < (3, 12)])
+def test_a_read_may_be_broken_off_where_it_refreshes(opcodes: bool) -> None:
+    """With lazy polling: at every line, and between the instructions that decide who refreshes."""
+    interrupt_everywhere("lazy", "read", Interrupt, opcodes=opcodes)
 
 
 @pytest.mark.skipif(

@@ -11,7 +11,10 @@ from appconfig_provider._live.callbacks import Subscription
 from appconfig_provider._live.inspection import forked, inspect
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Send
-from appconfig_provider.aio import AzureAppConfigurationProvider
+from appconfig_provider.aio import (
+    AzureAppConfigurationProvider,
+    LazyAzureAppConfigurationProvider,
+)
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from tests.simulation import effort, rules
 from tests.simulation.driver import Driver
@@ -41,6 +44,17 @@ class Call:
     """How often the error callback was called."""
 
 
+class Reader(LazyAzureAppConfigurationProvider):
+    """A provider with lazy polling, whose readers' tasks are tasks of the world."""
+
+    __slots__ = ("life",)
+
+    life: Life
+
+    def _refresh_for_reader(self, _process: object) -> None:
+        self.life.reader_finds_due()
+
+
 class Life:
     """A provider, its driver, the model of what it owes, and the refresh under way."""
 
@@ -61,12 +75,18 @@ class Life:
         self.doomed: Task | None = None
         """A caller who will be cancelled while callbacks run."""
         self._entering: Call | None = None
+        self._reading = self._begun = False
+        """Whether somebody reads who is no judge, and whether that began a check."""
+        self._checking = False
+        """Whether a check that a read began is to come."""
         self._subscription: Subscription | None = None
         driver.life = self
 
     def born(self, provider: AzureAppConfigurationProvider) -> None:
         """Begin to live with a provider."""
         self.provider = provider
+        if isinstance(provider, Reader):
+            provider.life = self
         self.told = provider.snapshot.version
         self._subscription = provider.subscribe(self._hears, NARROW)
 
@@ -86,15 +106,55 @@ class Life:
 
     # What others do to it.
 
-    async def refresh(self, *, forced: bool = False) -> bool:
-        """Call `refresh()` and judge what it did."""
+    def read(self) -> None:
+        """Read in several ways, and judge what that has begun: nothing, unless reads check."""
+        provider, sent = self.provider, self.driver.sent
+        idle = not self.closed and self.flight is None and not provider._flight.locked()
+        late = self.world.now - self.model.due(self.endpoints)
+        # As in `judge_wake`: an event is to be taken in, or callbacks are still to be called.
+        early = bool(provider._inbox) or provider._pending_callbacks is not None
+        self._reading, self._begun = True, False
+        generation = provider.snapshot
+        wholes = dict(provider.items()), {key: provider.get(key) for key in provider}
+        self._reading = False
+        if self.stage.scenario.lazy:
+            place = "" if idle else " meanwhile" if not self.closed else " after close()"
+            self.world.counts[f"read{place}{', checked' * self._begun}"] += 1
+        self.rule(all(one == generation for one in wholes), "reads show one generation")
+        self.rule(provider.snapshot is generation, "a read publishes nothing itself")
+        self.rule(self.driver.sent == sent, "a read sends nothing itself")
+        lazy = self.stage.scenario.lazy
+        may = lazy and idle and (late >= -NOTHING or early)
+        self.rule(may or not self._begun, "a read begins nothing unless something is due")
+        must = lazy and idle and late > NOTHING
+        self.rule(self._begun or self._checking or not must, "a read begins what is due")
+
+    def reader_finds_due(self) -> None:
+        """Begin a check for a reader, as a loop would: soon, and one at a time.
+
+        Reads by those who judge begin nothing.
+        """
+        if self._reading and not self._checking:
+            self._begun = self._checking = True
+            self.tell("a read found something due")
+            self.world.later(0.0, self._begin_check)
+
+    def _begin_check(self) -> None:
+        self._checking = False
+        self.stage.begin_check(self)
+
+    async def refresh(self, *, forced: bool = False, for_reader: bool = False) -> bool:
+        """Call `refresh()`, or what a read does, and judge what came of it."""
         call = Call(forced, self.provider.snapshot)
         busy, due = self.flight is not None, self.model.due(self.endpoints)
         late = self.world.now - due
         expected = not self.closed and not busy and (forced or late >= 0)
         self._entering = call
         try:
-            published = await self.provider.refresh(force=forced)
+            if for_reader:
+                published = await self.provider._check()
+            else:
+                published = await self.provider.refresh(force=forced)
         except (CancelledError, GeneratorExit):
             self._cancelled(call)
             raise

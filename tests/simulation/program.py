@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import Options
-from appconfig_provider.models import ConfigurationSetting
+from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from tests.simulation.publishers import BAD
@@ -45,7 +45,8 @@ class Program:
             credential=Credential() if token else None,
             selects=[SettingSelector(key_filter=prefix + "*") for prefix in scenario.prefixes],
             refresh_on=scenario.sentinels,
-            refresh_interval=scenario.interval,
+            refresh_interval=None if scenario.lazy else scenario.interval,
+            polling=Polling.lazy(scenario.interval) if scenario.lazy else None,
             refresh_enabled=scenario.settings_watched,
             on_refresh_success=[self.told, self.curious],
             on_refresh_error=self.failed,
@@ -75,6 +76,7 @@ class Program:
         if world.chance(0.2):
             refreshed = await life.provider.refresh(force=True)
             life.rule(not refreshed, "a callback cannot refresh")
+        life.read()
         if world.chance(0.1):
             life.notify(self._stage.scenario.endpoints[0], self._stage.history.newest)
         doomed, life.doomed = life.doomed, None
@@ -95,6 +97,8 @@ class Program:
     def validate(self, snapshot: ConfigurationSnapshot) -> None:
         """Refuse a generation with a bad value, and now and then a good one."""
         stage = self._stage
+        if stage.lives:
+            stage.acting.read()
         if not stage.over and self._world.chance(stage.scenario.moody):
             raise ValueError("refused for no reason")
         if any(str(value).startswith(BAD) for value in snapshot.values()):

@@ -66,6 +66,8 @@ class Scenario:
     notified: float
     forks: bool
     closes: bool
+    lazy: bool
+    """Whether reads check, and most callers only read."""
     horizon: float
     """When everything calms down."""
 
@@ -139,4 +141,5 @@ def _others(random: Random) -> dict[str, object]:
         "notified": random.choice((0.0, 0.0, 0.4, 0.9)),
         "forks": random.random() < 0.2,
         "closes": random.random() < 0.15,
+        "lazy": random.random() < 0.25,
     }

@@ -12,13 +12,16 @@ from appconfig_provider.aio import AzureAppConfigurationProvider
 from tests.simulation import rules
 from tests.simulation.driver import Driver
 from tests.simulation.history import History
-from tests.simulation.life import Life
+from tests.simulation.life import Life, Reader
 from tests.simulation.model import Model
 from tests.simulation.network import Network
 from tests.simulation.program import Program
 from tests.simulation.publishers import Publisher
-from tests.simulation.scenario import MAX_BACKOFF, draw
-from tests.simulation.world import Mailbox, RuleBroken, World
+from tests.simulation.scenario import LOAD_BUDGET, MAX_BACKOFF, READ_TIMEOUT, draw
+from tests.simulation.world import Mailbox, RuleBroken, Task, World
+
+READS = 0.8
+"""Probability that a caller only reads, where reads check."""
 
 
 class Stage:
@@ -82,7 +85,8 @@ class Stage:
         life.model.answered_last = state.endpoints.last
         life.model.arm(self.world.now)
         driver: Any = life.driver
-        life.born(AzureAppConfigurationProvider(self.context, driver, state))
+        kind = Reader if self.scenario.lazy else AzureAppConfigurationProvider
+        life.born(kind(self.context, driver, state))
         if not self.over:
             self.network.break_things()
         self._begin_using(life)
@@ -101,18 +105,32 @@ class Stage:
             world.later(world.between(left / 2, left), self._want_close)
 
     def _call(self, life: Life) -> None:
-        """Have one of the callers call `refresh()`, and come again later."""
+        """Have one of the callers call `refresh()`, or read, and come again later."""
         world, scenario = self.world, self.scenario
         if self.over:
             return
-        task = world.spawn("caller", life.refresh(forced=world.chance(scenario.forced)))
+        if scenario.lazy and world.chance(READS):
+            life.read()
+        else:
+            job = life.refresh(forced=world.chance(scenario.forced))
+            self._maybe_cancel(life, world.spawn("caller", job))
+        world.later(world.between(0.0, 1.5 * scenario.interval), self._call, life)
+
+    def begin_check(self, life: Life) -> None:
+        """Begin the task that a read has started."""
+        task = self.world.spawn("reader", life.refresh(for_reader=True))
+        if not self.over:
+            self._maybe_cancel(life, task)
+
+    def _maybe_cancel(self, life: Life, task: Task) -> None:
+        """Cancel or abandon what is under way, now and then."""
+        world, scenario = self.world, self.scenario
         if not task.done and scenario.cancelled and world.chance(scenario.cancelled):
             seconds = world.between(0.0, 6 * scenario.round_trip)
             if world.chance(0.3):
                 life.doomed = task
             else:
                 world.later(seconds, task.cancel if world.chance(0.7) else task.close)
-        world.later(world.between(0.0, 1.5 * scenario.interval), self._call, life)
 
     # Forks and closing aim at refreshes in flight: they happen when somebody next sends.
 
@@ -156,7 +174,11 @@ class Stage:
         """Refresh once, when any back-off is over: now what is served is what the store holds."""
         scenario, history = self.scenario, self.history
         await self.world.pause(MAX_BACKOFF + scenario.push_delay + 10.0)
-        await life.refresh()
+        if scenario.lazy:
+            life.read()
+            await self.world.pause(2 * READ_TIMEOUT + LOAD_BUDGET)
+        else:
+            await life.refresh()
         if life.closed:
             self.world.counts["settled closed"] += 1
             return
