@@ -19,7 +19,15 @@ import appconfig_provider.aio
 from appconfig_provider import AzureAppConfigurationProvider, Polling
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 from tests.support.content import publish, secret_id, set_flag
-from tests.support.faces import POLLED, Face, Loader, load_aio_on_thread, load_sync
+from tests.support.faces import (
+    POLLED,
+    Called,
+    Face,
+    Loader,
+    load_aio_on_thread,
+    load_sync,
+    loop_on_thread,
+)
 
 TTL = 30.0
 PATIENCE = 10.0
@@ -31,7 +39,7 @@ READS: dict[str, Callable[[Any], object]] = {
     "get": lambda config: config.get("k"),
     "in": lambda config: "k" in config,
     "len": len,
-    "iter": list,
+    "iter": lambda config: next(iter(config)),
     "keys": lambda config: config.keys(),
     "values": lambda config: config.values(),
     "items": lambda config: config.items(),
@@ -515,9 +523,39 @@ def test_close_ends_the_task_of_a_reader(store: Emulator, clock: FakeClock) -> N
         assert live.provider["k"] == "v1"
 
 
-def test_between_two_checks_nothing_runs(lazy: Loader, store: Emulator, clock: FakeClock) -> None:
-    """An idle provider has no thread, and in aio no task but while it checks."""
+def test_a_check_that_comes_after_close_does_not_begin(store: Emulator, clock: FakeClock) -> None:
+    """A thread may call the loop just when it closes the provider: no task is begun then."""
+    with load_aio_on_thread(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        polling=Polling.lazy(TTL),
+    ) as live:
+        clock.advance(TTL)
+        poller: Any = live.provider._poller
+        live.close()
+        poller.start()
+        live.read(lambda _: None)
+        assert poller._task is None
+
+
+def test_between_two_checks_nothing_runs(
+    lazy: Loader, store: Emulator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle provider has no thread, and in aio no task but while it checks for a reader."""
+    checks: list[object] = []
     with lazy() as live:
+        kind: Any = type(live.provider)
+        refresh = kind._refresh
+
+        def noted(config: Any, **how: Any) -> object:
+            checks.append(how)
+            return refresh(config, **how)
+
+        monkeypatch.setattr(kind, "_refresh", noted)
+        assert live.refresh() is False
+        assert live.read(value) == "v1"
+        live.read(lambda _: None)
+        assert not checks
         threads, tasks = set(threading.enumerate()), live.read(_tasks)
         publish(store, "new")
         clock.advance(TTL)
@@ -593,6 +631,33 @@ def test_a_read_on_another_loop_refreshes_there(store: Emulator, clock: FakeCloc
     for _ in range(3):
         assert config["k"] == "v1"
     asyncio.run(go_on())
+
+
+def test_a_thread_without_a_loop_finds_the_loop_that_runs(
+    store: Emulator, clock: FakeClock
+) -> None:
+    """The loop that loaded is gone, and another one runs: a plain thread's read starts there."""
+
+    async def begin() -> Any:
+        return await appconfig_provider.aio.load(
+            connection_string=store.connection_string,
+            refresh_on=["sentinel"],
+            polling=Polling.lazy(TTL),
+        )
+
+    config = asyncio.run(begin())
+    with loop_on_thread() as wait:
+        live = Called(config, wait)
+        for number in (1, 2, 3):
+            publish(store, f"new {number}")
+            clock.advance(TTL)
+            before = config.status.requests_sent
+            assert config["k"] != f"new {number}"
+            if number == 1:
+                live.read(value)  # from now on plain threads know this loop
+            eventually(lambda: config._state.values["k"] == f"new {number}")  # noqa: B023 - as above
+            assert sent(live) > before
+        live.close()
 
 
 def test_a_cancelled_task_leaves_the_next_read_to_try(store: Emulator, clock: FakeClock) -> None:
