@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from appconfig_provider._live.process import running_loop
+from appconfig_provider._live.process import current_loop
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import describe
 
@@ -149,7 +149,7 @@ class TaskPoller:
         """Start the task unless it runs. If no loop runs, the next call tries again."""
         import asyncio
 
-        loop = running_loop()
+        loop = current_loop()
         if loop is not None and not self._makes_progress(loop):
             self._loop, self._woken = loop, asyncio.Event()
             self._task = loop.create_task(self._run(self._woken), name=NAME)
@@ -215,7 +215,7 @@ class ReadTask(TaskPoller):
 
     def __init__(self, polled: AsyncPolled, clock: Clock) -> None:
         super().__init__(polled, clock)
-        self._loop = running_loop()
+        self._loop = current_loop()
         """The loop for readers on threads that run none."""
         self._called: asyncio.AbstractEventLoop | None = None
         """The loop that such a reader has called, until that loop begins the task. So a thread that
@@ -223,7 +223,7 @@ class ReadTask(TaskPoller):
 
     def start(self) -> None:
         """Begin a check soon unless one is under way; may be called from any thread."""
-        loop = running_loop()
+        loop = current_loop()
         if loop is not None:
             self._begin(loop)
         elif self._loop is not None and self._loop is not self._called:

@@ -97,7 +97,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_after_fork)
 
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
+def current_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop that runs on this thread; None where none does."""
     import asyncio  # its import takes 20 ms, which programs with threads are spared
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import call_back
-from appconfig_provider._live.process import ProcessRecord, running_loop
+from appconfig_provider._live.process import ProcessRecord, current_loop
 from appconfig_provider._live.source import RequestT, StateT
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
     async def _refresh(self, *, in_background: bool, force: bool) -> bool:
         """Refresh what is due, unless another call does."""
-        loop = running_loop()
+        loop = current_loop()
         process = self._this_process()
         flight = process.flight
         for owner in flight.begin(self._monotonic(), self._limits[in_background], loop):
