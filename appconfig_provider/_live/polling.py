@@ -241,4 +241,4 @@ class ReadTask(TaskPoller):
             self._loop = loop
         closed = _next_check(self._polled()) is None
         if not closed and not self._makes_progress(loop):
-            self._task = loop.create_task(self._check())
+            self._task = loop.create_task(self._check(), name=NAME)

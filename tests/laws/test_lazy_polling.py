@@ -17,17 +17,18 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import AzureAppConfigurationProvider, Polling
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
-from tests.support.content import publish, secret_id, set_flag
-from tests.support.faces import (
+from tests.support.adapter import (
     POLLED,
     Called,
-    Face,
     Loader,
+    Provider,
     load_aio_on_thread,
     load_sync,
     loop_on_thread,
 )
+from tests.support.content import publish, secret_id, set_flag
 
 TTL = 30.0
 PATIENCE = 10.0
@@ -48,7 +49,6 @@ READS: dict[str, Callable[[Any], object]] = {
     "!=": lambda config: config != {},
     "snapshot": lambda config: config.snapshot,
     "copy": copy.copy,
-    "what belongs to it": lambda config: config._current(),
 }
 
 NO_READS: dict[str, Callable[[Any], object]] = {
@@ -70,7 +70,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
 
 @pytest.fixture(params=list(POLLED))
 def lazy(request: pytest.FixtureRequest, store: Emulator) -> Loader:
-    """Load with lazy polling; with the sync face, then with the async one."""
+    """Load with lazy polling; with the sync provider, then with the aio one."""
     usual = {
         "connection_string": store.connection_string,
         "refresh_on": ["sentinel"],
@@ -85,10 +85,10 @@ def value(config: Any) -> object:
     return config["k"]
 
 
-def sent(live: Face) -> int:
+def sent(live: Provider) -> int:
     """Return how many requests were sent once nothing is under way any more."""
     live.read(lambda _: None)  # in aio: whatever a read before has begun on the loop has begun
-    eventually(lambda: not live.provider._flight.locked())
+    eventually(lambda: not inspect(live.provider).process.flight.locked())
     return live.provider.status.requests_sent
 
 
@@ -113,7 +113,7 @@ def test_a_read_refreshes_what_is_due(
         clock.advance(TTL)
         before = sent(live)
         live.read(read)
-        eventually(lambda: live.provider._state.values["k"] == "new")
+        eventually(lambda: inspect(live.provider).state.values["k"] == "new")
         assert sent(live) > before
 
 
@@ -236,18 +236,18 @@ def test_any_timer_counts(lazy: Loader, store: Emulator, clock: FakeClock) -> No
         clock.advance(10)
         live.read(value)
         eventually(lambda: _beta(live)["enabled"])
-        assert live.provider._state.values["secret"] == "s1"
+        assert inspect(live.provider).state.values["secret"] == "s1"
         clock.advance(90)
         live.read(value)
-        eventually(lambda: live.provider._state.values["secret"] == "s2")
+        eventually(lambda: inspect(live.provider).state.values["secret"] == "s2")
         assert live.read(value) == "v1"
         clock.advance(500)
         live.read(value)
         eventually(lambda: live.read(value) == "new")
 
 
-def _beta(live: Face) -> Any:
-    management: Any = live.provider._state.values["feature_management"]
+def _beta(live: Provider) -> Any:
+    management: Any = inspect(live.provider).state.values["feature_management"]
     return management["feature_flags"][0]
 
 
@@ -277,7 +277,7 @@ def test_back_off_holds_for_readers(lazy: Loader, store: Emulator, clock: FakeCl
             for _ in range(100):
                 assert live.read(value) == "v1"
             assert sent(live) == quiet
-            until = live.provider._state.standing.backoff_until
+            until = inspect(live.provider).state.standing.backoff_until
             clock.advance(until - clock.monotonic() - 0.1)
             assert live.read(value) == "v1"
             assert sent(live) == quiet
@@ -378,7 +378,7 @@ def test_reads_meanwhile_start_no_second_task(
         store.before_answer(hold),
     ):
         kind: Any = type(live.provider)
-        check_once = kind._check
+        check_once = kind._check  # noqa: SLF001 - what a poller calls
         monkeypatch.setattr(kind, "_check", check)
         publish(store, "new")
         clock.advance(TTL)
@@ -432,7 +432,7 @@ def test_a_read_inside_the_refresh_starts_nothing(
 ) -> None:
     """Callbacks, `validate`, a mapper and a resolver read the generation that is published then."""
     seen: list[object] = []
-    held: list[Face] = []
+    held: list[Provider] = []
 
     def look(*_: object) -> Any:
         if held:
@@ -469,7 +469,7 @@ def test_a_read_inside_the_refresh_starts_nothing(
         before = live.provider.status.generation
         live.read(value)
         eventually(lambda: seen)
-        assert live.provider._state.snapshot.version in (before, before + 1)
+        assert inspect(live.provider).state.snapshot.version in (before, before + 1)
         sent(live)
         assert set(seen) == ({"new"} if place == "success" else {"v1"})
         assert live.provider.status.generation == before + (place != "error")
@@ -518,8 +518,7 @@ def test_close_ends_the_task_of_a_reader(store: Emulator, clock: FakeClock) -> N
         assert came.wait(PATIENCE)
         live.close()
         go.set()
-        poller: Any = live.provider._poller
-        assert poller._task.done()
+        assert not live.pollers
         assert live.provider["k"] == "v1"
 
 
@@ -531,11 +530,11 @@ def test_a_check_that_comes_after_close_does_not_begin(store: Emulator, clock: F
         polling=Polling.lazy(TTL),
     ) as live:
         clock.advance(TTL)
-        poller: Any = live.provider._poller
+        poller: Any = inspect(live.provider).process.poller
         live.close()
         poller.start()
         live.read(lambda _: None)
-        assert poller._task is None
+        assert not live.pollers
 
 
 def test_between_two_checks_nothing_runs(
@@ -545,7 +544,7 @@ def test_between_two_checks_nothing_runs(
     checks: list[object] = []
     with lazy() as live:
         kind: Any = type(live.provider)
-        refresh = kind._refresh
+        refresh = kind._refresh  # noqa: SLF001 - what a read calls
 
         def noted(config: Any, **how: Any) -> object:
             checks.append(how)
@@ -574,9 +573,9 @@ def _tasks(_config: object) -> int:
         return 0
 
 
-@pytest.mark.parametrize("face", ["sync", "aio"])
+@pytest.mark.parametrize("mode", ["sync", "aio"])
 def test_a_configuration_that_nobody_holds_is_collected(
-    store: Emulator, clock: FakeClock, face: str
+    store: Emulator, clock: FakeClock, mode: str
 ) -> None:
     """Neither what reads have started nor a register of ours keeps it."""
     keywords: dict[str, Any] = {
@@ -586,7 +585,7 @@ def test_a_configuration_that_nobody_holds_is_collected(
     }
 
     async def used() -> weakref.ref[Any]:
-        if face == "sync":
+        if mode == "sync":
             config: Any = appconfig_provider.load(**keywords)
         else:
             config = await appconfig_provider.aio.load(**keywords)
@@ -594,7 +593,7 @@ def test_a_configuration_that_nobody_holds_is_collected(
         assert config["k"] == "v1"
         await asyncio.sleep(0)  # now the task has begun
         closing = config.close()
-        if face == "aio":
+        if mode == "aio":
             await closing
         return weakref.ref(config)
 
@@ -655,7 +654,7 @@ def test_a_thread_without_a_loop_finds_the_loop_that_runs(
             assert config["k"] != f"new {number}"
             if number == 1:
                 live.read(value)  # from now on plain threads know this loop
-            eventually(lambda: config._state.values["k"] == f"new {number}")  # noqa: B023 - as above
+            eventually(lambda: inspect(config).state.values["k"] == f"new {number}")  # noqa: B023 - as above
             assert sent(live) > before
         live.close()
 

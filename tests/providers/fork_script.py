@@ -18,6 +18,7 @@ from typing import Any
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider._io.clock import current_clock
+from appconfig_provider._live import polling
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 
 
@@ -144,9 +145,9 @@ def main_polled() -> None:
 async def read_on(config: Any) -> object:
     """Read, wait for the task that this may have started, and return what is read then."""
     config["k"]
-    task = getattr(config._poller, "_task", None)
-    if task is not None:
-        await task
+    for task in asyncio.all_tasks():
+        if task.get_name() == polling.NAME:
+            await task
     now: object = config["k"]
     return now
 

@@ -111,7 +111,7 @@ class Subject:
         options = Keywords(
             connection_string=CONNECTION,
             refresh_on=["sentinel"],
-            polling=Polling.lazy(30) if face == "lazy" else None,
+            polling=Polling.lazy(30) if mode == "lazy" else None,
             retry_total=0,
             on_refresh_success=[self.told.append, self._reads],
             on_refresh_error=self.told.append,
@@ -125,7 +125,7 @@ class Subject:
             self.store, clock = AsyncStore(), self.store.clock
             self.store.clock = clock
             kind = aio.AzureAppConfigurationProvider
-        elif face == "lazy":
+        elif mode == "lazy":
             kind = provider.LazyAzureAppConfigurationProvider
         self.config: Any = kind(context, self.store, state)
         self.loop = asyncio.new_event_loop()

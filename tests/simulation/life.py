@@ -108,11 +108,11 @@ class Life:
 
     def read(self) -> None:
         """Read in several ways, and judge what that has begun: nothing, unless reads check."""
-        provider, sent = self.provider, self.driver.sent
-        idle = not self.closed and self.flight is None and not provider._flight.locked()
+        provider, sent, held = self.provider, self.driver.sent, inspect(self.provider)
+        idle = not self.closed and self.flight is None and not held.process.flight.locked()
         late = self.world.now - self.model.due(self.endpoints)
         # As in `judge_wake`: an event is to be taken in, or callbacks are still to be called.
-        early = bool(provider._inbox) or provider._pending_callbacks is not None
+        early = bool(held.inbox) or held.pending_callbacks is not None
         self._reading, self._begun = True, False
         generation = provider.snapshot
         wholes = dict(provider.items()), {key: provider.get(key) for key in provider}
@@ -152,7 +152,7 @@ class Life:
         self._entering = call
         try:
             if for_reader:
-                published = await self.provider._check()
+                published = await self.provider._check()  # noqa: SLF001 - what its task calls
             else:
                 published = await self.provider.refresh(force=forced)
         except (CancelledError, GeneratorExit):
