@@ -155,10 +155,10 @@ def test_a_refresh_deep_in_a_program_changes_nothing_but_what_changed(
 
 def test_what_is_equal_has_not_changed_however_deep_it_is(load: Loader, store: Emulator) -> None:
     """A value that reads the same is in no change set, at any depth and on any stack."""
-    told: list[appconfig_provider.ChangeSet] = []
+    reported: list[appconfig_provider.ChangeSet] = []
 
     def changed(changes: appconfig_provider.ChangeSet) -> None:
-        told.append(changes)
+        reported.append(changes)
 
     store.set("deep", nested(DEEPEST), content_type=JSON)
     store.set("s", "1")
@@ -169,7 +169,7 @@ def test_what_is_equal_has_not_changed_however_deep_it_is(load: Loader, store: E
             store.set("deep", nested(DEEPEST) + " " * number, content_type=JSON)
             store.set("s", str(number))
             assert deep_in_the_stack(lambda: config.refresh(force=True), 150)
-    assert [one.changed for one in told] == [("s",), ("s",)]
+    assert [one.changed for one in reported] == [("s",), ("s",)]
 
 
 @pytest.mark.parametrize("deep", ["brackets", "JSON that ends", "JSON of a few levels too many"])

@@ -108,7 +108,7 @@ def secret_in(uri: str) -> object:
     return secret_of(Setting("k", None, json.dumps({"uri": uri}), None))
 
 
-def told(body: str) -> object:
+def refused_with(body: str) -> object:
     """Read the body of an error."""
     origin = "https://one.azconfig.io"
     return refusal(origin, Request("GET", origin, "/kv"), Response(503, {}, body.encode()))
@@ -178,7 +178,10 @@ TEXTS: dict[str, tuple[Callable[[Any], object], Callable[[int], object]]] = {
         lambda n: json.dumps(event("https://a:" + "1" * n)),
     ),
     "a flag of many shares": (read_flag, lambda n: allocation(n // 10)),
-    "the body of an error": (told, lambda n: json.dumps({"title": "a" * n, "detail": "[" * n})),
+    "the body of an error": (
+        refused_with,
+        lambda n: json.dumps({"title": "a" * n, "detail": "[" * n}),
+    ),
 }
 
 
@@ -234,7 +237,7 @@ def test_a_link_header_without_end_holds_up_nobody(load: Loader, store: Emulator
 def test_what_is_no_json_is_tried_once(
     load: Loader, store: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A text that does not decode is remembered as such, and told of as before."""
+    """A text that does not decode is remembered as such, and reported as before."""
     tried: list[str | None] = []
 
     def counted(text: str | None) -> object:

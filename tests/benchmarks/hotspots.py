@@ -60,7 +60,9 @@ class Profile:
     def _count(self, file: str, name: str, seconds: float, *, builtin: bool = False) -> None:
         if builtin and any(word in name for word in _WAITING):
             return
-        group = next((told for part, told in _GROUPS.items() if f"/{part}" in file), "other")
+        group = next(
+            (reported for part, reported in _GROUPS.items() if f"/{part}" in file), "other"
+        )
         self.groups[group] += seconds
         if group == "ours":
             self.functions[f"{file.rpartition('/')[2]} calls {name}" if builtin else name] += (

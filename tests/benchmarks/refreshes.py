@@ -1,6 +1,6 @@
 """Loading and refreshing over a distance: wall and processor time, scene by scene.
 
-A round loads on both sides, looks at what has not changed, changes one value and the sentinel, and
+A round loads on both sides, checks what has not changed, changes one value and the sentinel, and
 lets all of them find it. The value that changes stands on the last page: a client that looks at
 pages one after the other meets it last, one that looks at them side by side does not care. The
 server counts requests, so a refresh that did nothing is no measurement.
@@ -158,9 +158,9 @@ class _Stage:
         taken: tuple[list[Times], list[Times]] = ([], [])
         for _ in range(checks):
             for side in sides_of(number):
-                before = self._store.told()["served"]
+                before = self._store.reported()["served"]
                 times = _timed(lambda at: self._driver.refresh(at, configs[at]), side)
-                if self._store.told()["served"] - before < requests:
+                if self._store.reported()["served"] - before < requests:
                     raise RuntimeError(f"{step.name}: a refresh did not ask; nothing to compare")
                 taken[side].append(times)
         official, ours = (

@@ -138,7 +138,7 @@ def markdown(measurements: Sequence[Measurement], effort: Effort) -> str:
     """Return the tables and how they were made, as they go into docs/speed.md."""
     about = machine()
     scene = next((scene for scene in effort.scenes if scene.headline), None)
-    told = (
+    method = (
         f"Measured {about['date'][:10]} with Python {about['python']} on {about['cpus']} CPUs "
         f"({about['platform']}), azure-appconfiguration-provider "
         f"{about['versions']['azure-appconfiguration-provider']}; loads and refreshes with "
@@ -146,7 +146,7 @@ def markdown(measurements: Sequence[Measurement], effort: Effort) -> str:
         f"medians of {effort.rounds} rounds, a ratio is the median of the rounds'; aio: official / "
         f"ours, ratio."
     )
-    shown = f"{_piped([HEADINGS, *rows(measurements)])}\n\n{told}\n"
+    shown = f"{_piped([HEADINGS, *rows(measurements)])}\n\n{method}\n"
     far = growth(measurements)
     return f"{shown}\n{_piped(far)}\n" if len(far) > 1 else shown
 

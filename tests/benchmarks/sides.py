@@ -1,7 +1,7 @@
 """The two providers behind one adapter: load alike, refresh alike, hold the same.
 
 A refresh is made due in the least intrusive way either side has: the official provider's timer is
-set to zero, which its own check of the timer then reads; ours is told `force=True`, which skips one
+set to zero, which its own check of the timer then reads; ours gets `force=True`, which skips one
 comparison of two numbers and is otherwise the way of a refresh that is due. Nothing else of either
 is touched, and neither is asked before its timer, so no clock is replaced and nobody waits.
 """

@@ -279,7 +279,7 @@ def test_special_characters(play: Play) -> None:
 
 
 def test_sync_tokens(play: Play) -> None:
-    """The client echoes the Sync-Token, which grows with a write; a told one is kept."""
+    """The client echoes the Sync-Token, which grows with a write; one that it was given is kept."""
 
     async def script(store: Emulator, peer: Peer) -> None:
         async def sent() -> str:

@@ -112,8 +112,8 @@ def test_allocation_ids(load: Loader, store: Emulator) -> None:
         set_flag(store, flag["id"], flag)
     flags = loaded(load, store)
     for case in cases:
-        told = metadata(flags[case["flag"]["id"]])
-        assert told.get("AllocationId") == case["allocation_id"], case["flag"]["id"]
+        reported = metadata(flags[case["flag"]["id"]])
+        assert reported.get("AllocationId") == case["allocation_id"], case["flag"]["id"]
 
 
 @pytest.mark.parametrize("name", ["ProviderTelemetry", "ProviderTelemetryComplete"])
@@ -126,10 +126,10 @@ def test_published_telemetry(load: Loader, store: Emulator, name: str) -> None:
     flags = loaded(load, store)
     for case in cases:
         expected = case["Telemetry"]["EventProperties"]
-        told = metadata(flags[case["FeatureFlagName"]])
+        reported = metadata(flags[case["FeatureFlagName"]])
         stored = store.get(FLAG_PREFIX + case["FeatureFlagName"])
         assert stored is not None
-        assert told == {
+        assert reported == {
             "AllocationId": expected["AllocationId"],
             "FeatureFlagReference": store.endpoint + expected["FeatureFlagReference"],
             "ETag": stored.etag,

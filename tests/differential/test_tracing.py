@@ -65,7 +65,7 @@ def own_life(mode: str, store: Emulator, keywords: Mapping[str, Any]) -> list[Re
         return life(config, lambda one: one.refresh(force=True), store)
 
 
-def told(requests: list[RequestRecord]) -> list[str | None]:
+def headers_of(requests: list[RequestRecord]) -> list[str | None]:
     """Return the distinct headers in the order they first came; snapshots officially have none."""
     headers = [
         record.headers.get("correlation-context")
@@ -132,20 +132,20 @@ def test_the_header_is_the_official_one(store: Emulator, mode: str, kind: str) -
         **OPTIONS[kind],
         "refresh_on": [("sentinel", "\0")],
     }
-    theirs = told(official_life(store, keywords))
-    own = told(own_life(mode, store, keywords))
+    theirs = headers_of(official_life(store, keywords))
+    own = headers_of(own_life(mode, store, keywords))
     assert len(theirs) == 2
     assert own == theirs
 
 
 @pytest.mark.parametrize("host", list(HOSTS))
-def test_the_host_is_told(store: Emulator, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_the_host_is_reported(store: Emulator, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     """The platform is read from the same environment variables."""
     monkeypatch.setenv(HOSTS[host], "x")
     keywords = {"refresh_on": [("sentinel", "\0")]}
     store.set("sentinel", "1")
-    own = told(own_life("sync", store, keywords))
-    assert own == told(official_life(store, keywords))
+    own = headers_of(own_life("sync", store, keywords))
+    assert own == headers_of(official_life(store, keywords))
     assert own == [f"RequestType=Startup,Host={host}", f"RequestType=Watch,Host={host}"]
 
 
@@ -158,8 +158,8 @@ def test_tracing_can_be_switched_off(
     monkeypatch.setenv("AZURE_APP_CONFIGURATION_TRACING_DISABLED", word)
     fill(store)
     keywords = {**OPTIONS["everything"], "refresh_on": [("sentinel", "\0")]}
-    assert told(official_life(store, keywords)) == [None]
-    assert told(own_life(mode, store, keywords)) == [None]
+    assert headers_of(official_life(store, keywords)) == [None]
+    assert headers_of(own_life(mode, store, keywords)) == [None]
 
 
 @pytest.mark.parametrize("mode", list(LOADERS))
@@ -176,7 +176,7 @@ def test_requests_for_snapshots_tell_the_same(store: Emulator, mode: str) -> Non
 
 
 def test_usage_follows_the_state(store: Emulator) -> None:
-    """What is no longer used is no longer told; officially the maximum of a life is kept."""
+    """What is no longer used is no longer reported; officially the maximum of a life is kept."""
     fill(store)
     keywords = {
         **WITH_FLAGS,
@@ -191,7 +191,7 @@ def test_usage_follows_the_state(store: Emulator) -> None:
         assert config.refresh(force=True)
         store.clear_requests()
         assert not config.refresh(force=True)
-    (header,) = told(store.requests)
+    (header,) = headers_of(store.requests)
     assert header is not None
     assert header.startswith("RequestType=Watch")
     assert not [part for part in ("Filter", "MaxVariants", "FFFeatures") if part in header]

@@ -150,7 +150,7 @@ def test_a_pipe_is_no_authority(tmp_path: Path) -> None:
 
 
 def test_an_expired_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CA that is out of date is told, and what to do."""
+    """A CA that is out of date is an error that says what to do."""
     monkeypatch.setattr(authority, "_AUTHORITY_VALID", timedelta(seconds=-1))
     made = make_authority()
     assert authority.valid_until(made.certificate) <= datetime.now(timezone.utc)

@@ -33,8 +33,8 @@ def test_lock_and_unlock(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     assert (locked.status, locked.json["locked"], locked.json["value"]) == (200, True, "v")
     assert locked.headers["etag"] == f'"{locked.json["etag"]}"'
     assert locked.json["etag"] != before.etag
-    told = before.last_modified + timedelta(seconds=1)
-    assert locked.json["last_modified"] == told.isoformat()
+    dated = before.last_modified + timedelta(seconds=1)
+    assert locked.json["last_modified"] == dated.isoformat()
     assert raw.send("PUT", "/locks/a%2Fb?label=l").json == locked.json
     unlocked = raw.send("DELETE", "/locks/a%2Fb?label=l")
     assert (unlocked.status, unlocked.json["locked"]) == (200, False)

@@ -432,7 +432,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def assert_shown(raw: Raw, moment: datetime, model: Model) -> None:
-    """The second of a moment is told as it was at its end."""
+    """The second of a point in time is shown as it was at its end."""
     end = moment.replace(microsecond=999_999)
     expected = model.settings(end)
     assert etags(raw, "/kv", moment) == [setting.etag for setting in expected]

@@ -14,7 +14,7 @@ import appconfig_provider.aio
 
 logging.disable()
 where, mode, proxy = sys.argv[1:]
-told: list[Exception] = []
+reported: list[Exception] = []
 
 
 def use_up() -> list[int]:
@@ -32,7 +32,7 @@ async def main() -> None:
     keywords: dict[str, Any] = {
         "connection_string": where,
         "refresh_on": ["sentinel"],
-        "on_refresh_error": told.append,
+        "on_refresh_error": reported.append,
         "proxy": proxy,
     }
     if mode == "aio":
@@ -47,7 +47,7 @@ async def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     held = use_up()
     print(await refresh())
-    print("told" if told else "silent")
+    print("reported" if reported else "silent")
     for one in held:
         os.close(one)
     print(await refresh())

@@ -239,8 +239,10 @@ def test_a_check_says_that_its_time_is_used_up(load: Loader, silent_store: Emula
             began = time.monotonic()
             assert config.refresh(force=True) is False
             assert time.monotonic() - began < 2
-        told = str(config.status.last_error)
-        assert "its share of the time of a check (0.4 s, connect_timeout + read_timeout)" in told
+        reported = str(config.status.last_error)
+        assert (
+            "its share of the time of a check (0.4 s, connect_timeout + read_timeout)" in reported
+        )
 
 
 def test_a_load_says_that_its_time_is_used_up(load: Loader, silent_store: Emulator) -> None:

@@ -183,13 +183,13 @@ def test_an_interrupted_handshake_leaves_no_socket() -> None:
 
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
-        with raw_server(greeted) as where, warnings.catch_warnings(record=True) as told:
+        with raw_server(greeted) as where, warnings.catch_warnings(record=True) as reported:
             warnings.simplefilter("always")
             store = where.replace("http://127.0.0.1", "https://localhost")
             with suppress(KeyboardInterrupt):  # without its traceback, which keeps the socket
                 appconfig_provider.load(connection_string=store, verify=False)
             gc.collect()
-        assert [str(each.message) for each in told if each.category is ResourceWarning] == []
+        assert [str(each.message) for each in reported if each.category is ResourceWarning] == []
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -207,7 +207,7 @@ def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, mode: s
         config = await appconfig_provider.aio.load(**keywords)
         await config.refresh(force=True)
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         if mode == "aio":
             asyncio.run(use())
@@ -216,7 +216,7 @@ def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, mode: s
             config.refresh(force=True)
             del config
         gc.collect()
-    assert [str(each.message) for each in told if each.category is ResourceWarning] == []
+    assert [str(each.message) for each in reported if each.category is ResourceWarning] == []
 
 
 @pytest.mark.parametrize("named", ["verify", "SSL_CERT_FILE"])
@@ -296,4 +296,4 @@ def test_without_a_free_descriptor_a_refresh_fails_as_any_other(store: Emulator,
             check=False,
             timeout=60,
         )
-    assert (shown.stdout.split(), shown.stderr) == (["False", "told", "False", "healed"], "")
+    assert (shown.stdout.split(), shown.stderr) == (["False", "reported", "False", "healed"], "")

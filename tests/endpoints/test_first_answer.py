@@ -27,8 +27,8 @@ def test_a_round_without_any_time_asks_the_first_endpoint_all_the_same() -> None
     deployment.clock.advance(1)
     over = Budget(deployment.clock.monotonic(), Allowance(0.0, "a budget of nothing"))
 
-    def job(turn: EndpointAttempt) -> Plan[Loaded]:
-        return load(turn.session, deployment.options)
+    def job(attempt: EndpointAttempt) -> Plan[Loaded]:
+        return load(attempt.session, deployment.options)
 
     answer = deployment.driver.run(
         first_answer(StoreAccess(context), rules(context), endpoints, over, job, force=True)
@@ -49,7 +49,7 @@ def test_silence_until_the_end_names_the_share_of_the_budget() -> None:
 
 
 def test_what_broke_off_before_the_end_names_no_budget() -> None:
-    """Half an answer is what ended the attempt; there was time left, and no budget is told."""
+    """Half an answer is what ended the attempt; there was time left, and no budget is reported."""
     deployment = Deployment()
     state = deployment.start()
     deployment.afflict(ENDPOINTS, "", cut)
@@ -59,7 +59,7 @@ def test_what_broke_off_before_the_end_names_no_budget() -> None:
 
 
 def test_the_error_of_a_credential_stays_its_own() -> None:
-    """A credential that failed after the time was over is told as what it raised."""
+    """A credential that failed after the time was over is reported as what it raised."""
     raised = ServiceRequestError("no way to the identity service")
     deployment = Deployment()
     clock = deployment.clock

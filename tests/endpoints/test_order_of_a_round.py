@@ -361,6 +361,6 @@ def test_asking_the_last_endpoint_again_is_no_failover() -> None:
     store = Single()
     store.trouble = failing(1, "sentinel")
     store.start()
-    told = [dict(request.headers)["correlation-context"] for request in store.driver.requests]
-    assert len(told) == 5
-    assert not any("Failover" in one for one in told)
+    reported = [dict(request.headers)["correlation-context"] for request in store.driver.requests]
+    assert len(reported) == 5
+    assert not any("Failover" in one for one in reported)

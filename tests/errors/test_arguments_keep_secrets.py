@@ -137,7 +137,7 @@ def test_client_configs_say_what_to_write(load: Loader, way: str, configs: Any, 
 
 
 @pytest.mark.parametrize(
-    ("keyword", "wrong", "told"),
+    ("keyword", "wrong", "reported"),
     [
         ("refresh_interval", "30", "'30'"),
         ("refresh_interval", "30 s", "'30 s'"),
@@ -154,11 +154,11 @@ def test_client_configs_say_what_to_write(load: Loader, way: str, configs: Any, 
         pytest.param("retry_total", -(10**5000), "a very large int", id="huge"),
     ],
 )
-def test_numbers_and_plain_words_are_repeated(keyword: str, wrong: Any, told: str) -> None:
+def test_numbers_and_plain_words_are_repeated(keyword: str, wrong: Any, reported: str) -> None:
     """What cannot be a secret is repeated, and everything else named by its type and length."""
     with pytest.raises((TypeError, ValueError)) as caught:
         appconfig_provider.load(connection_string=NOBODY, **{keyword: wrong})
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert keyword in str(caught.value)
 
 

@@ -55,7 +55,7 @@ def vault(clock: FakeClock) -> Iterator[Vault]:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def all_records(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Everything that is logged, by us and by the libraries below us."""
     caplog.set_level(logging.DEBUG)
     return caplog
@@ -119,7 +119,11 @@ def logged(records: list[logging.LogRecord]) -> str:
 
 
 def test_a_healthy_life_tells_nothing(
-    load: Loader, store: Emulator, vault: Vault, clock: FakeClock, told: pytest.LogCaptureFixture
+    load: Loader,
+    store: Emulator,
+    vault: Vault,
+    clock: FakeClock,
+    all_records: pytest.LogCaptureFixture,
 ) -> None:
     """Load, reload, rotation: no log record, repr, status or change set holds a planted text."""
     store.set_secret("pw", vault.id("pw"))
@@ -143,7 +147,7 @@ def test_a_healthy_life_tells_nothing(
         assert config.snapshot["pw"] == "planted-secret-2"
         shown = f"{config.snapshot!r} {config.status!r} {news!r} {config.snapshot}"
     assert found_in(shown) == []
-    assert found_in(logged(told.records)) == []
+    assert found_in(logged(all_records.records)) == []
 
 
 def test_no_repr_holds_a_secret(store: Emulator, vault: Vault) -> None:
@@ -181,8 +185,8 @@ BROKEN: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("kind", list(BROKEN))
-def test_a_broken_setting_is_told_without_its_text(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture, kind: str
+def test_a_broken_setting_is_reported_without_its_text(
+    load: Loader, store: Emulator, all_records: pytest.LogCaptureFixture, kind: str
 ) -> None:
     """A load that fails over a setting names the key and never repeats the text."""
     text, content_type = BROKEN[kind]
@@ -194,23 +198,23 @@ def test_a_broken_setting_is_told_without_its_text(
         pass
     assert "'broken'" in str(caught.value)
     assert found_in(whole(caught.value)) == []
-    assert found_in(logged(told.records)) == []
+    assert found_in(logged(all_records.records)) == []
 
 
 def test_a_warning_about_a_setting_has_no_text(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, all_records: pytest.LogCaptureFixture
 ) -> None:
     """Broken JSON and a broken flag are warned of by key, without their text."""
     store.set("json", '{"a": planted-value', content_type="application/json")
     store.set(FLAG_PREFIX + "f", '{"a": planted-value', content_type=FLAG_TYPE)
     with load(connection_string=store.connection_string, feature_flag_enabled=True):
         pass
-    warned = [record for record in told.records if record.levelno == logging.WARNING]
+    warned = [record for record in all_records.records if record.levelno == logging.WARNING]
     assert len(warned) == 2
-    assert found_in(logged(told.records)) == []
+    assert found_in(logged(all_records.records)) == []
 
 
-def test_a_mapper_that_errs_is_told_without_the_text(load: Loader, store: Emulator) -> None:
+def test_a_mapper_that_errs_is_reported_without_the_text(load: Loader, store: Emulator) -> None:
     """A mapper that makes a value of the wrong type is told so by key and type."""
     store.set("a", "planted-value")
 
@@ -237,8 +241,12 @@ def test_a_mapper_that_errs_is_told_without_the_text(load: Loader, store: Emulat
     ],
     ids=["403", "half", "list", "text", "redirect", "cut"],
 )
-def test_a_vault_that_errs_is_told_without_the_secret(
-    load: Loader, store: Emulator, vault: Vault, told: pytest.LogCaptureFixture, answer: Scripted
+def test_a_vault_that_errs_is_reported_without_the_secret(
+    load: Loader,
+    store: Emulator,
+    vault: Vault,
+    all_records: pytest.LogCaptureFixture,
+    answer: Scripted,
 ) -> None:
     """Whatever a vault answers, neither the secret nor the token is in the error or the log."""
     store.set_secret("pw", vault.id("pw"))
@@ -249,12 +257,12 @@ def test_a_vault_that_errs_is_told_without_the_secret(
     ):
         pass
     assert found_in(whole(caught.value)) == []
-    messages = [record for record in told.records if not record.name.startswith("httpcore")]
+    messages = [record for record in all_records.records if not record.name.startswith("httpcore")]
     assert found_in(logged(messages)) == []
 
 
-def test_a_refused_key_is_told_without_it(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+def test_a_refused_key_is_reported_without_it(
+    load: Loader, store: Emulator, all_records: pytest.LogCaptureFixture
 ) -> None:
     """A 401 of the store shows neither the access key nor the signature's input."""
     with (
@@ -264,11 +272,11 @@ def test_a_refused_key_is_told_without_it(
     ):
         pass
     assert found_in(whole(caught.value)) == []
-    assert found_in(logged(told.records)) == []
+    assert found_in(logged(all_records.records)) == []
 
 
 def test_a_failed_refresh_tells_nothing(
-    load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, clock: FakeClock, all_records: pytest.LogCaptureFixture
 ) -> None:
     """Errors of a refresh, in the log, in `last_error` and in the callback, hold no secret."""
     store.set_secret("pw", secret_id("pw"))
@@ -292,7 +300,7 @@ def test_a_failed_refresh_tells_nothing(
         assert found_in(repr(config.status)) == []
     assert len(errors) == 2
     assert found_in("".join(map(whole, errors))) == []
-    assert found_in(logged(told.records)) == []
+    assert found_in(logged(all_records.records)) == []
 
 
 @pytest.mark.parametrize(

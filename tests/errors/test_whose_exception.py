@@ -99,7 +99,7 @@ def test_a_refusal_by_validate_says_so(
     assert str(error) == PLANTED
 
 
-def test_a_mapper_that_raises_is_told_with_its_setting(
+def test_a_mapper_that_raises_is_reported_with_its_setting(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The key and the label of the setting that it was shown."""
@@ -118,7 +118,7 @@ def _with_label(label: str) -> Any:
 
 
 @pytest.mark.parametrize("policy", ["raise", "keep_last", "omit"])
-def test_a_resolver_that_raises_is_told_with_its_place(
+def test_a_resolver_that_raises_is_reported_with_its_place(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture, policy: str
 ) -> None:
     """In the warning and in the public error, under every policy."""
@@ -132,7 +132,7 @@ def test_a_resolver_that_raises_is_told_with_its_place(
     assert PLANTED not in str(error)
 
 
-def test_an_async_resolver_that_raises_is_told_with_its_place(
+def test_an_async_resolver_that_raises_is_reported_with_its_place(
     store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also where it was awaited."""
@@ -162,7 +162,7 @@ class _Broken:
         raise ZeroDivisionError(PLANTED)
 
 
-def test_a_credential_for_a_vault_that_raises_is_told_with_its_place(store: Emulator) -> None:
+def test_a_credential_for_a_vault_that_raises_is_reported_with_its_place(store: Emulator) -> None:
     """Who was asked for a token, and where that failed."""
     with Vault() as vault:
         vault.set("pw", "value")

@@ -42,7 +42,7 @@ def refused(deployment: Deployment, times: int) -> State:
     return state
 
 
-def test_an_outage_that_is_over_is_not_told_of_for_as_long_as_a_refusal_stands(
+def test_an_outage_that_is_over_is_not_reported_for_as_long_as_a_refusal_stands(
     deployment: Deployment,
 ) -> None:
     """Once somebody answers again, the last error is what keeps the newer generation away."""

@@ -93,7 +93,7 @@ class Machine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.version = 1
         self.owed: list[tuple[float, int]] = []
-        """Moments and versions of the events that no check that succeeded has answered for."""
+        """Times and versions of the events that no check that succeeded has answered for."""
         self.meanwhile: dict[int, tuple[str, float]] = {}
         """By the number of an answer of the refresh under way: what happens around it."""
         self.answered = 0
@@ -153,8 +153,8 @@ class Machine(RuleBasedStateMachine):
     def response(self, request: Request) -> Response:
         """Return what the lagging store says."""
         headers = dict(request.headers)
-        told = re.findall(r"t=(\d+)", headers.get("sync-token", ""))
-        version = max(map(int, told), default=1)
+        reported = re.findall(r"t=(\d+)", headers.get("sync-token", ""))
+        version = max(map(int, reported), default=1)
         if request.target.startswith("/kv/sentinel"):
             if headers.get("if-none-match") == f'"s{version}"':
                 return status(304)
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     def woken_in_time(self) -> None:
         """The number that refresh() compares is neither later nor sooner than it should be.
 
-        It is sooner only while an event waits in the inbox, for the next call to look at.
+        It is sooner only while an event waits in the inbox, for the next call to read.
         """
         inside = inspect(self.config)
         if inside.inbox:
@@ -254,8 +254,8 @@ class Machine(RuleBasedStateMachine):
         for _ in range(3):
             self.clock.advance(700.0)
             finished(self.config.refresh())
-        told = max((version for _, version in self.owed), default=1)
-        assert int(self.config["k"]) >= told
+        reported = max((version for _, version in self.owed), default=1)
+        assert int(self.config["k"]) >= reported
         assert int(self.config["k"]) == self.version
         sent = self.driver.sent
         finished(self.config.refresh())

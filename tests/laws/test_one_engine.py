@@ -16,7 +16,7 @@ from tests.support.adapter import LOADERS, Provider
 Told = tuple[str, str, str | None, int | None]
 
 
-def told(record: RequestRecord) -> Told:
+def sent(record: RequestRecord) -> Told:
     """Return what matters of a request."""
     return record.method, record.target, record.headers.get("if-none-match"), record.status
 
@@ -58,7 +58,7 @@ def transcript(mode: str, script: Callable[[Emulator, Provider], None]) -> list[
         etags: dict[str | None, str] = {}
         return [
             (method, target, etags.setdefault(etag, f"etag {len(etags)}"), status)
-            for method, target, etag, status in map(told, store.requests)
+            for method, target, etag, status in map(sent, store.requests)
         ]
 
 
@@ -80,7 +80,7 @@ def batches(mode: str) -> list[set[Told]]:
             "selects": [SettingSelector(key_filter=f"{name}*") for name in "abc"],
         }
         with LOADERS[mode](**keywords):
-            requests = [told(record) for record in store.requests]
+            requests = [sent(record) for record in store.requests]
     assert len(requests) == 7
     return [
         {(method, target, None, status) for method, target, _, status in part}

@@ -35,7 +35,7 @@ from tests.support.content import publish
 
 INTERVAL = 30.0
 JITTER = 0.1
-"""As part of the interval: how much later than necessary a poller looks at most."""
+"""As part of the interval: how much later than necessary a poller checks at most."""
 LATE = 1.0
 """Seconds after which a caller of `refresh()` does what the poller should have done."""
 SURELY = INTERVAL * (1 + JITTER)
@@ -80,17 +80,17 @@ def test_it_follows_the_store_without_being_asked(
     watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
     """Nobody calls `refresh()`, and the callback hears of every publish."""
-    told: list[str] = []
-    with watch(on_refresh_success=lambda changes: told.append(changes.reason)) as live:
+    reasons: list[str] = []
+    with watch(on_refresh_success=lambda changes: reasons.append(changes.reason)) as live:
         for number in range(3):
             publish(store, f"new {number}")
             clock.advance(SURELY)
-            eventually(lambda: len(told) == number + 1)  # noqa: B023 - awaited right here
+            eventually(lambda: len(reasons) == number + 1)  # noqa: B023 - awaited right here
             assert live.provider["k"] == f"new {number}"
-    assert told == ["sentinel"] * 3
+    assert reasons == ["sentinel"] * 3
 
 
-def test_it_looks_when_something_is_due_and_at_most_a_tenth_of_the_interval_later(
+def test_it_checks_when_something_is_due_and_at_most_a_tenth_of_the_interval_later(
     watch: Loader, clock: FakeClock
 ) -> None:
     """Never before it is due; spread at random, so that many processes do not ask at once."""
@@ -169,7 +169,7 @@ def test_a_caller_does_what_the_poller_does_not(
 
 
 def test_an_event_wakes_it(watch: Loader, store: Emulator) -> None:
-    """What was pushed is looked at when its delay is over, not at the end of the interval."""
+    """What was pushed is checked when its delay is over, not at the end of the interval."""
     with watch(push_delay=0) as live:
         publish(store, "pushed")
         live.provider.notify(store.event("sentinel"))
@@ -240,7 +240,7 @@ def test_close_waits_for_what_is_under_way_no_longer_than_its_budget(
 def test_what_comes_after_close_is_not_published(
     watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """A look that was under way when it was closed changes nothing any more."""
+    """A check that was under way when it was closed changes nothing any more."""
     came, go = threading.Event(), threading.Event()
 
     def hold(_record: RequestRecord) -> None:
@@ -316,7 +316,7 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
 
 
 def test_a_validation_may_close(watch: Loader, store: Emulator, clock: FakeClock) -> None:
-    """`close()` in the middle of a look, on its own thread or task, ends it without a word."""
+    """`close()` in the middle of a check, on its own thread or task, ends it without a word."""
     called = threading.Event()
 
     def validate(snapshot: object) -> Any:
@@ -336,7 +336,7 @@ def test_a_validation_may_close(watch: Loader, store: Emulator, clock: FakeClock
 
 
 def test_a_configuration_nobody_holds_is_collected_and_its_thread_ends(store: Emulator) -> None:
-    """The poller holds its configuration only while it looks."""
+    """The poller holds its configuration only while it checks."""
     others = polling_threads()
     config: Any = appconfig_provider.load(
         connection_string=store.connection_string,
@@ -359,7 +359,7 @@ def test_it_goes_on_after_an_unexpected_error(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An error that ought not to happen is logged with its traceback, and the next look comes."""
+    """An error that ought not to happen is logged with its traceback, and the next check comes."""
     with watch() as live:
         broken = threading.Event()
 
@@ -469,7 +469,7 @@ def test_a_task_that_is_cancelled_ends_at_once(turns: int) -> None:
         assert asyncio.run(cancelled(emulator))
 
 
-def test_one_task_looks_however_many_loops_refresh(store: Emulator, clock: FakeClock) -> None:
+def test_one_task_polls_however_many_loops_refresh(store: Emulator, clock: FakeClock) -> None:
     """While the loop that loaded runs, a `refresh()` on another one starts no second task."""
     with load_aio_on_thread(
         connection_string=store.connection_string,

@@ -1,4 +1,4 @@
-"""What an event that was pushed does: the next refresh is due soon, and sees what it told of."""
+"""What an event that was pushed does: the next refresh is due soon, and sees the change."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ SHAPES: dict[str, Callable[[Emulator], object]] = {
 def test_an_event_in_any_shape_makes_the_next_refresh_see_the_change(
     load: Loader, store: Emulator, shape: str
 ) -> None:
-    """Both schemas, as a dict, text, bytes, a batch or a mixture, make `refresh()` look."""
+    """Both schemas, as a dict, text, bytes, a batch or a mixture, make `refresh()` check."""
     with load(**keywords(store)) as config:
         publish(store, "v2")
         assert not config.refresh()
@@ -200,7 +200,7 @@ def test_the_token_is_sent_again_until_a_newer_one_comes(load: Loader, store: Em
 def test_the_refresh_is_due_after_the_delay_and_is_quiet_before(
     load: Loader, store: Emulator, clock: FakeClock, chance: list[float]
 ) -> None:
-    """An event makes a refresh due at a moment within push_delay; before it nothing is sent."""
+    """An event makes a refresh due within push_delay; before it nothing is sent."""
     chance[0] = 0.5
     with load(**keywords(store, push_delay=20)) as config:
         event = publish(store, "v2")
@@ -245,7 +245,7 @@ def flag(*, enabled: bool) -> str:
 
 
 def test_watching_all_an_event_is_as_good(load: Loader, store: Emulator) -> None:
-    """Watching every page, an event makes the pages looked at; the reason is `push`."""
+    """Watching every page, an event makes the pages due; the reason is `push`."""
     changes: list[ChangeSet] = []
     given = keywords(store, refresh_on=(), refresh_enabled=True, on_refresh_success=changes.append)
     with load(**given) as config:
@@ -256,8 +256,8 @@ def test_watching_all_an_event_is_as_good(load: Loader, store: Emulator) -> None
     assert [(one.changed, one.reason) for one in changes] == [(("k",), "push")]
 
 
-def test_flags_are_looked_at_too(load: Loader, store: Emulator) -> None:
-    """An event makes flags looked at before their time, and settings with them."""
+def test_flags_are_checked_too(load: Loader, store: Emulator) -> None:
+    """An event makes flags due before their time, and settings with them."""
     store.set(FLAG, flag(enabled=False), content_type=FLAG_TYPE)
     changes: list[ChangeSet] = []
     more: dict[str, object] = {
@@ -274,7 +274,7 @@ def test_flags_are_looked_at_too(load: Loader, store: Emulator) -> None:
 
 
 def test_where_nothing_is_watched_an_event_does_nothing(load: Loader, store: Emulator) -> None:
-    """Without anything to look at, `refresh()` stays quiet whatever is pushed."""
+    """Where nothing is watched, `refresh()` stays quiet whatever is pushed."""
     with load(**keywords(store, refresh_on=())) as config:
         store.clear_requests()
         config.provider.notify(publish(store, "v2"))
@@ -449,7 +449,7 @@ def events_of(config: Provider) -> list[ChangeSet]:
 def test_the_reason_is_push_only_where_the_event_was_the_cause(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """A change set says `push` or `forced` when somebody looked early, else what moved."""
+    """A change set says `push` or `forced` after an early check, else what moved."""
     with load(**keywords(store)) as config:
         changes = events_of(config)
         config.provider.notify(publish(store, "v2"))

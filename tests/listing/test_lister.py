@@ -173,7 +173,7 @@ def test_listings_keep_the_order_of_their_selectors() -> None:
 MOMENT = (("accept-datetime", "Fri, 20 Nov 2026 23:52:02 GMT"),)
 
 
-def test_a_listing_of_a_moment_asks_for_it_and_wants_it_confirmed() -> None:
+def test_a_listing_as_of_a_time_asks_for_it_and_wants_it_confirmed() -> None:
     """Every page carries the date, and must say that it shows the past."""
 
     def dated(request: Request) -> Response:
@@ -210,7 +210,7 @@ def of_snapshot(described: object, code: int = 200) -> Callable[[Request], Respo
 @pytest.mark.parametrize("by", ["selector", "reference"])
 @pytest.mark.parametrize("state", ["ready", "archived"])
 def test_a_snapshot_is_looked_at_before_it_is_listed(state: str, by: str) -> None:
-    """One that is ready or archived is listed; it never changes, so no moment is asked for."""
+    """One that is ready or archived is listed; it never changes, so no time is asked for."""
     answer = of_snapshot({**READY, "status": state})
     if by == "selector":
         selections, asked = run(answer, listing_of([SNAPSHOT]), as_of=MOMENT)

@@ -155,15 +155,15 @@ def test_it_is_checked_when_the_interval_has_passed(web: Web, load: Any) -> None
 
 
 def test_callbacks_hear_of_changes_and_errors(web: Web, load: Any) -> None:
-    """A change is told with its keys, a failure as an exception; the old values stay."""
+    """A change is reported with its keys, a failure as an exception; the old values stay."""
     changes: list[ChangeSet] = []
     errors: list[Exception] = []
 
     def changed(news: ChangeSet) -> None:
         changes.append(news)
 
-    told = {"success": success_callbacks(changed), "error": error_callbacks(errors.append)}
-    with FakeClock() as clock, load(Address(web.url, options(clock, **told))) as live:
+    reported = {"success": success_callbacks(changed), "error": error_callbacks(errors.append)}
+    with FakeClock() as clock, load(Address(web.url, options(clock, **reported))) as live:
         heard = live.provider.on_change("size*")(changed)
         web.content = {"color": "red", "size": 2}
         assert live.refresh(force=True)

@@ -1,4 +1,4 @@
-"""What vanishes from the store while a program runs is told by the refresh that finds it."""
+"""What vanishes from the store while a program runs is reported by the refresh that finds it."""
 
 from __future__ import annotations
 

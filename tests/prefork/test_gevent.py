@@ -41,10 +41,10 @@ def test_polling_leaves_other_greenlets_running(store: Emulator, polling: str) -
             assert run.stdout.readline() == "loaded\n"
             store.set("k", "v2")
             store.set("sentinel", "2")
-            told = json.loads(run.stdout.readline())
+            reported = json.loads(run.stdout.readline())
         finally:
             patience.cancel()
             run.kill()
-    assert told["k"] == "v2"
-    assert told["ticks"] > 20
-    assert told["longest"] < 0.8, "the greenlets stood still"
+    assert reported["k"] == "v2"
+    assert reported["ticks"] > 20
+    assert reported["longest"] < 0.8, "the greenlets stood still"

@@ -45,7 +45,7 @@ with Path(os.environ["APP_LOADS"]).open("a", encoding="utf-8") as file:
     print(json.dumps([os.getpid(), BEGAN, time.monotonic()]), file=file)
 
 
-def told() -> dict[str, object]:
+def reported() -> dict[str, object]:
     """Refresh as request handlers do, and tell what this worker knows."""
     if os.environ.get("APP_REFRESHES_POLLED"):
         POLLED.refresh()
@@ -65,4 +65,4 @@ def told() -> dict[str, object]:
 def application(_environ: object, start_response: Callable[..., object]) -> Iterable[bytes]:
     """Answer any request."""
     start_response("200 OK", [("content-type", "application/json")])
-    return [json.dumps(told()).encode()]
+    return [json.dumps(reported()).encode()]

@@ -103,7 +103,7 @@ def test_no_method_changes_a_read_only_value(content: Any, value: Any) -> None:
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_a_call_that_would_write_is_told_so(content: Any) -> None:
+def test_a_call_that_would_write_says_so(content: Any) -> None:
     """What changes an ordinary value raises TypeError with a way out, instead of doing nothing."""
     tried = set()
     for name, arguments, named in calls_of(type(content)):

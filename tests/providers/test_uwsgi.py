@@ -29,17 +29,17 @@ def uwsgi(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def keep_two() -> list[str]:
     """Ask uWSGI for two configurations; return what its hook will tell."""
-    told: list[str] = []
+    calls: list[str] = []
 
     class One:
         def _begin_here(self) -> None:
-            told.append("begun")
+            calls.append("begun")
 
     ones = One(), One()
     for one in ones:
         process.keep_after_fork(one)
     holder.append(ones)
-    return told
+    return calls
 
 
 holder: list[object] = []
@@ -50,9 +50,9 @@ def test_a_hook_that_was_there_is_called_too(uwsgi: Any) -> None:
     """UWSGI has room for one hook; ours calls the one before, and is put there once."""
     called: list[str] = []
     uwsgi.post_fork_hook = lambda: called.append("theirs")
-    told = keep_two()
+    calls = keep_two()
     uwsgi.post_fork_hook()
-    assert told == ["begun", "begun"]
+    assert calls == ["begun", "begun"]
     assert called == ["theirs"]
 
 
@@ -65,10 +65,10 @@ def test_the_chain_of_uwsgidecorators_is_joined(
     decorators.postfork_chain = chain
     decorators.postfork_chain_hook = uwsgi.post_fork_hook = lambda: [one() for one in chain]
     monkeypatch.setitem(sys.modules, "uwsgidecorators", decorators)
-    told = keep_two()
+    calls = keep_two()
     assert uwsgi.post_fork_hook is decorators.postfork_chain_hook
     uwsgi.post_fork_hook()
-    assert told == ["begun", "begun"]
+    assert calls == ["begun", "begun"]
 
 
 def test_a_master_has_no_poller(uwsgi: Any, store: Emulator, clock: FakeClock) -> None:

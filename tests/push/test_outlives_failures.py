@@ -24,7 +24,7 @@ class Moody:
 
 
 def test_a_push_outlives_a_failure_of_the_programs_own() -> None:
-    """Where a credential breaks, the event's look comes soon after, not an interval later."""
+    """Where a credential breaks, the event is checked soon after, not an interval later."""
     credential = Moody()
     with FakeClock() as clock, Emulator(tls=True, clock=clock) as store:
         store.tokens.add("token")
@@ -48,7 +48,7 @@ def test_a_push_outlives_a_failure_of_the_programs_own() -> None:
 
 
 def test_a_push_that_is_not_due_yet_outlives_such_a_failure_too(chance: list[float]) -> None:
-    """A timer's attempt that breaks by itself does not use up an event whose moment is to come."""
+    """A timer's attempt that breaks by itself does not use up an event that is due later."""
     credential = Moody()
     chance[0] = 1.0
     with FakeClock() as clock, Emulator(tls=True, clock=clock) as store:

@@ -107,14 +107,14 @@ class Subject:
     """A provider of either kind, and what may be done to it."""
 
     def __init__(self, mode: str) -> None:
-        self.told: list[object] = []
+        self.calls: list[object] = []
         options = Keywords(
             connection_string=CONNECTION,
             refresh_on=["sentinel"],
             polling=Polling.lazy(30) if mode == "lazy" else None,
             retry_total=0,
-            on_refresh_success=[self.told.append, self._reads],
-            on_refresh_error=self.told.append,
+            on_refresh_success=[self.calls.append, self._reads],
+            on_refresh_error=self.calls.append,
             validate=lambda _: None,
         ).checked()
         self.store = Store()
@@ -131,7 +131,7 @@ class Subject:
         self.loop = asyncio.new_event_loop()
 
     def _reads(self, _changes: object) -> None:
-        self.told.append(self.config["host"])
+        self.calls.append(self.config["host"])
 
     def wait(self, answer: Any) -> Any:
         """Await what is to be awaited."""
@@ -223,7 +223,7 @@ class Tracer:
             where = frame.f_lineno if event == "line" else frame.f_lasti
             place = (event, code.co_filename, code.co_name, where)
             self._passed[place] += 1
-            # In loops of the engine the first time does; who may refresh is looked at each time.
+            # In loops of the engine the first time does; who may refresh is decided each time.
             if self._passed[place] == 1 or code.co_filename in CONTROL:
                 self._comes_to((*place, self._passed[place]))
         return self._local
@@ -360,7 +360,7 @@ def test_a_signal_handler_may_raise_at_any_moment() -> None:
 
 
 @pytest.mark.parametrize("mode", ["sync", "aio"])
-def test_a_refresh_past_its_budget_is_told_once_and_keeps_the_flag(
+def test_a_refresh_past_its_budget_is_reported_once_and_keeps_the_flag(
     mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`status` tells for how long it is overdue; nobody else refreshes meanwhile."""

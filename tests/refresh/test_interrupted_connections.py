@@ -119,7 +119,7 @@ class Tracer:
 @pytest.mark.parametrize("mode", ["sync", "aio"])
 def test_a_refresh_may_be_broken_off_at_every_line_of_the_io(mode: str) -> None:
     """Whatever line an exception comes at, everybody can refresh, and no socket is left open."""
-    with Emulator(page_size=1) as store, warnings.catch_warnings(record=True) as told:
+    with Emulator(page_size=1) as store, warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         with subject_of(mode, store) as subject:
             tracer = Tracer()
@@ -134,4 +134,4 @@ def test_a_refresh_may_be_broken_off_at_every_line_of_the_io(mode: str) -> None:
                     raise AssertionError(f"interrupted at {place}: {failed}") from None
         gc.collect()
     assert reached > 50
-    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
+    assert [str(one.message) for one in reported if one.category is ResourceWarning] == []

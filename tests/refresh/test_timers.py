@@ -133,7 +133,7 @@ NOTHING = Due(settings=False, flags=False, secrets=False, cause=Reason.FORCED)
 def test_what_has_come_due_is_asked_and_nothing_else(
     found: State, now: float, expected: Due
 ) -> None:
-    """At its very moment a timer has passed; a push wants settings and flags sooner."""
+    """At its very time a timer has passed; a push wants settings and flags sooner."""
     assert found.what_is_due(now, force=False) == expected
 
 

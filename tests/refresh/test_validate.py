@@ -30,7 +30,7 @@ def test_a_refused_generation_fails_the_load(load: Loader, store: Emulator) -> N
 def test_a_refused_generation_keeps_the_old_one(
     load: Loader, store: Emulator, clock: FakeClock, watching: dict[str, object]
 ) -> None:
-    """A refused refresh keeps the old generation, is told, and is forgotten once it is mended."""
+    """A refused refresh keeps the old generation and is reported, until it is mended."""
     store.set("a", "1")
     errors: list[Exception] = []
     news: list[None] = []

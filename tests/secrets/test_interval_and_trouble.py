@@ -66,7 +66,7 @@ def test_a_vault_in_trouble_is_asked_ever_more_rarely(
     vaults: Vaults,
     policy: str,
 ) -> None:
-    """Once for each back-off, told once each; when it answers, the interval holds again."""
+    """Once for each back-off, reported once each; when it answers, the interval holds again."""
     errors: list[Exception] = []
     validated: list[ConfigurationSnapshot] = []
     more = {"on_refresh_error": errors.append, "validate": validated.append}

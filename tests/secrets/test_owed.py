@@ -193,7 +193,7 @@ def test_a_resolver_in_trouble_owes_what_it_did_not_give(
 def test_a_vault_that_stays_down_is_asked_ever_more_rarely(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver, policy: str
 ) -> None:
-    """The debt has the one back-off: doubling, at most ten minutes; each attempt is told."""
+    """The debt has the one back-off: doubling, at most ten minutes; each attempt is reported."""
     errors: list[Exception] = []
     more = {"secret_policy": policy, "on_refresh_error": errors.append}
     with load(**keywords(store, secrets, **SENTINEL, **more)) as config:
@@ -294,7 +294,7 @@ def test_a_key_that_was_left_out_at_start_comes_back(
         assert config.status.last_error is None
 
 
-def test_a_vault_outage_is_told_with_its_status(
+def test_a_vault_outage_is_reported_with_its_status(
     load: Loader,
     store: Emulator,
     vault: Vault,
@@ -324,11 +324,11 @@ def test_a_vault_outage_is_told_with_its_status(
         assert all(isinstance(error, KeyVaultReferenceError) for error in errors)
         assert len(errors) >= 2
         assert config.status.last_error is errors[-1]
-        told = [record.getMessage() for record in caplog.records]
-        assert len(told) == 1
-        assert "'pw'" in told[0]
-        assert "503" in told[0]
-        assert "keeps its last value" in told[0]
+        messages = [record.getMessage() for record in caplog.records]
+        assert len(messages) == 1
+        assert "'pw'" in messages[0]
+        assert "503" in messages[0]
+        assert "keeps its last value" in messages[0]
         vault.set("pw", "new")
         refresh_when_due(config, clock, 300)
         assert config.snapshot["pw"] == "new"
@@ -381,7 +381,7 @@ def test_flags_that_move_alone_read_no_secret(
 def test_force_reads_secrets_while_the_store_is_down(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
-    """When no endpoint answers, what was forced is done for secrets; the outage is told."""
+    """When no endpoint answers, what was forced is done for secrets; the outage is reported."""
     errors: list[Exception] = []
     with (
         load(**keywords(store, secrets, **SENTINEL, on_refresh_error=errors.append)) as config,

@@ -26,7 +26,7 @@ def data_requests(store: Emulator) -> list[RequestRecord]:
 
 
 def test_an_unresolvable_reference_appears(load: Loader, store: Emulator, clock: FakeClock) -> None:
-    """The old generation stays, the error is told, and reloads are as rare as back-off."""
+    """The old generation stays, the error is reported, and reloads are as rare as back-off."""
     store.set("a", "1")
     store.set("sentinel", "1")
     errors: list[Exception] = []
@@ -366,7 +366,7 @@ def test_omit_leaves_a_malformed_reference_out(load: Loader, store: Emulator) ->
 
 
 def test_a_bad_port_is_not_repeated(load: Loader, store: Emulator) -> None:
-    """A reference with a port that is none is told without it."""
+    """A reference with a port that is none is reported without it."""
     store.set_secret("pw", "https://h:planted/secrets/x")
     with (
         pytest.raises(ValueError) as caught,

@@ -231,7 +231,7 @@ def test_secrets_due_while_the_store_backs_off(
         assert config.snapshot["pw"] == "a2"
 
 
-def test_a_failing_secret_is_told(
+def test_a_failing_secret_is_reported(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A rotation that keeps a last value because the secret cannot be read says so in the log."""

@@ -81,7 +81,7 @@ def test_a_reload_does_not_call_a_resolver_past_its_budget(
 def test_a_mapper_is_not_called_past_the_budget(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """The clock is looked at before each call of the mapper, and the error says how far it came."""
+    """The clock is read before each call of the mapper, and the error says how far it came."""
     store.set_many({f"k{number:02}": "1" for number in range(40)})
 
     def slow(_setting: ConfigurationSetting) -> None:
@@ -234,7 +234,7 @@ def test_a_cancelled_load_leaves_its_resolver_behind() -> None:
 
 
 @pytest.mark.parametrize("error", [StopIteration("x"), SystemExit(3), LookupError("x")])
-def test_what_a_resolver_raises_on_its_thread_is_told(
+def test_what_a_resolver_raises_on_its_thread_is_reported(
     store: Emulator, error: BaseException
 ) -> None:
     """Whatever a plain resolver raises reaches the caller of load()."""

@@ -90,7 +90,7 @@ def test_what_is_no_flag_is_passed_over() -> None:
     ],
     ids=str,
 )
-def test_a_malformed_flag_is_left_out_and_told(flag: object) -> None:
+def test_a_malformed_flag_is_left_out_and_reported(flag: object) -> None:
     """The others stay; the problem names its key and its label, not its text."""
     settings = [setting("bad", flag, "prod"), setting("good", {})]
     flags, problems = read_flags([(Page("/kv", None, columns_of(settings), None),)], ORIGIN)

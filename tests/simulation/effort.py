@@ -1,4 +1,4 @@
-"""How much may be asked: by whose turn, by which time, with which ETags, and how many requests."""
+"""How much may be asked: of whom, until when, with which ETags, and how many requests."""
 
 from __future__ import annotations
 
@@ -107,10 +107,10 @@ def _most_parts(settings: int, page_size: int) -> float:
 def judge_request(life: Life, run: Run, send: Send) -> None:
     """Judge a request of a refresh as it is sent."""
     request = send.request
-    turn = run.turns[: len(run.origins)]
-    life.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
+    expected = run.candidates[: len(run.origins)]
+    life.rule(run.origins == expected, f"the next endpoint is {expected}, and not of {run.origins}")
     gone = request.origin not in run.left
-    life.rule(gone, f"{request.origin} answered 5xx, and others have not had their turn")
+    life.rule(gone, f"{request.origin} answered 5xx, and others were not tried yet")
     if request.target in run.pages and request.target not in run.targets:
         # Later passes know other pages, and what closes a gap may meet one again.
         conditional = "if-none-match" in dict(request.headers)
@@ -120,7 +120,7 @@ def judge_request(life: Life, run: Run, send: Send) -> None:
     if read_target(request.target).kind != "sentinel":
         run.listed = True
     elif not run.listed and not run.flags_due and not scenario.watch_pages:
-        left = run.begun + 2 * READ_TIMEOUT - run.turn_begun
-        until = run.turn_begun + left / (len(run.turns) - len(run.origins) + 1)
+        left = run.begun + 2 * READ_TIMEOUT - run.attempt_begun
+        until = run.attempt_begun + left / (len(run.candidates) - len(run.origins) + 1)
         rule = f"a check at {request.origin} leaves the others their time"
         life.rule(send.deadline <= until + NOTHING, rule)

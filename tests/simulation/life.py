@@ -38,7 +38,7 @@ class Call:
     before: ConfigurationSnapshot
     run: Run | None = None
     outcome: Outcome[State] | None = None
-    told: int = 0
+    called: int = 0
     """How often the success callback that counts was called."""
     failed: int = 0
     """How often the error callback was called."""
@@ -70,8 +70,8 @@ class Life:
         self.closed = False
         self.read_at = (0, 0)
         """The revisions from which on settings and flags are known."""
-        self.told = 0
-        """The version that callbacks were told last."""
+        self.called_version = 0
+        """The version that callbacks were called for last."""
         self.doomed: Task | None = None
         """A caller who will be cancelled while callbacks run."""
         self._entering: Call | None = None
@@ -87,7 +87,7 @@ class Life:
         self.provider = provider
         if isinstance(provider, Reader):
             provider.life = self
-        self.told = provider.snapshot.version
+        self.called_version = provider.snapshot.version
         self._subscription = provider.subscribe(self._hears, NARROW)
 
     @property
@@ -262,7 +262,7 @@ class Life:
         self.rule(run.forced or early <= NOTHING, f"nothing is due before {due}")
         self.model.begins(run)
         run.known, run.pages = self.endpoints, effort.known_pages(self)
-        run.turns = self.model.turns(run.known, run)
+        run.candidates = self.model.candidates(run.known, run)
         self.tell("refresh(force=%s) begins", run.forced)
         self.world.counts["refresh"] += 1
 
@@ -294,24 +294,29 @@ class Life:
         if run.name == "<plan refresh>":
             self.model.broken_off()
 
-    def is_told(self, changes: ChangeSet) -> None:
+    def succeeds(self, changes: ChangeSet) -> None:
         """Be called as a success callback."""
         call, now = self.flight, self.provider.snapshot
         if call is None or call.outcome is None:
             outcome = self._broken_off()
             late = outcome is not None and outcome.changes is changes
             self.rule(late, "callbacks belong to a refresh that publishes")
-            self.rule(now.version == self.told + 1, "callbacks come once per publish and in order")
-            self.told = now.version
+            self.rule(
+                now.version == self.called_version + 1,
+                "callbacks come once per publish and in order",
+            )
+            self.called_version = now.version
             return
-        call.told += 1
+        call.called += 1
         self.tell("callback: version %d (%s)", now.version, changes.reason)
-        self.rule(changes is call.outcome.changes, "a callback is told what changed")
+        self.rule(changes is call.outcome.changes, "a callback gets what changed")
         self.rule(now is call.outcome.state.snapshot, "callbacks come after the swap")
-        self.rule(now.version == self.told + 1, "callbacks come once per publish and in order")
-        self.told = now.version
+        self.rule(
+            now.version == self.called_version + 1, "callbacks come once per publish and in order"
+        )
+        self.called_version = now.version
 
-    def is_failed(self, error: Exception) -> None:
+    def fails(self, error: Exception) -> None:
         """Be called as an error callback."""
         call = self.flight
         if call is None or call.outcome is None:
@@ -337,4 +342,7 @@ class Life:
         self.rule(self._subscription is not None, "a cancelled subscription hears nothing")
         concerned = bool(keys) and all(key.startswith(NARROW[:-1]) for key in keys)
         self.rule(concerned, f"a subscription hears of its keys only, not {sorted(keys)}")
-        self.rule(self.provider.snapshot.version == self.told, "subscriptions come after callbacks")
+        self.rule(
+            self.provider.snapshot.version == self.called_version,
+            "subscriptions come after callbacks",
+        )

@@ -2,7 +2,7 @@
 
 It says the same as the engine in other words, so a change of meaning on one side shows: timers
 move by an attempt that got an answer, back-off belongs to an endpoint, doubles and is forgotten by
-success, an event that was pushed stays wanted until somebody has looked.
+success, an event that was pushed stays pending until a check has succeeded.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tests.simulation.scenario import FIRST_BACKOFF, MAX_BACKOFF, Scenario
 
 @dataclass(slots=True)
 class Model:
-    """What one provider owes; moments are on the virtual clock, infinite is never."""
+    """What one provider owes; times are on the virtual clock, infinite is never."""
 
     scenario: Scenario
     settings_at: float = math.inf
     flags_at: float = math.inf
     push_at: float = math.inf
     pushed_meanwhile: float = math.inf
-    """When what was pushed during the refresh under way wants to be looked at."""
+    """When what was pushed during the refresh under way is due."""
     backoffs: dict[str, tuple[int, float]] = field(default_factory=dict)
     """By endpoint: failures in a row, and until when it is left alone."""
     tokens: dict[str, int] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Model:
         """Return when a refresh that is not forced has something to do."""
         return max(min(self.settings_at, self.flags_at, self.push_at), self.free_at(endpoints))
 
-    def turns(self, endpoints: Sequence[str], run: Run) -> list[str]:
+    def candidates(self, endpoints: Sequence[str], run: Run) -> list[str]:
         """Return the endpoints that a run asks one after the other until one answers."""
         first = 0
         if self.scenario.balanced and self.answered_last in endpoints:
@@ -59,14 +59,14 @@ class Model:
         return [one for one in order if run.forced or self.free_at((one,)) <= run.begun]
 
     def begins(self, run: Run) -> None:
-        """Write into a run what it is to look at."""
+        """Write into a run what it is to check."""
         run.pushed = self.push_at <= run.begun
         every = run.forced or run.pushed
         run.settings_due = self.settings_at <= run.begun or (every and self.settings_at < math.inf)
         run.flags_due = self.flags_at <= run.begun or (every and self.flags_at < math.inf)
 
     def pushed(self, tokens: Mapping[str, int], at: float, *, running: bool) -> None:
-        """Take note of an event; of several that wait, the first one's moment counts."""
+        """Take note of an event; of several that wait, the first one's time counts."""
         _take_newer(self.tokens_meanwhile if running else self.tokens, tokens)
         if running:
             if math.isinf(self.pushed_meanwhile):

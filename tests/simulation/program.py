@@ -35,7 +35,7 @@ class Program:
         self._world = stage.world
 
     def options(self) -> Options:
-        """Return what `load()` is told."""
+        """Return the keywords of `load()`."""
         scenario = self._stage.scenario
         first, others = scenario.endpoints[0], scenario.endpoints[1:]
         key, token = scenario.key_access, not scenario.key_access
@@ -48,7 +48,7 @@ class Program:
             refresh_interval=None if scenario.lazy else scenario.interval,
             polling=Polling.lazy(scenario.interval) if scenario.lazy else None,
             refresh_enabled=scenario.settings_watched,
-            on_refresh_success=[self.told, self.curious],
+            on_refresh_success=[self.succeeds, self.curious],
             on_refresh_error=self.failed,
             feature_flag_enabled=scenario.flags_loaded,
             feature_flag_refresh_enabled=scenario.flags_refreshed,
@@ -65,9 +65,9 @@ class Program:
             retry_total=scenario.retries,
         ).checked()
 
-    def told(self, changes: ChangeSet) -> None:
+    def succeeds(self, changes: ChangeSet) -> None:
         """Be the success callback that counts."""
-        self._stage.acting.is_told(changes)
+        self._stage.acting.succeeds(changes)
 
     async def curious(self) -> None:
         """Do in a success callback whatever a program may do there, and take time for it."""
@@ -92,7 +92,7 @@ class Program:
 
     def failed(self, error: Exception) -> None:
         """Be the error callback."""
-        self._stage.acting.is_failed(error)
+        self._stage.acting.fails(error)
 
     def validate(self, snapshot: ConfigurationSnapshot) -> None:
         """Refuse a generation with a bad value, and now and then a good one."""

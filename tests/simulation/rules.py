@@ -64,7 +64,7 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
     _count(life, run, outcome, answered=answered)
     life.model.ends(run, answered=answered)
     if not answered and run.heard < run.begun + 2 * READ_TIMEOUT:
-        left = run.turns[len(run.origins) :]
+        left = run.candidates[len(run.origins) :]
         life.rule(not left, f"nobody answered, and {left} were not asked")
     if outcome.changes is None:
         life.rule(
@@ -89,8 +89,8 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
 
 def _count(life: Life, run: Run, outcome: Outcome[State], *, answered: bool) -> None:
     counts = life.world.counts
-    told = f"{outcome.changes.reason}" if outcome.changes is not None else "nothing new"
-    life.tell("refresh ends: %s, %d requests, error %r", told, run.asked, outcome.error)
+    reason = f"{outcome.changes.reason}" if outcome.changes is not None else "nothing new"
+    life.tell("refresh ends: %s, %d requests, error %r", reason, run.asked, outcome.error)
     if outcome.changes is not None:
         counts[f"published: {outcome.changes.reason}"] += 1
         counts["published"] += 1
@@ -212,7 +212,7 @@ def judge_call(life: Life, call: Call, *, published: bool) -> None:
     """Judge what a call of `refresh()` left behind."""
     outcome, now = call.outcome, life.provider.snapshot
     if outcome is None:
-        life.rule(not published and not call.told, "without an outcome nothing is published")
+        life.rule(not published and not call.called, "without an outcome nothing is published")
         if call.run is None:
             life.world.counts["nothing to do"] += 1
         else:
@@ -221,7 +221,7 @@ def judge_call(life: Life, call: Call, *, published: bool) -> None:
     changed = outcome.changes is not None
     life.rule(published == changed, "refresh() tells whether it published")
     life.rule(now is outcome.state.snapshot, "what a refresh made is served")
-    life.rule(call.told == changed, "the callback is called once per publish")
+    life.rule(call.called == changed, "the callback is called once per publish")
     life.rule(call.failed == (outcome.error is not None), "the error callback once per failure")
     if not life.closed:
         judge_wake(life)

@@ -125,11 +125,11 @@ class World:
 
     def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
         """Nobody polls here."""
-        raise AssertionError("these programs look when they are told to")
+        raise AssertionError("these programs call refresh() themselves")
 
     async def await_until(self, moment: float, woken: Event) -> None:
         """Nobody polls here."""
-        raise AssertionError("these programs look when they are told to")
+        raise AssertionError("these programs call refresh() themselves")
 
     # Events and tasks.
 

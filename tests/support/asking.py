@@ -42,14 +42,14 @@ PAGES = {"refresh_enabled": True}
 
 
 class World(ScriptedDriver):
-    """A store of one page for each listing; what is asked with an ETag is told with a `?`."""
+    """A store of one page for each listing; what is asked with an ETag is noted with a `?`."""
 
     asked: list[str]
     versions: dict[str, int]
     refers: bool
     keeps_secret: bool
     displaced: int
-    """How many times more a look at the connections finds that answers were displaced."""
+    """How many times more a check of the connections finds that answers were displaced."""
     deadlines: dict[str, float]
     """Of the last request for each thing: until when it may take, in seconds from its beginning."""
 

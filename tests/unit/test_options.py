@@ -136,7 +136,7 @@ def test_a_missing_connection_string_asks_for_the_environment() -> None:
 
 
 def test_numbers_belong_to_automatic_polling() -> None:
-    """`Polling(interval=60)` would look by hand, which nobody who writes it wants."""
+    """`Polling(interval=60)` would check by hand, which nobody who writes it wants."""
     with pytest.raises(ValueError, match=r"Polling\.auto"):
         Polling(interval=60)
     with pytest.raises(ValueError, match=r"Polling\.auto"):
@@ -274,7 +274,7 @@ def rows(table: dict[str, list[object]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("keyword", "wrong"), rows(WRONG_TYPES))
-def test_a_wrong_type_is_told_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
+def test_a_wrong_type_is_reported_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
     """An argument of a wrong type is a TypeError that names the keyword."""
     store = {"endpoint": HTTPS} if keyword == "credential" else {}
     with pytest.raises(TypeError, match=keyword):
@@ -282,14 +282,14 @@ def test_a_wrong_type_is_told_by_the_name_of_its_keyword(keyword: str, wrong: ob
 
 
 @pytest.mark.parametrize(("keyword", "wrong"), rows(WRONG_VALUES))
-def test_a_wrong_value_is_told_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
+def test_a_wrong_value_is_reported_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
     """An argument of the right type that makes no sense is a ValueError about the keyword."""
     with pytest.raises(ValueError, match=rf"{keyword}|connection_string"):
         load_nowhere(**{keyword: wrong})
 
 
 @pytest.mark.parametrize("keyword", SECONDS)
-def test_a_number_of_seconds_out_of_range_is_told_the_least(keyword: str) -> None:
+def test_a_number_of_seconds_out_of_range_is_answered_with_the_least(keyword: str) -> None:
     """What to write instead stands in the message: the least number of seconds."""
     with pytest.raises(ValueError, match=rf"{keyword} must be a number of seconds from [\d.]+"):
         load_nowhere(**{keyword: -5})
@@ -541,7 +541,7 @@ def test_every_keyword_is_checked_for_its_type_or_known_not_to_be() -> None:
 
 @pytest.mark.parametrize("given", [0, 0.5, -3, float("nan")])
 def test_a_number_out_of_range_is_repeated(given: float) -> None:
-    """A number of seconds that cannot be used is told with its keyword, its bounds and itself."""
+    """The error about a number of seconds names the keyword, its bounds and the number."""
     with pytest.raises(ValueError) as caught:
         options(refresh_interval=given)
     assert str(caught.value).startswith("refresh_interval must be a number of seconds from 1 to ")

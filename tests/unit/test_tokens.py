@@ -116,7 +116,7 @@ def test_a_token_that_stays_refused_ends_load_at_once() -> None:
         assert clock.monotonic() == began
 
 
-def test_a_credential_that_fails_is_told_as_it_is() -> None:
+def test_a_credential_that_fails_is_reported_as_it_is() -> None:
     """The credential's own error comes out of load(), at once."""
 
     class Broken:
