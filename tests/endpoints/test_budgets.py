@@ -21,12 +21,12 @@ from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
 from tests.support.adapter import Loader
-from tests.support.content import VAULT_TYPE
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
     context_for,
     page,
+    reference,
     setting,
     single,
 )
@@ -176,8 +176,7 @@ def with_secrets(store: Slow) -> None:
         whole = plain(request)
         if not request.target.startswith("/kv?"):
             return whole
-        uri = f'{{"uri": "{VAULT}/secrets/s{store.version}"}}'
-        one = page([setting("ref", uri, content_type=VAULT_TYPE)], f"r{store.version}")
+        one = page([reference("ref", f"{VAULT}/secrets/s{store.version}")], f"r{store.version}")
         return Response(200, {**whole.headers, **one.headers}, one.body)
 
     store.driver.answer = answer

@@ -22,13 +22,13 @@ from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import FakeClock, StaticCredential
 from appconfig_provider.trouble import public
-from tests.support.content import VAULT_TYPE
 from tests.support.scripted import (
     CONNECTION,
     REPLICA,
     ScriptedDriver,
     context_for,
     page,
+    reference,
     setting,
     status,
 )
@@ -223,8 +223,7 @@ class VaultDriver(ScriptedDriver):
 
 def references(*names: str) -> Response:
     """Return a page of Key Vault references."""
-    uris = {name: json.dumps({"uri": f"{VAULT}/secrets/{name}"}) for name in names}
-    return page([setting(name, uri, name, content_type=VAULT_TYPE) for name, uri in uris.items()])
+    return page([reference(name, f"{VAULT}/secrets/{name}", name) for name in names])
 
 
 def vault_scene(

@@ -14,6 +14,7 @@ from azure.core.exceptions import AzureError, ServiceRequestError
 
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
 from tests.support.adapter import Loader, Provider
+from tests.support.content import secret_id
 
 pytestmark = pytest.mark.unmeasured
 
@@ -30,7 +31,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     with Emulator(clock=clock) as emulator:
         emulator.set_many({f"key{number:03}": "value" for number in range(5)})
         emulator.set("sentinel", "0")
-        emulator.set_secret("pw", "https://v.vault.azure.net/secrets/pw")
+        emulator.set_secret("pw", secret_id("pw"))
         yield emulator
 
 

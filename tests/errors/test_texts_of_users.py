@@ -13,6 +13,7 @@ import pytest
 from appconfig_provider import Polling
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.support.adapter import Loader
+from tests.support.content import secret_id
 
 PLANTED = "planted-value"
 
@@ -29,7 +30,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a value that nobody is to see."""
     with Emulator(clock=clock) as emulator:
         emulator.set_many({"a": PLANTED, "sentinel": "1"})
-        emulator.set_secret("pw", "https://v.vault.azure.net/secrets/pw")
+        emulator.set_secret("pw", secret_id("pw"))
         yield emulator
 
 

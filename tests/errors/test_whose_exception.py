@@ -12,6 +12,7 @@ from appconfig_provider import ConfigurationSetting, ConfigurationSnapshot
 from appconfig_provider.errors import KeyVaultReferenceError
 from appconfig_provider.testing import Emulator, FakeClock, Vault
 from tests.support.adapter import LOADERS, Loader
+from tests.support.content import secret, secret_id
 
 PLANTED = "planted-value"
 
@@ -21,7 +22,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a reference and a sentinel."""
     with Emulator(clock=clock) as emulator:
         emulator.set_many({"a": PLANTED, "sentinel": "1"})
-        emulator.set_secret("pw", "https://v.vault.azure.net/secrets/pw")
+        emulator.set_secret("pw", secret_id("pw"))
         yield emulator
 
 
@@ -165,8 +166,7 @@ class _Broken:
 def test_a_credential_for_a_vault_that_raises_is_reported_with_its_place(store: Emulator) -> None:
     """Who was asked for a token, and where that failed."""
     with Vault() as vault:
-        vault.set("pw", "value")
-        store.set_secret("pw", vault.id("pw"))
+        secret(store, vault, "pw", "value")
         given = keywords(store) | {"secret_resolver": None, "verify": vault.ca_file}
         given["keyvault_client_configs"] = {vault.url: {"credential": _Broken()}}
         with pytest.raises(KeyVaultReferenceError) as caught, LOADERS["sync"](**given):

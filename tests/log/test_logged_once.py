@@ -10,7 +10,7 @@ import pytest
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
 from tests.support.adapter import Loader
-from tests.support.content import FLAG_TYPE
+from tests.support.content import FLAG_TYPE, secret
 
 
 @pytest.fixture
@@ -221,8 +221,7 @@ def test_a_vault_in_trouble_is_reported_with_its_status(
 ) -> None:
     """A secret that keeps its last value is a warning that names the key and the HTTP status."""
     with Vault(clock=clock) as vault:
-        vault.set("pw", "secret-7")
-        store.set_secret("pw", vault.id("pw"))
+        secret(store, vault, "pw", "secret-7")
         with load(
             connection_string=store.connection_string,
             keyvault_client_configs={vault.url: {"credential": StaticCredential()}},

@@ -22,7 +22,7 @@ from appconfig_provider.testing import (
     Vault,
 )
 from tests.support.adapter import LOADERS, Loader
-from tests.support.content import Resolver, secret_id
+from tests.support.content import Resolver, secret, secret_id
 
 
 @pytest.fixture
@@ -79,8 +79,7 @@ def test_closing_closes_every_connection(
 ) -> None:
     """A provider that is closed has closed the connections to store and vault."""
     for number in range(20):
-        vault.set(f"s{number}", "x")
-        store.set_secret(f"s{number}", vault.id(f"s{number}"))
+        secret(store, vault, f"s{number}", "x")
     with load(
         connection_string=store.connection_string,
         keyvault_client_configs={vault.url: {"credential": StaticCredential()}},
@@ -115,8 +114,7 @@ def test_the_callers_headers_do_not_go_to_the_vault(
     load: Loader, store: Emulator, vault: Vault
 ) -> None:
     """`headers` are meant for the store and may be confidential: a vault does not get them."""
-    vault.set("pw", "x")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "x")
     with load(
         connection_string=store.connection_string,
         headers={"X-Team": "payments"},
@@ -145,8 +143,7 @@ def test_forty_secrets_are_read_side_by_side(mode: str) -> None:
     credential = AsyncStaticCredential() if mode == "aio" else StaticCredential()
     with Emulator() as store, Vault() as vault, busy(vault) as most_at_once:
         for number in range(40):
-            vault.set(f"s{number}", str(number))
-            store.set_secret(f"s{number}", vault.id(f"s{number}"))
+            secret(store, vault, f"s{number}", str(number))
         began = time.monotonic()
         with LOADERS[mode](
             connection_string=store.connection_string,

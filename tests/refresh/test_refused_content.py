@@ -11,7 +11,7 @@ import pytest
 from appconfig_provider import ChangeSet, ConfigurationSnapshot, SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.adapter import Loader, Provider
-from tests.support.content import FLAG_TYPE, set_flag
+from tests.support.content import FLAG_TYPE, secret_id, set_flag
 
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
@@ -78,7 +78,7 @@ def spoil(store: Emulator, how: str) -> int:
         case "validate":
             store.set("k4", "bad")
         case "secret":
-            store.set_secret("k4", "https://v.vault.azure.net/secrets/gone")
+            store.set_secret("k4", secret_id("gone"))
         case "snapshot":
             store.set("k4", '{"snapshot_name": "gone"}', content_type=SNAPSHOT_REFERENCE)
     store.set("ks", "2")

@@ -11,6 +11,7 @@ import pytest
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.support.adapter import Loader, Provider
+from tests.support.content import secret_id
 
 INTERVAL = 60
 
@@ -35,7 +36,7 @@ class Vaults:
 def vaults(store: Emulator) -> Vaults:
     """Two secrets that settings refer to."""
     for name in ("one", "two"):
-        store.set_secret(name, f"https://v.vault.azure.net/secrets/{name}")
+        store.set_secret(name, secret_id(name))
     return Vaults()
 
 

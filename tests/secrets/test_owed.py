@@ -23,7 +23,7 @@ from appconfig_provider.testing import (
     Vault,
 )
 from tests.support.adapter import Loader, Provider
-from tests.support.content import FLAG_TYPE, secret_id
+from tests.support.content import FLAG_TYPE, secret, secret_id
 
 LONGER = 40.0
 """Seconds after which the first back-off has passed, whatever chance adds to it."""
@@ -302,8 +302,7 @@ def test_a_vault_outage_is_reported_with_its_status(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One warning holds the HTTP status, `on_refresh_error` and `status` the error, by its key."""
-    vault.set("pw", "old")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "old")
     bump(store, "1")
     errors: list[Exception] = []
     with load(
@@ -339,8 +338,7 @@ def test_the_wait_that_a_vault_asks_for_is_kept(
     load: Loader, store: Emulator, vault: Vault, clock: FakeClock
 ) -> None:
     """A `Retry-After` of the vault lengthens the back-off of what it did not give."""
-    vault.set("pw", "old")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "old")
     bump(store, "1")
     busy = Scripted(429, headers={"Retry-After": "200"})
     with load(
@@ -470,8 +468,7 @@ def test_a_vault_is_asked_once_for_a_generation_that_is_refused(
     def reads(records: list[RequestRecord]) -> int:
         return sum(record.status == 200 for record in records)
 
-    vault.set("pw", "old")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "old")
     bump(store, "1")
     with load(
         connection_string=store.connection_string,

@@ -17,7 +17,7 @@ from appconfig_provider.testing import (
     Vault,
 )
 from tests.support.adapter import Loader, load_aio
-from tests.support.content import VAULT_TYPE, Resolver, secret_id
+from tests.support.content import VAULT_TYPE, Resolver, secret, secret_id
 
 
 def data_requests(store: Emulator) -> list[RequestRecord]:
@@ -101,8 +101,7 @@ def test_a_vault_in_passing_trouble_is_asked_again_alone(
     load: Loader, store: Emulator, vault: Vault
 ) -> None:
     """A vault that answers 503 at start is asked again within the budget; the store is not."""
-    vault.set("pw", "hunter2")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "hunter2")
     answers = [Scripted(503)] * 4
 
     def trouble(record: RequestRecord) -> Scripted | None:
@@ -136,8 +135,7 @@ def test_an_empty_secret_is_a_value(load: Loader, store: Emulator, vault: Vault)
 
 def test_client_configs_are_not_written_to(load: Loader, store: Emulator, vault: Vault) -> None:
     """The caller's keyvault_client_configs are as before, and serve a second load()."""
-    vault.set("pw", "hunter2")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "hunter2")
     credential = StaticCredential()
     configs = {vault.url + "/": {"credential": credential}}
     for _ in range(2):

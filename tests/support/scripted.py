@@ -25,6 +25,7 @@ from appconfig_provider._plan import (
     VerifyConnections,
 )
 from appconfig_provider.testing import FakeClock
+from tests.support.content import VAULT_TYPE
 
 T = TypeVar("T")
 
@@ -111,6 +112,11 @@ def page(items: Sequence[Mapping[str, object]], etag: str = "p1", status: int = 
 def setting(key: str, value: str, etag: str = "e1", **others: object) -> dict[str, object]:
     """Return a setting as the service writes it."""
     return {"key": key, "value": value, "label": None, "etag": etag, **others}
+
+
+def reference(key: str, secret: str, etag: str = "e1") -> dict[str, object]:
+    """Return a Key Vault reference to the address of a secret, as the service writes it."""
+    return setting(key, json.dumps({"uri": secret}), etag, content_type=VAULT_TYPE)
 
 
 def single(item: Mapping[str, object]) -> Response:

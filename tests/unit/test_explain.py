@@ -10,6 +10,7 @@ from appconfig_provider import DROP, SettingSelector
 from appconfig_provider.models import ConfigurationSetting, Explanation
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, StaticCredential, Vault
 from tests.support.adapter import Loader, load_sync
+from tests.support.content import secret
 
 PROD = SettingSelector(key_filter="*", label_filter="prod")
 PLAIN = SettingSelector(key_filter="*")
@@ -72,8 +73,7 @@ def test_a_key_that_is_not_there(load: Loader, store: Emulator) -> None:
 def test_a_secret(load: Loader, store: Emulator) -> None:
     """A secret's origin is `secret`, with its address; neither is its value in any repr."""
     with Vault() as vault:
-        vault.set("password", "hunter2")
-        store.set_secret("password", vault.id("password"))
+        secret(store, vault, "password", "hunter2")
         credential = StaticCredential() if load is load_sync else AsyncStaticCredential()
         configs = {vault.url: {"credential": credential}}
         given = keywords(store, keyvault_client_configs=configs, verify=vault.ca_file)

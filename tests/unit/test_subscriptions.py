@@ -15,7 +15,7 @@ import appconfig_provider
 from appconfig_provider import ChangeSet
 from appconfig_provider.testing import Emulator, Vault
 from tests.support.adapter import Loader, load_aio, load_sync
-from tests.support.content import FLAG_TYPE
+from tests.support.content import FLAG_TYPE, secret
 
 FLAG = ".appconfig.featureflag/beta"
 
@@ -249,8 +249,7 @@ def test_every_reason_is_reported(load: Loader, store: Emulator) -> None:
     store.set(FLAG, json.dumps({"id": "beta", "enabled": False}), content_type=FLAG_TYPE)
     publish(store)
     with Vault() as vault:
-        vault.set("password", "one")
-        store.set_secret("password", vault.id("password"))
+        secret(store, vault, "password", "one")
         reasons["secret"] = _reason(load, store, {"vault": vault}, lambda _: _rotate(vault))
     store.delete("password")
     watch_all: dict[str, object] = {"refresh_on": (), "refresh_enabled": True}

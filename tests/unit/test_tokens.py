@@ -17,6 +17,7 @@ from appconfig_provider.testing import (
     Scripted,
     StaticCredential,
 )
+from tests.support.content import secret
 
 
 class Counting:
@@ -134,8 +135,7 @@ def test_tokens_of_two_credentials_are_not_mixed_up() -> None:
     with Vault() as one, Vault() as two, Emulator() as store:
         credentials = {vault.url: {"credential": StaticCredential()} for vault in (one, two)}
         for vault, name in ((one, "a"), (two, "b")):
-            vault.set(name, name)
-            store.set_secret(name, vault.id(name))
+            secret(store, vault, name, name)
         with load(
             connection_string=store.connection_string,
             keyvault_client_configs=credentials,
