@@ -1,8 +1,8 @@
-"""What the runtime holds at one point in time, for who steps it: simulations, proofs, debuggers.
+"""What a provider holds at one point in time, for code that steps it: simulations and tests.
 
-A provider shows its users values and `status`, and nothing else. Who checks the runtime itself has
-to see more: the state, the time to wake up, and what waits for the next refresh. Reading it here
-changes nothing, and costs a provider nothing.
+A provider shows its users values and `status`, and nothing else. To check the runtime itself one
+has to see more: the state, the time to wake up, and what waits for the next refresh. To inspect a
+provider changes nothing that it does, and providers that nobody inspects pay nothing for it.
 """
 
 from __future__ import annotations
