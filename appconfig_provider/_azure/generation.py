@@ -16,7 +16,7 @@ from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
 from appconfig_provider._azure.secrets.resolving import Resolved, resolve
 from appconfig_provider._azure.secrets.rotation import Reads, Secrets
-from appconfig_provider._azure.settings.flags import Flag, read_flags, to_value
+from appconfig_provider._azure.settings.flags import read_flags
 from appconfig_provider._azure.settings.layering import (
     Converted,
     Decoded,
@@ -35,13 +35,12 @@ from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
+from appconfig_provider.flag_values import FEATURE_MANAGEMENT, Flag, to_value
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
 from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import EngineError
-
-FEATURE_MANAGEMENT = "feature_management"
 
 PAUSE_EVERY = 0.005
 """Seconds of mapper calls after which the event loop may run other tasks."""
