@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Status,
         WatchKey,
     )
+    from appconfig_provider.overrides import OverrideBehaviour, Overrides
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.selectors import SettingSelector
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
@@ -38,6 +39,8 @@ __all__ = [
     "ConfigurationSnapshot",
     "Explanation",
     "KeyVaultReferenceError",
+    "OverrideBehaviour",
+    "Overrides",
     "Polling",
     "SettingSelector",
     "SnapshotNotFoundError",
@@ -58,6 +61,8 @@ _HOME = {
     "DROP": "models",
     "Explanation": "models",
     "KeyVaultReferenceError": "errors",
+    "OverrideBehaviour": "overrides",
+    "Overrides": "overrides",
     "Polling": "models",
     "SettingSelector": "selectors",
     "SnapshotNotFoundError": "errors",

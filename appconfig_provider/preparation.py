@@ -17,6 +17,7 @@ from appconfig_provider._live.callbacks import is_coroutine_function
 from appconfig_provider._live.threads import refuse_coroutine
 from appconfig_provider._version import __version__
 from appconfig_provider.checks import path_shown
+from appconfig_provider.overrides.values import BadOverride
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import drop_frames
 
@@ -38,10 +39,20 @@ def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
     try:
         options = Keywords(**given).checked()
         _check_file(options.network.tls)
+        options = _with_surroundings(options)
     except (TypeError, ValueError) as error:
         drop_frames(error)
         return error
     return options
+
+
+def _with_surroundings(options: Options) -> Options:
+    """Return the options with what overrides want of this process: variables, the folder."""
+    try:
+        overrides = tuple(one.at_load(os.environ, os.path.abspath) for one in options.overrides)
+    except BadOverride as error:
+        raise error.as_public() from None
+    return replace(options, overrides=overrides)
 
 
 def _check_file(tls: object) -> None:

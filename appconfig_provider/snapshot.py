@@ -127,8 +127,8 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """What changed: `sentinel`, `page` (watching all), `flag` or `secret`; or what made the refresh
-    check before its interval had passed: `push` or `forced`."""
+    """What changed: `sentinel`, `page` (watching all), `flag`, `secret` or `override`; or what made
+    the refresh check the store before its interval had passed: `push` or `forced`."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may change while all other keys stay the same."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from appconfig_provider._azure.vaults import Vaults
 from appconfig_provider._live.callbacks import Callback
 from appconfig_provider.models import Store, WatchKey
+from appconfig_provider.overrides import OverrideBehaviour, Overrides
 from appconfig_provider.selectors import SettingSelector
 
 if TYPE_CHECKING:
@@ -136,6 +137,17 @@ class Options:
     startup: Startup
     network: NetworkOptions
     callbacks: Callbacks
+    overrides: tuple[Overrides, ...] = ()
+
+    @property
+    def local(self) -> bool:
+        """True when there is no store: the overrides are the whole configuration."""
+        return any(one.behaviour is OverrideBehaviour.LOCAL_ONLY for one in self.overrides)
+
+    @property
+    def watches_files(self) -> bool:
+        """True when a file of overrides may change."""
+        return any(one.watched for one in self.overrides)
 
     @property
     def watches_anything(self) -> bool:
@@ -143,7 +155,7 @@ class Options:
         refresh, secrets = self.refresh, self.secrets
         settings = bool(refresh.watch) or refresh.watch_pages
         rotating = secrets.interval is not None and secrets.vaults.configured
-        return settings or refresh.flag_interval is not None or rotating
+        return settings or refresh.flag_interval is not None or rotating or self.watches_files
 
     @property
     def check_budget(self) -> float:

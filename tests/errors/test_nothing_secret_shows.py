@@ -15,6 +15,7 @@ import pytest
 import appconfig_provider
 from appconfig_provider import ChangeSet, ConfigurationSetting, load
 from appconfig_provider._azure.keywords import Keywords
+from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.errors import AzureError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
@@ -129,6 +130,7 @@ def test_no_repr_holds_a_secret(store: Emulator, vault: Vault) -> None:
             assert found_in(f"{one!r} {one}") == []
         assert found_in(repr(context.options) + repr(context.options.store.endpoints)) == []
         assert found_in(repr(config._state)) == []
+        assert isinstance(config._driver, SyncDriver)
         assert found_in(repr(config._driver._tokens)) == []
 
 

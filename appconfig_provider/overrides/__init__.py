@@ -1,0 +1,12 @@
+"""Overrides: keys of a program's own, beside or instead of those of a store.
+
+`declared` has what the program writes, `values` copies and checks what it gave, `files` and
+`environment` read it from text, and `layers` merges the layers and tells which one counts. None of
+them does I/O: `reading` is a plan that has files read. Nothing here knows which source the keys are
+merged with.
+"""
+
+from appconfig_provider.overrides.declared import Overrides
+from appconfig_provider.overrides.layers import OverrideBehaviour
+
+__all__ = ["OverrideBehaviour", "Overrides"]
