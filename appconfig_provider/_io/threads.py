@@ -35,7 +35,7 @@ async def on_thread(function: Callable[..., object], arguments: tuple[object, ..
             loop.call_soon_threadsafe(settle, outcome)
 
     try:
-        Thread(target=work, name="appconfig-resolver", daemon=True).start()
+        Thread(target=work, name="appconfig-blocking", daemon=True).start()
     except RuntimeError:
         return function(*arguments)
     outcome = await answered

@@ -16,6 +16,7 @@ from appconfig_provider._plan import (
     Failure,
     Invoke,
     Plan,
+    ReadFile,
     Request,
     ResolveSrv,
     Response,
@@ -25,6 +26,7 @@ from appconfig_provider._plan import (
     VerifyConnections,
 )
 from appconfig_provider.testing import FakeClock
+from tests.support.files import Files
 
 T = TypeVar("T")
 
@@ -45,6 +47,7 @@ class ScriptedDriver:
     slept: list[float] = field(default_factory=list)
     names: Callable[[str], tuple[str, ...]] = lambda _name: ()
     looked_up: list[str] = field(default_factory=list)
+    files: Files = field(default_factory=Files)
 
     @property
     def sent(self) -> int:
@@ -70,7 +73,7 @@ class ScriptedDriver:
         except Exception as error:
             return Failure(error)
 
-    def _perform(self, effect: Effect[object]) -> object:
+    def _perform(self, effect: Effect[object]) -> object:  # noqa: PLR0911 - one for each effect
         match effect:
             case Send(request, _, deadline):
                 if self.clock.monotonic() >= deadline:
@@ -88,6 +91,8 @@ class ScriptedDriver:
             case ResolveSrv(name):
                 self.looked_up.append(name)
                 return self.names(name)
+            case ReadFile():
+                return self.files.perform(effect)
             case VerifyConnections():
                 return None
             case _:
