@@ -39,15 +39,11 @@ def with_overrides(
     overlay = replace(known, readings=readings)
     timers = replace(outcome.state.timers, overrides=began.monotonic + CHECK_INTERVAL)
     asked = replace(outcome, state=replace(outcome.state, overlay=overlay, timers=timers))
-    if overlay.newest == overlay.served:
-        served = replace(overlay, backoff=FREE, refused=None)
-        checked = replace(asked, state=replace(asked.state, overlay=served))
-    elif force or _may_fit(context, before, asked.state):
+    checked = asked
+    if overlay.newest != overlay.served and (force or _may_fit(context, before, asked.state)):
         checked = yield from _applied(context, before, asked, budget)
-    else:
-        checked = asked
     checked = _told(before, checked)
-    attempt = _attempt(context, before, outcome.state, checked.state)
+    attempt = _attempt(context, before, outcome.state, checked)
     return replace(checked, state=replace(checked.state, attempt=attempt))
 
 
@@ -135,15 +131,16 @@ def _with_error(outcome: Outcome[State], error: Exception | None, message: str) 
     return replace(outcome, error=outcome.error or error, message=messages)
 
 
-def _attempt(context: Context, before: State, asked: State, state: State) -> Attempt:
+def _attempt(context: Context, before: State, asked: State, checked: Outcome[State]) -> Attempt:
     """Return the attempt after files were checked: its error, and without a store its times.
 
     `asked` is the state after the part that was about the store.
     """
+    state = checked.state
     attempt = state.attempt
     lasting = (None, *before.lasting_errors, *asked.lasting_errors)
     if any(attempt.error is one for one in lasting):
-        attempt = replace(attempt, error=state.lasting_error)
+        attempt = replace(attempt, error=checked.error or state.lasting_error)
     # Any other error is one of the store, and stands until the store answers.
     if not state.overlay.local:
         return attempt

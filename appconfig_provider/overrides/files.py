@@ -40,7 +40,7 @@ class File:
         is_toml = self.path.lower().endswith(".toml")
         kind, decode = ("TOML", _toml) if is_toml else ("JSON", decode_with_comments)
         try:
-            values: object = decode(text_of(data).removeprefix("\ufeff"))
+            values: object = decode(text_of(data))
         except UnicodeError:
             wrong = " (bytes that are no text)"
         except RecursionError:

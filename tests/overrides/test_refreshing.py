@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from appconfig_provider import ConfigurationSnapshot, OverrideBehaviour, Overrides, Polling
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.state import State
+from appconfig_provider.overrides.files import File
+from appconfig_provider.overrides.layers import Layer
 from tests.support.asking import FRESH_FLAGS, PAGES, SENTINEL, Life
 from tests.support.files import Files
 
@@ -289,3 +292,53 @@ def test_a_secret_that_the_override_hid_is_read_in_its_time() -> None:
     assert value(life.state, "pw") == "mine"
     assert not life.state.generation.secrets
     assert life.state.due == life.world.clock.monotonic() + 1
+
+
+def test_the_same_content_is_not_parsed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose date lies in the future is read each time, but no more than that."""
+    parsed: list[bytes] = []
+    layer = File.layer
+
+    def counted(self: File, data: bytes, behaviour: OverrideBehaviour) -> Layer:
+        parsed.append(data)
+        return layer(self, data, behaviour)
+
+    monkeypatch.setattr(File, "layer", counted)
+    life = living()
+    life.files.settled = False
+    for broken in (False, True):
+        life.files.write(FILE, "{" if broken else '{"o": 2}')
+        life.attempt(after=1)
+        told = [life.attempt(after=1)[0].error for _ in range(3)]
+        assert told == [None, None, None]
+    assert len(parsed) == 3
+
+
+def test_other_comments_are_no_reason_to_build() -> None:
+    """A generation that would be the same is not built, and `validate` is not called."""
+    seen: list[object] = []
+    life = living(validate=lambda snapshot: seen.append(snapshot["o"]))
+    life.files.write(FILE, '// new\n{"o": 1}')
+    outcome, _ = life.refresh(after=1)
+    assert outcome.quiet
+    assert seen == [1]
+
+
+def test_a_pushed_event_is_about_the_store() -> None:
+    """It makes no check of a file come sooner."""
+    life = living(**SENTINEL)
+    now = life.world.clock.monotonic()
+    pushed = replace(life.state, timers=replace(life.state.timers, push=now))
+    due = pushed.what_is_due(now, force=False)
+    assert due.settings
+    assert not due.overrides
+
+
+def test_requests_tell_nothing_of_local_flags() -> None:
+    """The tracing header is about the flags of the store."""
+    filters = {"client_filters": [{"name": "Microsoft.Targeting"}]}
+    flag = {"id": "local", "enabled": True, "conditions": filters}
+    flags = json.dumps({"feature_management": {"feature_flags": [flag]}})
+    assert living(flags, **FRESH_FLAGS).state.generation.usage == (
+        living("{}", **FRESH_FLAGS).state.generation.usage
+    )

@@ -230,6 +230,12 @@ def test_what_else_feature_management_holds_stays(opened: Opener, store: Emulato
         overrides=Overrides.from_dict({FLAGS: "none"}),
     )
     assert plain.snapshot[FLAGS] == "none"
+    weak = opened(
+        connection_string=store.connection_string,
+        feature_flag_enabled=True,
+        overrides=Overrides.from_dict({FLAGS: "none"}, behaviour=UNDER),
+    )
+    assert weak.snapshot[FLAGS] == {"feature_flags": []}
 
 
 def test_filters_of_a_flag_may_be_written_to_by_libraries(opened: Opener, store: Emulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +14,11 @@ from typing import Any
 import pytest
 
 import appconfig_provider
+import appconfig_provider.aio
 from appconfig_provider import ChangeSet, OverrideBehaviour, Overrides, Polling
+from appconfig_provider._io import aio_local
+from appconfig_provider._io.files import read_file
+from appconfig_provider._plan import FileContent, ReadFile
 from appconfig_provider.testing import FakeClock
 from tests.support.faces import POLLED, Loader, Opener
 
@@ -110,11 +115,13 @@ def test_refresh_follows_the_file(opened: Opener, clock: FakeClock, path: Path) 
         on_refresh_error=errors.append,
     )
     config.provider.subscribe(lambda: heard.append("a:b"), "a:b")
+    loaded = config.status.last_success
     path.write_text('{"a:b": "bad"}', encoding="utf-8")
     clock.advance(1)
     assert not config.refresh()
     assert str(errors[0]) == "refused"
     assert config.status.last_error is errors[0]
+    assert config.status.last_success == loaded
     path.write_text('{"a:b": "good"}', encoding="utf-8")
     clock.advance(1)
     assert config.refresh()
@@ -131,7 +138,9 @@ def test_without_a_file_nothing_will_change(
     load: Loader, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`refresh()` says so once, and it is no warning: the program asked for that."""
-    with load(overrides=Overrides.from_dict({"a": 1}, behaviour=ONLY)) as config:
+    given = Overrides.from_dict({"a": 1}, behaviour=ONLY)
+    with load(overrides=given, on_refresh_success=print) as config:
+        assert "nothing is watched" not in caplog.text
         clock.advance(100)
         with caplog.at_level("INFO"):
             assert not config.refresh()
@@ -199,6 +208,26 @@ def test_after_close_it_stays_as_it_is(opened: Opener, clock: FakeClock, path: P
     clock.advance(1)
     assert not config.refresh()
     assert config.snapshot["a:b"] == 1
+
+
+def test_a_slow_folder_does_not_hold_up_the_loop(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may lie on another machine: it is read on a thread, and other tasks go on."""
+    others_ran = threading.Event()
+
+    def slow(effect: ReadFile) -> FileContent | None:
+        assert others_ran.wait(20)
+        return read_file(effect)
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(others_ran.set)
+        given = Overrides.from_file(path, behaviour=ONLY)
+        async with await appconfig_provider.aio.load(overrides=given) as config:
+            assert config["a:b"] == 1
+
+    monkeypatch.setattr(aio_local, "read_file", slow)
+    asyncio.run(main())
 
 
 LOADED = """

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from azure.core.exceptions import AzureError
+
 from appconfig_provider._azure.state import State
 from appconfig_provider._live import process
 from appconfig_provider._live.callbacks import Subscription
@@ -14,7 +16,7 @@ from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Send
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from tests.simulation import effort, rules
+from tests.simulation import effort, layers, rules
 from tests.simulation.driver import Driver
 from tests.simulation.model import Model
 from tests.simulation.network import token_of
@@ -214,7 +216,7 @@ class Life:
         due = self.model.due(self.endpoints)
         early = due - run.begun
         self.rule(run.forced or early <= NOTHING, f"nothing is due before {due}")
-        self.model.begins(run)
+        self.model.begins(run, self.endpoints)
         run.known, run.pages = self.endpoints, effort.known_pages(self)
         run.turns = self.model.turns(run.known, run)
         self.tell("refresh(force=%s) begins", run.forced)
@@ -276,7 +278,10 @@ class Life:
         call.failed += 1
         self.tell("error callback: %s", error)
         self.rule(error is call.outcome.error, "an error callback gets the refresh's error")
-        self.rule(self.provider.status.last_error is error, "status knows what callbacks know")
+        known = self.provider.status.last_error
+        # An error of the store stands, while that of a file is told.
+        stands = layers.is_of_layer(self.provider._state, error) and isinstance(known, AzureError)
+        self.rule(known is error or stands, "status knows what callbacks know")
 
     def _broken_off(self) -> Outcome[State] | None:
         """Return what a refresh that was cancelled has still to tell; it has not been replaced."""

@@ -14,6 +14,8 @@ class Files:
 
     contents: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     writes: int = 0
+    settled: bool = True
+    """False when every file may change without changing its identity."""
     checked: list[str] = field(default_factory=list)
     """The paths that were asked for; with a `!` where the content was read."""
 
@@ -26,6 +28,10 @@ class Files:
         """Take a file away."""
         del self.contents[path]
 
+    def text(self, path: str) -> str | None:
+        """Return what a file holds; None when it is not there."""
+        return self.contents[path][1].decode() if path in self.contents else None
+
     def perform(self, effect: ReadFile) -> FileContent | None:
         """Do what the effect wants."""
         self.checked.append(effect.path)
@@ -35,4 +41,4 @@ class Files:
         if effect.known == (number,):
             return None
         self.checked[-1] += "!"
-        return FileContent(data, (number,))
+        return FileContent(data, (number,) if self.settled else None)
