@@ -21,7 +21,6 @@ from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.process import AwaitedDriver
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider.models import ConfigurationSetting, Polling
-from appconfig_provider.overrides import Overrides
 from appconfig_provider.preparation import make_context, network_of, options_of
 from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential
 
     from appconfig_provider._live.polling import TaskPoller  # noqa: F401 - the same
+    from appconfig_provider.overrides.declared import Overrides
 
 
 async def load(

@@ -109,14 +109,14 @@ class Explanation:
     """Where a value came from; never the value itself."""
 
     key: str
-    """The key of the setting in the store, before a prefix was trimmed."""
+    """The key of the setting in the store, before a prefix was trimmed; that of an override."""
     label: str | None
     content_type: str | None
     tags: Mapping[str, str | None]
     origin: str
     """`store`, `snapshot`, `secret` or `override`."""
     selector: SettingSelector | None
-    """The selector that found it; None for a value that is built of several settings."""
+    """The selector that found it; None for a value of several settings, and for an override."""
     snapshot_name: str | None = None
     """The snapshot it was found in, by a selector or a snapshot reference."""
     secret_id: str | None = None

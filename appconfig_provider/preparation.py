@@ -17,7 +17,6 @@ from appconfig_provider._live.callbacks import is_coroutine_function
 from appconfig_provider._live.threads import refuse_coroutine
 from appconfig_provider._version import __version__
 from appconfig_provider.checks import path_shown
-from appconfig_provider.overrides.values import BadOverride
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import drop_frames
 
@@ -48,6 +47,10 @@ def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
 
 def _with_surroundings(options: Options) -> Options:
     """Return the options with what overrides want of this process: variables, the folder."""
+    if not options.overrides:
+        return options
+    from appconfig_provider.overrides.values import BadOverride
+
     try:
         overrides = tuple(one.at_load(os.environ, os.path.abspath) for one in options.overrides)
     except BadOverride as error:

@@ -21,7 +21,6 @@ from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.process import BlockingDriver
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.models import ConfigurationSetting, Polling
-from appconfig_provider.overrides import Overrides
 from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
 from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
 
     from appconfig_provider._live.polling import ThreadPoller  # noqa: F401 - the same
+    from appconfig_provider.overrides.declared import Overrides
 
 
 def load(

@@ -175,6 +175,7 @@ def _assembled(
         loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
         explain=partial(_explain, options, content, winners.original_keys, overrides),
+        origin="override" if options.local else "store",
     )
     all_problems = frozenset([*problems, *flag_problems, *resolved.problems])
     types = content_types(winners.entries)

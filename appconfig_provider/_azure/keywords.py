@@ -34,8 +34,6 @@ from appconfig_provider._live.callbacks import (
     success_callbacks,
 )
 from appconfig_provider.models import Polling, Store
-from appconfig_provider.overrides import OverrideBehaviour, Overrides
-from appconfig_provider.overrides.declared import checked_overrides
 from appconfig_provider.selectors import SettingSelector
 
 if TYPE_CHECKING:
@@ -43,6 +41,8 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+
+    from appconfig_provider.overrides.declared import Overrides
 
 MIN_INTERVAL = 1.0
 DEFAULT_INTERVAL = 30.0
@@ -101,8 +101,8 @@ class Keywords:
         Raises:
             TypeError, ValueError: one is wrong; the message says which, and what to write.
         """
-        overrides = checked_overrides(self.overrides)
-        local = any(one.behaviour is OverrideBehaviour.LOCAL_ONLY for one in overrides)
+        overrides = _overrides(self)
+        local = any(one.local for one in overrides)
         given = self._without_store() if local else self
         options = Options(
             store=_NO_STORE if local else _store(given),
@@ -116,6 +116,7 @@ class Keywords:
                 error=error_callbacks(given.on_refresh_error),
             ),
             overrides=overrides,
+            local=local,
         )
         if options.refresh.polls and not options.watches_anything:
             raise ValueError(
@@ -135,6 +136,14 @@ class Keywords:
             startup_timeout=self.startup_timeout,
             polling=self.polling,
         )
+
+
+def _overrides(given: Keywords) -> tuple[Overrides, ...]:
+    if given.overrides is None:
+        return ()
+    from appconfig_provider.overrides.declared import checked_overrides
+
+    return checked_overrides(given.overrides)
 
 
 _NO_STORE = StoreOptions(endpoints=(Store(""),), credential=None, discovers=False, balances=False)

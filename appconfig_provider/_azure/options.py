@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from appconfig_provider._azure.vaults import Vaults
 from appconfig_provider._live.callbacks import Callback
 from appconfig_provider.models import Store, WatchKey
-from appconfig_provider.overrides import OverrideBehaviour, Overrides
 from appconfig_provider.selectors import SettingSelector
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+
+    from appconfig_provider.overrides.declared import Overrides
 
 DEFAULT_STARTUP = 100.0
 
@@ -138,11 +139,8 @@ class Options:
     network: NetworkOptions
     callbacks: Callbacks
     overrides: tuple[Overrides, ...] = ()
-
-    @property
-    def local(self) -> bool:
-        """True when there is no store: the overrides are the whole configuration."""
-        return any(one.behaviour is OverrideBehaviour.LOCAL_ONLY for one in self.overrides)
+    local: bool = False
+    """True when there is no store: the overrides are the whole configuration."""
 
     @property
     def watches_files(self) -> bool:

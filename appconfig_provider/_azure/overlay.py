@@ -7,10 +7,13 @@ again after a back-off, when a file changes, and when the store has other conten
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from appconfig_provider._fetch.backoff import FREE, Backoff
-from appconfig_provider.overrides.layers import Layer
-from appconfig_provider.overrides.reading import Readings, layers_of
+
+if TYPE_CHECKING:
+    from appconfig_provider.overrides.layers import Layer
+    from appconfig_provider.overrides.reading import Readings
 
 CHECK_INTERVAL = 1.0
 """Seconds between two checks whether a file has changed."""
@@ -35,7 +38,7 @@ class Overlay:
     @property
     def newest(self) -> tuple[Layer, ...]:
         """The layers as they were read last."""
-        return layers_of(self.readings)
+        return tuple([one.layer for one in self.readings])
 
     @property
     def error(self) -> Exception | None:

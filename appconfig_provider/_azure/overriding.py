@@ -12,7 +12,7 @@ from dataclasses import replace
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.generation import Generation, Limits, Previous, build
 from appconfig_provider._azure.options import SecretPolicy
-from appconfig_provider._azure.overlay import CHECK_INTERVAL, Overlay
+from appconfig_provider._azure.overlay import CHECK_INTERVAL
 from appconfig_provider._azure.secrets.rotation import Reading, Reads
 from appconfig_provider._azure.state import Reason, State
 from appconfig_provider._fetch.backoff import FREE
@@ -20,7 +20,7 @@ from appconfig_provider._fetch.budget import Budget
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._live.standing import Attempt
 from appconfig_provider._plan import Steps, plan
-from appconfig_provider.overrides.reading import Readings, read_again
+from appconfig_provider.overrides.reading import read_again
 from appconfig_provider.overrides.values import BadOverride
 from appconfig_provider.snapshot import compare
 from appconfig_provider.trouble import describe, public
@@ -147,9 +147,3 @@ def _attempt(context: Context, before: State, asked: State, checked: Outcome[Sta
     instant = context.now()
     success = attempt.success if state.overlay.error else instant
     return Attempt(instant, success, attempt.error, attempt.endpoint, instant)
-
-
-def first_overlay(context: Context, readings: Readings) -> Overlay:
-    """Return the overrides of the first state."""
-    overlay = Overlay(readings, local=context.options.local)
-    return replace(overlay, served=overlay.newest)

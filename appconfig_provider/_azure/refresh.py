@@ -28,7 +28,6 @@ from appconfig_provider._azure.endpoints.access import StoreAccess, rules
 from appconfig_provider._azure.generation import Generation, Limits, Previous, build
 from appconfig_provider._azure.listing.pages import moved
 from appconfig_provider._azure.options import SecretPolicy
-from appconfig_provider._azure.overriding import with_overrides
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.secrets.rotation import Reading, Reads, anything_wanted, still_owed
 from appconfig_provider._azure.state import Due, Reason, Rejected, State
@@ -53,6 +52,9 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome[Sta
     if due.remote or not due.overrides:
         outcome = yield from _refresh_remote(context, state, due, budget, force=force)
     if due.overrides:
+        # Imported here: most programs have no overrides.
+        from appconfig_provider._azure.overriding import with_overrides
+
         outcome = yield from with_overrides(context, state, outcome, budget, force=force)
     return outcome
 

@@ -14,9 +14,8 @@ from appconfig_provider._azure.endpoints.discovery import discover
 from appconfig_provider._azure.endpoints.order import first_endpoints
 from appconfig_provider._azure.generation import Generation, Limits, Previous, build
 from appconfig_provider._azure.listing.load import Content, Loaded, load
-from appconfig_provider._azure.options import SecretPolicy
-from appconfig_provider._azure.overlay import Overlay
-from appconfig_provider._azure.overriding import first_overlay
+from appconfig_provider._azure.options import Options, SecretPolicy
+from appconfig_provider._azure.overlay import NO_OVERLAY, Overlay
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.secrets.rotation import Reading, Reads, Secrets
 from appconfig_provider._azure.settings.references import UnresolvedReference
@@ -29,7 +28,6 @@ from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_an
 from appconfig_provider._live.standing import Attempt
 from appconfig_provider._plan import Plan, Sleep, Steps, perform, plan
 from appconfig_provider.overrides.layers import Layer
-from appconfig_provider.overrides.reading import read_first
 from appconfig_provider.trouble import EngineError, drop_frames
 
 logger = logging.getLogger("appconfig_provider")
@@ -76,7 +74,7 @@ def start(context: Context) -> Steps[State]:
     """
     options = context.options
     # Files come first: one that is missing or broken is told at once, however slow the store is.
-    overlay = first_overlay(context, (yield from read_first(options.overrides)))
+    overlay = (yield from _first_overlay(options)) if options.overrides else NO_OVERLAY
     began = context.clock.monotonic()
     budget = Budget(began + options.load_budget, first_load_allowance(options))
     endpoints = first_endpoints(options)
@@ -103,6 +101,15 @@ def start(context: Context) -> Steps[State]:
         )
         yield from perform(Sleep(pause))
     raise AssertionError("the loop ends by returning or raising")
+
+
+@plan
+def _first_overlay(options: Options) -> Steps[Overlay]:
+    from appconfig_provider.overrides.reading import read_first
+
+    readings = yield from read_first(options.overrides)
+    layers = tuple([one.layer for one in readings])
+    return Overlay(readings, layers, local=options.local)
 
 
 def _load(context: Context, attempt: EndpointAttempt) -> Plan[Loaded]:

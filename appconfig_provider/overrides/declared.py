@@ -116,6 +116,11 @@ class Overrides:
         return cls(variables, _checked(behaviour))
 
     @property
+    def local(self) -> bool:
+        """True when there is no store."""
+        return self.behaviour is OverrideBehaviour.LOCAL_ONLY
+
+    @property
     def watched(self) -> bool:
         """True when there is a file, which may change."""
         return isinstance(self.source, File)
@@ -149,15 +154,13 @@ class Overrides:
         return f"<Overrides {self.behaviour.name}: {shown}>"
 
 
-def checked_overrides(given: Overrides | Iterable[Overrides] | None) -> tuple[Overrides, ...]:
-    """Return the argument `overrides` of `load()`: one, several or none.
+def checked_overrides(given: Overrides | Iterable[Overrides]) -> tuple[Overrides, ...]:
+    """Return the argument `overrides` of `load()`: one, or several.
 
     Raises:
         TypeError: it is something else.
         ValueError: LOCAL_ONLY stands beside another behaviour.
     """
-    if given is None:
-        return ()
     wanted = "overrides takes what Overrides.from_dict(), .from_file() and .from_env() return"
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Overrides | Iterable):
         raise TypeError(f"{wanted}, one or a list, not {type(given).__name__}")
@@ -165,7 +168,7 @@ def checked_overrides(given: Overrides | Iterable[Overrides] | None) -> tuple[Ov
     for one in found:
         if not isinstance(one, Overrides):
             raise TypeError(f"{wanted}, not {type(one).__name__}")
-    alone = [one.behaviour is OverrideBehaviour.LOCAL_ONLY for one in found]
+    alone = [one.local for one in found]
     if any(alone) and not all(alone):
         raise ValueError(
             "overrides: LOCAL_ONLY means that there is no store, so no other behaviour can stand "

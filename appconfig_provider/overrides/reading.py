@@ -43,11 +43,6 @@ class Reading:
 Readings = tuple[Reading, ...]
 
 
-def layers_of(readings: Readings) -> tuple[Layer, ...]:
-    """Return the layers that were read."""
-    return tuple([one.layer for one in readings])
-
-
 @plan
 def read_first(given: Iterable[Overrides]) -> Steps[Readings]:
     """Read all overrides, as `load()` does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -437,6 +438,22 @@ def test_a_file_that_is_gone_keeps_what_it_said(follow: Any, clock: FakeClock, p
     assert not config.refresh()
     assert config.status.last_error is None
     assert not changes
+
+
+def test_frames_of_a_broken_file_show_nothing(
+    load: Loader, store: Emulator, tmp_path: Path
+) -> None:
+    """Error trackers show the locals of frames, and the file may hold a password."""
+    path = tmp_path / "dev.json"
+    path.write_text('{"password": "planted-value",', encoding="utf-8")
+    overrides = Overrides.from_file(path)
+    with (
+        pytest.raises(ValueError, match="is no JSON") as caught,
+        load(connection_string=store.connection_string, overrides=overrides),
+    ):
+        pass
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "planted" not in "".join(shown.format())
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[1]", '{"a": NaN'])

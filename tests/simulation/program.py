@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import Options
 from appconfig_provider.models import ConfigurationSetting
-from appconfig_provider.overrides import Overrides
+from appconfig_provider.overrides.declared import Overrides
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
 from tests.simulation.publishers import BAD, LAYER
