@@ -84,9 +84,9 @@ class Overrides:
         prefix: str,
         separator: str = "__",
         key_separator: str = ":",
-        *,
         case_sensitive: bool = False,
         parse_json: bool = False,
+        *,
         behaviour: OverrideBehaviour = _DEFAULT,
     ) -> Overrides:
         """Take the variables of the environment whose names begin with a prefix, without it.

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from appconfig_provider.checks import path_shown
-from appconfig_provider.decoding import Undecodable, decode_with_comments, text_of
+from appconfig_provider.decoding import MAX_DEPTH, Undecodable, decode_with_comments, text_of
 from appconfig_provider.overrides.layers import Layer, OverrideBehaviour, layer_of
 from appconfig_provider.overrides.values import BadOverride
 
@@ -67,5 +67,21 @@ def _toml(text: str) -> object:
     else:
         import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
+    if _DEEP_KEY.search(_NO_KEY.sub("x", text)):
+        raise Undecodable(f"nested deeper than {MAX_DEPTH} levels")
     decoded: object = tomllib.loads(text)
     return decoded
+
+
+_NO_KEY = re.compile(
+    r'"""(?:[^\\]|\\.)*?(?:"""|\Z)'
+    r"|'''.*?(?:'''|\Z)"
+    r'|"(?:[^"\\\n]|\\.)*"?'
+    r"|'[^'\n]*'?"
+    r"|#[^\n]*",
+    re.DOTALL,
+)
+"""Texts and comments of TOML. A text may be a part of a key, and a dot in it joins nothing."""
+_DEEP_KEY = re.compile(rf"(?:\.[ \t]*[A-Za-z0-9_-]+[ \t]*){{{MAX_DEPTH}}}")
+"""More names joined by dots than there may be. The time in which `tomllib` reads them grows with
+the square of their number: a file of 100 KB would take a minute."""

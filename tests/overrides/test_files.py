@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,9 @@ def test_editors_on_windows_are_understood(name: str, text: str, encoding: str) 
         ("a.toml", b"a = " + b"[" * 100_000, "is no TOML (nested too deeply)"),
         ("a.toml", b"a = " + b"9" * 5000, "is no TOML"),
         ("a.toml", b"a = " + b"[" * 150 + b"]" * 150, "'a' is nested deeper than 100 levels"),
-        ("a.toml", b".".join([b"a"] * 500) + b" = 1", "'a' is nested deeper than 100 levels"),
+        ("a.toml", b".".join([b"a"] * 500) + b" = 1", "is no TOML (nested deeper than 100 levels)"),
+        ("a.toml", b"[" + b'."a"' * 100_000 + b"]", "is no TOML (nested deeper than 100 levels)"),
+        ("a.toml", b"a = {" + b"'a' . " * 100_000 + b"=1}", "(nested deeper than 100 levels)"),
         ("a.toml", b"planted = 1\nplanted = 2\n", "is no TOML (line 2, column 12)"),
     ],
 )
@@ -235,3 +238,33 @@ def test_no_bytes_are_too_strange(data: bytes, name: str) -> None:
     """Whatever a file holds is a layer, or one kind of error."""
     with contextlib.suppress(BadOverride):
         assert isinstance(layer(data, name), Layer)
+
+
+def test_dots_that_join_no_names_are_no_depth() -> None:
+    """Numbers in a list, texts and comments may have as many as they like."""
+    dots = ".".join(["a"] * 300)
+    text = f"""
+numbers = [{", ".join(["1.5"] * 300)}] # {dots}
+one = "{dots}\\"{dots}"
+two = '{dots}'
+three = '''
+{dots}
+'''
+{".".join(["k"] * 100)} = 1
+"""
+    found = layer(text, "a.toml").values
+    assert found["two"] == dots
+    assert found["one"] == f'{dots}"{dots}'
+
+
+PIECES = ["a.", '"a".', "[", "{", "[[a]]\n", "# x\n", "a", "/*", "//\n", '\\"', "'''", '"""']
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.toml"])
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_text_takes_long(name: str, piece: str) -> None:
+    """The time to read a hostile file grows with its length, and not with the square of it."""
+    began = time.process_time()
+    with contextlib.suppress(BadOverride):
+        layer(piece * 100_000, name)
+    assert time.process_time() - began < 10
