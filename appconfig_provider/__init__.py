@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         Status,
         WatchKey,
     )
+    from appconfig_provider.overrides.declared import Overrides
+    from appconfig_provider.overrides.layers import OverrideBehaviour
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.selectors import SettingSelector
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
@@ -38,6 +40,8 @@ __all__ = [
     "ConfigurationSnapshot",
     "Explanation",
     "KeyVaultReferenceError",
+    "OverrideBehaviour",
+    "Overrides",
     "Polling",
     "SettingSelector",
     "SnapshotNotFoundError",
@@ -58,6 +62,8 @@ _HOME = {
     "DROP": "models",
     "Explanation": "models",
     "KeyVaultReferenceError": "errors",
+    "OverrideBehaviour": "overrides.layers",
+    "Overrides": "overrides.declared",
     "Polling": "models",
     "SettingSelector": "selectors",
     "SnapshotNotFoundError": "errors",

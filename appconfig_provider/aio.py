@@ -19,9 +19,11 @@ from appconfig_provider._azure.vaults import (
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.lazy import LazyConfiguration
+from appconfig_provider._live.process import AwaitedDriver
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of
+from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential
 
-    from appconfig_provider._io.aio import AsyncDriver  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import TaskPoller  # noqa: F401 - the same
+    from appconfig_provider.overrides.declared import Overrides
 
 
 async def load(
@@ -66,6 +68,7 @@ async def load(
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
+    overrides: Overrides | Iterable[Overrides] | None = None,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -91,14 +94,14 @@ async def load(
     if isinstance(options, Exception):
         raise options
 
-    from appconfig_provider._io import aio
     from appconfig_provider._io.clock import clock_in_force
+    from appconfig_provider._io.threads import running_loop
 
-    aio.running_loop()
+    running_loop()
     clock = clock_in_force()
-    own = _default_credential(options) if credential is None else None
+    own = None if options.local or credential is not None else _default_credential(options)
     context = make_context(options, clock, credential if own is None else own)
-    driver = aio.AsyncDriver(network_of(options), clock, own)
+    driver = _driver(options, clock, own)
     try:
         state = await driver.run(start(context))
     except BaseException as error:
@@ -112,6 +115,17 @@ async def load(
     return kind(context, driver, state)
 
 
+def _driver(options: Options, clock: Clock, own: DefaultAzureCredential | None) -> AwaitedDriver:
+    if options.local:
+        # The other driver imports an HTTP library, which takes longer than all of this package.
+        from appconfig_provider._io.aio_local import AsyncLocalDriver
+
+        return AsyncLocalDriver(clock)
+    from appconfig_provider._io.aio import AsyncDriver
+
+    return AsyncDriver(network_of(options), clock, own)
+
+
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
     if options.store.endpoints[0].access_key is not None:
         return None
@@ -121,7 +135,7 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration["AsyncDriver", "TaskPoller"], AsyncProvider[State, PushedChange]
+    NotifiedConfiguration[AwaitedDriver, "TaskPoller"], AsyncProvider[State, PushedChange]
 ):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 
@@ -129,7 +143,7 @@ class AzureAppConfigurationProvider(
 
 
 class LazyAzureAppConfigurationProvider(
-    LazyConfiguration[State, PushedChange, "AsyncDriver", "TaskPoller"],
+    LazyConfiguration[State, PushedChange, AwaitedDriver, "TaskPoller"],
     AzureAppConfigurationProvider,
 ):
     """The same with `Polling.lazy(ttl)`: a read starts a task that refreshes what is due."""

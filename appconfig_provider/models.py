@@ -127,14 +127,14 @@ class Explanation:
     """Where a value came from; never the value itself."""
 
     key: str
-    """The key of the setting in the store, before a prefix was trimmed."""
+    """The key of the setting in the store, before a prefix was trimmed; that of an override."""
     label: str | None
     content_type: str | None
     tags: Mapping[str, str | None]
     origin: str
-    """`store`, `snapshot` or `secret`."""
+    """`store`, `snapshot`, `secret` or `override`."""
     selector: SettingSelector | None
-    """The selector that found it; None for a value that is built of several settings."""
+    """The selector that found it; None for a value of several settings, and for an override."""
     snapshot_name: str | None = None
     """The snapshot it was found in, by a selector or a snapshot reference."""
     secret_id: str | None = None
@@ -152,7 +152,8 @@ class Status:
     last_success: datetime | None
     last_error: Exception | None
     age: float
-    """Seconds since the store last confirmed this generation; a suspend of the machine counts."""
+    """Seconds since the store last confirmed this generation; a suspend of the machine counts.
+    Without a store (`OverrideBehaviour.LOCAL_ONLY`) it is 0."""
     stale: bool
     """True while a copy from an earlier run is served that no store has confirmed yet. It says
     nothing about age (see `age`). No such copies are kept yet, so it is always False for now."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from appconfig_provider.flag_values import FEATURE_MANAGEMENT
 from appconfig_provider.readonly import ReadOnlyDict, ReadOnlyList
 from appconfig_provider.texts import argument, quoted
 
 SEPARATORS = (".", ",", ";", "-", "_", "__", "/", ":")
 """The separators that providers in other languages accept."""
-
-WHOLE = "feature_management"
-"""The key of the feature flags. It is never split: it is not a key of the store, and feature
-management libraries read it by this name."""
 
 
 def nested(values: Mapping[str, Any], prefix: str, separator: str, *, lists: bool) -> Any:
@@ -49,7 +46,7 @@ class _Branches:
         root, members, separator = self._root, self._members, self._separator
         simple = len(separator) == 1
         for key, value in self._values.items():
-            if simple and key != WHOLE:
+            if simple and key != FEATURE_MANAGEMENT:
                 # The same as `_place`, but without a call: a store may have ten thousand keys.
                 above, found, name = key.rpartition(separator)
                 path = above + found
@@ -76,7 +73,8 @@ class _Branches:
 
     def _place(self, key: str) -> tuple[str, str]:
         """Return the path of the branch that holds a key, and the name it has there."""
-        if key == WHOLE:
+        if key == FEATURE_MANAGEMENT:
+            # Never split: it is not a key of the store, and libraries read it by this name.
             return self._root, key
         # Split from the left, so that with the separator `__` the key `a___b` is `a` and `_b`.
         names = key[len(self._root) :].split(self._separator)

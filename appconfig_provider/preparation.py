@@ -38,10 +38,24 @@ def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
     try:
         options = Keywords(**given).checked()
         _check_file(options.network.tls)
+        options = _with_surroundings(options)
     except (TypeError, ValueError) as error:
         drop_frames(error)
         return error
     return options
+
+
+def _with_surroundings(options: Options) -> Options:
+    """Return the options with what overrides want of this process: variables, the folder."""
+    if not options.overrides:
+        return options
+    from appconfig_provider.overrides.values import BadOverride
+
+    try:
+        overrides = tuple(one.at_load(os.environ, os.path.abspath) for one in options.overrides)
+    except BadOverride as error:
+        raise error.as_public() from None
+    return replace(options, overrides=overrides)
 
 
 def _check_file(tls: object) -> None:

@@ -19,9 +19,11 @@ from appconfig_provider._azure.vaults import (
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.lazy import LazyConfiguration
+from appconfig_provider._live.process import BlockingDriver
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
+from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.identity import DefaultAzureCredential
 
-    from appconfig_provider._io.sync import SyncDriver  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import ThreadPoller  # noqa: F401 - the same
+    from appconfig_provider.overrides.declared import Overrides
 
 
 def load(
@@ -65,6 +67,7 @@ def load(
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
+    overrides: Overrides | Iterable[Overrides] | None = None,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -115,6 +118,11 @@ def load(
     replaces `refresh_interval`. With the default, `Polling.manual()`, only calls of `refresh()`
     check.
 
+    `overrides` are keys of the program's own: one of `Overrides.from_dict()`, `.from_file()` and
+    `.from_env()`, or a list, later ones winning. Each wins over the store, unless its `behaviour`
+    says REMOTE_OVER_LOCAL; with LOCAL_ONLY there is no store, and nothing that is said of one
+    counts. `refresh()` checks at most once a second whether a file has changed.
+
     `consistency="point_in_time"` makes all pages of a load show the store at one point in time, for
     one request more. `push_delay` is the longest delay, in seconds, of the check after `notify()`.
 
@@ -129,7 +137,8 @@ def load(
     `None` always means the default.
 
     Raises:
-        TypeError, ValueError: an argument is wrong; the message says which, and what to write.
+        TypeError, ValueError: an argument is wrong; the message says which, and what to write. A
+            ValueError is also a file of overrides that is missing or broken.
         HttpResponseError: every endpoint answered 400, 401, 403 or 404
             (`ClientAuthenticationError`, `ResourceNotFoundError` where azure-core has them).
         StartupTimeout: no endpoint answered in time; `causes` has the error of each.
@@ -142,13 +151,12 @@ def load(
         raise options
     refuse_coroutines(options)
 
-    from appconfig_provider._io import sync
     from appconfig_provider._io.clock import clock_in_force
 
     clock = clock_in_force()
-    own = _default_credential(options) if credential is None else None
+    own = None if options.local or credential is not None else _default_credential(options)
     context = make_context(options, clock, credential if own is None else own)
-    driver = sync.SyncDriver(network_of(options), clock, own)
+    driver = _driver(options, clock, own)
     try:
         state = driver.run(start(context))
     except BaseException as error:
@@ -162,6 +170,17 @@ def load(
     return kind(context, driver, state)
 
 
+def _driver(options: Options, clock: Clock, own: DefaultAzureCredential | None) -> BlockingDriver:
+    if options.local:
+        # The other driver imports an HTTP library, which takes longer than all of this package.
+        from appconfig_provider._io.local import LocalDriver
+
+        return LocalDriver(clock)
+    from appconfig_provider._io.sync import SyncDriver
+
+    return SyncDriver(network_of(options), clock, own)
+
+
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
     if options.store.endpoints[0].access_key is not None:
         return None
@@ -171,7 +190,7 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration["SyncDriver", "ThreadPoller"], ThreadedProvider[State, PushedChange]
+    NotifiedConfiguration[BlockingDriver, "ThreadPoller"], ThreadedProvider[State, PushedChange]
 ):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
 
@@ -179,7 +198,7 @@ class AzureAppConfigurationProvider(
 
 
 class LazyAzureAppConfigurationProvider(
-    LazyConfiguration[State, PushedChange, "SyncDriver", "ThreadPoller"],
+    LazyConfiguration[State, PushedChange, BlockingDriver, "ThreadPoller"],
     AzureAppConfigurationProvider,
 ):
     """The same with `Polling.lazy(ttl)`: a read refreshes first what is due."""

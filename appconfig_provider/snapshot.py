@@ -90,7 +90,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def origin(self) -> str:
-        """Where the data came from: `store`."""
+        """Where the data came from: `store`, or `override` where there is no store."""
         return self._origin
 
     def __repr__(self) -> str:
@@ -104,6 +104,7 @@ def make_snapshot(
     loaded_at: datetime,
     consistent: bool,
     explain: Callable[[str], Explanation],
+    origin: str = "store",
 ) -> ConfigurationSnapshot:
     """Build a generation. Nothing else in the package writes to one."""
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
@@ -112,7 +113,7 @@ def make_snapshot(
     snapshot._loaded_at = loaded_at
     snapshot._stale = False
     snapshot._consistent = consistent
-    snapshot._origin = "store"
+    snapshot._origin = origin
     snapshot._explain = explain
     snapshot._trees = {}
     return snapshot
@@ -127,8 +128,8 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """What changed: `sentinel`, `page` (watching all), `flag` or `secret`; or what made the refresh
-    check before its interval had passed: `push` or `forced`."""
+    """What changed: `sentinel`, `page` (watching all), `flag`, `secret` or `override`; or what made
+    the refresh check the store before its interval had passed: `push` or `forced`."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may change while all other keys stay the same."""

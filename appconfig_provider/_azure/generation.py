@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
 from appconfig_provider._azure.secrets.resolving import Resolved, resolve
 from appconfig_provider._azure.secrets.rotation import Reads, Secrets
-from appconfig_provider._azure.settings.flags import Flag, read_flags, to_value
+from appconfig_provider._azure.settings.flags import read_flags
 from appconfig_provider._azure.settings.layering import (
     Converted,
     Decoded,
@@ -35,13 +35,13 @@ from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
+from appconfig_provider.flag_values import FEATURE_MANAGEMENT, Flag, to_value
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
+from appconfig_provider.overrides.layers import NO_OVERRIDES, Layer, Merged, merge
 from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import EngineError
-
-FEATURE_MANAGEMENT = "feature_management"
 
 PAUSE_EVERY = 0.005
 """Seconds of mapper calls after which the event loop may run other tasks."""
@@ -89,6 +89,7 @@ class Winners:
     entries: Mapping[str, Entry] = field(repr=False)
     original_keys: Mapping[str, str] = field(default_factory=dict)
     """The keys that settings had before a mapper saw them, by those they have now."""
+    overrides: Merged = NO_OVERRIDES
 
 
 @dataclass(slots=True)
@@ -105,6 +106,8 @@ class Limits:
     version: int
     reads: Reads
     log_prefix: LogPrefix = field(default_factory=LogPrefix)
+    layers: tuple[Layer, ...] = ()
+    """The overrides."""
 
     @property
     def allowed(self) -> Allowed:
@@ -127,6 +130,7 @@ def build(
         winners = Winners(entries(content.settings, content.references, options.selection.prefixes))
     else:
         winners = yield from _mapped(context, content, limits)
+    winners = _overridden(winners, content, limits.layers)
     references = vault_references(winners.entries)
     resolved = yield from resolve(context, references, previous.secrets, limits.reads)
     generation = _assembled(context, content, winners, resolved, previous, limits)
@@ -155,27 +159,45 @@ def _assembled(
     traceback when `validate` raises, and error trackers show locals.
     """
     options = context.options
-    flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
+    own_flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
     values, problems, decoded = _values(winners.entries, previous.decoded, resolved)
-    if content.flags is not None:
+    overrides = winners.overrides
+    flags = own_flags
+    if content.flags is not None or overrides.has_flags(over=FEATURE_MANAGEMENT in values):
+        flags = overrides.flags(own_flags)
         values[FEATURE_MANAGEMENT] = read_only(
-            {"feature_flags": [to_value(flag) for flag in flags.values()]}
+            {**overrides.others(), "feature_flags": [to_value(flag) for flag in flags.values()]}
         )
+    values.update(overrides.values)
     snapshot = make_snapshot(
         values,
         version=limits.version,
         loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
-        explain=partial(_explain, options, content, winners.original_keys),
+        explain=partial(_explain, options, content, winners.original_keys, overrides),
+        origin="override" if options.local else "store",
     )
     all_problems = frozenset([*problems, *flag_problems, *resolved.problems])
-    usage = usage_of(
-        flags.values(), content_types(winners.entries), snapshot_reference=bool(content.references)
-    )
+    types = content_types(winners.entries)
+    usage = usage_of(own_flags.values(), types, snapshot_reference=bool(content.references))
     trouble = public(resolved.trouble) if resolved.trouble is not None else None
     return Generation(
         snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble
     )
+
+
+def _overridden(winners: Winners, content: Content, layers: tuple[Layer, ...]) -> Winners:
+    """Return the winners without those that overrides win over, so that nothing is done for them.
+
+    Raises:
+        BadOverride: an override may mean several keys.
+    """
+    if not layers:
+        return winners
+    own = {FEATURE_MANAGEMENT} if content.flags is not None else set()
+    overrides = merge(layers, own | winners.entries.keys())
+    left = {key: one for key, one in winners.entries.items() if key not in overrides.values}
+    return replace(winners, entries=left, overrides=overrides)
 
 
 def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) -> Converted:
@@ -187,8 +209,23 @@ def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) 
 
 
 def _explain(
-    options: Options, content: Content, original_keys: Mapping[str, str], key: str
+    options: Options,
+    content: Content,
+    original_keys: Mapping[str, str],
+    overrides: Merged,
+    key: str,
 ) -> Explanation:
+    remote = _of_store(options, content, original_keys, key)
+    explained = overrides.explain(key, remote)
+    if explained is None:
+        raise KeyError(key)
+    return explained
+
+
+def _of_store(
+    options: Options, content: Content, original_keys: Mapping[str, str], key: str
+) -> tuple[Explanation, ...]:
+    """Return where the store has a key; the setting that wins there comes first."""
     sources = Sources(
         options.selection.settings,
         content.settings,
@@ -196,12 +233,11 @@ def _explain(
         options.selection.prefixes,
         original_keys,
     )
+    settings = sources.shadowed(original_keys.get(key, key))
     if key != FEATURE_MANAGEMENT or content.flags is None:
-        return sources.explain(key)
-    shadows = sources.shadowed(key)
-    return Explanation(
-        key, None, None, MappingProxyType({}), origin="store", selector=None, shadows=shadows
-    )
+        return settings
+    flags = Explanation(key, None, None, MappingProxyType({}), origin="store", selector=None)
+    return flags, *settings
 
 
 @plan

@@ -33,7 +33,7 @@ from appconfig_provider._live.callbacks import (
     error_callbacks,
     success_callbacks,
 )
-from appconfig_provider.models import Polling
+from appconfig_provider.models import Polling, Store
 from appconfig_provider.selectors import SettingSelector
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+
+    from appconfig_provider.overrides.declared import Overrides
 
 MIN_INTERVAL = 1.0
 DEFAULT_INTERVAL = 30.0
@@ -81,6 +83,7 @@ class Keywords:
     validate: Callable[..., object] | None = None
     startup_timeout: float | None = DEFAULT_STARTUP
     polling: Polling | None = Polling.manual()
+    overrides: Overrides | Iterable[Overrides] | None = None
     consistency: str | None = None
     push_delay: float | None = DEFAULT_PUSH_DELAY
     audience: str | None = None
@@ -98,17 +101,22 @@ class Keywords:
         Raises:
             TypeError, ValueError: one is wrong; the message says which, and what to write.
         """
+        overrides = _overrides(self)
+        local = any(one.local for one in overrides)
+        given = self._without_store() if local else self
         options = Options(
-            store=_store(self),
-            secrets=_secrets(self),
-            selection=_selection(self),
-            refresh=_refresh(self),
-            startup=_startup(self),
-            network=_network(self),
+            store=_NO_STORE if local else _store(given),
+            secrets=_secrets(given),
+            selection=_selection(given),
+            refresh=_refresh(given),
+            startup=_startup(given),
+            network=_network(given),
             callbacks=Callbacks(
-                success=success_callbacks(self.on_refresh_success),
-                error=error_callbacks(self.on_refresh_error),
+                success=success_callbacks(given.on_refresh_success),
+                error=error_callbacks(given.on_refresh_error),
             ),
+            overrides=overrides,
+            local=local,
         )
         refresh = options.refresh
         if (refresh.polls or refresh.on_read) and not options.watches_anything:
@@ -119,6 +127,28 @@ class Keywords:
                 "feature_flag_enabled=True and feature_flag_refresh_enabled=True"
             )
         return options
+
+    def _without_store(self) -> Keywords:
+        """Return the keywords that count without a store; nobody looks at the others."""
+        return Keywords(
+            selects=(),
+            on_refresh_success=self.on_refresh_success,
+            on_refresh_error=self.on_refresh_error,
+            validate=self.validate,
+            startup_timeout=self.startup_timeout,
+            polling=self.polling,
+        )
+
+
+def _overrides(given: Keywords) -> tuple[Overrides, ...]:
+    if given.overrides is None:
+        return ()
+    from appconfig_provider.overrides.declared import checked_overrides
+
+    return checked_overrides(given.overrides)
+
+
+_NO_STORE = StoreOptions(endpoints=(Store(""),), credential=None, discovers=False, balances=False)
 
 
 def _store(given: Keywords) -> StoreOptions:

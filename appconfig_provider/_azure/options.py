@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from appconfig_provider.overrides.declared import Overrides
+
 DEFAULT_STARTUP = 100.0
 
 
@@ -138,6 +140,14 @@ class Options:
     startup: Startup
     network: NetworkOptions
     callbacks: Callbacks
+    overrides: tuple[Overrides, ...] = ()
+    local: bool = False
+    """True when there is no store: the overrides are the whole configuration."""
+
+    @property
+    def watches_files(self) -> bool:
+        """True when a file of overrides may change."""
+        return any(one.watched for one in self.overrides)
 
     @property
     def watches_anything(self) -> bool:
@@ -145,7 +155,7 @@ class Options:
         refresh, secrets = self.refresh, self.secrets
         settings = bool(refresh.watch) or refresh.watch_pages
         rotating = secrets.interval is not None and secrets.vaults.configured
-        return settings or refresh.flag_interval is not None or rotating
+        return settings or refresh.flag_interval is not None or rotating or self.watches_files
 
     @property
     def check_budget(self) -> float:

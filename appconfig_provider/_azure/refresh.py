@@ -47,8 +47,25 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome[Sta
     """Check what is due, load what has changed, and return the next state."""
     began = context.now()
     due = state.what_is_due(began.monotonic, force=force)
-    attempt = state.attempt.starting_at(began)
     budget = check_budget(context)
+    outcome = Outcome(state)
+    if due.remote or not due.overrides:
+        outcome = yield from _refresh_remote(context, state, due, budget, force=force)
+    if due.overrides:
+        # Imported here: most programs have no overrides.
+        from appconfig_provider._azure.overriding import with_overrides
+
+        outcome = yield from with_overrides(context, state, outcome, budget, force=force)
+    return outcome
+
+
+@plan
+def _refresh_remote(
+    context: Context, state: State, due: Due, budget: Budget, *, force: bool
+) -> Steps[Outcome[State]]:
+    """Check the store and the vaults, as far as that is due."""
+    began = context.now()
+    attempt = state.attempt.starting_at(began)
     found: Difference | None = None
     if due.store:
         try:
@@ -124,7 +141,7 @@ def _answered(
     rejected = None if cleared else state.rejected
     # An error of the store is over now. That of rejected content stays until other content is
     # published.
-    error = rejected.error if rejected else state.unread
+    error = replace(state, rejected=rejected).lasting_error
     # Only an unchanged store confirms the generation that is served. Changed content may still be
     # rejected, and while some is, the store holds other content than what is served.
     success = instant if unchanged and rejected is None else attempt.success
@@ -209,7 +226,7 @@ def _limits(context: Context, state: State, found: Difference, due: Due, budget:
     budget.begin_reload(context.clock.monotonic())
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, _reading(state, found, due))
-    return Limits(state.snapshot.version + 1, reads)
+    return Limits(state.snapshot.version + 1, reads, layers=state.overlay.served)
 
 
 def _reading(state: State, found: Difference, due: Due) -> Reading:
@@ -236,13 +253,9 @@ def _published(state: State, found: Changed, generation: Generation, due: Due) -
         # The secrets have the same values. Keep the objects, so that `snapshot` stays the same one.
         generation = replace(generation, snapshot=before.snapshot, values=before.values)
     following = replace(
-        state,
-        generation=generation,
-        values=generation.values,
-        snapshot=generation.snapshot,
+        state.publishing(generation),
         content=found.content,
         sentinels=found.sentinels,
-        unread=_unread(state, generation),
         rejected=_still_rejected(state, found),
     )
     following = replace(following, attempt=_after(state, following, found))
@@ -261,18 +274,12 @@ def _still_rejected(state: State, found: Changed) -> Rejected | None:
     return None if rejected.only_flags else newer
 
 
-def _unread(state: State, generation: Generation) -> Exception | None:
-    """Return the error that `status` shows while secrets are owed; None when none fails."""
-    failing = any(secret.backoff.failures for secret in generation.secrets.values())
-    return generation.trouble or (state.unread if failing else None)
-
-
 def _after(state: State, following: State, found: Changed) -> Attempt:
     """Return the attempt after something was published: its error, and when it was confirmed."""
     attempt = following.attempt
     if following.rejected is None and found.reason is not Reason.SECRET:
         attempt = replace(attempt, success=attempt.answered)
-    error = following.rejected.error if following.rejected else following.unread
+    error = following.lasting_error
     if error is None and found.reason is Reason.SECRET and attempt.error is not state.unread:
         # Only vaults were asked. If the store failed before, that error still stands.
         return attempt

@@ -40,7 +40,7 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
         snapshot.version,
         counted(len(snapshot), "key"),
         counted(len(state.generation.flags), "feature flag"),
-        state.attempt.endpoint,
+        state.attempt.endpoint or "local overrides",
         counted(requests, "request"),
     )
     _log_empty_selectors(options, state)
@@ -164,11 +164,34 @@ def log_ineffective_options(options: Options, state: State) -> None:
         logger.warning(
             "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
         )
-    if math.isinf(state.due) and (options.callbacks.success or options.callbacks.error):
+    calls_back = options.callbacks.success or options.callbacks.error
+    if math.isinf(state.due) and calls_back and not options.local:
         logger.warning(
             "on_refresh_success or on_refresh_error was given, but nothing is watched; "
             "pass refresh_on=[...] or refresh_enabled=True"
         )
+
+
+def log_objects(state: State, known: set[str]) -> None:
+    """Warn once of an override that is an object where the members have keys of their own.
+
+    `known` are the names for which that was logged; more are added to it.
+    """
+    names = {
+        name
+        for layer in state.overlay.served
+        for name, value in layer.values.items()
+        if isinstance(value, dict) and name not in known
+    }
+    for name in sorted(names):
+        if any(key.startswith(f"{name}:") for key in state.values):
+            known.add(name)
+            logger.warning(
+                "the override %s is an object and stays one value, though other keys begin with "
+                "%s; pass separator=':' to Overrides to make keys of its members",
+                quoted(name),
+                quoted(f"{name}:"),
+            )
 
 
 def _warn_of_missing(key: WatchKey, how: str) -> None:

@@ -11,6 +11,7 @@ from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.reports import (
     log_first_load,
     log_ineffective_options,
+    log_objects,
     log_problems,
     log_shared_names,
     log_what_vanished,
@@ -25,6 +26,11 @@ UNWATCHED = (
     "pass refresh_on=[...] or refresh_enabled=True to load()"
 )
 
+WITHOUT_STORE = (
+    "refresh() was called, but there is no store and no file of overrides: the configuration stays "
+    "as it was loaded"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AzureSource:
@@ -33,11 +39,14 @@ class AzureSource:
     context: Context
     shared_names: set[str] = field(default_factory=set, repr=False)
     """Keys for which it was logged that several settings have them after trimming."""
+    objects: set[str] = field(default_factory=set, repr=False)
+    """Overrides for which it was logged that they are objects beside keys that begin like them."""
 
     @property
     def name(self) -> str:
         """The first endpoint."""
-        return self.context.options.store.endpoints[0].url
+        options = self.context.options
+        return "local overrides" if options.local else options.store.endpoints[0].url
 
     @property
     def options(self) -> LiveOptions:
@@ -51,8 +60,8 @@ class AzureSource:
             stop_wait=options.check_budget,
             success=options.callbacks.success,
             error=options.callbacks.error,
-            unwatched=UNWATCHED,
-            unwatched_by_choice=options.refresh.switched_off,
+            unwatched=WITHOUT_STORE if options.local else UNWATCHED,
+            unwatched_by_choice=options.refresh.switched_off or options.local,
         )
 
     def limit(self, *, in_background: bool) -> float:
@@ -79,6 +88,7 @@ class AzureSource:
         log_problems(state, None)
         log_shared_names(options, state, self.shared_names)
         log_ineffective_options(options, state)
+        log_objects(state, self.objects)
 
     def log_change(self, state: State, before: State) -> None:
         """Log new problems, and what is no longer in the store."""
@@ -87,6 +97,8 @@ class AzureSource:
         log_what_vanished(options, state, before)
         if state.content is not before.content:
             log_shared_names(options, state, self.shared_names)
+        if state.values is not before.values:
+            log_objects(state, self.objects)
 
     def _within(self, *, in_background: bool) -> Context:
         if not in_background:

@@ -14,7 +14,8 @@ from appconfig_provider._azure.endpoints.discovery import discover
 from appconfig_provider._azure.endpoints.order import first_endpoints
 from appconfig_provider._azure.generation import Generation, Limits, Previous, build
 from appconfig_provider._azure.listing.load import Content, Loaded, load
-from appconfig_provider._azure.options import SecretPolicy
+from appconfig_provider._azure.options import Options, SecretPolicy
+from appconfig_provider._azure.overlay import NO_OVERLAY, Overlay
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.secrets.rotation import Reading, Reads, Secrets
 from appconfig_provider._azure.settings.references import UnresolvedReference
@@ -26,6 +27,7 @@ from appconfig_provider._fetch.failures import OutOfTime, RequestFailed, as_one
 from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
 from appconfig_provider._live.standing import Attempt
 from appconfig_provider._plan import Plan, Sleep, Steps, perform, plan
+from appconfig_provider.overrides.layers import Layer
 from appconfig_provider.trouble import EngineError, drop_frames
 
 logger = logging.getLogger("appconfig_provider")
@@ -71,16 +73,21 @@ def start(context: Context) -> Steps[State]:
         NotInTime: the budget is used up.
     """
     options = context.options
+    # Files come first: one that is missing or broken is told at once, however slow the store is.
+    overlay = (yield from _first_overlay(options)) if options.overrides else NO_OVERLAY
     began = context.clock.monotonic()
     budget = Budget(began + options.load_budget, first_load_allowance(options))
     endpoints = first_endpoints(options)
+    if options.local:
+        nothing = Answered(Loaded(Content(), ()), endpoints)
+        return (yield from _first_state(context, nothing, overlay, budget.allowed))
     if options.store.balances and began >= endpoints.discovery.until:
         endpoints = yield from discover(context, endpoints, budget.until)
     access, round_rules, job = StoreAccess(context), rules(context), partial(_load, context)
     for attempt in count(1):
         answer = yield from first_answer(access, round_rules, endpoints, budget, job, force=True)
         if isinstance(answer, Answered):
-            return (yield from _first_state(context, answer, budget.allowed))
+            return (yield from _first_state(context, answer, overlay, budget.allowed))
         if answer.permanent:
             raise as_one(answer.failures)
         endpoints = answer.endpoints
@@ -94,6 +101,15 @@ def start(context: Context) -> Steps[State]:
         )
         yield from perform(Sleep(pause))
     raise AssertionError("the loop ends by returning or raising")
+
+
+@plan
+def _first_overlay(options: Options) -> Steps[Overlay]:
+    from appconfig_provider.overrides.reading import read_first
+
+    readings = yield from read_first(options.overrides)
+    layers = tuple([one.layer for one in readings])
+    return Overlay(readings, layers, local=options.local)
 
 
 def _load(context: Context, attempt: EndpointAttempt) -> Plan[Loaded]:
@@ -116,9 +132,11 @@ def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> f
 
 
 @plan
-def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -> Steps[State]:
+def _first_state(
+    context: Context, answer: Answered[Loaded], overlay: Overlay, allowed: Allowed
+) -> Steps[State]:
     content = answer.result.content
-    generation = yield from _first_generation(context, content, allowed)
+    generation = yield from _first_generation(context, content, overlay.served, allowed)
     if generation.trouble is not None:
         drop_frames(generation.trouble)
     instant = context.now()
@@ -132,11 +150,14 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
         timers=first_timers(instant.monotonic, context.options),
         attempt=Attempt(instant, instant, generation.trouble, answer.endpoints.last),
         unread=generation.trouble,
+        overlay=overlay,
     )
 
 
 @plan
-def _first_generation(context: Context, content: Content, allowed: Allowed) -> Steps[Generation]:
+def _first_generation(
+    context: Context, content: Content, layers: tuple[Layer, ...], allowed: Allowed
+) -> Steps[Generation]:
     """Build the first generation.
 
     After a passing error of a vault only the secrets are read again; the content stays.
@@ -147,7 +168,8 @@ def _first_generation(context: Context, content: Content, allowed: Allowed) -> S
     while True:
         reads = Reads(allowed, policy, Reading.OWED)
         try:
-            return (yield from build(context, content, Previous(read), Limits(1, reads)))
+            limits = Limits(1, reads, layers=layers)
+            return (yield from build(context, content, Previous(read), limits))
         except OutOfTime as failure:
             raise NotInTime("not loaded in time", (failure,)) from failure
         except UnresolvedReference as failure:

@@ -15,6 +15,7 @@ from enum import Enum
 from appconfig_provider._azure.generation import Generation
 from appconfig_provider._azure.listing.load import Content
 from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.overlay import CHECK_INTERVAL, NO_OVERLAY, Overlay
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.secrets.rotation import Secrets
 from appconfig_provider._fetch.backoff import Backoff
@@ -31,6 +32,7 @@ class Reason(Enum):
     PAGE = "page"
     FLAG = "flag"
     SECRET = "secret"  # noqa: S105 - the word, not one
+    OVERRIDE = "override"
     PUSH = "push"
     FORCED = "forced"
 
@@ -57,6 +59,7 @@ class Timers:
     secrets: float = math.inf
     push: float = math.inf
     """When settings and flags are checked because an event was pushed."""
+    overrides: float = math.inf
 
     def rearmed(self, now: float, options: Options, due: Due) -> Timers:
         """Return the timers; those of what was checked (`due`) are started anew."""
@@ -65,6 +68,7 @@ class Timers:
             now + (options.refresh.flag_interval or math.inf) if due.flags else self.flags,
             now + (options.secrets.interval or math.inf) if due.secrets else self.secrets,
             math.inf if due.store else self.push,
+            now + CHECK_INTERVAL if due.overrides else self.overrides,
         )
 
 
@@ -82,6 +86,13 @@ class Due:
     """`PUSH` or `FORCED` when that is why something is checked; None when a timer has passed."""
     forced: bool = False
     """True when back-offs are ignored."""
+    overrides: bool = False
+    """True when the files of overrides are to be checked."""
+
+    @property
+    def remote(self) -> bool:
+        """True when a store or a vault is to be asked."""
+        return self.store or self.secrets or self.owed
 
     @property
     def store(self) -> bool:
@@ -108,26 +119,38 @@ class State:
     attempt: Attempt = NEVER_TRIED
     unread: Exception | None = None
     """The public error of secrets that are owed and could not be read; None when none failed."""
+    overlay: Overlay = NO_OVERLAY
 
     @property
     def standing(self) -> Standing:
         """How the store is doing, as the runtime sees it."""
-        return Standing(self.attempt, self.due, self.endpoints.free_at, self.errors)
+        free_at, local = self.endpoints.free_at, self.overlay.local
+        return Standing(self.attempt, self.due, free_at, self.errors, local)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
         """All errors that the state keeps: the one `status` shows, and those it may show later."""
+        kept = (self.attempt.error, *self.lasting_errors)
+        return tuple(one for one in kept if one is not None)
+
+    @property
+    def lasting_errors(self) -> tuple[Exception | None, ...]:
+        """The errors that stand although the store answers; the first is the one to show."""
         refused = self.rejected.error if self.rejected else None
-        errors = (self.attempt.error, self.unread, refused)
-        # Nearly always there is none, and each refresh asks twice.
-        return () if errors == _NONE else tuple([one for one in errors if one is not None])
+        return refused, self.unread, self.overlay.broken, self.overlay.refused
+
+    @property
+    def lasting_error(self) -> Exception | None:
+        """The one of these that `status` shows; None when nothing is wrong."""
+        return next((one for one in self.lasting_errors if one is not None), None)
 
     @property
     def due(self) -> float:
         """When a refresh has something to do: a timer has passed and some endpoint is free."""
+        due = min(self.store_at, self.timers.overrides)
         if not self.generation.secrets:
-            return min(self.store_at, self.timers.secrets)
-        return min(self.store_at, self.secrets_at, self.owed_at)
+            return min(due, self.timers.secrets)
+        return min(due, self.secrets_at, self.owed_at)
 
     @property
     def store_at(self) -> float:
@@ -181,6 +204,18 @@ class State:
             owed=owed,
             cause=None if on_time else Reason.PUSH if pushed else Reason.FORCED,
             forced=force,
+            overrides=wanted(timers.overrides, sooner=False),
+        )
+
+    def publishing(self, generation: Generation) -> State:
+        """Return the state with another generation, and the error of secrets that it has left."""
+        failing = any(secret.backoff.failures for secret in generation.secrets.values())
+        return replace(
+            self,
+            generation=generation,
+            values=generation.values,
+            snapshot=generation.snapshot,
+            unread=generation.trouble or (self.unread if failing else None),
         )
 
     def with_secrets(self, secrets: Secrets) -> State:
@@ -210,4 +245,5 @@ def first_timers(now: float, options: Options) -> Timers:
         now + (options.secrets.interval or math.inf)
         if options.secrets.vaults.configured
         else math.inf,
+        overrides=now + CHECK_INTERVAL if options.watches_files else math.inf,
     )

@@ -33,6 +33,7 @@ from appconfig_provider._io.http import (
     time_left,
     to_httpcore,
 )
+from appconfig_provider._io.local import perform_here
 from appconfig_provider._io.names import look_up
 from appconfig_provider._io.network import Network
 from appconfig_provider._io.streams import Backend, Unsolicited
@@ -48,7 +49,6 @@ from appconfig_provider._plan import (
     Response,
     Schedule,
     Send,
-    Sleep,
     VerifyConnections,
 )
 from appconfig_provider.protocols import Clock
@@ -150,15 +150,10 @@ class SyncDriver:
                 return None
             case ResolveSrv():
                 return look_up(effect, self._clock)
-            case Sleep(seconds):
-                self._clock.sleep(seconds)
-                return None
             case AcquireToken():
                 return self._tokens.cached(effect) or self._new_token(effect)
-            case Invoke(function, arguments):
-                return function(*arguments)
             case _:
-                raise TypeError(f"no driver performs {effect!r}")
+                return perform_here(effect, self._clock)
 
     def _send(self, effect: Send, *, anew: bool = False) -> Response:
         request = to_httpcore(effect, self._clock, self._network)

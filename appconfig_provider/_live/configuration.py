@@ -87,7 +87,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             last_attempt=_utc(attempt.last and attempt.last.wall),
             last_success=_utc(attempt.success and attempt.success.wall),
             last_error=attempt.error,
-            age=instant.boottime - confirmed,
+            age=0.0 if standing.local else instant.boottime - confirmed,
             stale=state.snapshot.stale,
             endpoint=attempt.endpoint,
             backoff_until=_utc(instant.wall + ahead) if ahead > 0 else None,

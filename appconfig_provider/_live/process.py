@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from appconfig_provider._live.flight import Flight
+from appconfig_provider._plan import Plan
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 DriverT = TypeVar("DriverT", bound="Driver")
 PollerT = TypeVar("PollerT", bound="Poller")
+T = TypeVar("T")
 
 
 class Driver(Protocol):
@@ -33,6 +35,30 @@ class Driver(Protocol):
 
     def for_child(self) -> Self:
         """Return a driver for a forked child, which must not touch the parent's connections."""
+        ...
+
+
+class BlockingDriver(Driver, Protocol):
+    """A driver for threads."""
+
+    def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return what it returns, or raise what it raises."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class AwaitedDriver(Driver, Protocol):
+    """A driver for asyncio."""
+
+    async def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return what it returns, or raise what it raises."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
         ...
 
 

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import call_back
-from appconfig_provider._live.process import ProcessRecord, current_loop
+from appconfig_provider._live.process import AwaitedDriver, ProcessRecord, current_loop
 from appconfig_provider._live.source import RequestT, StateT
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's own needs Python 3.11
 
-    from appconfig_provider._io.aio import AsyncDriver
     from appconfig_provider._live.polling import TaskPoller
 
 
-class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoller"]):
+class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoller"]):
     """A read-only Mapping of a document, kept fresh by awaiting `refresh()`."""
 
     __slots__ = ()
@@ -67,7 +66,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
                 self._finish(process, owner)
         return False
 
-    async def _call_back(self, driver: AsyncDriver, owner: Owner) -> None:
+    async def _call_back(self, driver: AwaitedDriver, owner: Owner) -> None:
         """Call the callbacks that are still to be called, also those of an interrupted refresh."""
         if self._pending_callbacks is not None and not self._closed:
             owner.calling = True
@@ -85,7 +84,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
         return ReadTask(self, self._options.clock)
 
-    def _refresh_for_reader(self, process: ProcessRecord[AsyncDriver, TaskPoller]) -> None:
+    def _refresh_for_reader(self, process: ProcessRecord[AwaitedDriver, TaskPoller]) -> None:
         if process.poller is not None:
             process.poller.start()
 

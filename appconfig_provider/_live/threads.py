@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from appconfig_provider._live.callbacks import Subscription, is_coroutine_function
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.notifications import call_back
-from appconfig_provider._live.process import ProcessRecord, runs_threads
+from appconfig_provider._live.process import BlockingDriver, ProcessRecord, runs_threads
 from appconfig_provider._live.source import RequestT, StateT
 from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's own needs Python 3.11
 
-    from appconfig_provider._io.sync import SyncDriver
     from appconfig_provider._live.polling import ThreadPoller
 
 
-class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "ThreadPoller"]):
+class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "ThreadPoller"]):
     """A read-only Mapping of a document, kept fresh by `refresh()`; thread-safe."""
 
     __slots__ = ()
@@ -67,7 +66,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
                 self._finish(process, owner)
         return False
 
-    def _call_back(self, driver: SyncDriver) -> None:
+    def _call_back(self, driver: BlockingDriver) -> None:
         """Call the callbacks that are still to be called, also those of an interrupted refresh."""
         if self._pending_callbacks is not None and not self._closed:
             driver.run(call_back(self._pending_callbacks))
@@ -81,7 +80,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
     def _make_read_task(self) -> None:
         return None
 
-    def _refresh_for_reader(self, _process: ProcessRecord[SyncDriver, ThreadPoller]) -> None:
+    def _refresh_for_reader(self, _process: ProcessRecord[BlockingDriver, ThreadPoller]) -> None:
         self._refresh(in_background=False, force=False)
 
     def _check_listener(self, subscription: Subscription) -> None:

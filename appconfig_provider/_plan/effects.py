@@ -122,3 +122,29 @@ class Invoke(Effect[object]):
     function: Callable[..., object]
     arguments: tuple[object, ...] = field(default=(), repr=False)
     blocking: bool = False
+
+
+FileIdentity: TypeAlias = tuple[int, ...]
+"""What tells one content of a file from another, by what its folder says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The content of a file."""
+
+    data: bytes = field(repr=False)
+    identity: FileIdentity | None
+    """None when the file may change without changing its identity, because it is too new."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile(Effect["FileContent | None"]):
+    """Read a file, unless it is as it is known; None when it is.
+
+    It fails with an OSError when there is none, when it is no regular file, and when it has more
+    than `limit` bytes.
+    """
+
+    path: str
+    known: FileIdentity | None
+    limit: int

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._azure.settings.flags import read_flags, to_value
+from appconfig_provider._azure.settings.flags import read_flags
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
+from appconfig_provider.flag_values import to_value
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator
 from tests.support.adapter import Loader

@@ -16,6 +16,7 @@ from appconfig_provider._plan import (
     Invoke,
     Pending,
     Plan,
+    ReadFile,
     ResolveSrv,
     Schedule,
     Send,
@@ -25,6 +26,7 @@ from appconfig_provider._plan import (
 from tests.simulation.network import Answer, Network
 from tests.simulation.run import Run
 from tests.simulation.world import Mailbox, RuleBroken, World
+from tests.support.files import Files
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -35,9 +37,10 @@ T = TypeVar("T")
 class Driver:
     """What the aio provider asks of a driver; `life` hears of everything."""
 
-    def __init__(self, world: World, network: Network) -> None:
+    def __init__(self, world: World, network: Network, files: Files) -> None:
         self._world = world
         self._network = network
+        self._files = files
         self._tokens = Tokens(world)
         self.life: Life | None = None
         self.closed = False
@@ -68,7 +71,7 @@ class Driver:
 
     def for_child(self) -> Driver:
         """Return a driver for a forked child."""
-        child = Driver(self._world, self._network)
+        child = Driver(self._world, self._network, self._files)
         child.closed = self.closed
         return child
 
@@ -116,6 +119,9 @@ class Driver:
             case ResolveSrv(name, deadline):
                 answer, seconds = self._look_up(name, deadline)
                 self._world.later(seconds, arrived.put, (pending, answer, None))
+            case ReadFile() as read:
+                run.checks_file(self._files.text(read.path), self._world.now)
+                arrived.put((pending, self._read(read), None))
             case other:
                 raise RuleBroken(f"no driver performs {other!r}")
 
@@ -139,6 +145,12 @@ class Driver:
 
         if not self._network.carry(send, deliver):
             run.clean = False
+
+    def _read(self, effect: ReadFile) -> object:
+        try:
+            return self._files.perform(effect)
+        except OSError as error:
+            return Failure(error)
 
     def _new_token(self, wanted: AcquireToken) -> AccessToken:
         self._world.counts["token"] += 1

@@ -6,6 +6,8 @@ from asyncio import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from azure.core.exceptions import AzureError
+
 from appconfig_provider._azure.state import State
 from appconfig_provider._live.callbacks import Subscription
 from appconfig_provider._live.inspection import forked, inspect
@@ -16,7 +18,7 @@ from appconfig_provider.aio import (
     LazyAzureAppConfigurationProvider,
 )
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from tests.simulation import effort, rules
+from tests.simulation import effort, layers, rules
 from tests.simulation.driver import Driver
 from tests.simulation.model import Model
 from tests.simulation.network import token_of
@@ -260,7 +262,7 @@ class Life:
         due = self.model.due(self.endpoints)
         early = due - run.begun
         self.rule(run.forced or early <= NOTHING, f"nothing is due before {due}")
-        self.model.begins(run)
+        self.model.begins(run, self.endpoints)
         run.known, run.pages = self.endpoints, effort.known_pages(self)
         run.candidates = self.model.candidates(run.known, run)
         self.tell("refresh(force=%s) begins", run.forced)
@@ -327,7 +329,12 @@ class Life:
         call.failed += 1
         self.tell("error callback: %s", error)
         self.rule(error is call.outcome.error, "an error callback gets the refresh's error")
-        self.rule(self.provider.status.last_error is error, "status knows what callbacks know")
+        known = self.provider.status.last_error
+        # An error of the store stands, while callbacks get that of a file.
+        stands = layers.is_of_layer(inspect(self.provider).state, error) and isinstance(
+            known, AzureError
+        )
+        self.rule(known is error or stands, "status knows what callbacks know")
 
     def _broken_off(self) -> Outcome[State] | None:
         """Return what a refresh that was cancelled has still to tell; it has not been replaced."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.simulation.run import Run
-from tests.simulation.scenario import FIRST_BACKOFF, MAX_BACKOFF, Scenario
+from tests.simulation.scenario import FILE_INTERVAL, FIRST_BACKOFF, MAX_BACKOFF, Scenario
 
 
 @dataclass(slots=True)
@@ -23,6 +23,10 @@ class Model:
     settings_at: float = math.inf
     flags_at: float = math.inf
     push_at: float = math.inf
+    file_at: float = math.inf
+    """When the file of overrides is to be checked."""
+    file_said: dict[str, str] | None = None
+    """What the file said when it could be read last."""
     pushed_meanwhile: float = math.inf
     """When what was pushed during the refresh under way is due."""
     backoffs: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -41,6 +45,8 @@ class Model:
             self.settings_at = now + self.scenario.interval
         if self.scenario.flags_refreshed:
             self.flags_at = now + self.scenario.flag_interval
+        if self.scenario.layered:
+            self.file_at = now + FILE_INTERVAL
 
     def free_at(self, endpoints: Iterable[str]) -> float:
         """Return when the first endpoint may be asked."""
@@ -48,7 +54,8 @@ class Model:
 
     def due(self, endpoints: Iterable[str]) -> float:
         """Return when a refresh that is not forced has something to do."""
-        return max(min(self.settings_at, self.flags_at, self.push_at), self.free_at(endpoints))
+        store = min(self.settings_at, self.flags_at, self.push_at)
+        return min(max(store, self.free_at(endpoints)), self.file_at)
 
     def candidates(self, endpoints: Sequence[str], run: Run) -> list[str]:
         """Return the endpoints that a run asks one after the other until one answers."""
@@ -58,8 +65,11 @@ class Model:
         order = [*endpoints[first:], *endpoints[:first]]
         return [one for one in order if run.forced or self.free_at((one,)) <= run.begun]
 
-    def begins(self, run: Run) -> None:
+    def begins(self, run: Run, endpoints: Iterable[str]) -> None:
         """Write into a run what it is to check."""
+        run.file_due = self.file_at <= run.begun or (run.forced and self.file_at < math.inf)
+        if not run.forced and self.free_at(endpoints) > run.begun:
+            return
         run.pushed = self.push_at <= run.begun
         every = run.forced or run.pushed
         run.settings_due = self.settings_at <= run.begun or (every and self.settings_at < math.inf)
@@ -87,8 +97,13 @@ class Model:
 
     def ends(self, run: Run, *, answered: bool) -> None:
         """Take in a run that came to its end; `answered` unless every endpoint failed."""
+        if run.file_checked is not None:
+            self.file_at = run.file_checked + FILE_INTERVAL
         _take_newer(self.tokens, run.learned)
         self._take_meanwhile()
+        if not run.remote:
+            self.broken_off()
+            return
         for origin in run.origins[:-1] if answered else run.origins:
             self._fails(run, origin)
         if not answered:

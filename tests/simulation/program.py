@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import Options
 from appconfig_provider.models import ConfigurationSetting, Polling
+from appconfig_provider.overrides.declared import Overrides
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from tests.simulation.publishers import BAD
+from tests.simulation.publishers import BAD, LAYER
 from tests.simulation.scenario import LOAD_BUDGET, READ_TIMEOUT
 from tests.simulation.world import RuleBroken
 
@@ -63,6 +64,7 @@ class Program:
             connect_timeout=READ_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retry_total=scenario.retries,
+            overrides=Overrides.from_file(LAYER) if scenario.layered else None,
         ).checked()
 
     def succeeds(self, changes: ChangeSet) -> None:

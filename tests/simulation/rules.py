@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
@@ -22,7 +23,7 @@ from appconfig_provider._live.inspection import inspect
 from appconfig_provider._live.source import Outcome
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
-from tests.simulation import effort
+from tests.simulation import effort, layers
 from tests.simulation.history import History
 from tests.simulation.publishers import BAD
 from tests.simulation.run import Run, window
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 
 def settings_of(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings of a generation without its flags."""
-    return {key: value for key, value in values.items() if key != "feature_management"}
+    """Return the settings of a generation without its flags and its overrides."""
+    return {key: value for key, value in values.items() if key.startswith(("k", "s"))}
 
 
 def flags_of(values: Mapping[str, Any]) -> dict[str, str]:
@@ -72,19 +73,28 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
             "what is not published is not swapped in",
         )
     else:
-        life.rule(answered, "nothing is published that no endpoint answered for")
+        of_layer = outcome.changes.reason == "override"
+        life.rule(answered or of_layer, "nothing is published that no endpoint answered for")
         ordered = after.snapshot.version == before.snapshot.version + 1
         life.rule(ordered, "versions count the generations")
         scenario, shown = life.stage.scenario, settings_of(after.snapshot)
         checked = scenario.validated or scenario.mapped
         bad = checked and any(value.startswith(BAD) for value in shown.values())
         life.rule(not bad, "what is refused is not published")
+    layers.judge_layer(life, run, before, outcome)
     if answered:
         _judge_sentinels_kept(life, run, before, after)
-        _judge_content(life, run, outcome)
+        _judge_content(life, run, _of_store(outcome))
         effort.judge_effort(life, run, before)
         effort.judge_parts(life, run, before, after)
         _remember_reading(life, run, before, after)
+
+
+def _of_store(outcome: Outcome[State]) -> Outcome[State]:
+    """Return an outcome without what a file of overrides brought; `layers` judges that."""
+    error = None if layers.is_of_layer(outcome.state, outcome.error) else outcome.error
+    of_layer = outcome.changes is not None and outcome.changes.reason == "override"
+    return replace(outcome, error=error, changes=None if of_layer else outcome.changes)
 
 
 def _count(life: Life, run: Run, outcome: Outcome[State], *, answered: bool) -> None:
@@ -155,7 +165,8 @@ def _judge_sentinels(life: Life, state: State, first: int, last: int) -> None:
         known = kept.etag is None or int(kept.etag) <= first
         life.rule(known, f"{key} as kept ({kept.etag}) was read before the data ({first})")
         if state.snapshot.consistent:
-            unmoved = history.etag(first, key) == history.etag(last, key)
+            # Between replicas that lag it may go back and forth within the second of its date.
+            unmoved = history.etag(last, key) in {history.etag(first, key), *kept.before}
             rule = f"{key} did not move while pages were read ({first}-{last})"
             life.rule(unmoved, rule)
 
@@ -190,9 +201,11 @@ def _judge_nothing_missed(life: Life, run: Run, state: State) -> None:
     names = life.stage.scenario.sentinels
     for reading in run.of("sentinel"):
         key = reading.target.key or ""
-        kept = state.sentinels[names.index(key)].etag
+        sentinel = state.sentinels[names.index(key)]
+        kept = sentinel.etag
         seen = life.stage.history.etag(reading.revision, key)
         lagging = kept is not None and seen is not None and int(seen) < int(kept)
+        lagging = lagging or seen in sentinel.before
         rule = f"{key} was {seen}, which is not {kept}: the configuration is loaded"
         life.rule(seen == kept or lagging, rule)
 
@@ -246,9 +259,14 @@ def _judge_status(life: Life, call: Call, outcome: Outcome[State]) -> None:
     status, state = life.provider.status, inspect(life.provider).state
     attempt, rejected = state.attempt, state.rejected
     begun = call.run.begun if call.run else None
-    life.rule(attempt.last is not None and attempt.last[0] == begun, "status: the last attempt")
     life.rule(status.generation == life.provider.snapshot.version, "status: the generation")
-    if outcome.error is not None:
+    if call.run is not None and not call.run.remote:
+        return
+    life.rule(attempt.last is not None and attempt.last[0] == begun, "status: the last attempt")
+    if outcome.error is None and state.overlay.error is not None:
+        stands = status.last_error in state.lasting_errors
+        life.rule(stands, f"status: what is wrong stands, and not {status.last_error!r}")
+    elif outcome.error is not None:
         life.rule(status.last_error is outcome.error, "status: the last error")
     elif rejected is None:
         life.rule(status.last_error is None, f"status: no error, and not {status.last_error!r}")
@@ -258,7 +276,8 @@ def _judge_status(life: Life, call: Call, outcome: Outcome[State]) -> None:
     else:
         stands = status.last_error is rejected.error
         life.rule(stands, f"status: what is refused stands, and not {status.last_error!r}")
-    if outcome.error is not None or rejected is not None:
+    of_layer = layers.is_of_layer(state, outcome.error)
+    if (outcome.error is not None and not of_layer) or rejected is not None:
         older = attempt.success is not None and attempt.success[0] <= (begun or 0.0)
         life.rule(older, "status: what failed or was refused confirms nothing")
     free_at = life.model.free_at(life.endpoints)

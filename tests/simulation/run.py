@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from appconfig_provider._fetch.exchange import READ_OR_ABSENT
 from appconfig_provider._fetch.waiting import retry_after
-from appconfig_provider._plan import AcquireToken, Effect, ResolveSrv, Response, Send
+from appconfig_provider._plan import AcquireToken, Effect, ReadFile, ResolveSrv, Response, Send
 from tests.simulation.history import Target, read_target
 from tests.simulation.network import Answer
 
@@ -31,6 +31,11 @@ class Run:
     pushed: bool = False
     settings_due: bool = False
     flags_due: bool = False
+    file_due: bool = False
+    file_checked: float | None = None
+    """When the file of overrides was checked; None when it was not."""
+    file_held: str | None = None
+    """What it held then; None when it was not there."""
     origins: list[str] = field(default_factory=list)
     """The endpoints in the order in which they were tried."""
     readings: list[Reading] = field(default_factory=list)
@@ -68,6 +73,11 @@ class Run:
     over: bool = False
 
     @property
+    def remote(self) -> bool:
+        """Whether the store is asked."""
+        return self.settings_due or self.flags_due
+
+    @property
     def origin(self) -> str:
         """The endpoint that is tried now, or was last."""
         return self.origins[-1] if self.origins else ""
@@ -76,6 +86,10 @@ class Run:
         """Note a request."""
         self.asked += 1
         self._attempt_at(send.request.origin, now)
+
+    def checks_file(self, held: str | None, now: float) -> None:
+        """Note what the file of overrides holds as it is checked."""
+        self.file_checked, self.file_held = now, held
 
     def refuses(self, origin: str, now: float) -> None:
         """Note a request that its deadline kept from being sent."""
@@ -94,6 +108,8 @@ class Run:
         self, effect: Effect[object], outcome: object, answer: Answer | None, now: float
     ) -> None:
         """Note an answer that somebody still waited for."""
+        if isinstance(effect, ReadFile):
+            return
         self.heard = now
         if isinstance(effect, AcquireToken):
             # A job that a refused token broke off begins anew.

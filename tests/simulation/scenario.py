@@ -11,6 +11,7 @@ READ_TIMEOUT = 3.0
 """Seconds; together with the equal connect timeout the time that a check may take."""
 LOAD_BUDGET = 20.0
 FIRST_BACKOFF, MAX_BACKOFF = 30.0, 600.0
+FILE_INTERVAL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Scenario:
     """The key prefixes of the selectors."""
     interval: float
     flag_interval: float
+    layered: bool
+    """Whether a file of overrides lies over the store."""
     retries: int
     key_access: bool
     """Whether requests are signed with a key, and not with bearer tokens."""
@@ -82,6 +85,9 @@ def draw(random: Random) -> Scenario:
     provider, store = _provider(random), _store(random)
     network, others = _network(random), _others(random)
     others["horizon"] = provider["interval"] * random.choice((1.0, 3.0))  # type: ignore[operator]
+    # Drawn from all that was drawn before: schedules without a file stay as they were.
+    drawn = f"{provider} {store} {network} {others}"
+    provider["layered"] = Random(drawn).random() < 0.2
     return Scenario(**provider, **store, **network, **others)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,8 @@ from appconfig_provider._azure.rest.sync_tokens import SyncToken
 from appconfig_provider._azure.startup import NobodyAnswered, start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider.aio import AzureAppConfigurationProvider
-from tests.simulation import rules
+from appconfig_provider.overrides.values import BadOverride
+from tests.simulation import layers, rules
 from tests.simulation.driver import Driver
 from tests.simulation.history import History
 from tests.simulation.life import Life, Reader
@@ -19,6 +20,7 @@ from tests.simulation.program import Program
 from tests.simulation.publishers import Publisher
 from tests.simulation.scenario import LOAD_BUDGET, MAX_BACKOFF, READ_TIMEOUT, draw
 from tests.simulation.world import Mailbox, RuleBroken, Task, World
+from tests.support.files import Files
 
 READS = 0.8
 """Probability that a caller only reads, where reads check."""
@@ -32,6 +34,7 @@ class Stage:
         self.scenario = draw(self.world.random)
         self.history = History(self.scenario.page_size)
         self.network = Network(self.world, self.scenario, self.history)
+        self.files = Files()
         self.lives: list[Life] = []
         self.acting: Life
         self.over = False
@@ -68,12 +71,14 @@ class Stage:
 
     async def _load(self) -> None:
         """Load, however often that takes, and bring the provider to life."""
-        life = Life(self, "parent", Driver(self.world, self.network), Model(self.scenario))
+        life = Life(
+            self, "parent", Driver(self.world, self.network, self.files), Model(self.scenario)
+        )
         while True:
             try:
                 state = await life.driver.run(start(self.context))
                 break
-            except (RequestFailed, NobodyAnswered, ValueError):
+            except (RequestFailed, NobodyAnswered, BadOverride, ValueError):
                 self.world.counts["not started"] += 1
                 await self.world.pause(1.0)
         for endpoint in state.endpoints.all:
@@ -188,6 +193,8 @@ class Stage:
         if scenario.flags_refreshed:
             wanted = rules.flags_at(history, history.newest)
             life.rule(rules.flags_of(life.provider.snapshot) == wanted, "no flag is lost")
+        if scenario.layered:
+            layers.judge_at_last(life)
         status = life.provider.status
         life.rule(status.last_error is None, f"all is well at last, and not {status.last_error!r}")
         life.rule(not await life.refresh(), "having refreshed, there is nothing to do")

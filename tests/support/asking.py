@@ -21,6 +21,7 @@ from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send, VerifyConnections
 from appconfig_provider.testing import FakeClock
 from tests.support.content import FLAG_TYPE, secret_id
+from tests.support.files import Files
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
@@ -128,11 +129,13 @@ class Life:
 
     keywords: dict[str, Any]
     refers: bool = False
+    files: Files = field(default_factory=Files)
     world: World = field(init=False)
     state: State = field(init=False)
 
     def __post_init__(self) -> None:
         self.world = world_of(refers=self.refers)
+        self.world.files = self.files
         self.world.keeps_secret = "secret_resolver" in self.keywords
         given = {
             "connection_string": CONNECTION,

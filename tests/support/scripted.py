@@ -16,6 +16,7 @@ from appconfig_provider._plan import (
     Failure,
     Invoke,
     Plan,
+    ReadFile,
     Request,
     ResolveSrv,
     Response,
@@ -26,6 +27,7 @@ from appconfig_provider._plan import (
 )
 from appconfig_provider.testing import FakeClock
 from tests.support.content import VAULT_TYPE
+from tests.support.files import Files
 
 T = TypeVar("T")
 
@@ -46,6 +48,7 @@ class ScriptedDriver:
     slept: list[float] = field(default_factory=list)
     names: Callable[[str], tuple[str, ...]] = lambda _name: ()
     looked_up: list[str] = field(default_factory=list)
+    files: Files = field(default_factory=Files)
 
     @property
     def sent(self) -> int:
@@ -72,7 +75,7 @@ class ScriptedDriver:
         except Exception as error:
             return Failure(error)
 
-    def _perform(self, effect: Effect[object]) -> object:
+    def _perform(self, effect: Effect[object]) -> object:  # noqa: PLR0911 - one for each effect
         match effect:
             case Send(request, _, deadline):
                 if self.clock.monotonic() >= deadline:
@@ -90,6 +93,8 @@ class ScriptedDriver:
             case ResolveSrv(name):
                 self.looked_up.append(name)
                 return self.names(name)
+            case ReadFile():
+                return self.files.perform(effect)
             case VerifyConnections():
                 return None
             case _:

@@ -16,7 +16,7 @@ import pytest
 
 import appconfig_provider
 import appconfig_provider.aio
-from appconfig_provider import Polling, SettingSelector, WatchKey, load
+from appconfig_provider import Overrides, Polling, SettingSelector, WatchKey, load
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import NetworkOptions, Options
 from appconfig_provider._azure.rest.requests import list_target
@@ -197,6 +197,7 @@ WRONG_TYPES: dict[str, list[object]] = {
     "load_balancing_enabled": [1, "yes"],
     "consistency": [],
     "polling": [True, "auto", 30, Polling, Polling.lazy, Polling.lazy(cast("float", "30"))],
+    "overrides": [{"a": 1}, "dev.json", 5, [{"a": 1}], Overrides],
     "push_delay": ["30", True],
     "startup_timeout": ["100", True, [100]],
     "headers": [{"a": 5}, {5: "a"}, {"a": None}, [("a", "b")], "a: b"],

@@ -13,16 +13,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any
 
 from appconfig_provider._azure.settings.content import Kind, kind_of_setting
 from appconfig_provider._azure.settings.layering import Pages, Problem, problem
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.decoding import decode
-from appconfig_provider.models import FLAG_PREFIX, JsonValue
-from appconfig_provider.readonly import filter_list, read_only
-
-Flag: TypeAlias = dict[str, Any]
+from appconfig_provider.flag_values import Flag, check_flag, to_value
+from appconfig_provider.models import FLAG_PREFIX
 
 
 def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag], list[Problem]]:
@@ -45,15 +43,6 @@ def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag
     return flags, problems
 
 
-def to_value(flag: Flag) -> JsonValue:
-    """Return a flag as a value of the configuration."""
-    conditions = flag.get("conditions")
-    if not conditions or not conditions.get("client_filters"):
-        return read_only(flag)
-    filters = filter_list(conditions["client_filters"])
-    return read_only({**flag, "conditions": {**conditions, "client_filters": filters}})
-
-
 def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
     for page in chain.from_iterable(selections):
         for setting in page.settings:
@@ -64,32 +53,9 @@ def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
 def _decode(setting: Setting) -> Flag:
     """Return a flag; its parts have the types that feature management libraries rely on."""
     flag: Flag = decode(setting.value or "")
-    if not isinstance(flag, dict):
-        raise TypeError("a feature flag is a JSON object")
-    conditions = _object(flag.get("conditions"))
-    for one in _objects(conditions.get("client_filters")):
-        if not isinstance(one.get("name"), str | None):
-            raise TypeError("the name of a filter is text")
-    _objects(flag.get("variants"))
-    _object(flag.get("allocation"))
+    check_flag(flag)
     flag.setdefault("id", setting.key[len(FLAG_PREFIX) :])
     return flag
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object; an empty one for null."""
-    if value is not None and not isinstance(value, dict):
-        raise TypeError("a JSON object was expected")
-    return value or {}
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """Return a JSON array of objects; an empty one for null. Its items must not be null."""
-    if value is not None and not isinstance(value, list):
-        raise TypeError("a JSON array was expected")
-    if not all(isinstance(one, dict) for one in value or ()):
-        raise TypeError("an array of JSON objects was expected")
-    return value or []
 
 
 def _describe(flag: Flag, setting: Setting, origin: str) -> None:
