@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing costs mor
 
 if TYPE_CHECKING:
     from appconfig_provider._azure.vaults import AzureAppConfigurationKeyVaultOptions
+    from appconfig_provider._live.bindings import Binding
     from appconfig_provider._live.callbacks import Subscription
     from appconfig_provider._version import __version__
     from appconfig_provider.errors import (
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.selectors import SettingSelector
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+    from appconfig_provider.value_errors import BindingError
 
 __all__ = [
     "DROP",
     "AzureAppConfigurationKeyVaultOptions",
     "AzureAppConfigurationProvider",
+    "Binding",
+    "BindingError",
     "ChangeSet",
     "ConfigurationSetting",
     "ConfigurationSnapshot",
@@ -52,6 +56,8 @@ __all__ = [
 _HOME = {
     "AzureAppConfigurationKeyVaultOptions": "_azure.vaults",
     "AzureAppConfigurationProvider": "provider",
+    "Binding": "_live.bindings",
+    "BindingError": "value_errors",
     "ChangeSet": "snapshot",
     "ConfigurationSetting": "models",
     "ConfigurationSnapshot": "snapshot",

@@ -16,15 +16,20 @@ WHOLE = "feature_management"
 management libraries read it by this name."""
 
 
+def check_separator(separator: str) -> None:
+    """Raise `ValueError` for what is no separator."""
+    if separator not in SEPARATORS:
+        known = " ".join(SEPARATORS)
+        raise ValueError(f"separator must be one of {known}, not {argument(separator)}")
+
+
 def nested(values: Mapping[str, Any], prefix: str, separator: str, *, lists: bool) -> Any:
     """Return the values below a prefix as a tree of read-only dicts and lists.
 
     Raises:
         ValueError: a key has a value and keys below it, or the separator is not one.
     """
-    if separator not in SEPARATORS:
-        known = " ".join(SEPARATORS)
-        raise ValueError(f"separator must be one of {known}, not {argument(separator)}")
+    check_separator(separator)
     branches = _Branches(values, prefix, separator)
     branches.fill()
     return branches.finished(lists=lists)

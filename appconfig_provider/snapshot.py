@@ -23,7 +23,16 @@ class ConfigurationSnapshot(ReadOnlyDict):
     hot loops.
     """
 
-    __slots__ = ("_consistent", "_explain", "_loaded_at", "_origin", "_stale", "_trees", "_version")
+    __slots__ = (
+        "_bound",
+        "_consistent",
+        "_explain",
+        "_loaded_at",
+        "_origin",
+        "_stale",
+        "_trees",
+        "_version",
+    )
 
     _version: int
     _loaded_at: datetime
@@ -33,6 +42,8 @@ class ConfigurationSnapshot(ReadOnlyDict):
     _explain: Callable[[str], Explanation]
     _trees: dict[tuple[str, str, bool], Any]
     """What `nested` has returned, by its arguments."""
+    _bound: dict[object, Any]
+    """What bindings have in this generation (see `_live/bindings`)."""
 
     def explain(self, key: str) -> Explanation:
         """Tell where the value of a key came from, and which other settings it replaced.
@@ -115,6 +126,7 @@ def make_snapshot(
     snapshot._origin = "store"
     snapshot._explain = explain
     snapshot._trees = {}
+    snapshot._bound = {}
     return snapshot
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -61,6 +61,7 @@ class Previous:
 
     secrets: Secrets = field(default_factory=dict)
     decoded: Decoded = field(default_factory=dict, repr=False)
+    snapshot: ConfigurationSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +131,27 @@ def build(
     references = vault_references(winners.entries)
     resolved = yield from resolve(context, references, previous.secrets, limits.reads)
     generation = _assembled(context, content, winners, resolved, previous, limits)
-    if options.selection.validate is not None:
+    for who, refused, check in _checks(context, generation.snapshot, previous.snapshot):
         if context.clock.monotonic() >= limits.allowed.until:
-            raise OutOfTime(f"validate was not called, because {limits.allowed.message}")
+            raise OutOfTime(f"{who} was not called, because {limits.allowed.message}")
         try:
-            yield from perform(Invoke(options.selection.validate, (generation.snapshot,)))
+            yield from perform(Invoke(check))
         except Exception:
-            limits.log_prefix.text = "validate refused the new one, the old one stays"
+            limits.log_prefix.text = refused
             raise
     return generation
+
+
+def _checks(
+    context: Context, snapshot: ConfigurationSnapshot, before: ConfigurationSnapshot | None
+) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Yield what may refuse a generation: its name, what the log says then, and the function."""
+    validate = context.options.selection.validate
+    if validate is not None:
+        refused = "validate refused the new one, the old one stays"
+        yield "validate", refused, partial(validate, snapshot)
+    for check in context.bindings.checks(snapshot, before):
+        yield "a binding", "a binding refused the new one, the old one stays", check
 
 
 def _assembled(

@@ -53,6 +53,7 @@ class AzureSource:
             error=options.callbacks.error,
             unwatched=UNWATCHED,
             unwatched_by_choice=options.refresh.switched_off,
+            bindings=context.bindings,
         )
 
     def limit(self, *, in_background: bool) -> float:

@@ -20,6 +20,10 @@ class CurrentValues(Mapping[str, Any], Generic[StateT]):
 
     _state: StateT
 
+    def _current(self) -> StateT:
+        """Return the state that a read answers from."""
+        return self._state
+
     def __getitem__(self, key: str) -> Any:
         return self._state.values[key]
 
