@@ -162,6 +162,10 @@ class Bindings:
         """Have each new generation validated for a binding; safe to call from any thread."""
         self._living[binding._key] = binding
 
+    def remove(self, binding: Binding[Any]) -> None:
+        """Forget a binding."""
+        self._living.pop(binding._key, None)
+
     def checks(
         self, snapshot: ConfigurationSnapshot, before: ConfigurationSnapshot | None
     ) -> Iterator[Callable[[], None]]:
@@ -214,7 +218,12 @@ def bind(
         if snapshot is before:
             return binding
         # It was published meanwhile, maybe by a refresh that did not know of the binding.
-        fitting(partial(binding.carry, snapshot, before))
+        try:
+            fitting(partial(binding.carry, snapshot, before))
+        except BaseException:
+            # Not left to the collector: the traceback keeps the binding alive.
+            bindings.remove(binding)
+            raise
 
 
 def fitting(call: Callable[[], R]) -> R:
@@ -223,4 +232,7 @@ def fitting(call: Callable[[], R]) -> R:
         return call()
     except EngineError as error:
         unfit = public(error)
-    raise unfit
+    try:
+        raise unfit
+    finally:
+        del unfit  # with its traceback it would be a circle
