@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.selectors import SettingSelector
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-    from appconfig_provider.value_errors import BindingError
+    from appconfig_provider.value_errors import BindingError, MissingKey
 
 __all__ = [
     "DROP",
@@ -42,6 +42,7 @@ __all__ = [
     "ConfigurationSnapshot",
     "Explanation",
     "KeyVaultReferenceError",
+    "MissingKey",
     "Polling",
     "SettingSelector",
     "SnapshotNotFoundError",
@@ -64,6 +65,7 @@ _HOME = {
     "DROP": "models",
     "Explanation": "models",
     "KeyVaultReferenceError": "errors",
+    "MissingKey": "value_errors",
     "Polling": "models",
     "SettingSelector": "selectors",
     "SnapshotNotFoundError": "errors",

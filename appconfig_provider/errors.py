@@ -10,7 +10,8 @@ AzureError
 ├─ StartupTimeout                 nothing answered within `startup_timeout`  (also TimeoutError)
 └─ KeyVaultReferenceError         a reference that cannot be resolved        (also ValueError)
 
-BindingError is a ValueError: settings do not fit a model. It comes from `value_errors`.
+BindingError is a ValueError: settings do not fit a model. MissingKey is a KeyError: what
+`config[key]` raises. Both come from `value_errors`.
 
 Wrong arguments are plain `ValueError` and `TypeError`. All errors can be copied and pickled, so
 that a worker of a process pool can raise them; chained errors are not pickled, as always in Python.
@@ -31,7 +32,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from appconfig_provider.value_errors import BindingError
+from appconfig_provider.value_errors import BindingError, MissingKey
 
 __all__ = [
     "AzureError",
@@ -39,6 +40,7 @@ __all__ = [
     "ClientAuthenticationError",
     "HttpResponseError",
     "KeyVaultReferenceError",
+    "MissingKey",
     "ResourceNotFoundError",
     "ServiceRequestError",
     "ServiceResponseError",

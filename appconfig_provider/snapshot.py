@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 
 from appconfig_provider.models import FLAG_PREFIX, Explanation, JsonValue
 from appconfig_provider.nesting import nested
 from appconfig_provider.readonly import ReadOnlyDict
+from appconfig_provider.value_errors import MissingKey
 
 MAX_TREES = 16
 """How many trees of `nested` are cached: one for each set of arguments."""
@@ -31,6 +32,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
         "_origin",
         "_stale",
         "_trees",
+        "_trim",
         "_version",
     )
 
@@ -44,6 +46,11 @@ class ConfigurationSnapshot(ReadOnlyDict):
     """What `nested` has returned, by its arguments."""
     _bound: dict[object, Any]
     """What bindings have in this generation (see `_live/bindings`)."""
+    _trim: Callable[[str], str]
+
+    def __missing__(self, key: str) -> NoReturn:
+        """Raise for a key that is not there; dict calls it for `snapshot[key]`."""
+        raise MissingKey(key)
 
     def explain(self, key: str) -> Explanation:
         """Tell where the value of a key came from, and which other settings it replaced.
@@ -52,7 +59,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
             KeyError: the key is not in this generation.
         """
         if key not in self:
-            raise KeyError(key)
+            self.__missing__(key)
         return self._explain(key)
 
     def nested(self, prefix: str = "", separator: str = ":", lists: bool = True) -> Any:
@@ -115,8 +122,12 @@ def make_snapshot(
     loaded_at: datetime,
     consistent: bool,
     explain: Callable[[str], Explanation],
+    trim: Callable[[str], str] = str,
 ) -> ConfigurationSnapshot:
-    """Build a generation. Nothing else in the package writes to one."""
+    """Build a generation. Nothing else in the package writes to one.
+
+    `trim` gives the name that a key of the store has here.
+    """
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
     dict.update(snapshot, values)
     snapshot._version = version
@@ -127,6 +138,7 @@ def make_snapshot(
     snapshot._explain = explain
     snapshot._trees = {}
     snapshot._bound = {}
+    snapshot._trim = trim
     return snapshot
 
 

@@ -180,6 +180,7 @@ def _assembled(
         loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
         explain=partial(_explain, options, content, winners.original_keys),
+        trim=partial(trim, prefixes=options.selection.prefixes),
     )
     all_problems = frozenset([*problems, *flag_problems, *resolved.problems])
     usage = usage_of(
