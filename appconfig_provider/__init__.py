@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing costs mor
 
 if TYPE_CHECKING:
     from appconfig_provider._azure.vaults import AzureAppConfigurationKeyVaultOptions
+    from appconfig_provider._live.bindings import Binding
     from appconfig_provider._live.callbacks import Subscription
     from appconfig_provider._version import __version__
     from appconfig_provider.errors import (
@@ -30,16 +31,20 @@ if TYPE_CHECKING:
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.selectors import SettingSelector
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+    from appconfig_provider.value_errors import BindingError, MissingKey
 
 __all__ = [
     "DROP",
     "AzureAppConfigurationKeyVaultOptions",
     "AzureAppConfigurationProvider",
+    "Binding",
+    "BindingError",
     "ChangeSet",
     "ConfigurationSetting",
     "ConfigurationSnapshot",
     "Explanation",
     "KeyVaultReferenceError",
+    "MissingKey",
     "OverrideBehaviour",
     "Overrides",
     "Polling",
@@ -56,12 +61,15 @@ __all__ = [
 _HOME = {
     "AzureAppConfigurationKeyVaultOptions": "_azure.vaults",
     "AzureAppConfigurationProvider": "provider",
+    "Binding": "_live.bindings",
+    "BindingError": "value_errors",
     "ChangeSet": "snapshot",
     "ConfigurationSetting": "models",
     "ConfigurationSnapshot": "snapshot",
     "DROP": "models",
     "Explanation": "models",
     "KeyVaultReferenceError": "errors",
+    "MissingKey": "value_errors",
     "OverrideBehaviour": "overrides.layers",
     "Overrides": "overrides.declared",
     "Polling": "models",

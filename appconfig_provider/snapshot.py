@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 
 from appconfig_provider.models import FLAG_PREFIX, Explanation, JsonValue
 from appconfig_provider.nesting import nested
 from appconfig_provider.readonly import ReadOnlyDict
+from appconfig_provider.value_errors import MissingKey
 
 MAX_TREES = 16
 """How many trees of `nested` are cached: one for each set of arguments."""
@@ -23,7 +24,17 @@ class ConfigurationSnapshot(ReadOnlyDict):
     hot loops.
     """
 
-    __slots__ = ("_consistent", "_explain", "_loaded_at", "_origin", "_stale", "_trees", "_version")
+    __slots__ = (
+        "_bound",
+        "_consistent",
+        "_explain",
+        "_loaded_at",
+        "_origin",
+        "_stale",
+        "_trees",
+        "_trim",
+        "_version",
+    )
 
     _version: int
     _loaded_at: datetime
@@ -33,6 +44,13 @@ class ConfigurationSnapshot(ReadOnlyDict):
     _explain: Callable[[str], Explanation]
     _trees: dict[tuple[str, str, bool], Any]
     """What `nested` has returned, by its arguments."""
+    _bound: dict[object, Any]
+    """What bindings have in this generation (see `_live/bindings`)."""
+    _trim: Callable[[str], str]
+
+    def __missing__(self, key: str) -> NoReturn:
+        """Raise for a key that is not there; dict calls it for `snapshot[key]`."""
+        raise MissingKey(key)
 
     def explain(self, key: str) -> Explanation:
         """Tell where the value of a key came from, and which other settings it replaced.
@@ -41,7 +59,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
             KeyError: the key is not in this generation.
         """
         if key not in self:
-            raise KeyError(key)
+            self.__missing__(key)
         return self._explain(key)
 
     def nested(self, prefix: str = "", separator: str = ":", lists: bool = True) -> Any:
@@ -97,25 +115,38 @@ class ConfigurationSnapshot(ReadOnlyDict):
         return f"<ConfigurationSnapshot version={self._version} keys={len(self)}>"
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The number of a generation, and where it came from; see `ConfigurationSnapshot`."""
+
+    version: int
+    loaded_at: datetime
+    consistent: bool = True
+    origin: str = "store"
+
+
 def make_snapshot(
     values: Mapping[str, JsonValue],
+    provenance: Provenance,
     *,
-    version: int,
-    loaded_at: datetime,
-    consistent: bool,
     explain: Callable[[str], Explanation],
-    origin: str = "store",
+    trim: Callable[[str], str] = str,
 ) -> ConfigurationSnapshot:
-    """Build a generation. Nothing else in the package writes to one."""
+    """Build a generation. Nothing else in the package writes to one.
+
+    `trim` gives the name that a key of the store has here.
+    """
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
     dict.update(snapshot, values)
-    snapshot._version = version
-    snapshot._loaded_at = loaded_at
+    snapshot._version = provenance.version
+    snapshot._loaded_at = provenance.loaded_at
     snapshot._stale = False
-    snapshot._consistent = consistent
-    snapshot._origin = origin
+    snapshot._consistent = provenance.consistent
+    snapshot._origin = provenance.origin
     snapshot._explain = explain
     snapshot._trees = {}
+    snapshot._bound = {}
+    snapshot._trim = trim
     return snapshot
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -39,7 +39,7 @@ from appconfig_provider.flag_values import FEATURE_MANAGEMENT, Flag, to_value
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
 from appconfig_provider.overrides.layers import NO_OVERRIDES, Layer, Merged, merge
 from appconfig_provider.readonly import read_only
-from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot
+from appconfig_provider.snapshot import ConfigurationSnapshot, Provenance, make_snapshot
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import EngineError
 
@@ -61,6 +61,7 @@ class Previous:
 
     secrets: Secrets = field(default_factory=dict)
     decoded: Decoded = field(default_factory=dict, repr=False)
+    snapshot: ConfigurationSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +135,27 @@ def build(
     references = vault_references(winners.entries)
     resolved = yield from resolve(context, references, previous.secrets, limits.reads)
     generation = _assembled(context, content, winners, resolved, previous, limits)
-    if options.selection.validate is not None:
+    for who, refused, check in _checks(context, generation.snapshot, previous.snapshot):
         if context.clock.monotonic() >= limits.allowed.until:
-            raise OutOfTime(f"validate was not called, because {limits.allowed.message}")
+            raise OutOfTime(f"{who} was not called, because {limits.allowed.message}")
         try:
-            yield from perform(Invoke(options.selection.validate, (generation.snapshot,)))
+            yield from perform(Invoke(check))
         except Exception:
-            limits.log_prefix.text = "validate refused the new one, the old one stays"
+            limits.log_prefix.text = refused
             raise
     return generation
+
+
+def _checks(
+    context: Context, snapshot: ConfigurationSnapshot, before: ConfigurationSnapshot | None
+) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Yield what may refuse a generation: its name, what the log says then, and the function."""
+    validate = context.options.selection.validate
+    if validate is not None:
+        refused = "validate refused the new one, the old one stays"
+        yield "validate", refused, partial(validate, snapshot)
+    for check in context.bindings.checks(snapshot, before):
+        yield "a binding", "a binding refused the new one, the old one stays", check
 
 
 def _assembled(
@@ -169,13 +182,17 @@ def _assembled(
             {**overrides.others(), "feature_flags": [to_value(flag) for flag in flags.values()]}
         )
     values.update(overrides.values)
+    provenance = Provenance(
+        limits.version,
+        datetime.fromtimestamp(context.clock.time(), timezone.utc),
+        content.consistent,
+        "override" if options.local else "store",
+    )
     snapshot = make_snapshot(
         values,
-        version=limits.version,
-        loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
-        consistent=content.consistent,
+        provenance,
         explain=partial(_explain, options, content, winners.original_keys, overrides),
-        origin="override" if options.local else "store",
+        trim=partial(trim, prefixes=options.selection.prefixes),
     )
     all_problems = frozenset([*problems, *flag_problems, *resolved.problems])
     types = content_types(winners.entries)

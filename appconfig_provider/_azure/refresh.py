@@ -217,7 +217,7 @@ def _is(found: Difference, *reasons: Reason) -> bool:
 
 
 def _previous(state: State) -> Previous:
-    return Previous(state.generation.secrets, state.generation.decoded)
+    return Previous(state.generation.secrets, state.generation.decoded, state.snapshot)
 
 
 def _limits(context: Context, state: State, found: Difference, due: Due, budget: Budget) -> Limits:

@@ -62,6 +62,7 @@ class AzureSource:
             error=options.callbacks.error,
             unwatched=WITHOUT_STORE if options.local else UNWATCHED,
             unwatched_by_choice=options.refresh.switched_off or options.local,
+            bindings=context.bindings,
         )
 
     def limit(self, *, in_background: bool) -> float:

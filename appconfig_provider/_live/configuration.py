@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, overload
 
 from appconfig_provider._live.agenda import Agenda
+from appconfig_provider._live.bindings import Binding, bind
 from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
 from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import (
@@ -30,12 +32,13 @@ from appconfig_provider.texts import counted, kind_of
 logger = logging.getLogger("appconfig_provider")
 
 ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
+T = TypeVar("T")
 
 
 class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
     """A Mapping of the newest generation; each call answers from a single one."""
 
-    __slots__ = ("_attempt_listeners", "_listeners")
+    __slots__ = ("_attempt_listeners", "_bindings", "_listeners")
 
     def __init__(self, source: Source[StateT, RequestT], driver: DriverT, state: StateT) -> None:
         self._listeners: dict[Subscription, None] = {}
@@ -43,6 +46,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         operation of the dict, and readers copy it."""
         self._attempt_listeners: dict[object, Callback] = {}
         """The listeners of every attempt, in the same way."""
+        self._bindings = source.options.bindings
         super().__init__(source, driver, state)
         source.log_start(state, driver.sent)
         if self._options.polls and self._process.poller is None:
@@ -86,7 +90,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             generation=state.snapshot.version,
             last_attempt=_utc(attempt.last and attempt.last.wall),
             last_success=_utc(attempt.success and attempt.success.wall),
-            last_error=attempt.error,
+            last_error=attempt.error or self._bindings.error_in(state.snapshot),
             age=0.0 if standing.local else instant.boottime - confirmed,
             stale=state.snapshot.stale,
             endpoint=attempt.endpoint,
@@ -115,6 +119,48 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
                 owner.limit,
             )
         return False
+
+    @overload
+    def bind(
+        self,
+        model: type[T],
+        prefix: str = "",
+        separator: str = ":",
+        case_sensitive: bool = True,
+    ) -> Binding[T]: ...
+
+    @overload
+    def bind(
+        self,
+        model: object,
+        prefix: str = "",
+        separator: str = ":",
+        case_sensitive: bool = True,
+    ) -> Binding[Any]: ...
+
+    def bind(
+        self,
+        model: Any,
+        prefix: str = "",
+        separator: str = ":",
+        case_sensitive: bool = True,
+    ) -> Binding[Any]:
+        """Keep a value of your own type, made of the settings below a prefix by pydantic.
+
+        `model` is what `pydantic.TypeAdapter` takes: a model, a dataclass, a TypedDict,
+        `list[int]`, `int`. It gets the tree of `snapshot.nested(prefix, separator)`, or the value
+        of the key that is the prefix. Where a field is no scalar, text is decoded as JSON. With
+        `case_sensitive=False` keys match fields of models whatever their case.
+
+        From now on a generation that does not fit is not published: the old one stays, and
+        `on_refresh_error` gets the `BindingError`. That lasts while somebody holds the binding.
+
+        Raises:
+            BindingError: the generation in force does not fit; it names places, but no values.
+            ImportError: pydantic is not installed (extra `pydantic`).
+            TypeError, ValueError: an argument is wrong.
+        """
+        return bind(self, self._bindings, (model, prefix, separator, case_sensitive))
 
     def on_change(self, key_filter: str = "*") -> Callable[[ListenerT], ListenerT]:
         """Decorate a function that is to be called when keys of a filter change; see `subscribe`.
@@ -175,6 +221,9 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         # what is due.
         self._wake = -math.inf
         self._state = outcome.state
+        unfit = self._bindings.catch_up(outcome.state.snapshot, before.snapshot)
+        if unfit is not None and outcome.error is None:
+            outcome = replace(outcome, error=unfit)
         listeners = tuple(self._attempt_listeners.copy().values())
         if listeners or not outcome.quiet:
             attempt = attempted(outcome, before)

@@ -7,6 +7,7 @@ from typing import Any, Generic
 
 from appconfig_provider._live.source import StateT
 from appconfig_provider.snapshot import ConfigurationSnapshot
+from appconfig_provider.value_errors import MissingKey
 
 
 class CurrentValues(Mapping[str, Any], Generic[StateT]):
@@ -28,7 +29,11 @@ class CurrentValues(Mapping[str, Any], Generic[StateT]):
         return self._state
 
     def __getitem__(self, key: str) -> Any:
-        return self._state.values[key]
+        try:
+            return self._state.values[key]
+        except KeyError:
+            pass
+        raise MissingKey(key)  # not above: there the other one would be its context
 
     def __contains__(self, key: object) -> bool:
         return key in self._state.values

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from appconfig_provider._live.bindings import Bindings
 from appconfig_provider._live.callbacks import Callback
 from appconfig_provider._live.standing import Standing
 from appconfig_provider._plan import Plan
@@ -95,6 +96,9 @@ class LiveOptions:
     """The message that is logged once when `refresh()` is called and nothing will ever be due."""
     unwatched_by_choice: bool = False
     """True when the user asked for that: the message is no warning then."""
+    bindings: Bindings = field(default_factory=Bindings, repr=False)
+    """What `bind()` adds to. The plan of a refresh invokes its `checks` before it returns another
+    snapshot."""
 
 
 class Source(Protocol[StateT, RequestT_contra]):

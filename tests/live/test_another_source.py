@@ -16,8 +16,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from appconfig_provider import ChangeSet
+from appconfig_provider import BindingError, ChangeSet
 from appconfig_provider._io.aio import AsyncDriver
 from appconfig_provider._io.network import Network
 from appconfig_provider._io.sync import SyncDriver
@@ -283,6 +284,33 @@ def test_after_close_the_values_stay_readable(web: Web, load: Any) -> None:
     with FakeClock() as clock, threaded(Address(web.url, options(clock))) as other:
         other.provider.close()
         assert not other.refresh(force=True)
+
+
+class Colored(BaseModel, frozen=True):
+    """What is bound to the document."""
+
+    color: str
+    size: int = 1
+
+
+def test_a_binding_refuses_a_document_that_does_not_fit(web: Web, load: Any) -> None:
+    """Any source has bindings: the old document stays, is told, and a right one recovers."""
+    errors: list[Exception] = []
+    with FakeClock() as clock:
+        given = options(clock, error=error_callbacks(errors.append))
+        with load(Address(web.url, given)) as live:
+            binding = live.provider.bind(Colored)
+            web.content = {"color": "blue", "size": "many"}
+            clock.advance(INTERVAL)
+            assert not live.refresh()
+            assert (binding.value.color, live.provider["color"]) == ("red", "red")
+            assert [type(error) for error in errors] == [BindingError]
+            assert live.provider.status.last_error is errors[0]
+            web.content = {"color": "green", "size": "2"}
+            clock.advance(INTERVAL)
+            assert live.refresh()
+            assert binding.value == Colored(color="green", size=2)
+            assert live.provider.status.last_error is None
 
 
 def test_the_source_is_short_and_imports_no_more_than_the_runtime() -> None:

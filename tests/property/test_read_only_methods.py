@@ -16,7 +16,7 @@ import pytest
 
 from appconfig_provider.models import Explanation
 from appconfig_provider.readonly import read_only
-from appconfig_provider.snapshot import make_snapshot
+from appconfig_provider.snapshot import Provenance, make_snapshot
 
 CONTENTS: dict[str, Any] = {
     "dict": {"b": 1, "a": [2], "0": None},
@@ -55,7 +55,7 @@ def nowhere(key: str) -> Explanation:
 def as_snapshot(values: dict[str, Any]) -> Any:
     """Return a whole generation, which is a read-only dict as well."""
     moment = datetime.now(timezone.utc)
-    return make_snapshot(values, version=1, loaded_at=moment, consistent=True, explain=nowhere)
+    return make_snapshot(values, Provenance(1, moment), explain=nowhere)
 
 
 def calls_of(kind: type) -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:

@@ -19,7 +19,7 @@ from appconfig_provider._azure.state import Due, Reason, State, Timers, first_ti
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider.models import Explanation, Store
-from appconfig_provider.snapshot import make_snapshot
+from appconfig_provider.snapshot import Provenance, make_snapshot
 from tests.support.scripted import CONNECTION
 
 NEVER = math.inf
@@ -31,11 +31,7 @@ def unexplained(key: str) -> Explanation:
 
 
 SNAPSHOT = make_snapshot(
-    {},
-    version=1,
-    loaded_at=datetime(2026, 11, 21, tzinfo=timezone.utc),
-    consistent=True,
-    explain=unexplained,
+    {}, Provenance(1, datetime(2026, 11, 21, tzinfo=timezone.utc)), explain=unexplained
 )
 
 
