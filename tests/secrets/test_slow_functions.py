@@ -172,7 +172,7 @@ def test_a_slow_plain_resolver_does_not_stop_the_loop() -> None:
         fill(store, 1)
         assert asyncio.run(run(store)) < 0.7
     assert seen == [("caller", False)]
-    assert not [one for one in threading.enumerate() if one.name == "appconfig-resolver"]
+    assert not [one for one in threading.enumerate() if one.name == "appconfig-blocking"]
 
 
 def test_many_mapper_calls_let_the_loop_run() -> None:
@@ -225,7 +225,7 @@ def test_a_cancelled_load_leaves_its_resolver_behind() -> None:
         try:
             assert asyncio.run(run(store)) < 1.5
         finally:
-            left = [one for one in threading.enumerate() if one.name == "appconfig-resolver"]
+            left = [one for one in threading.enumerate() if one.name == "appconfig-blocking"]
             assert all(one.daemon for one in left)
             go_on.set()
             for one in left:
@@ -260,7 +260,7 @@ def test_without_a_thread_the_resolver_is_called_all_the_same(
     start = threading.Thread.start
 
     def refuse(thread: threading.Thread) -> None:
-        if thread.name == "appconfig-resolver":
+        if thread.name == "appconfig-blocking":
             raise RuntimeError("can't start new thread")
         start(thread)
 
