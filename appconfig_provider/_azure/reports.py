@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from bisect import bisect_left
 
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.settings.layering import Pages, in_order, trim
@@ -183,8 +184,11 @@ def log_objects(state: State, known: set[str]) -> None:
         for name, value in layer.values.items()
         if isinstance(value, dict) and name not in known
     }
+    keys = sorted(state.values) if names else []
     for name in sorted(names):
-        if any(key.startswith(f"{name}:") for key in state.values):
+        # In order, the first key that could begin like that; there may be very many of both.
+        place = bisect_left(keys, f"{name}:")
+        if place < len(keys) and keys[place].startswith(f"{name}:"):
             known.add(name)
             logger.warning(
                 "the override %s is an object and stays one value, though other keys begin with "

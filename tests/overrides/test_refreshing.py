@@ -342,3 +342,40 @@ def test_requests_tell_nothing_of_local_flags() -> None:
     assert living(flags, **FRESH_FLAGS).state.generation.usage == (
         living("{}", **FRESH_FLAGS).state.generation.usage
     )
+
+
+def test_status_shows_the_error_that_callbacks_got_last() -> None:
+    """A file that breaks while settings are refused is told, and so `status` shows it."""
+
+    def validate(snapshot: ConfigurationSnapshot) -> None:
+        if snapshot["k"] == "2":
+            raise ValueError("refused")
+
+    life = living(validate=validate, **SENTINEL)
+    refused, _ = life.attempt("sentinel", "settings")
+    life.files.write(FILE, "{")
+    outcome, _ = life.attempt(after=1)
+    assert outcome.error is not None
+    assert outcome.error is not refused.error
+    assert life.state.attempt.error is outcome.error
+    life.files.write(FILE, '{"o": 1}')
+    life.attempt(after=1)
+    assert life.state.attempt.error is refused.error
+
+
+def test_force_ignores_the_back_off_of_refused_layers() -> None:
+    """As it does for content of the store."""
+    refusing = [True]
+
+    def validate(snapshot: ConfigurationSnapshot) -> None:
+        if snapshot["o"] == 2 and refusing:
+            raise ValueError("refused")
+
+    life = living(validate=validate)
+    life.files.write(FILE, '{"o": 2}')
+    life.attempt(after=1)
+    refusing.clear()
+    life.refresh(after=1)
+    assert value(life.state) == 1
+    life.refresh(after=0, force=True)
+    assert value(life.state) == 2

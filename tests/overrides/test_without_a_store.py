@@ -40,6 +40,7 @@ def test_no_endpoint_is_needed(opened: Opener, path: Path) -> None:
     """The file is the whole configuration."""
     config = opened(overrides=Overrides.from_file(path, behaviour=ONLY))
     assert config.snapshot["a:b"] == 1
+    assert config.snapshot.origin == "override"
     assert config.snapshot["feature_management"]["feature_flags"][0]["id"] == "Beta"
     assert config.snapshot.nested()["a"] == {"b": 1, "c": 2}
     assert config.snapshot.explain("a:b").origin == "override"
