@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from appconfig_provider.readonly import ReadOnlyDict, ReadOnlyList
 from appconfig_provider.texts import argument, quoted
 
-SEPARATORS = (".", ",", ";", "-", "_", "__", "/", ":")
+Separator: TypeAlias = Literal[".", ",", ";", "-", "_", "__", "/", ":"]
 """The separators that providers in other languages accept."""
+SEPARATORS: tuple[Separator, ...] = get_args(Separator)
 
 WHOLE = "feature_management"
 """The key of the feature flags. It is never split: it is not a key of the store, and feature
