@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from appconfig_provider._azure.arguments import RefreshOn
@@ -21,7 +21,7 @@ from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.process import AwaitedDriver
 from appconfig_provider._live.tasks import AsyncProvider
-from appconfig_provider.models import ConfigurationSetting, Polling
+from appconfig_provider.models import ConfigurationSetting, Mapped, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of
 from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
@@ -64,7 +64,8 @@ async def load(
     replicas: Iterable[str] | None = (),
     replica_discovery_enabled: bool | None = True,
     load_balancing_enabled: bool | None = False,
-    configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
+    configuration_mapper: Callable[[ConfigurationSetting], Mapped | Awaitable[Mapped]]
+    | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),

@@ -105,6 +105,9 @@ class Drop(Enum):
 
 DROP = Drop.DROP
 
+Mapped: TypeAlias = "ConfigurationSetting | Drop | None"
+"""What a mapper returns; None keeps the setting, with the changes that were made to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:

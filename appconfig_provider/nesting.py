@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from appconfig_provider.flag_values import FEATURE_MANAGEMENT
 from appconfig_provider.readonly import ReadOnlyDict, ReadOnlyList
 from appconfig_provider.texts import argument, quoted
 
-SEPARATORS = (".", ",", ";", "-", "_", "__", "/", ":")
+Separator: TypeAlias = Literal[".", ",", ";", "-", "_", "__", "/", ":"]
 """The separators that providers in other languages accept."""
+SEPARATORS: tuple[Separator, ...] = get_args(Separator)
 
 
 def check_separator(separator: str) -> None:

@@ -15,13 +15,12 @@ from appconfig_provider._azure.state import State
 from appconfig_provider._azure.vaults import (
     AzureAppConfigurationKeyVaultOptions,
     ClientConfigs,
-    SecretResolver,
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.process import BlockingDriver
 from appconfig_provider._live.threads import ThreadedProvider
-from appconfig_provider.models import ConfigurationSetting, Polling
+from appconfig_provider.models import ConfigurationSetting, Mapped, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
 from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
@@ -47,7 +46,7 @@ def load(
     trim_prefixes: Iterable[str] | None = (),
     keyvault_credential: TokenCredential | None = None,
     keyvault_client_configs: ClientConfigs | None = None,
-    secret_resolver: SecretResolver | None = None,
+    secret_resolver: Callable[[str], str] | None = None,
     key_vault_options: AzureAppConfigurationKeyVaultOptions | None = None,
     secret_refresh_interval: float | None = None,
     secret_policy: Literal["raise", "keep_last", "omit"] | None = None,
@@ -63,7 +62,7 @@ def load(
     replicas: Iterable[str] | None = (),
     replica_discovery_enabled: bool | None = True,
     load_balancing_enabled: bool | None = False,
-    configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
+    configuration_mapper: Callable[[ConfigurationSetting], Mapped] | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),

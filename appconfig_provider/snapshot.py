@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, NoReturn
 
 from appconfig_provider.models import FLAG_PREFIX, Explanation, JsonValue
-from appconfig_provider.nesting import nested
+from appconfig_provider.nesting import Separator, nested
 from appconfig_provider.readonly import ReadOnlyDict
 from appconfig_provider.value_errors import MissingKey
 
@@ -62,7 +62,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
             self.__missing__(key)
         return self._explain(key)
 
-    def nested(self, prefix: str = "", separator: str = ":", lists: bool = True) -> Any:
+    def nested(self, prefix: str = "", separator: Separator = ":", lists: bool = True) -> Any:
         """Return the keys as a tree of read-only dicts and lists: `a:b` is the item `b` of `a`.
 
         `prefix` is the part of the tree that is wanted, in whole segments (`db` means `db:`); where

@@ -26,6 +26,7 @@ from appconfig_provider.trouble import EngineError, describe, drop_frames, publi
 
 if TYPE_CHECKING:
     from appconfig_provider._live.validation import Model, Subtree
+    from appconfig_provider.nesting import Separator
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -199,7 +200,7 @@ class Bindings:
 
 
 def bind(
-    configuration: Current, bindings: Bindings, arguments: tuple[Any, str, str, bool]
+    configuration: Current, bindings: Bindings, arguments: tuple[Any, str, Separator, bool]
 ) -> Binding[Any]:
     """Validate the published generation for a new binding, and register that.
 

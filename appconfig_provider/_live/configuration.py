@@ -26,6 +26,7 @@ from appconfig_provider._live.process import DriverT, PollerT, ProcessRecord
 from appconfig_provider._live.source import Outcome, RequestT, Source, StateT
 from appconfig_provider._live.standing import now
 from appconfig_provider.models import Status
+from appconfig_provider.nesting import Separator
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
 
@@ -125,7 +126,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self,
         model: type[T],
         prefix: str = "",
-        separator: str = ":",
+        separator: Separator = ":",
         case_sensitive: bool = True,
     ) -> Binding[T]: ...
 
@@ -134,7 +135,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self,
         model: object,
         prefix: str = "",
-        separator: str = ":",
+        separator: Separator = ":",
         case_sensitive: bool = True,
     ) -> Binding[Any]: ...
 
@@ -142,7 +143,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self,
         model: Any,
         prefix: str = "",
-        separator: str = ":",
+        separator: Separator = ":",
         case_sensitive: bool = True,
     ) -> Binding[Any]:
         """Keep a value of your own type, made of the settings below a prefix by pydantic.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin
 
 from appconfig_provider._live.fields import Fields
-from appconfig_provider.nesting import check_separator
+from appconfig_provider.nesting import Separator, check_separator
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of, printable, quoted
 from appconfig_provider.trouble import EngineError
@@ -43,7 +43,9 @@ class Model(Generic[T]):
 
     __slots__ = ("_adapter", "_invalid", "_prefix", "_separator", "_shape", "_type")
 
-    def __init__(self, kind: Any, prefix: str, separator: str, *, case_sensitive: bool) -> None:
+    def __init__(
+        self, kind: Any, prefix: str, separator: Separator, *, case_sensitive: bool
+    ) -> None:
         if not isinstance(prefix, str):
             raise TypeError(f"prefix must be a text, not {kind_of(prefix)}")
         check_separator(separator)
@@ -55,7 +57,7 @@ class Model(Generic[T]):
             ) from error
         self._type = kind
         self._prefix = prefix
-        self._separator = separator
+        self._separator: Separator = separator
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
         self._invalid: type[ValidationError] = ValidationError
         self._shape = Fields(self._adapter.core_schema, case_sensitive=case_sensitive)

@@ -109,9 +109,9 @@ class _Race:
         self.read = read
         theirs, own = _keys(read.keys, official, laps), _keys(read.keys, ours, laps)
         self._subjects: tuple[tuple[Loop, Any, list[str]], ...] = (
-            (_loop("pass"), None, own),
-            (_loop(read.statement), official, theirs),
-            (_loop(read.ours or read.statement), read.subject(ours), own),
+            (timed_loop("pass"), None, own),
+            (timed_loop(read.statement), official, theirs),
+            (timed_loop(read.ours or read.statement), read.subject(ours), own),
         )
 
     def run(self, repeats: int) -> tuple[float, float]:
@@ -124,7 +124,7 @@ class _Race:
         return net(official, empty, FLOOR), net(ours, empty, FLOOR)
 
 
-def _loop(statement: str) -> Loop:
+def timed_loop(statement: str) -> Loop:
     """Compile a loop; each gets code of its own, for CPython adapts code to what it meets."""
     names: dict[str, Any] = {"clock": time.perf_counter_ns}
     exec(_SOURCE.format(statement=statement), names)

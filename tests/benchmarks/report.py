@@ -20,7 +20,7 @@ from .measure import Effort, Figure, Measurement
 from .scenes import Mode, Scene
 
 HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?", "aio")
-FIGURE_HEADINGS = ("the local store", "measured", "goal", "met?")
+FIGURE_HEADINGS = ("ours alone", "measured", "goal", "met?")
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 _PEERS = ("azure-appconfiguration-provider", "azure-appconfiguration", "azure-core", "httpcore")
@@ -112,7 +112,7 @@ def table(measurements: Sequence[Measurement], failures: Mapping[str, str] | Non
 
 
 def figures_table(figures: Sequence[Figure]) -> str:
-    """Return what the local store does, for a terminal."""
+    """Return what is measured of ours alone, for a terminal."""
     return _aligned([FIGURE_HEADINGS, *_figure_rows(figures)])
 
 

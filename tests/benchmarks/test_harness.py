@@ -253,6 +253,20 @@ def test_the_local_store_is_measured_against_its_goals(
     assert figures_table(missed).count("NO") == 2
 
 
+def test_values_are_measured_against_their_goals(tmp_path: Path) -> None:
+    """What is bound, a tree of keys and a missing key have a row each, with a goal."""
+    file = tmp_path / "results.json"
+    assert main(["--quick", "--only", "values", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    assert [(one["unit"], one["at_most"]) for one in figures] == [
+        ("x", 1.8),
+        ("x", 2),
+        ("x", 2),
+        ("ms", 2),
+        ("ms", 20),
+    ]
+
+
 @pytest.mark.parametrize(("dear", "verdict"), [(100.0, "yes"), (101.0, "NO")])
 def test_growth_beyond_linear_is_shown(dear: float, verdict: str) -> None:
     """Ten times the settings may cost ten times as much, at the headline's distance."""
