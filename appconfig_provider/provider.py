@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from appconfig_provider._azure.arguments import RefreshOn
@@ -145,7 +146,7 @@ def load(
     clock = clock_in_force()
     own = _default_credential(options) if credential is None else None
     context = make_context(options, clock, credential if own is None else own)
-    driver = sync.SyncDriver(network_of(options), clock, own)
+    driver = sync.SyncDriver(partial(network_of, options), clock, own)
     try:
         state = driver.run(start(context))
     except BaseException as error:

@@ -35,6 +35,7 @@ from appconfig_provider._io.http import (
 )
 from appconfig_provider._io.names import look_up_async
 from appconfig_provider._io.network import Network
+from appconfig_provider._io.storage import MAX_WAIT, Storage, blocked
 from appconfig_provider._io.streams import Unsolicited
 from appconfig_provider._io.threads import on_thread
 from appconfig_provider._io.tokens import Tokens
@@ -45,12 +46,14 @@ from appconfig_provider._plan import (
     Invoke,
     Pending,
     Plan,
+    ReadStored,
     ResolveSrv,
     Response,
     Schedule,
     Send,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import name_of
@@ -101,6 +104,7 @@ class AsyncDriver:
         close_at_the_end(self, partial(_close_all, self._by_loop))
         self._tokens = Tokens(clock)
         self._own = own
+        self._storage = Storage()
         self._closed = False
         self.sent = 0
         """Requests sent so far."""
@@ -204,7 +208,9 @@ class AsyncDriver:
         except Exception as error:
             return Failure(error)
 
-    async def _perform(self, effect: Effect[object], connections: _Connections) -> object:
+    async def _perform(  # noqa: PLR0911 - one for each kind of effect
+        self, effect: Effect[object], connections: _Connections
+    ) -> object:
         match effect:
             case Send():
                 return await self._send(effect, connections)
@@ -218,11 +224,19 @@ class AsyncDriver:
                 return None
             case AcquireToken():
                 return self._tokens.cached(effect) or await self._new_token(effect)
+            case ReadStored() | WriteStored():
+                return await self._call_cache(effect)
             case Invoke(function, arguments, blocking):
                 answer = await on_thread(function, arguments) if blocking else function(*arguments)
                 return await answer if inspect.isawaitable(answer) else answer
             case _:
                 raise TypeError(f"no driver performs {effect!r}")
+
+    async def _call_cache(self, effect: ReadStored | WriteStored) -> object:
+        call = self._storage.begin(effect)
+        with anyio.move_on_after(MAX_WAIT):
+            return await on_thread(call, ())
+        raise blocked()
 
     async def _send(
         self, effect: Send, connections: _Connections, *, anew: bool = False

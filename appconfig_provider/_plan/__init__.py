@@ -41,6 +41,7 @@ from appconfig_provider._plan.effects import (
     Failure,
     Headers,
     Invoke,
+    ReadStored,
     Request,
     ResolveSrv,
     Response,
@@ -48,6 +49,7 @@ from appconfig_provider._plan.effects import (
     Signer,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider._plan.plans import Gather, Plan, Steps, done, gather, perform, plan
 from appconfig_provider._plan.schedule import Pending, Schedule
@@ -61,6 +63,7 @@ __all__ = [
     "Invoke",
     "Pending",
     "Plan",
+    "ReadStored",
     "Request",
     "ResolveSrv",
     "Response",
@@ -70,6 +73,7 @@ __all__ = [
     "Sleep",
     "Steps",
     "VerifyConnections",
+    "WriteStored",
     "done",
     "gather",
     "perform",

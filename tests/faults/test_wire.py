@@ -18,6 +18,7 @@ import pytest
 from appconfig_provider import __version__
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._io.network import _context
+from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
@@ -377,7 +378,8 @@ def test_a_connection_that_idled_too_long_is_replaced(load: Loader) -> None:
         load(connection_string=connection_string, refresh_on=["s"]) as config,
     ):
         driver = config.provider._driver
-        driver._network = replace(driver._network, keepalive=-1.0)
+        sender = driver._exchanges() if isinstance(driver, SyncDriver) else driver
+        sender._network = replace(sender._network, keepalive=-1.0)
         assert conversation.hung_up.acquire(timeout=10)
         for _ in range(3):
             config.refresh(force=True)

@@ -16,6 +16,7 @@ from appconfig_provider._plan import (
     Failure,
     Invoke,
     Plan,
+    ReadStored,
     Request,
     ResolveSrv,
     Response,
@@ -23,6 +24,7 @@ from appconfig_provider._plan import (
     Send,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider.testing import FakeClock
 
@@ -70,7 +72,7 @@ class ScriptedDriver:
         except Exception as error:
             return Failure(error)
 
-    def _perform(self, effect: Effect[object]) -> object:
+    def _perform(self, effect: Effect[object]) -> object:  # noqa: PLR0911 - one for each kind
         match effect:
             case Send(request, _, deadline):
                 if self.clock.monotonic() >= deadline:
@@ -90,6 +92,10 @@ class ScriptedDriver:
                 return self.names(name)
             case VerifyConnections():
                 return None
+            case ReadStored(cache, now):
+                return cache.read(now)
+            case WriteStored(cache, text, loaded, confirmed, digest):
+                return cache.write(text, loaded, confirmed, digest)
             case _:
                 raise AssertionError(effect)
 
