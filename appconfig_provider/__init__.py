@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from appconfig_provider._azure.vaults import AzureAppConfigurationKeyVaultOptions
     from appconfig_provider._live.callbacks import Subscription
     from appconfig_provider._version import __version__
+    from appconfig_provider.caches.file import FileCache
     from appconfig_provider.errors import (
         KeyVaultReferenceError,
         SnapshotNotFoundError,
@@ -37,6 +38,7 @@ __all__ = [
     "ConfigurationSetting",
     "ConfigurationSnapshot",
     "Explanation",
+    "FileCache",
     "KeyVaultReferenceError",
     "Polling",
     "SettingSelector",
@@ -57,6 +59,7 @@ _HOME = {
     "ConfigurationSnapshot": "snapshot",
     "DROP": "models",
     "Explanation": "models",
+    "FileCache": "caches.file",
     "KeyVaultReferenceError": "errors",
     "Polling": "models",
     "SettingSelector": "selectors",

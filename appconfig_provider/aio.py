@@ -19,6 +19,7 @@ from appconfig_provider._azure.vaults import (
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.tasks import AsyncProvider
+from appconfig_provider.caches.file import FileCache
 from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of
 from appconfig_provider.selectors import SettingSelector
@@ -65,6 +66,8 @@ async def load(
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
+    cache: FileCache | None = None,
+    optional: bool | None = False,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,

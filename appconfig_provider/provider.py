@@ -20,6 +20,7 @@ from appconfig_provider._azure.vaults import (
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.threads import ThreadedProvider
+from appconfig_provider.caches.file import FileCache
 from appconfig_provider.models import ConfigurationSetting, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
 from appconfig_provider.selectors import SettingSelector
@@ -65,6 +66,8 @@ def load(
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
+    cache: FileCache | None = None,
+    optional: bool | None = False,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -112,6 +115,12 @@ def load(
     `polling=Polling.auto(interval=None, init_wait=None)` starts a daemon thread that checks. Its
     numbers replace `refresh_interval` and `startup_timeout`. With the default, `Polling.manual()`,
     only calls of `refresh()` check.
+
+    `cache=FileCache(path)` keeps the last good configuration in a file. A later start returns it,
+    with `snapshot.stale` True, when the store gives nothing that can be used within the cache's
+    `wait`; the next `refresh()` asks the store again. Never when every endpoint refuses the
+    program (400, 401, 403, 404). `optional=True` returns an empty configuration (version 0) where
+    there is no such file either; it fills when the store is back.
 
     `consistency="point_in_time"` makes all pages of a load show the store at one point in time, for
     one request more. `push_delay` is the longest delay, in seconds, of the check after `notify()`.

@@ -66,7 +66,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def version(self) -> int:
-        """The number of this generation; a provider counts them from 1."""
+        """The number of this generation; a provider counts them from 1 (0 is an empty one)."""
         return self._version
 
     @property
@@ -76,10 +76,10 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def stale(self) -> bool:
-        """True for a copy that was kept from an earlier run and that no store has confirmed yet.
+        """True for a copy of an earlier run that no store has confirmed since this start.
 
         It says nothing about age: what was read from a store is never stale, however long ago
-        that was (see `status.age`). No such copies are kept yet, so it is always False for now.
+        that was (see `status.age`).
         """
         return self._stale
 
@@ -90,7 +90,10 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def origin(self) -> str:
-        """Where the data came from: `store`."""
+        """Where the data came from: `store`, `cache` (a copy of an earlier run), or `empty`.
+
+        `empty` is what `load(optional=True)` begins with when there is neither store nor copy.
+        """
         return self._origin
 
     def __repr__(self) -> str:
@@ -104,15 +107,19 @@ def make_snapshot(
     loaded_at: datetime,
     consistent: bool,
     explain: Callable[[str], Explanation],
+    origin: str = "store",
 ) -> ConfigurationSnapshot:
-    """Build a generation. Nothing else in the package writes to one."""
+    """Build a generation; one that does not come from a store is stale.
+
+    Nothing else in the package writes to one.
+    """
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
     dict.update(snapshot, values)
     snapshot._version = version
     snapshot._loaded_at = loaded_at
-    snapshot._stale = False
+    snapshot._stale = origin != "store"
     snapshot._consistent = consistent
-    snapshot._origin = "store"
+    snapshot._origin = origin
     snapshot._explain = explain
     snapshot._trees = {}
     return snapshot
@@ -127,8 +134,9 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """What changed: `sentinel`, `page` (watching all), `flag` or `secret`; or what made the refresh
-    check before its interval had passed: `push` or `forced`."""
+    """What changed: `sentinel`, `page` (watching all), `flag` or `secret`; what made the refresh
+    check before its interval had passed: `push` or `forced`; `cache` when what the store holds took
+    the place of a copy of an earlier run."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may change while all other keys stay the same."""

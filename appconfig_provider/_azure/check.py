@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.listing.load import Content, lister, load_after, with_references
+from appconfig_provider._azure.listing.load import (
+    Content,
+    Known,
+    lister,
+    load,
+    load_after,
+    with_references,
+)
 from appconfig_provider._azure.listing.pages import Lister, Selections, moved
 from appconfig_provider._azure.listing.watch import read_sentinels
 from appconfig_provider._azure.options import Options
@@ -73,6 +80,8 @@ def check(
     comparing with what is being served.
     """
     options = context.options
+    if due.heal:
+        return (yield from _healed(context, state, force, attempt))
     reader: Lister | None = None
     if due.flags or (due.settings and options.refresh.watch_pages):
         # Here the check is also the load: the answers bring the pages that have changed.
@@ -103,6 +112,30 @@ def check(
         raise
     except EngineError as error:
         return Unusable(listed.content, sentinels, error)
+
+
+@plan
+def _healed(
+    context: Context, state: State, force: bool, attempt: EndpointAttempt
+) -> Steps[Finding]:
+    """Load everything because a copy of an earlier run is served; known pages by their ETags.
+
+    It counts as changed even if nothing differs: then it is known to be what the store holds. But
+    content that was rejected is not tried again before its back-off has passed.
+    """
+    options, rejected = context.options, state.rejected
+    attempt.begin_reload()
+    trusted = options.copy.sentinels_only and rejected is None
+    known = Known(_loaded_last(state), state.sentinels, trusted)
+    loaded = yield from load(attempt.session, options, known)
+    resting = not force and _backing_off(context, rejected)
+    if rejected is not None and resting and rejected.sentinels == loaded.sentinels:
+        same = loaded.refused is not None or same_pages(rejected.content, loaded.content)
+        if same:
+            return Unchanged(state.content)
+    if loaded.refused is not None:
+        return Unusable(loaded.content, loaded.sentinels, loaded.refused)
+    return Changed(loaded.content, loaded.sentinels, Reason.CACHE)
 
 
 @plan

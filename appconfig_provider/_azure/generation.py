@@ -105,6 +105,8 @@ class Limits:
     version: int
     reads: Reads
     log_prefix: LogPrefix = field(default_factory=LogPrefix)
+    copy_of: datetime | None = None
+    """When its content was loaded, for a copy of an earlier run that no store has confirmed."""
 
     @property
     def allowed(self) -> Allowed:
@@ -164,9 +166,10 @@ def _assembled(
     snapshot = make_snapshot(
         values,
         version=limits.version,
-        loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
+        loaded_at=limits.copy_of or datetime.fromtimestamp(context.clock.time(), timezone.utc),
         consistent=content.consistent,
         explain=partial(_explain, options, content, winners.original_keys),
+        origin="store" if limits.copy_of is None else "cache",
     )
     all_problems = frozenset([*problems, *flag_problems, *resolved.problems])
     usage = usage_of(

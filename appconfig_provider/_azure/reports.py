@@ -35,15 +35,18 @@ def log_problems(state: State, before: State | None) -> None:
 def log_first_load(options: Options, state: State, requests: int) -> None:
     """Log what was loaded, and which selectors match nothing."""
     snapshot = state.snapshot
+    cache = options.copy.cache if snapshot.origin == "cache" else None
     logger.info(
-        "configuration version %d (loaded): %s and %s from %s; %s",
+        "configuration version %d (%s): %s and %s from %s; %s",
         snapshot.version,
+        "loaded" if snapshot.origin == "store" else snapshot.origin,
         counted(len(snapshot), "key"),
         counted(len(state.generation.flags), "feature flag"),
-        state.attempt.endpoint,
+        (state.attempt.endpoint or "nowhere") if cache is None else printable(cache.name),
         counted(requests, "request"),
     )
-    _log_empty_selectors(options, state)
+    if snapshot.origin != "empty":
+        _log_empty_selectors(options, state)
 
 
 def log_what_vanished(options: Options, state: State, before: State) -> None:

@@ -16,6 +16,7 @@ from appconfig_provider._azure.reports import (
     log_what_vanished,
 )
 from appconfig_provider._azure.state import State
+from appconfig_provider._azure.stored.keeping import is_to_be_kept, keep
 from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY
 from appconfig_provider._live.source import LiveOptions, Outcome
 from appconfig_provider._plan import Plan
@@ -71,6 +72,10 @@ class AzureSource:
     def rearmed(self, state: State) -> State:
         """Return the state with all timers started anew, except that of a pushed event."""
         return state.all_rearmed(self.context.clock.monotonic(), self.context.options)
+
+    def keep(self, state: State) -> Plan[State] | None:
+        """Return the plan that writes the cache; None when it has what it should have."""
+        return keep(self.context, state) if is_to_be_kept(self.context, state) else None
 
     def log_start(self, state: State, requests: int) -> None:
         """Log what was loaded, and which options will have no effect."""

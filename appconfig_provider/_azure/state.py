@@ -33,6 +33,8 @@ class Reason(Enum):
     SECRET = "secret"  # noqa: S105 - the word, not one
     PUSH = "push"
     FORCED = "forced"
+    CACHE = "cache"
+    """The store was asked because a copy of an earlier run is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,22 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the cache holds for the next run, as far as this process knows."""
+
+    content: Content | None = field(default=None, repr=False)
+    """None before the first write or read."""
+    sentinels: tuple[Sentinel, ...] = ()
+    digest: str = ""
+    loaded: float = 0.0
+    """When the content was loaded, in seconds since 1970."""
+    confirmed: float = -math.inf
+    """The last confirmation that was written, or should have been, in seconds since 1970."""
+    error: Exception | None = field(default=None, repr=False)
+    """The public error of the last write, when it failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timers:
     """When each kind of thing is checked again, on the monotonic clock; infinite is never."""
 
@@ -57,14 +75,19 @@ class Timers:
     secrets: float = math.inf
     push: float = math.inf
     """When settings and flags are checked because an event was pushed."""
+    heal: float = math.inf
+    """When everything is checked, watched or not, because a copy of an earlier run is served."""
 
     def rearmed(self, now: float, options: Options, due: Due) -> Timers:
         """Return the timers; those of what was checked (`due`) are started anew."""
+        # While a copy is served, settings are checked that are not watched: they stay that.
+        watched = due.settings and not (due.heal and math.isinf(self.settings))
         return Timers(
-            now + options.refresh.interval if due.settings else self.settings,
+            now + options.refresh.interval if watched else self.settings,
             now + (options.refresh.flag_interval or math.inf) if due.flags else self.flags,
             now + (options.secrets.interval or math.inf) if due.secrets else self.secrets,
             math.inf if due.store else self.push,
+            now + options.refresh.interval if due.heal else self.heal,
         )
 
 
@@ -82,6 +105,8 @@ class Due:
     """`PUSH` or `FORCED` when that is why something is checked; None when a timer has passed."""
     forced: bool = False
     """True when back-offs are ignored."""
+    heal: bool = False
+    """True when everything is to be checked because a copy of an earlier run is served."""
 
     @property
     def store(self) -> bool:
@@ -108,11 +133,13 @@ class State:
     attempt: Attempt = NEVER_TRIED
     unread: Exception | None = None
     """The public error of secrets that are owed and could not be read; None when none failed."""
+    kept: Kept = Kept()
 
     @property
     def standing(self) -> Standing:
         """How the store is doing, as the runtime sees it."""
-        return Standing(self.attempt, self.due, self.endpoints.free_at, self.errors)
+        free_at = self.endpoints.free_at
+        return Standing(self.attempt, self.due, free_at, self.errors, self.kept.error)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
@@ -129,7 +156,7 @@ class State:
     def store_at(self) -> float:
         """When the next request to the store is due; infinite when nothing of it is watched."""
         timers = self.timers
-        store = min(timers.settings, timers.flags)
+        store = min(timers.settings, timers.flags, timers.heal)
         if math.isinf(store):
             return store
         return max(min(store, timers.push), self.endpoints.free_at)
@@ -167,16 +194,20 @@ class State:
             return not math.isinf(timer) and (force or sooner or timer <= now)
 
         owed = self.owed_at <= now
-        due = (timers.settings, timers.flags, self.secrets_at)
-        on_time = owed or any(passed(timer) for timer in due)
+        store = (timers.settings, timers.flags, timers.heal)
+        # While a copy is served, whatever makes the store due has everything checked.
+        stale = not math.isinf(timers.heal)
+        heal = stale and free and (force or pushed or any(map(passed, store)))
+        on_time = owed or any(map(passed, (*store, self.secrets_at)))
         changing = any(not secret.fixed for secret in self.generation.secrets.values())
         return Due(
-            settings=free and wanted(timers.settings, sooner=pushed),
-            flags=free and wanted(timers.flags, sooner=pushed),
+            settings=heal or (free and wanted(timers.settings, sooner=pushed)),
+            flags=heal or (free and wanted(timers.flags, sooner=pushed)),
             secrets=wanted(self.secrets_at, sooner=False) or (force and changing),
             owed=owed,
             cause=None if on_time else Reason.PUSH if pushed else Reason.FORCED,
             forced=force,
+            heal=heal,
         )
 
     def with_secrets(self, secrets: Secrets) -> State:
@@ -187,7 +218,8 @@ class State:
         """Return the state with all timers started anew, except that of a pushed event."""
         every = self.what_is_due(math.inf, force=True)
         rearmed = self.rearmed(now, options, every)
-        return replace(rearmed, timers=replace(rearmed.timers, push=self.timers.push))
+        timers = replace(rearmed.timers, push=self.timers.push, heal=self.timers.heal)
+        return replace(rearmed, timers=timers)
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
         """Return the state; the timers of what was checked (`due`) are started anew."""

@@ -93,6 +93,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             backoff_until=_utc(instant.wall + ahead) if ahead > 0 else None,
             requests_sent=self._driver.sent,
             overdue=self._overdue(self._flight.holder),
+            cache_error=standing.cache_error,
         )
 
     def _overdue(self, owner: Owner | None) -> float | None:

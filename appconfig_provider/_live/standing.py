@@ -61,3 +61,5 @@ class Standing:
     errors: tuple[Exception, ...] = field(default=(), repr=False)
     """All errors that the state keeps: the one that `status` shows, and those it may show later.
     Their tracebacks are dropped once the callbacks have returned."""
+    cache_error: Exception | None = field(default=None, repr=False)
+    """Why what is kept between runs could not be written the last time."""

@@ -63,6 +63,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
                     return False
                 published = self._publish(outcome)
                 await self._call_back(process.driver, owner)
+                await self._keep(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
@@ -75,6 +76,19 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
             await driver.run(call_back(self._pending_callbacks))
             owner.calling = False
             self._pending_callbacks = None
+
+    async def _keep(self, driver: AsyncDriver) -> None:
+        """Have the source keep the state for the next run; called by the holder of the flag."""
+        plan = None if self._closed else self._source.keep(self._state)
+        if plan is not None:
+            self._state = await driver.run(plan)
+
+    async def _refresh_if_stale(self) -> bool:
+        """Refresh at once while a copy of an earlier run is served; True when it was replaced.
+
+        For whoever cannot use the copy. The time limits are those of `refresh()`.
+        """
+        return self._state.snapshot.stale and await self.refresh(force=True)
 
     def _make_poller(self) -> TaskPoller:
         from appconfig_provider._live.polling import TaskPoller

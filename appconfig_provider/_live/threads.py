@@ -62,6 +62,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
                     return False
                 published = self._publish(outcome)
                 self._call_back(process.driver)
+                self._keep(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
@@ -72,6 +73,19 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
         if self._pending_callbacks is not None and not self._closed:
             driver.run(call_back(self._pending_callbacks))
             self._pending_callbacks = None
+
+    def _keep(self, driver: SyncDriver) -> None:
+        """Have the source keep the state for the next run; called by the holder of the flag."""
+        plan = None if self._closed else self._source.keep(self._state)
+        if plan is not None:
+            self._state = driver.run(plan)
+
+    def _refresh_if_stale(self) -> bool:
+        """Refresh at once while a copy of an earlier run is served; True when it was replaced.
+
+        For whoever cannot use the copy. The time limits are those of `refresh()`.
+        """
+        return self._state.snapshot.stale and self.refresh(force=True)
 
     def _make_poller(self) -> ThreadPoller | None:
         from appconfig_provider._live.polling import ThreadPoller

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from tests.simulation import rules

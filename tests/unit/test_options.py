@@ -158,6 +158,8 @@ WRONG_TYPES: dict[str, list[object]] = {
     "load_balancing_enabled": [1, "yes"],
     "consistency": [],
     "polling": [True, "auto", 30, Polling],
+    "cache": ["copy.json", b"copy.json", 5, {"path": "copy.json"}],
+    "optional": [1, "yes"],
     "push_delay": ["30", True],
     "startup_timeout": ["100", True, [100]],
     "headers": [{"a": 5}, {5: "a"}, {"a": None}, [("a", "b")], "a: b"],

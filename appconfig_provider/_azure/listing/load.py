@@ -57,15 +57,37 @@ def lister(session: Session, options: Options, sentinels: tuple[Sentinel, ...]) 
     return Lister(session, detailed=options.selection.mapper is not None, as_of=as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known before everything is loaded: the content of an earlier run, or nothing."""
+
+    content: Content = field(default_factory=Content)
+    sentinels: tuple[Sentinel, ...] | None = None
+    trusted: bool = False
+    """True when the content counts as unchanged while its sentinels are."""
+
+
 @plan
-def load(session: Session, options: Options) -> Steps[Loaded]:
-    """Read sentinels, settings and flags, and the sentinels again."""
-    before = yield from read_sentinels(session, options.refresh.watch, None)
+def load(session: Session, options: Options, known: Known) -> Steps[Loaded]:
+    """Read sentinels, settings and flags, and the sentinels again.
+
+    What is `known` is asked for by its ETags, unless answers were displaced: it may be wrong then.
+    """
+    content = Content() if session.displaced else known.content
+    watch, sentinels = options.refresh.watch, known.sentinels
+    before = yield from read_sentinels(session, watch, sentinels)
+    there = bool(before) and all(one.etag is not None for one in before)
+    unmoved = known.trusted and there and before == sentinels
+    if unmoved and content.consistent and not session.displaced:
+        yield from perform(VerifyConnections(session.origin))
+        return Loaded(content, before)
     flags = options.selection.flags is not None
-    loaded = yield from load_after(session, options, before, Content(), flags=flags)
-    if loaded.refused is not None:
-        raise loaded.refused
-    return loaded
+    try:
+        return (yield from load_after(session, options, before, content, flags=flags))
+    except RequestFailed:
+        raise
+    except EngineError as error:
+        return Loaded(content, before, error)
 
 
 @plan
