@@ -6,16 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.listing.load import (
-    Content,
-    Known,
-    lister,
-    load,
-    load_after,
-    with_references,
-)
-from appconfig_provider._azure.listing.pages import Lister, Selections, moved
-from appconfig_provider._azure.listing.watch import read_sentinels
+from appconfig_provider._azure.listing.content import Content, Known, Selections
+from appconfig_provider._azure.listing.load import lister, load_after, load_known, with_references
+from appconfig_provider._azure.listing.pages import Lister, moved
+from appconfig_provider._azure.listing.watch import answered_sentinels, read_sentinels
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.state import Due, Reason, Rejected, State
@@ -124,15 +118,17 @@ def _healed(
     content that was rejected is not tried again before its back-off has passed.
     """
     options, rejected = context.options, state.rejected
-    attempt.begin_reload()
     trusted = options.copy.sentinels_only and rejected is None
     known = Known(_loaded_last(state), state.sentinels, trusted)
-    loaded = yield from load(attempt.session, options, known)
-    resting = not force and _backing_off(context, rejected)
-    if rejected is not None and resting and rejected.sentinels == loaded.sentinels:
-        same = loaded.refused is not None or same_pages(rejected.content, loaded.content)
-        if same:
-            return Unchanged(state.content)
+    watch = options.refresh.watch
+    before = yield from answered_sentinels(attempt.session, watch, state.sentinels)
+    resting = not force and _is_rejected(rejected, before, resting=_backing_off(context, rejected))
+    if resting and before:
+        return Unchanged(state.content)
+    attempt.begin_reload()
+    loaded = yield from load_known(attempt.session, options, known, before)
+    if resting and rejected is not None and same_pages(rejected.content, loaded.content):
+        return Unchanged(state.content)
     if loaded.refused is not None:
         return Unusable(loaded.content, loaded.sentinels, loaded.refused)
     return Changed(loaded.content, loaded.sentinels, Reason.CACHE)

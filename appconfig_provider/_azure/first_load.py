@@ -14,7 +14,8 @@ from appconfig_provider._azure.endpoints.access import StoreAccess, rules
 from appconfig_provider._azure.endpoints.discovery import discover
 from appconfig_provider._azure.endpoints.order import first_endpoints
 from appconfig_provider._azure.generation import Generation, Limits, Previous, build
-from appconfig_provider._azure.listing.load import Content, Known, Loaded, load
+from appconfig_provider._azure.listing.content import Content, Known, Loaded
+from appconfig_provider._azure.listing.load import load
 from appconfig_provider._azure.options import SecretPolicy
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.secrets.rotation import Reading, Reads, Secrets

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.rest.responses import parse_date

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from appconfig_provider._azure.budgets import check_allowance, reload_allowance
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.push import PushedChange, with_change
-from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.reports import (
     log_first_load,
     log_ineffective_options,
@@ -63,6 +62,9 @@ class AzureSource:
 
     def next(self, state: State, *, force: bool, in_background: bool) -> Plan[Outcome[State]]:
         """Return the plan of a refresh."""
+        # Imported here: a start with a copy of an earlier run does without what sends requests.
+        from appconfig_provider._azure.refresh import refresh
+
         return refresh(self._within(in_background=in_background), state, force=force)
 
     def with_requests(self, state: State, request: PushedChange | None) -> State:

@@ -9,7 +9,7 @@ from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.endpoints.order import first_endpoints
 from appconfig_provider._azure.first_load import NobodyAnswered, first_generation, load_first
 from appconfig_provider._azure.generation import Generation, WrongMapper
-from appconfig_provider._azure.listing.load import Known, Loaded
+from appconfig_provider._azure.listing.content import Known, Loaded
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.state import Kept, State, first_timers

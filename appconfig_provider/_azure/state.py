@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from appconfig_provider._azure.generation import Generation
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.secrets.rotation import Secrets

@@ -8,7 +8,8 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ServiceRequestError
 
 from appconfig_provider._azure.endpoints.access import StoreAccess, rules
-from appconfig_provider._azure.listing.load import Known, Loaded, load
+from appconfig_provider._azure.listing.content import Known, Loaded
+from appconfig_provider._azure.listing.load import load
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.budget import Allowance, Budget

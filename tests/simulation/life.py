@@ -237,7 +237,7 @@ class Life:
     def ends(self, run: Run, result: object) -> None:
         """Take note of what a plan returned."""
         run.over = True
-        if isinstance(result, State):
+        if run.name == "<plan start>" and isinstance(result, State):
             rules.judge_start(self, run, result)
         elif isinstance(result, Outcome) and self.flight is not None and not self.closed:
             self.flight.outcome = result
@@ -267,6 +267,9 @@ class Life:
 
     def is_failed(self, error: Exception) -> None:
         """Be called as an error callback."""
+        if not hasattr(self, "provider"):
+            self.world.counts["told at start"] += 1
+            return
         call = self.flight
         if call is None or call.outcome is None:
             outcome = self._broken_off()

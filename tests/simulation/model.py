@@ -23,6 +23,8 @@ class Model:
     settings_at: float = math.inf
     flags_at: float = math.inf
     push_at: float = math.inf
+    heal_at: float = math.inf
+    """When everything is checked because a copy of an earlier run is served."""
     pushed_meanwhile: float = math.inf
     """When what was pushed during the refresh under way wants to be looked at."""
     backoffs: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -48,7 +50,10 @@ class Model:
 
     def due(self, endpoints: Iterable[str]) -> float:
         """Return when a refresh that is not forced has something to do."""
-        return max(min(self.settings_at, self.flags_at, self.push_at), self.free_at(endpoints))
+        timers = (self.settings_at, self.flags_at, self.push_at, self.heal_at)
+        if self.heal_at == min(timers[0], timers[1], timers[3]) == math.inf:
+            return math.inf  # where nothing is watched, an event makes nothing due
+        return max(min(timers), self.free_at(endpoints))
 
     def turns(self, endpoints: Sequence[str], run: Run) -> list[str]:
         """Return the endpoints that a run asks one after the other until one answers."""
@@ -61,6 +66,10 @@ class Model:
     def begins(self, run: Run) -> None:
         """Write into a run what it is to look at."""
         run.pushed = self.push_at <= run.begun
+        run.heals = not math.isinf(self.heal_at)
+        if run.heals:
+            run.settings_due, run.flags_due = True, self.scenario.flags_loaded
+            return
         every = run.forced or run.pushed
         run.settings_due = self.settings_at <= run.begun or (every and self.settings_at < math.inf)
         run.flags_due = self.flags_at <= run.begun or (every and self.flags_at < math.inf)
@@ -85,7 +94,7 @@ class Model:
         _take_newer(self.tokens, self.tokens_meanwhile)
         self.tokens_meanwhile.clear()
 
-    def ends(self, run: Run, *, answered: bool) -> None:
+    def ends(self, run: Run, *, answered: bool, stale: bool) -> None:
         """Take in a run that came to its end; `answered` unless every endpoint failed."""
         _take_newer(self.tokens, run.learned)
         self._take_meanwhile()
@@ -97,10 +106,11 @@ class Model:
         self.backoffs[run.origin] = (0, -math.inf)
         self.answered_last = run.origin
         self.push_at, self.pushed_meanwhile = self.pushed_meanwhile, math.inf
-        if run.settings_due:
+        if run.settings_due and self.scenario.settings_watched:
             self.settings_at = run.heard + self.scenario.interval
-        if run.flags_due:
+        if run.flags_due and self.scenario.flags_refreshed:
             self.flags_at = run.heard + self.scenario.flag_interval
+        self.heal_at = run.heard + self.scenario.interval if stale else math.inf
 
     def _fails(self, run: Run, origin: str) -> None:
         failures = self.backoffs.get(origin, (0, 0.0))[0] + 1

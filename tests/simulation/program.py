@@ -57,7 +57,7 @@ class Program:
             load_balancing_enabled=scenario.balanced,
             validate=self.validate if scenario.validated else None,
             configuration_mapper=self.mapper if scenario.mapped else None,
-            startup_timeout=LOAD_BUDGET,
+            startup_timeout=0 if scenario.optional else LOAD_BUDGET,
             push_delay=scenario.push_delay,
             connect_timeout=READ_TIMEOUT,
             read_timeout=READ_TIMEOUT,

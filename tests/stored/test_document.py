@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
 from appconfig_provider._azure.stored.document import Document, from_text, to_text

@@ -23,6 +23,7 @@ from tests.support.content import (
     set_flag,
     without_snapshots,
 )
+from tests.support.deployment import ENDPOINTS, Deployment, whole
 
 Lines = Callable[..., list[str]]
 ALL = {"a": "1", "b": "2", "c": {"d": [1]}, "e": "5", "sentinel": "1"}
@@ -551,3 +552,21 @@ def test_a_cache_that_is_not_there_is_no_trouble(
     assert stored.loaded == pytest.approx(
         stored.confirmed, abs=timedelta(seconds=1).total_seconds()
     )
+
+
+# Replicas that lag
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["at start", "healing"])
+def test_an_endpoint_that_lags_behind_the_copy_loses_no_update(path: Path, first: bool) -> None:
+    """Older data are kept with the older sentinel, so that the newer ones are seen as a change."""
+    before = Deployment(keywords={"cache": FileCache(path)}, version=2)
+    assert whole(before.start()) == 2
+    after = Deployment(keywords={"cache": FileCache(path, first=first)}, version=2)
+    after.stale = dict.fromkeys(ENDPOINTS, 1)
+    state = after.start()
+    if first:
+        state = after.when_due(state).state
+    assert (whole(state), state.snapshot.stale) == (1, False)
+    after.stale.clear()
+    assert whole(after.when_due(state).state) == 2

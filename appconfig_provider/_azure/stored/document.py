@@ -14,8 +14,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from appconfig_provider._azure.listing.load import Content
-from appconfig_provider._azure.listing.pages import Selections
+from appconfig_provider._azure.listing.content import Content, Selections
 from appconfig_provider._azure.rest.responses import MAX_ETAG, Sentinel, shared
 from appconfig_provider._azure.settings.layering import Pages
 from appconfig_provider._azure.settings.records import Columns, Details, Page

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.first_load import NobodyAnswered, first_generation
 from appconfig_provider._azure.generation import Generation
-from appconfig_provider._azure.listing.load import Loaded
+from appconfig_provider._azure.listing.content import Loaded
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.state import Rejected, State

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.listing.load import Known
+from appconfig_provider._azure.listing.content import Known
 from appconfig_provider._azure.state import Kept
 from appconfig_provider._azure.stored.document import Document, from_text
 from appconfig_provider._azure.stored.identity import identity_of

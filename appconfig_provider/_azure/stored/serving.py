@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.generation import Generation
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.listing.watch import UNSEEN
 from appconfig_provider._azure.rest.tracing import Usage
 from appconfig_provider._azure.state import Rejected, State, first_timers
