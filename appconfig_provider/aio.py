@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.notified import NotifiedConfiguration
 from appconfig_provider._azure.options import Options
-from appconfig_provider._azure.push import PushedChange
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential
 
+    from appconfig_provider._azure.push import PushedChange  # noqa: F401 - in a base class
     from appconfig_provider._io.aio import AsyncDriver  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import TaskPoller  # noqa: F401 - the same
 
@@ -119,7 +119,7 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration["AsyncDriver", "TaskPoller"], AsyncProvider[State, PushedChange]
+    NotifiedConfiguration["AsyncDriver", "TaskPoller"], AsyncProvider[State, "PushedChange"]
 ):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 

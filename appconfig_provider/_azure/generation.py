@@ -14,8 +14,7 @@ from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
-from appconfig_provider._azure.secrets.resolving import Resolved, resolve
-from appconfig_provider._azure.secrets.rotation import Reads, Secrets
+from appconfig_provider._azure.secrets.rotation import Reads, Resolved, Secrets
 from appconfig_provider._azure.settings.flags import Flag, read_flags, to_value
 from appconfig_provider._azure.settings.layering import (
     Converted,
@@ -31,7 +30,6 @@ from appconfig_provider._azure.settings.layering import (
     vault_references,
 )
 from appconfig_provider._azure.settings.records import Setting
-from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
@@ -130,7 +128,7 @@ def build(
     else:
         winners = yield from _mapped(context, content, limits)
     references = vault_references(winners.entries)
-    resolved = yield from resolve(context, references, previous.secrets, limits.reads)
+    resolved = yield from _resolved(context, references, previous, limits)
     generation = _assembled(context, content, winners, resolved, previous, limits)
     if options.selection.validate is not None:
         if context.clock.monotonic() >= limits.allowed.until:
@@ -141,6 +139,18 @@ def build(
             limits.log_prefix.text = "validate refused the new one, the old one stays"
             raise
     return generation
+
+
+@plan
+def _resolved(
+    context: Context, references: Mapping[str, Setting], previous: Previous, limits: Limits
+) -> Steps[Resolved]:
+    """Return the values of the references; what asks vaults is imported when there are any."""
+    if not references:
+        return Resolved({}, {})
+    from appconfig_provider._azure.secrets.resolving import resolve
+
+    return (yield from resolve(context, references, previous.secrets, limits.reads))
 
 
 def _assembled(
@@ -192,6 +202,8 @@ def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) 
 def _explain(
     options: Options, content: Content, original_keys: Mapping[str, str], key: str
 ) -> Explanation:
+    from appconfig_provider._azure.settings.sources import Sources  # few programs ask
+
     sources = Sources(
         options.selection.settings,
         content.settings,

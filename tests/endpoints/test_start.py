@@ -12,7 +12,8 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider._azure.budgets import first_load_allowance
-from appconfig_provider._azure.first_load import NobodyAnswered, NotInTime
+from appconfig_provider._azure.first_generation import NotInTime
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.startup import start

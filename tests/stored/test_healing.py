@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -241,3 +242,19 @@ def test_whoever_cannot_use_a_copy_has_it_replaced(start: Start, store: Emulator
         store.clear_requests()
         assert not config._wait(refresh())
         assert store.requests == []
+
+
+def test_a_refresh_that_cannot_be_imported_fails_as_any_other(
+    start: Start, store: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What sends requests is imported late; without a free descriptor that is a failed attempt."""
+    once(start)
+    errors: list[Exception] = []
+    with start(FIRST, on_refresh_error=errors.append) as config:
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, "appconfig_provider._azure.refresh", None)
+            assert not config.refresh()
+        assert isinstance(config.status.last_error, ImportError)
+        assert errors == [config.status.last_error]
+        assert config.refresh()
+        assert config.status.last_error is None

@@ -6,14 +6,18 @@ import logging
 from dataclasses import dataclass, field, replace
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.first_load import NobodyAnswered, first_generation
-from appconfig_provider._azure.generation import Generation
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.listing.content import Loaded
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.state import Rejected, State
 from appconfig_provider._azure.stored.reading import Copy
-from appconfig_provider._azure.stored.serving import Outage, empty_state, state_of_copy
+from appconfig_provider._azure.stored.serving import (
+    Outage,
+    built_of_copy,
+    empty_state,
+    state_of_copy,
+)
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.first_answer import Answered
@@ -65,24 +69,6 @@ def after_refusal(context: Context, answer: Answered[Loaded], error: Exception) 
     loaded, shown = answer.result, public(error)
     rejected = Rejected(loaded.sentinels, loaded.content, backoff, shown)
     return Failed(error, Outage(answer.endpoints, shown, rejected))
-
-
-@plan
-def built_of_copy(
-    context: Context, copy: Copy, allowed: Allowed
-) -> Steps[Generation | UnresolvedReference | None]:
-    """Return a generation of a copy; the error of a secret; or None when the copy is refused.
-
-    It passes everything that other generations pass: mapper, secrets, `validate`.
-    """
-    content = copy.document.content
-    try:
-        return (yield from first_generation(context, content, allowed, copy.loaded_at))
-    except UnresolvedReference as failure:
-        return failure
-    except Exception as error:
-        logger.warning("the copy in %s is not used: %s", copy.name, describe(error))
-        return None
 
 
 @plan

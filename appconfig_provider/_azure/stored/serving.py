@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.first_generation import first_generation
 from appconfig_provider._azure.generation import Generation
 from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.listing.watch import UNSEEN
 from appconfig_provider._azure.rest.tracing import Usage
+from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.state import Rejected, State, first_timers
 from appconfig_provider._azure.stored.reading import Copy
+from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._live.standing import Attempt, Instant
+from appconfig_provider._plan import Steps, plan
 from appconfig_provider.models import Explanation
 from appconfig_provider.snapshot import make_snapshot
+from appconfig_provider.trouble import describe
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -30,6 +35,24 @@ class Outage:
     """The public error; None when the store was not asked yet."""
     rejected: Rejected | None = None
     """The content that the store holds and that was refused."""
+
+
+@plan
+def built_of_copy(
+    context: Context, copy: Copy, allowed: Allowed
+) -> Steps[Generation | UnresolvedReference | None]:
+    """Return a generation of a copy; the error of a secret; or None when the copy is refused.
+
+    It passes everything that other generations pass: mapper, secrets, `validate`.
+    """
+    content = copy.document.content
+    try:
+        return (yield from first_generation(context, content, allowed, copy.loaded_at))
+    except UnresolvedReference as failure:
+        return failure
+    except Exception as error:
+        logger.warning("the copy in %s is not used: %s", copy.name, describe(error))
+        return None
 
 
 def state_of_copy(context: Context, copy: Copy, generation: Generation, outage: Outage) -> State:
