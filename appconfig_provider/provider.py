@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.notified import NotifiedConfiguration
@@ -21,7 +21,13 @@ from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.caches.file import FileCache
 from appconfig_provider.models import ConfigurationSetting, Polling
-from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
+from appconfig_provider.preparation import (
+    LateCredential,
+    make_context,
+    network_of,
+    options_of,
+    refuse_coroutines,
+)
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
@@ -170,6 +176,9 @@ def load(
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
     if options.store.endpoints[0].access_key is not None:
         return None
+    if options.copy.first:
+        # A start that serves a copy first needs no token, and azure.identity imports a lot.
+        return cast("DefaultAzureCredential", LateCredential())
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential()
