@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from appconfig_provider._live.bindings import Binding
     from appconfig_provider._live.callbacks import Subscription
     from appconfig_provider._version import __version__
+    from appconfig_provider.caches.file import FileCache
     from appconfig_provider.errors import (
         KeyVaultReferenceError,
         SnapshotNotFoundError,
@@ -43,6 +44,7 @@ __all__ = [
     "ConfigurationSetting",
     "ConfigurationSnapshot",
     "Explanation",
+    "FileCache",
     "KeyVaultReferenceError",
     "MissingKey",
     "OverrideBehaviour",
@@ -68,6 +70,7 @@ _HOME = {
     "ConfigurationSnapshot": "snapshot",
     "DROP": "models",
     "Explanation": "models",
+    "FileCache": "caches.file",
     "KeyVaultReferenceError": "errors",
     "MissingKey": "value_errors",
     "OverrideBehaviour": "overrides.layers",

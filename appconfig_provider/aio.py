@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.notified import NotifiedConfiguration
 from appconfig_provider._azure.options import Options
-from appconfig_provider._azure.push import PushedChange
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
@@ -21,6 +20,7 @@ from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.process import AwaitedDriver
 from appconfig_provider._live.tasks import AsyncProvider
+from appconfig_provider.caches.file import FileCache
 from appconfig_provider.models import ConfigurationSetting, Mapped, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of
 from appconfig_provider.protocols import Clock
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential
 
+    from appconfig_provider._azure.push import PushedChange  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import TaskPoller  # noqa: F401 - the same
     from appconfig_provider.overrides.declared import Overrides
 
@@ -70,6 +71,8 @@ async def load(
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
     overrides: Overrides | Iterable[Overrides] | None = None,
+    cache: FileCache | None = None,
+    optional: bool | None = False,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -136,7 +139,7 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration[AwaitedDriver, "TaskPoller"], AsyncProvider[State, PushedChange]
+    NotifiedConfiguration[AwaitedDriver, "TaskPoller"], AsyncProvider[State, "PushedChange"]
 ):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 
@@ -144,7 +147,7 @@ class AzureAppConfigurationProvider(
 
 
 class LazyAzureAppConfigurationProvider(
-    LazyConfiguration[State, PushedChange, AwaitedDriver, "TaskPoller"],
+    LazyConfiguration[State, "PushedChange", AwaitedDriver, "TaskPoller"],
     AzureAppConfigurationProvider,
 ):
     """The same with `Polling.lazy(ttl)`: a read starts a task that refreshes what is due."""

@@ -155,27 +155,33 @@ class Status:
     last_success: datetime | None
     last_error: Exception | None
     age: float
-    """Seconds since the store last confirmed this generation; a suspend of the machine counts.
-    Without a store (`OverrideBehaviour.LOCAL_ONLY`) it is 0."""
+    """Seconds since the store last confirmed this generation, in an earlier run maybe; a suspend of
+    the machine counts. Infinite when that is not known. Without a store
+    (`OverrideBehaviour.LOCAL_ONLY`) it is 0."""
     stale: bool
-    """True while a copy from an earlier run is served that no store has confirmed yet. It says
-    nothing about age (see `age`). No such copies are kept yet, so it is always False for now."""
+    """True while a copy of an earlier run is served that no store has confirmed since. It says
+    nothing about age (see `age`)."""
     endpoint: str
     backoff_until: datetime | None
     """When the first back-off ends, while all endpoints are backing off; else None."""
     requests_sent: int
     overdue: float | None = None
     """By how many seconds a running refresh is past its limit, if it is (a callback may hang)."""
+    cache_error: Exception | None = None
+    """Why the cache could not be written the last time; None when it was, or there is none."""
 
     def __repr__(self) -> str:
         """Show only the type of the last error where its text may quote a value."""
         named = ((one.name, getattr(self, one.name)) for one in fields(self))
         shown = (
-            f"{name}={shown_error(value) if name == 'last_error' else repr(value)}"
+            f"{name}={shown_error(value) if name.endswith('_error') else repr(value)}"
             for name, value in named
         )
         return f"Status({', '.join(shown)})"
 
     def healthy(self, max_age: float) -> bool:
-        """Tell whether the store confirmed the configuration within `max_age` seconds."""
-        return not self.stale and self.age <= max_age
+        """Tell whether the store confirmed the configuration within `max_age` seconds.
+
+        A copy of an earlier run counts as well, from the time of its last confirmation.
+        """
+        return self.age <= max_age

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal, cast
 
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.notified import NotifiedConfiguration
 from appconfig_provider._azure.options import Options
-from appconfig_provider._azure.push import PushedChange
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
@@ -20,8 +20,15 @@ from appconfig_provider._live.callbacks import OnError, OnSuccess
 from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.process import BlockingDriver
 from appconfig_provider._live.threads import ThreadedProvider
+from appconfig_provider.caches.file import FileCache
 from appconfig_provider.models import ConfigurationSetting, Mapped, Polling
-from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
+from appconfig_provider.preparation import (
+    LateCredential,
+    make_context,
+    network_of,
+    options_of,
+    refuse_coroutines,
+)
 from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.identity import DefaultAzureCredential
 
+    from appconfig_provider._azure.push import PushedChange  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import ThreadPoller  # noqa: F401 - the same
     from appconfig_provider.overrides.declared import Overrides
 
@@ -67,6 +75,8 @@ def load(
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
     overrides: Overrides | Iterable[Overrides] | None = None,
+    cache: FileCache | None = None,
+    optional: bool | None = False,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -121,6 +131,12 @@ def load(
     `.from_env()`, or a list, later ones winning. Each wins over the store, unless its `behaviour`
     says REMOTE_OVER_LOCAL; with LOCAL_ONLY there is no store, and nothing that is said of one
     counts. `refresh()` checks at most once a second whether a file has changed.
+
+    `cache=FileCache(path)` keeps the last good configuration in a file. A later start returns it,
+    with `snapshot.stale` True, when the store gives nothing that can be used within the cache's
+    `wait`; the next `refresh()` asks the store again. Never when every endpoint refuses the
+    program (400, 401, 403, 404). `optional=True` returns an empty configuration (version 0) where
+    there is no such file either; it fills when the store is back.
 
     `consistency="point_in_time"` makes all pages of a load show the store at one point in time, for
     one request more. `push_delay` is the longest delay, in seconds, of the check after `notify()`.
@@ -177,19 +193,22 @@ def _driver(options: Options, clock: Clock, own: DefaultAzureCredential | None) 
         return LocalDriver(clock)
     from appconfig_provider._io.sync import SyncDriver
 
-    return SyncDriver(network_of(options), clock, own)
+    return SyncDriver(partial(network_of, options), clock, own)
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
     if options.store.endpoints[0].access_key is not None:
         return None
+    if options.copy.first:
+        # A start that serves a copy first needs no token, and azure.identity imports a lot.
+        return cast("DefaultAzureCredential", LateCredential())
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential()
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration[BlockingDriver, "ThreadPoller"], ThreadedProvider[State, PushedChange]
+    NotifiedConfiguration[BlockingDriver, "ThreadPoller"], ThreadedProvider[State, "PushedChange"]
 ):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
 
@@ -197,7 +216,7 @@ class AzureAppConfigurationProvider(
 
 
 class LazyAzureAppConfigurationProvider(
-    LazyConfiguration[State, PushedChange, BlockingDriver, "ThreadPoller"],
+    LazyConfiguration[State, "PushedChange", BlockingDriver, "ThreadPoller"],
     AzureAppConfigurationProvider,
 ):
     """The same with `Polling.lazy(ttl)`: a read refreshes first what is due."""

@@ -84,7 +84,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def version(self) -> int:
-        """The number of this generation; a provider counts them from 1."""
+        """The number of this generation; a provider counts them from 1 (0 is an empty one)."""
         return self._version
 
     @property
@@ -94,10 +94,10 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def stale(self) -> bool:
-        """True for a copy that was kept from an earlier run and that no store has confirmed yet.
+        """True for a copy of an earlier run that no store has confirmed since this start.
 
         It says nothing about age: what was read from a store is never stale, however long ago
-        that was (see `status.age`). No such copies are kept yet, so it is always False for now.
+        that was (see `status.age`).
         """
         return self._stale
 
@@ -108,7 +108,11 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def origin(self) -> str:
-        """Where the data came from: `store`, or `override` where there is no store."""
+        """Where the data came from: `store`, `cache` (a copy of an earlier run), or `empty`.
+
+        `empty` is what `load(optional=True)` begins with when there is neither store nor copy. It
+        is `override` where there is no store.
+        """
         return self._origin
 
     def __repr__(self) -> str:
@@ -132,15 +136,16 @@ def make_snapshot(
     explain: Callable[[str], Explanation],
     trim: Callable[[str], str] = str,
 ) -> ConfigurationSnapshot:
-    """Build a generation. Nothing else in the package writes to one.
+    """Build a generation; a copy of an earlier run, and an empty one, are stale.
 
-    `trim` gives the name that a key of the store has here.
+    `trim` gives the name that a key of the store has here. Nothing else in the package writes to a
+    generation.
     """
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
     dict.update(snapshot, values)
     snapshot._version = provenance.version
     snapshot._loaded_at = provenance.loaded_at
-    snapshot._stale = False
+    snapshot._stale = provenance.origin in {"cache", "empty"}
     snapshot._consistent = provenance.consistent
     snapshot._origin = provenance.origin
     snapshot._explain = explain
@@ -159,8 +164,9 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """What changed: `sentinel`, `page` (watching all), `flag`, `secret` or `override`; or what made
-    the refresh check the store before its interval had passed: `push` or `forced`."""
+    """What changed: `sentinel`, `page` (watching all), `flag`, `secret` or `override`; what made
+    the refresh check the store before its interval had passed: `push` or `forced`; `cache` when
+    what the store holds took the place of a copy of an earlier run."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may change while all other keys stay the same."""

@@ -9,13 +9,12 @@ from functools import partial
 from types import MappingProxyType
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
-from appconfig_provider._azure.secrets.resolving import Resolved, resolve
-from appconfig_provider._azure.secrets.rotation import Reads, Secrets
+from appconfig_provider._azure.secrets.rotation import Reads, Resolved, Secrets
 from appconfig_provider._azure.settings.flags import read_flags
 from appconfig_provider._azure.settings.layering import (
     Converted,
@@ -31,7 +30,6 @@ from appconfig_provider._azure.settings.layering import (
     vault_references,
 )
 from appconfig_provider._azure.settings.records import Setting
-from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
@@ -109,6 +107,8 @@ class Limits:
     log_prefix: LogPrefix = field(default_factory=LogPrefix)
     layers: tuple[Layer, ...] = ()
     """The overrides."""
+    copy_of: datetime | None = None
+    """When its content was loaded, for a copy of an earlier run that no store has confirmed."""
 
     @property
     def allowed(self) -> Allowed:
@@ -133,7 +133,7 @@ def build(
         winners = yield from _mapped(context, content, limits)
     winners = _overridden(winners, content, limits.layers)
     references = vault_references(winners.entries)
-    resolved = yield from resolve(context, references, previous.secrets, limits.reads)
+    resolved = yield from _resolved(context, references, previous, limits)
     generation = _assembled(context, content, winners, resolved, previous, limits)
     for who, refused, check in _checks(context, generation.snapshot, previous.snapshot):
         if context.clock.monotonic() >= limits.allowed.until:
@@ -156,6 +156,18 @@ def _checks(
         yield "validate", refused, partial(validate, snapshot)
     for check in context.bindings.checks(snapshot, before):
         yield "a binding", "a binding refused the new one, the old one stays", check
+
+
+@plan
+def _resolved(
+    context: Context, references: Mapping[str, Setting], previous: Previous, limits: Limits
+) -> Steps[Resolved]:
+    """Return the values of the references; what asks vaults is imported when there are any."""
+    if not references:
+        return Resolved({}, {})
+    from appconfig_provider._azure.secrets.resolving import resolve
+
+    return (yield from resolve(context, references, previous.secrets, limits.reads))
 
 
 def _assembled(
@@ -182,11 +194,12 @@ def _assembled(
             {**overrides.others(), "feature_flags": [to_value(flag) for flag in flags.values()]}
         )
     values.update(overrides.values)
+    copied = "store" if limits.copy_of is None else "cache"
     provenance = Provenance(
         limits.version,
-        datetime.fromtimestamp(context.clock.time(), timezone.utc),
+        limits.copy_of or datetime.fromtimestamp(context.clock.time(), timezone.utc),
         content.consistent,
-        "override" if options.local else "store",
+        "override" if options.local else copied,
     )
     snapshot = make_snapshot(
         values,
@@ -243,6 +256,8 @@ def _of_store(
     options: Options, content: Content, original_keys: Mapping[str, str], key: str
 ) -> tuple[Explanation, ...]:
     """Return where the store has a key; the setting that wins there comes first."""
+    from appconfig_provider._azure.settings.sources import Sources  # few programs ask
+
     sources = Sources(
         options.selection.settings,
         content.settings,

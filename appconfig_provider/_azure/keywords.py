@@ -12,6 +12,7 @@ from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.options import (
     DEFAULT_STARTUP,
     Callbacks,
+    CopyOptions,
     NetworkOptions,
     Options,
     RefreshOptions,
@@ -33,8 +34,10 @@ from appconfig_provider._live.callbacks import (
     error_callbacks,
     success_callbacks,
 )
+from appconfig_provider.caches.file import FileCache
 from appconfig_provider.models import Polling, Store
 from appconfig_provider.selectors import SettingSelector
+from appconfig_provider.texts import argument
 
 if TYPE_CHECKING:
     import ssl
@@ -84,6 +87,8 @@ class Keywords:
     startup_timeout: float | None = DEFAULT_STARTUP
     polling: Polling | None = Polling.manual()
     overrides: Overrides | Iterable[Overrides] | None = None
+    cache: FileCache | None = None
+    optional: bool | None = False
     consistency: str | None = None
     push_delay: float | None = DEFAULT_PUSH_DELAY
     audience: str | None = None
@@ -115,6 +120,7 @@ class Keywords:
                 success=success_callbacks(given.on_refresh_success),
                 error=error_callbacks(given.on_refresh_error),
             ),
+            copy=_copy(given),
             overrides=overrides,
             local=local,
         )
@@ -242,6 +248,23 @@ def _startup(given: Keywords) -> Startup:
     return Startup(
         seconds=checks.seconds("polling=Polling.auto(init_wait=...)", waits, seconds, 0),
         keyword="startup_timeout" if waits is None else "init_wait",
+    )
+
+
+def _copy(given: Keywords) -> CopyOptions:
+    optional = checks.flag("optional", given.optional, default=False)
+    cache: object = given.cache
+    if cache is None:
+        return CopyOptions(cache=None, optional=optional)
+    if not isinstance(cache, FileCache):
+        raise TypeError(f"cache must be FileCache(path), not {argument(cache)}")
+    return CopyOptions(
+        cache=cache,
+        max_age=cache.max_age,
+        wait=cache.wait,
+        first=cache.first,
+        sentinels_only=cache.verify == "sentinels",
+        optional=optional,
     )
 
 

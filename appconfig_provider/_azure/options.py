@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from appconfig_provider._azure.vaults import Vaults
 from appconfig_provider._live.callbacks import Callback
 from appconfig_provider.models import Store, WatchKey
+from appconfig_provider.protocols import Cache
 from appconfig_provider.selectors import SettingSelector
 
 if TYPE_CHECKING:
@@ -119,6 +120,25 @@ class Startup:
     """0 means one attempt at each endpoint."""
     keyword: str
     """The keyword that gave the number, for errors."""
+    within: float = DEFAULT_STARTUP
+    """How long the attempts may take where `seconds` is 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyOptions:
+    """What is kept between runs, and what a start does with it; times in seconds."""
+
+    cache: Cache | None
+    max_age: float | None = None
+    """A copy that was not confirmed for longer is refused; None accepts any."""
+    wait: float = 0.0
+    """How long the store may take to answer before the copy is served."""
+    first: bool = False
+    """True when the copy is served at once, and the first refresh asks the store."""
+    sentinels_only: bool = False
+    """True when a start asks only for the sentinels, unless one of them moved."""
+    optional: bool = False
+    """True when a start without store and copy gives an empty generation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +160,7 @@ class Options:
     startup: Startup
     network: NetworkOptions
     callbacks: Callbacks
+    copy: CopyOptions
     overrides: tuple[Overrides, ...] = ()
     local: bool = False
     """True when there is no store: the overrides are the whole configuration."""
@@ -165,4 +186,4 @@ class Options:
     @property
     def load_budget(self) -> float:
         """Seconds that the first load may take, or a reload by a poller."""
-        return self.startup.seconds or DEFAULT_STARTUP
+        return self.startup.seconds or self.startup.within

@@ -63,7 +63,7 @@ def _applied(
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, Reading.OWED)
     limits = Limits(before.snapshot.version + 1, reads, layers=state.overlay.newest)
-    previous = Previous(state.generation.secrets, state.generation.decoded)
+    previous = Previous(state.generation.secrets, state.generation.decoded, before.snapshot)
     try:
         generation = yield from build(context, state.content, previous, limits)
     except Exception as error:

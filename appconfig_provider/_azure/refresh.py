@@ -9,8 +9,10 @@ A refresh does not raise: its outcome holds the error.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from appconfig_provider._azure.budgets import check_budget
@@ -201,9 +203,11 @@ def _publish_the_rest(
     flags_moved = moved(state.content.flags or (), flags or ())
     secrets, reads = state.generation.secrets, limits.reads
     late = anything_wanted(secrets, reads.reading, context.clock.monotonic())
-    if not _is(found, Reason.SECRET) and (flags_moved or late):
+    served = bool(state.snapshot.version)  # an empty generation is shown to nobody
+    if served and not _is(found, Reason.SECRET) and (flags_moved or late):
         reason = Reason.FLAG if flags_moved else Reason.SECRET
         rest = Changed(replace(state.content, flags=flags), state.sentinels, reason)
+        limits = replace(limits, copy_of=_copy_of(state))
         with suppress(Exception):
             generation = yield from build(context, rest.content, _previous(state), limits)
             published = _published(state, rest, generation, due)
@@ -226,7 +230,14 @@ def _limits(context: Context, state: State, found: Difference, due: Due, budget:
     budget.begin_reload(context.clock.monotonic())
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, _reading(state, found, due))
-    return Limits(state.snapshot.version + 1, reads, layers=state.overlay.served)
+    copy_of = None if _is(found, Reason.CACHE) else _copy_of(state)
+    version = state.snapshot.version + 1
+    return Limits(version, reads, layers=state.overlay.served, copy_of=copy_of)
+
+
+def _copy_of(state: State) -> datetime | None:
+    """Return when the copy that is served was loaded; None when the store has confirmed it."""
+    return state.snapshot.loaded_at if state.snapshot.stale else None
 
 
 def _reading(state: State, found: Difference, due: Due) -> Reading:
@@ -258,14 +269,17 @@ def _published(state: State, found: Changed, generation: Generation, due: Due) -
         sentinels=found.sentinels,
         rejected=_still_rejected(state, found),
     )
+    if not generation.snapshot.stale:
+        following = replace(following, timers=replace(following.timers, heal=math.inf))
     following = replace(following, attempt=_after(state, following, found))
-    return Outcome(following, None if quiet else changes, generation.trouble)
+    silent = _is(found, Reason.CACHE) and not changes
+    return Outcome(following, None if quiet else changes, generation.trouble, silent=silent)
 
 
 def _still_rejected(state: State, found: Changed) -> Rejected | None:
     """Return the rejected content that is still in the store after something was published."""
     rejected = state.rejected
-    if rejected is None or _is(found, Reason.SENTINEL, Reason.PAGE):
+    if rejected is None or _is(found, Reason.SENTINEL, Reason.PAGE, Reason.CACHE):
         return None
     if found.reason is not Reason.FLAG:
         return rejected

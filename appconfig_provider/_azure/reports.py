@@ -37,14 +37,25 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
     """Log what was loaded, and which selectors match nothing."""
     snapshot = state.snapshot
     logger.info(
-        "configuration version %d (loaded): %s and %s from %s; %s",
+        "configuration version %d (%s): %s and %s from %s; %s",
         snapshot.version,
+        "loaded" if snapshot.origin == "store" else snapshot.origin,
         counted(len(snapshot), "key"),
         counted(len(state.generation.flags), "feature flag"),
-        state.attempt.endpoint or "local overrides",
+        _origin_shown(options, snapshot.origin)
+        if snapshot.origin != "store"
+        else state.attempt.endpoint,
         counted(requests, "request"),
     )
-    _log_empty_selectors(options, state)
+    if snapshot.origin != "empty":
+        _log_empty_selectors(options, state)
+
+
+def _origin_shown(options: Options, origin: str) -> str:
+    """Return where content came from that no endpoint has answered with."""
+    if origin == "cache" and options.copy.cache is not None:
+        return printable(options.copy.cache.name)
+    return "local overrides" if options.local else "nowhere"
 
 
 def log_what_vanished(options: Options, state: State, before: State) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from appconfig_provider._azure.budgets import check_allowance, reload_allowance
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.push import PushedChange, with_change
-from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.reports import (
     log_first_load,
     log_ineffective_options,
@@ -17,9 +16,14 @@ from appconfig_provider._azure.reports import (
     log_what_vanished,
 )
 from appconfig_provider._azure.state import State
+from appconfig_provider._azure.stored.keeping import is_to_be_kept, keep
 from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY
 from appconfig_provider._live.source import LiveOptions, Outcome
-from appconfig_provider._plan import Plan
+from appconfig_provider._plan import Plan, done
+from appconfig_provider.trouble import describe
+
+if TYPE_CHECKING:
+    from appconfig_provider._azure.push import PushedChange
 
 UNWATCHED = (
     "refresh() was called, but nothing is watched: the configuration stays as it was loaded; "
@@ -72,15 +76,30 @@ class AzureSource:
 
     def next(self, state: State, *, force: bool, in_background: bool) -> Plan[Outcome[State]]:
         """Return the plan of a refresh."""
+        try:
+            # Imported here: a start that serves a copy first does without what sends requests.
+            from appconfig_provider._azure.refresh import refresh
+        except (OSError, ImportError) as error:  # no free file descriptor
+            attempt = replace(state.attempt.starting_at(self.context.now()), error=error)
+            failed = replace(state, attempt=attempt)
+            return done(Outcome(failed, error=error, message=describe(error)))
         return refresh(self._within(in_background=in_background), state, force=force)
 
     def with_requests(self, state: State, request: PushedChange | None) -> State:
         """Return the state with a pushed event applied."""
-        return state if request is None else with_change(state, request)
+        if request is None:
+            return state
+        from appconfig_provider._azure.push import with_change
+
+        return with_change(state, request)
 
     def rearmed(self, state: State) -> State:
         """Return the state with all timers started anew, except that of a pushed event."""
         return state.all_rearmed(self.context.clock.monotonic(), self.context.options)
+
+    def keep(self, state: State) -> Plan[State] | None:
+        """Return the plan that writes the cache; None when it has what it should have."""
+        return keep(self.context, state) if is_to_be_kept(self.context, state) else None
 
     def log_start(self, state: State, requests: int) -> None:
         """Log what was loaded, and which options will have no effect."""

@@ -36,19 +36,22 @@ from appconfig_provider._io.http import (
 )
 from appconfig_provider._io.names import look_up_async
 from appconfig_provider._io.network import Network
+from appconfig_provider._io.storage import MAX_WAIT, Storage, blocked
 from appconfig_provider._io.streams import Unsolicited
-from appconfig_provider._io.threads import running_loop
+from appconfig_provider._io.threads import on_thread, running_loop
 from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,
     Pending,
     Plan,
+    ReadStored,
     ResolveSrv,
     Response,
     Schedule,
     Send,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider.protocols import Clock
 
@@ -98,6 +101,7 @@ class AsyncDriver:
         close_at_the_end(self, partial(_close_all, self._by_loop))
         self._tokens = Tokens(clock)
         self._own = own
+        self._storage = Storage()
         self._closed = False
         self.sent = 0
         """Requests sent so far."""
@@ -198,8 +202,16 @@ class AsyncDriver:
                 return await look_up_async(effect, self._clock)
             case AcquireToken():
                 return self._tokens.cached(effect) or await self._new_token(effect)
+            case ReadStored() | WriteStored():
+                return await self._call_cache(effect)
             case _:
                 return await perform_here(effect, self._clock)
+
+    async def _call_cache(self, effect: ReadStored | WriteStored) -> object:
+        call = self._storage.begin(effect)
+        with anyio.move_on_after(MAX_WAIT):
+            return await on_thread(call, ())
+        raise blocked()
 
     async def _send(
         self, effect: Send, connections: _Connections, *, anew: bool = False

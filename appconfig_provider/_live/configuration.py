@@ -29,6 +29,7 @@ from appconfig_provider.models import Status
 from appconfig_provider.nesting import Separator
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
+from appconfig_provider.value_errors import BindingError
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -98,6 +99,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             backoff_until=_utc(instant.wall + ahead) if ahead > 0 else None,
             requests_sent=self._driver.sent,
             overdue=self._overdue(self._flight.holder),
+            cache_error=standing.cache_error,
         )
 
     def _overdue(self, owner: Owner | None) -> float | None:
@@ -153,6 +155,9 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         of the key that is the prefix. Where a field is no scalar, text is decoded as JSON. With
         `case_sensitive=False` keys match fields of models whatever their case.
 
+        A copy of an earlier run (`stale`) that does not fit is replaced first, by one refresh; in
+        `aio` that is left to the caller. An empty configuration fits nothing.
+
         From now on a generation that does not fit is not published: the old one stays, and
         `on_refresh_error` gets the `BindingError`. That lasts while somebody holds the binding.
 
@@ -161,7 +166,20 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             ImportError: pydantic is not installed (extra `pydantic`).
             TypeError, ValueError: an argument is wrong.
         """
-        return bind(self, self._bindings, (model, prefix, separator, case_sensitive))
+        arguments = (model, prefix, separator, case_sensitive)
+        try:
+            return bind(self, self._bindings, arguments)
+        except BindingError:
+            if not self._replace_stale():
+                raise
+        return bind(self, self._bindings, arguments)
+
+    def _replace_stale(self) -> bool:
+        """Refresh now if a copy of an earlier run is served; True when the store replaced it.
+
+        For who cannot use the copy. In asyncio nothing can be awaited there, so it stays.
+        """
+        return False
 
     def on_change(self, key_filter: str = "*") -> Callable[[ListenerT], ListenerT]:
         """Decorate a function that is to be called when keys of a filter change; see `subscribe`.

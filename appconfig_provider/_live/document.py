@@ -38,7 +38,7 @@ class Document:
 
 
 class DocumentSource:
-    """What sources of a `Document` have in common: no pushed requests, no log lines."""
+    """What sources of a `Document` have in common: no pushed requests, no cache, no log lines."""
 
     options: LiveOptions
 
@@ -49,6 +49,9 @@ class DocumentSource:
     def rearmed(self, state: Document) -> Document:
         """Return the state with its timer started anew."""
         return replace(state, due=self.options.clock.monotonic() + self.options.interval)
+
+    def keep(self, _state: Document, /) -> None:
+        """Keep nothing for the next run."""
 
     def log_start(self, state: Document, requests: int) -> None:
         """Log nothing."""

@@ -21,6 +21,7 @@ from appconfig_provider._live.process import DriverT, PollerT
 from appconfig_provider._live.source import RequestT, StateT
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import describe
+from appconfig_provider.value_errors import MissingKey
 
 logger = logging.getLogger("appconfig_provider")
 
@@ -45,7 +46,11 @@ class LazyConfiguration(LiveConfiguration[StateT, RequestT, DriverT, PollerT]):
     def __getitem__(self, key: str) -> Any:
         if self._monotonic() >= self._wake:
             self._check_for_reader()
-        return self._state.values[key]
+        try:
+            return self._state.values[key]
+        except KeyError:
+            pass
+        raise MissingKey(key)
 
     def __contains__(self, key: object) -> bool:
         if self._monotonic() >= self._wake:

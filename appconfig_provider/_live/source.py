@@ -70,11 +70,13 @@ class Outcome(Generic[StateT_co]):
     error: Exception | None = field(default=None, repr=False)
     message: str = ""
     """What a log line says of the error, without secrets; empty where nothing is to be logged."""
+    silent: bool = False
+    """True for a new generation of which no callback hears, because nothing differs in it."""
 
     @property
     def quiet(self) -> bool:
         """True when there is nothing to call callbacks for."""
-        return self.changes is None and self.error is None
+        return (self.changes is None or self.silent) and self.error is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,14 @@ class Source(Protocol[StateT, RequestT_contra]):
 
     def rearmed(self, state: StateT) -> StateT:
         """Return the state with all timers started anew, as in a forked child."""
+        ...
+
+    def keep(self, state: StateT) -> Plan[StateT] | None:
+        """Return the plan that keeps a state for the next run; None when there is nothing to do.
+
+        It is run after the callbacks, by the holder of the flag, and does not raise. The state that
+        it returns has the same values.
+        """
         ...
 
     def log_start(self, state: StateT, requests: int) -> None:

@@ -63,3 +63,5 @@ class Standing:
     Their tracebacks are dropped once the callbacks have returned."""
     local: bool = False
     """True when nobody outside of this process has to confirm the values: their age is 0."""
+    cache_error: Exception | None = field(default=None, repr=False)
+    """Why what is kept between runs could not be written the last time."""

@@ -61,6 +61,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoll
                     return False
                 published = self._publish(outcome)
                 await self._call_back(process.driver, owner)
+                await self._keep(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
@@ -73,6 +74,12 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoll
             await driver.run(call_back(self._pending_callbacks))
             owner.calling = False
             self._pending_callbacks = None
+
+    async def _keep(self, driver: AwaitedDriver) -> None:
+        """Have the source keep the state for the next run; called by the holder of the flag."""
+        plan = None if self._closed else self._source.keep(self._state)
+        if plan is not None:
+            self._state = await driver.run(plan)
 
     def _make_poller(self) -> TaskPoller:
         from appconfig_provider._live.polling import TaskPoller

@@ -61,6 +61,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "Thre
                     return False
                 published = self._publish(outcome)
                 self._call_back(process.driver)
+                self._keep(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
@@ -71,6 +72,15 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "Thre
         if self._pending_callbacks is not None and not self._closed:
             driver.run(call_back(self._pending_callbacks))
             self._pending_callbacks = None
+
+    def _keep(self, driver: BlockingDriver) -> None:
+        """Have the source keep the state for the next run; called by the holder of the flag."""
+        plan = None if self._closed else self._source.keep(self._state)
+        if plan is not None:
+            self._state = driver.run(plan)
+
+    def _replace_stale(self) -> bool:
+        return self._state.snapshot.stale and self.refresh(force=True)
 
     def _make_poller(self) -> ThreadPoller | None:
         from appconfig_provider._live.polling import ThreadPoller

@@ -79,6 +79,10 @@ class Model(Generic[T]):
         Raises:
             DoesNotFit: the keys make no tree, or there are none and the type needs some.
         """
+        if snapshot.origin == "empty":
+            raise DoesNotFit(
+                "there are no settings yet: the store has not answered since the start"
+            )
         prefix, why = self._prefix, ""
         try:
             tree = snapshot.nested(prefix, self._separator)

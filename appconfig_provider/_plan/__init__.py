@@ -44,6 +44,7 @@ from appconfig_provider._plan.effects import (
     Headers,
     Invoke,
     ReadFile,
+    ReadStored,
     Request,
     ResolveSrv,
     Response,
@@ -51,6 +52,7 @@ from appconfig_provider._plan.effects import (
     Signer,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider._plan.plans import Gather, Plan, Steps, done, gather, perform, plan
 from appconfig_provider._plan.schedule import Pending, Schedule
@@ -67,6 +69,7 @@ __all__ = [
     "Pending",
     "Plan",
     "ReadFile",
+    "ReadStored",
     "Request",
     "ResolveSrv",
     "Response",
@@ -76,6 +79,7 @@ __all__ = [
     "Sleep",
     "Steps",
     "VerifyConnections",
+    "WriteStored",
     "done",
     "gather",
     "perform",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from appconfig_provider.protocols import Cache, Stored  # noqa: F401 - in a base class
+
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential  # noqa: F401 - in a base class
     from azure.core.credentials_async import AsyncTokenCredential
@@ -102,6 +104,30 @@ class ResolveSrv(Effect[tuple[str, ...]]):
 
     name: str
     deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStored(Effect["Stored | None"]):
+    """Read what a cache kept in an earlier run; None when it keeps nothing."""
+
+    cache: Cache
+    now: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStored(Effect[str]):
+    """Have a cache keep a text; returns its digest. The fields are those of `Cache.write`.
+
+    It may block. So it is performed on a thread of its own, and fails when that takes too long: the
+    thread goes on, and until it has ended every other write fails at once.
+    """
+
+    cache: Cache
+    text: Callable[[], bytes] = field(repr=False)
+    loaded: float
+    confirmed: float
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

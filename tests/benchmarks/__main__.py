@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from .caches import measure_cache_files, measure_caches
 from .crowds import measure_crowds
 from .delays import measure_delays
 from .emulator import measure_emulator
@@ -34,11 +35,13 @@ PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
     "loads": measure_loads,
     "imports": measure_imports,
     "secrets": measure_secrets,
+    "caches": measure_caches,
 }
 #: What is measured of ours alone, against a goal.
 FIGURES: dict[str, Callable[[Effort], list[Figure]]] = {
     "values": measure_values,
     "emulator": measure_emulator,
+    "cache-files": measure_cache_files,
 }
 #: See above; what is left out of this is measured afterwards, in order.
 FIRST = ("reads", "values")

@@ -12,9 +12,10 @@ import pytest
 
 import appconfig_provider
 from appconfig_provider import Polling
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send

@@ -8,7 +8,8 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ServiceRequestError
 
 from appconfig_provider._azure.endpoints.access import StoreAccess, rules
-from appconfig_provider._azure.listing.load import Loaded, load
+from appconfig_provider._azure.listing.content import Known, Loaded
+from appconfig_provider._azure.listing.load import load
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.budget import Allowance, Budget
@@ -28,7 +29,7 @@ def test_a_round_without_any_time_asks_the_first_endpoint_all_the_same() -> None
     over = Budget(deployment.clock.monotonic(), Allowance(0.0, "a budget of nothing"))
 
     def job(attempt: EndpointAttempt) -> Plan[Loaded]:
-        return load(attempt.session, deployment.options)
+        return load(attempt.session, deployment.options, Known())
 
     answer = deployment.driver.run(
         first_answer(StoreAccess(context), rules(context), endpoints, over, job, force=True)

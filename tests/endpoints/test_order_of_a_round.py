@@ -9,9 +9,10 @@ from contextlib import ExitStack
 import pytest
 
 from appconfig_provider import SettingSelector
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._live.source import Outcome

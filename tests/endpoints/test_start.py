@@ -12,9 +12,11 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider._azure.budgets import first_load_allowance
+from appconfig_provider._azure.first_generation import NotInTime
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.settings.references import UnresolvedReference
-from appconfig_provider._azure.startup import NobodyAnswered, NotInTime, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.budget import Allowance, Budget
 from appconfig_provider._fetch.failures import Kind, RequestFailed

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appconfig_provider._azure.startup import NobodyAnswered
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import RequestFailed
 from tests.support.deployment import (

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from appconfig_provider._azure.startup import NobodyAnswered
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Response, Send

@@ -10,7 +10,8 @@ from typing import TypeVar
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._azure.listing.pages import Lister, Selections, moved
+from appconfig_provider._azure.listing.content import Selections
+from appconfig_provider._azure.listing.pages import Lister, moved
 from appconfig_provider._azure.rest.services import StoreService
 from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider._azure.settings.references import UnusableSnapshot

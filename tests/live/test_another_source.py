@@ -108,7 +108,7 @@ class LazyTasks(
 @contextmanager
 def threaded(source: Address, *, lazy: bool = False) -> Iterator[Called[Any]]:
     """Load with threads."""
-    driver = SyncDriver(network(), source.options.clock, None)
+    driver = SyncDriver(network, source.options.clock, None)
     kind = LazyThreads if lazy else ThreadedProvider[Document, Any]
     with kind(source, driver, driver.run(source.first())) as live:
         yield Called(live)
@@ -349,7 +349,7 @@ from tests.live.address import Address
 
 clock = clock_in_force()
 source = Address("{web.url}", LiveOptions(clock=clock, random=lambda: 0.0, interval=30.0))
-driver = SyncDriver(Network(5.0, 5.0, 60.0, None, verify=True), clock, None)
+driver = SyncDriver(lambda: Network(5.0, 5.0, 60.0, None, verify=True), clock, None)
 with ThreadedProvider(source, driver, driver.run(source.first())) as live:
     live.refresh(force=True)
     assert live["color"] == "red"

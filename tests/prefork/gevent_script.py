@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import appconfig_provider
+import appconfig_provider._io.exchanges
 import appconfig_provider._io.sync
 import appconfig_provider._live.polling
 

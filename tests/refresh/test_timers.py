@@ -12,7 +12,7 @@ import pytest
 from appconfig_provider._azure.context import Secret
 from appconfig_provider._azure.generation import Generation
 from appconfig_provider._azure.keywords import Keywords
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.tracing import Usage
 from appconfig_provider._azure.state import Due, Reason, State, Timers, first_timers

@@ -12,11 +12,12 @@ import pytest
 from appconfig_provider._azure.context import Secret
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import SecretPolicy
-from appconfig_provider._azure.secrets.resolving import Resolved, resolve
+from appconfig_provider._azure.secrets.resolving import resolve
 from appconfig_provider._azure.secrets.rotation import (
     Reading,
     ReadResults,
     Reads,
+    Resolved,
     anything_wanted,
     is_wanted,
     skipped,

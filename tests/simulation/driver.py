@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from azure.core.credentials import AccessToken
 
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._io.storage import MAX_WAIT, CacheBlocked
 from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -17,11 +18,13 @@ from appconfig_provider._plan import (
     Pending,
     Plan,
     ReadFile,
+    ReadStored,
     ResolveSrv,
     Schedule,
     Send,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from tests.simulation.network import Answer, Network
 from tests.simulation.run import Run
@@ -42,6 +45,8 @@ class Driver:
         self._network = network
         self._files = files
         self._tokens = Tokens(world)
+        self._hanging = False
+        """Whether a write to the disk has not ended yet."""
         self.life: Life | None = None
         self.closed = False
         self.sent = 0
@@ -122,6 +127,10 @@ class Driver:
             case ReadFile() as read:
                 run.checks_file(self._files.text(read.path), self._world.now)
                 arrived.put((pending, self._read(read), None))
+            case ReadStored(cache, now):
+                arrived.put((pending, cache.read(now), None))
+            case WriteStored() as written:
+                self._write(written, pending, arrived)
             case other:
                 raise RuleBroken(f"no driver performs {other!r}")
 
@@ -151,6 +160,37 @@ class Driver:
             return self._files.perform(effect)
         except OSError as error:
             return Failure(error)
+
+    def _write(
+        self,
+        effect: WriteStored,
+        pending: Pending,
+        arrived: Mailbox[tuple[Pending, object, Answer | None]],
+    ) -> None:
+        """Write to the disk: at once, not at all, or long after nobody waits for it any more."""
+        world, network = self._world, self._network
+
+        def write() -> str:
+            self._hanging = False
+            return effect.cache.write(effect.text, effect.loaded, effect.confirmed, effect.digest)
+
+        def deliver() -> None:
+            arrived.put((pending, write(), None))
+
+        faulty = not network.calm and world.chance(network.scenario.disk_faults)
+        if self._hanging:
+            arrived.put((pending, Failure(CacheBlocked("an earlier write hangs")), None))
+        elif not faulty:
+            world.later(network.delay() / 10, deliver)
+        elif world.chance(0.5):
+            world.counts["disk full"] += 1
+            arrived.put((pending, Failure(OSError(28, "No space left on device")), None))
+        else:
+            world.counts["disk hangs"] += 1
+            self._hanging = True
+            failure = Failure(CacheBlocked("a write hangs"))
+            world.later(MAX_WAIT, arrived.put, (pending, failure, None))
+            world.later(world.between(MAX_WAIT, 3 * MAX_WAIT), write)
 
     def _new_token(self, wanted: AcquireToken) -> AccessToken:
         self._world.counts["token"] += 1

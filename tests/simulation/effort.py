@@ -29,7 +29,7 @@ def judge_effort(life: Life, run: Run, before: State) -> None:
     """
     scenario, passes = life.stage.scenario, run.passes()
     life.rule(passes <= MOST_PASSES, f"{passes} passes")
-    if scenario.sentinels and run.last_pass():
+    if scenario.sentinels and run.last_pass() and not run.heals:
         kept = dict(zip(scenario.sentinels, (one.etag for one in before.sentinels), strict=True))
         moved = any(
             life.stage.history.etag(one.revision, one.target.key or "")
@@ -38,12 +38,15 @@ def judge_effort(life: Life, run: Run, before: State) -> None:
         )
         life.rule(moved, "settings are listed only because a sentinel moved")
         _judge_rest(life, run, before)
+    elif scenario.sentinels and run.last_pass():
+        _judge_rest(life, run, before)
     if not run.clean:
         return
     most = (passes + 1) * len(scenario.sentinels) if run.settings_due else 0
     most += passes * _most_pages(life, before.content.settings, life.read_at[0], "k")
     if run.flags_due:
-        most += _most_pages(life, before.content.flags or (), life.read_at[1], FLAG_PREFIX)
+        pages = _most_pages(life, before.content.flags or (), life.read_at[1], FLAG_PREFIX)
+        most += pages * (max(passes, 1) if run.heals else 1)
     life.rule(run.asked <= most, f"{run.asked} requests are more than {most}")
 
 

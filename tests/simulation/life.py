@@ -93,6 +93,11 @@ class Life:
         self._subscription = provider.subscribe(self._hears, NARROW)
 
     @property
+    def is_born(self) -> bool:
+        """Tell whether there is a provider yet; a restart begins without one."""
+        return hasattr(self, "provider")
+
+    @property
     def endpoints(self) -> list[str]:
         """The endpoints that the provider knows."""
         return [one.store.url for one in inspect(self.provider).state.endpoints.all]
@@ -285,7 +290,7 @@ class Life:
     def ends(self, run: Run, result: object) -> None:
         """Take note of what a plan returned."""
         run.over = True
-        if isinstance(result, State):
+        if run.name == "<plan start>" and isinstance(result, State):
             rules.judge_start(self, run, result)
         elif isinstance(result, Outcome) and self.flight is not None and not self.closed:
             self.flight.outcome = result
@@ -320,6 +325,9 @@ class Life:
 
     def fails(self, error: Exception) -> None:
         """Be called as an error callback."""
+        if not self.is_born:
+            self.world.counts["told at start"] += 1
+            return
         call = self.flight
         if call is None or call.outcome is None:
             outcome = self._broken_off()

@@ -27,6 +27,8 @@ class Model:
     """When the file of overrides is to be checked."""
     file_said: dict[str, str] | None = None
     """What the file said when it could be read last."""
+    heal_at: float = math.inf
+    """When everything is checked because a copy of an earlier run is served."""
     pushed_meanwhile: float = math.inf
     """When what was pushed during the refresh under way is due."""
     backoffs: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -54,8 +56,13 @@ class Model:
 
     def due(self, endpoints: Iterable[str]) -> float:
         """Return when a refresh that is not forced has something to do."""
-        store = min(self.settings_at, self.flags_at, self.push_at)
-        return min(max(store, self.free_at(endpoints)), self.file_at)
+        return min(self._store_due(endpoints), self.file_at)
+
+    def _store_due(self, endpoints: Iterable[str]) -> float:
+        timers = (self.settings_at, self.flags_at, self.push_at, self.heal_at)
+        if self.heal_at == min(timers[0], timers[1], timers[3]) == math.inf:
+            return math.inf  # where nothing is watched, an event makes nothing due
+        return max(min(timers), self.free_at(endpoints))
 
     def candidates(self, endpoints: Sequence[str], run: Run) -> list[str]:
         """Return the endpoints that a run asks one after the other until one answers."""
@@ -71,6 +78,12 @@ class Model:
         if not run.forced and self.free_at(endpoints) > run.begun:
             return
         run.pushed = self.push_at <= run.begun
+        timers = (self.settings_at, self.flags_at, self.push_at, self.heal_at)
+        asks = run.forced or min(timers) <= run.begun  # else only the file is due
+        run.heals = asks and not math.isinf(self.heal_at)
+        if run.heals:
+            run.settings_due, run.flags_due = True, self.scenario.flags_loaded
+            return
         every = run.forced or run.pushed
         run.settings_due = self.settings_at <= run.begun or (every and self.settings_at < math.inf)
         run.flags_due = self.flags_at <= run.begun or (every and self.flags_at < math.inf)
@@ -95,7 +108,7 @@ class Model:
         _take_newer(self.tokens, self.tokens_meanwhile)
         self.tokens_meanwhile.clear()
 
-    def ends(self, run: Run, *, answered: bool) -> None:
+    def ends(self, run: Run, *, answered: bool, stale: bool) -> None:
         """Take in a run that came to its end; `answered` unless every endpoint failed."""
         if run.file_checked is not None:
             self.file_at = run.file_checked + FILE_INTERVAL
@@ -112,10 +125,11 @@ class Model:
         self.backoffs[run.origin] = (0, -math.inf)
         self.answered_last = run.origin
         self.push_at, self.pushed_meanwhile = self.pushed_meanwhile, math.inf
-        if run.settings_due:
+        if run.settings_due and self.scenario.settings_watched:
             self.settings_at = run.heard + self.scenario.interval
-        if run.flags_due:
+        if run.flags_due and self.scenario.flags_refreshed:
             self.flags_at = run.heard + self.scenario.flag_interval
+        self.heal_at = run.heard + self.scenario.interval if stale else math.inf
 
     def _fails(self, run: Run, origin: str) -> None:
         failures = self.backoffs.get(origin, (0, 0.0))[0] + 1

@@ -59,7 +59,7 @@ class Program:
             load_balancing_enabled=scenario.balanced,
             validate=self.validate if scenario.validated else None,
             configuration_mapper=self.mapper if scenario.mapped else None,
-            startup_timeout=LOAD_BUDGET,
+            startup_timeout=0 if scenario.optional else LOAD_BUDGET,
             push_delay=scenario.push_delay,
             connect_timeout=READ_TIMEOUT,
             read_timeout=READ_TIMEOUT,
@@ -99,7 +99,7 @@ class Program:
     def validate(self, snapshot: ConfigurationSnapshot) -> None:
         """Refuse a generation with a bad value, and now and then a good one."""
         stage = self._stage
-        if stage.lives:
+        if stage.acting.is_born:
             stage.acting.read()
         if not stage.over and self._world.chance(stage.scenario.moody):
             raise ValueError("refused for no reason")

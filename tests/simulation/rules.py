@@ -53,9 +53,36 @@ def flags_at(history: History, revision: int) -> dict[str, str]:
 
 def judge_start(life: Life, run: Run, state: State) -> None:
     """Judge the first load."""
-    _judge_settings_read(life, run, state)
+    if state.snapshot.stale:
+        _judge_copy(life, state)
+        return
+    if run.last_pass():
+        _judge_settings_read(life, run, state)
+    else:
+        life.world.counts["sentinels vouched"] += 1
+        trusted = life.stage.scenario.sentinels_only
+        life.rule(trusted, "a start lists the settings unless sentinels vouch for them")
+        _judge_nothing_missed(life, run, state)
+        return
     if state.content.flags is not None:
         _judge_flags_read(life, run, state)
+
+
+def _judge_copy(life: Life, state: State) -> None:
+    """Judge a start that did not come from the store."""
+    scenario, disk, snapshot = life.stage.scenario, life.stage.disk, state.snapshot
+    if snapshot.origin == "empty":
+        life.rule(scenario.optional and not snapshot, "an empty start is wanted, and empty")
+        life.rule(snapshot.version == 0, "an empty start has the version 0")
+        return
+    life.rule(scenario.cached and snapshot.version == 1, "a copy is served where one is kept")
+    life.rule(state.kept.digest in disk.digests, "what is served was kept")
+    checked = scenario.validated or scenario.mapped
+    bad = checked and any(value.startswith(BAD) for value in settings_of(snapshot).values())
+    life.rule(not bad, "a copy passes what every generation passes")
+    success = state.attempt.success
+    known = success is not None and success.boottime <= life.world.now
+    life.rule(known, "a copy is as old as its last confirmation")
 
 
 def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
@@ -63,7 +90,8 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
     before, after, error = inspect(life.provider).state, outcome.state, outcome.error
     answered = not isinstance(error, AzureError)
     _count(life, run, outcome, answered=answered)
-    life.model.ends(run, answered=answered)
+    life.model.ends(run, answered=answered, stale=after.snapshot.stale)
+    _count_healing(life, before, outcome)
     if not answered and run.heard < run.begun + 2 * READ_TIMEOUT:
         left = run.candidates[len(run.origins) :]
         life.rule(not left, f"nobody answered, and {left} were not asked")
@@ -88,6 +116,15 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
         effort.judge_effort(life, run, before)
         effort.judge_parts(life, run, before, after)
         _remember_reading(life, run, before, after)
+
+
+def _count_healing(life: Life, before: State, outcome: Outcome[State]) -> None:
+    after = outcome.state.snapshot
+    if outcome.silent:
+        life.world.counts["healed in silence"] += 1
+        life.called_version = after.version
+    if before.snapshot.stale and not after.stale:
+        life.world.counts["healed"] += 1
 
 
 def _of_store(outcome: Outcome[State]) -> Outcome[State]:
@@ -184,7 +221,8 @@ def _judge_sentinels_kept(life: Life, run: Run, before: State, after: State) -> 
         older = known and int(moments[int(other.etag or 0)]) < int(moments[int(one.etag or 0)])
         back |= older
         moved |= one.etag != other.etag and not older
-    moved |= run.passes() > 1
+    # A load that is made whatever the sentinels say keeps them as its endpoint answered.
+    moved |= run.passes() > 1 or run.heals
     life.rule(moved or not back, f"sentinels went back: {before.sentinels}, {after.sentinels}")
 
 
@@ -234,7 +272,8 @@ def judge_call(life: Life, call: Call, *, published: bool) -> None:
     changed = outcome.changes is not None
     life.rule(published == changed, "refresh() tells whether it published")
     life.rule(now is outcome.state.snapshot, "what a refresh made is served")
-    life.rule(call.called == changed, "the callback is called once per publish")
+    called = changed and not outcome.silent
+    life.rule(call.called == called, "the callback is called once per publish")
     life.rule(call.failed == (outcome.error is not None), "the error callback once per failure")
     if not life.closed:
         judge_wake(life)
@@ -278,7 +317,7 @@ def _judge_status(life: Life, call: Call, outcome: Outcome[State]) -> None:
         life.rule(stands, f"status: what is refused stands, and not {status.last_error!r}")
     of_layer = layers.is_of_layer(state, outcome.error)
     if (outcome.error is not None and not of_layer) or rejected is not None:
-        older = attempt.success is not None and attempt.success[0] <= (begun or 0.0)
+        older = attempt.success is None or attempt.success[0] <= (begun or 0.0)
         life.rule(older, "status: what failed or was refused confirms nothing")
     free_at = life.model.free_at(life.endpoints)
     backing_off = free_at > life.world.now + NOTHING

@@ -29,6 +29,8 @@ class Run:
     begun: float
     forced: bool = False
     pushed: bool = False
+    heals: bool = False
+    """Whether everything is asked for because a copy is served."""
     settings_due: bool = False
     flags_due: bool = False
     file_due: bool = False

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.first_load import NobodyAnswered
+from appconfig_provider._azure.options import CopyOptions, Options
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.overrides.values import BadOverride
 from tests.simulation import layers, rules
+from tests.simulation.disk import Disk
 from tests.simulation.driver import Driver
 from tests.simulation.history import History
 from tests.simulation.life import Life, Reader
@@ -43,9 +47,21 @@ class Stage:
         """Publishers who wait for somebody to send."""
         self._forking = self._closing = False
         self._publisher = Publisher(self)
-        options = Program(self).options()
+        self.disk = Disk(self.world)
+        options = self._with_disk(Program(self).options())
         self.context = Context(options, options.store.credential, self.world, self._jitter, ())
         self.world.tell("scenario", "%s", self.scenario)
+
+    def _with_disk(self, options: Options) -> Options:
+        scenario = self.scenario
+        copy = CopyOptions(
+            cache=self.disk if scenario.cached else None,
+            wait=LOAD_BUDGET / 4,
+            first=scenario.served_first,
+            sentinels_only=scenario.sentinels_only,
+            optional=scenario.optional,
+        )
+        return replace(options, copy=copy)
 
     def _jitter(self) -> float:
         return self.scenario.chance
@@ -58,7 +74,11 @@ class Stage:
             if world.chance(0.3):
                 self.network.break_things()
             self._publisher.begin()
-            world.spawn("loader", self._load())
+            world.spawn("loader", self._load("parent"))
+            for number in range(scenario.restarts):
+                world.later(
+                    world.between(0.0, scenario.horizon), self._restart, f"restarted {number}"
+                )
             world.later(scenario.horizon, self._calm_down)
             world.run()
             for life in self.lives:
@@ -69,11 +89,14 @@ class Stage:
         if world.broken:
             raise RuleBroken(world.broken)
 
-    async def _load(self) -> None:
+    def _restart(self, name: str) -> None:
+        """Have the program started once more, with the copy that is kept by now."""
+        self.world.counts["restarted"] += 1
+        self.world.spawn(name, self._load(name))
+
+    async def _load(self, name: str) -> None:
         """Load, however often that takes, and bring the provider to life."""
-        life = Life(
-            self, "parent", Driver(self.world, self.network, self.files), Model(self.scenario)
-        )
+        life = Life(self, name, Driver(self.world, self.network, self.files), Model(self.scenario))
         while True:
             try:
                 state = await life.driver.run(start(self.context))
@@ -88,11 +111,17 @@ class Stage:
                 assert isinstance(token, SyncToken)
                 life.model.tokens[endpoint.store.url] = token.sequence
         life.model.answered_last = state.endpoints.last
-        life.model.arm(self.world.now)
+        # The timers count from the load, and not from the write of the copy after it.
+        loaded = state.attempt.last if not state.snapshot.stale else None
+        life.model.arm(self.world.now if loaded is None else loaded.monotonic)
+        if state.snapshot.stale:
+            self.world.counts[f"start: {state.snapshot.origin}"] += 1
+            wait = 0.0 if state.rejected is None else self.scenario.interval
+            life.model.heal_at = self.world.now + wait
         driver: Any = life.driver
         kind = Reader if self.scenario.lazy else AzureAppConfigurationProvider
         life.born(kind(self.context, driver, state))
-        if not self.over:
+        if not self.over and name == "parent":
             self.network.break_things()
         self._begin_using(life)
 
@@ -175,18 +204,34 @@ class Stage:
         self.over = True
         self.network.calm = True
 
-    async def _settle(self, life: Life) -> None:
-        """Refresh once, when any back-off is over: now what is served is what the store holds."""
-        scenario, history = self.scenario, self.history
-        await self.world.pause(MAX_BACKOFF + scenario.push_delay + 10.0)
+    async def _last_refresh(self, life: Life) -> None:
+        scenario = self.scenario
         if scenario.lazy:
             life.read()
             await self.world.pause(2 * READ_TIMEOUT + LOAD_BUDGET)
         else:
             await life.refresh()
+        if scenario.sentinels_only:
+            # They may have vouched for a copy, but not for its flags: these have their own timer.
+            await self.world.pause(scenario.flag_interval + 1.0)
+            await life.refresh()
+
+    def _judge_copy(self, life: Life) -> None:
+        life.rule(not life.provider.status.stale, "a copy is confirmed or replaced at last")
+        if self.scenario.settings_watched and self.scenario.cached:
+            kept = {key: one for key, one in self.disk.settings().items() if key.startswith("k")}
+            served = rules.settings_of(dict(life.provider.snapshot))
+            life.rule(kept == served, "what is served at last is kept")
+
+    async def _settle(self, life: Life) -> None:
+        """Refresh once, when any back-off is over: now what is served is what the store holds."""
+        scenario, history = self.scenario, self.history
+        await self.world.pause(MAX_BACKOFF + scenario.push_delay + 10.0)
+        await self._last_refresh(life)
         if life.closed:
             self.world.counts["settled closed"] += 1
             return
+        self._judge_copy(life)
         if scenario.settings_watched:
             wanted, served = history.settings(history.newest, ("k",)), dict(life.provider.snapshot)
             life.rule(rules.settings_of(served) == wanted, "no update is lost")

@@ -17,6 +17,7 @@ from appconfig_provider._plan import (
     Invoke,
     Plan,
     ReadFile,
+    ReadStored,
     Request,
     ResolveSrv,
     Response,
@@ -24,6 +25,7 @@ from appconfig_provider._plan import (
     Send,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider.testing import FakeClock
 from tests.support.content import VAULT_TYPE
@@ -75,7 +77,7 @@ class ScriptedDriver:
         except Exception as error:
             return Failure(error)
 
-    def _perform(self, effect: Effect[object]) -> object:  # noqa: PLR0911 - one for each effect
+    def _perform(self, effect: Effect[object]) -> object:  # noqa: PLR0911 - one for each kind
         match effect:
             case Send(request, _, deadline):
                 if self.clock.monotonic() >= deadline:
@@ -93,10 +95,19 @@ class ScriptedDriver:
             case ResolveSrv(name):
                 self.looked_up.append(name)
                 return self.names(name)
-            case ReadFile():
-                return self.files.perform(effect)
             case VerifyConnections():
                 return None
+            case _:
+                return self._perform_here(effect)
+
+    def _perform_here(self, effect: Effect[object]) -> object:
+        match effect:
+            case ReadFile():
+                return self.files.perform(effect)
+            case ReadStored(cache, now):
+                return cache.read(now)
+            case WriteStored(cache, text, loaded, confirmed, digest):
+                return cache.write(text, loaded, confirmed, digest)
             case _:
                 raise AssertionError(effect)
 

@@ -198,6 +198,8 @@ WRONG_TYPES: dict[str, list[object]] = {
     "consistency": [],
     "polling": [True, "auto", 30, Polling, Polling.lazy, Polling.lazy(cast("float", "30"))],
     "overrides": [{"a": 1}, "dev.json", 5, [{"a": 1}], Overrides],
+    "cache": ["copy.json", b"copy.json", 5, {"path": "copy.json"}],
+    "optional": [1, "yes"],
     "push_delay": ["30", True],
     "startup_timeout": ["100", True, [100]],
     "headers": [{"a": 5}, {5: "a"}, {"a": None}, [("a", "b")], "a: b"],

@@ -38,7 +38,7 @@ class _SlowCounts(dict[int, int]):
 def test_requests_sent_side_by_side_are_all_counted(store: Emulator) -> None:
     """However many threads send at once, `requests_sent` counts each request."""
     clock = clock_in_force()
-    driver = SyncDriver(Network(10.0, 10.0, 60.0, None, verify=True), clock, None)
+    driver = SyncDriver(lambda: Network(10.0, 10.0, 60.0, None, verify=True), clock, None)
     driver._counts = _SlowCounts()  # noqa: SLF001 - else threads hardly ever meet there
     request = Request("GET", store.endpoint, "/kv?api-version=2023-11-01")
     send = Send(request, None, clock.monotonic() + 60)
