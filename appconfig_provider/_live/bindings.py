@@ -98,11 +98,14 @@ class Binding(Generic[T]):
         Raises:
             BindingError: that generation was published before this binding, and does not fit it.
         """
-        bound: Bound[T] | None = snapshot._bound.get(self._key)
-        if bound is None or bound.error is not None:
-            bound = fitting(partial(self._made, snapshot))
-            snapshot._bound.setdefault(self._key, bound)
-        return bound.value
+        found: Bound[T] | None = snapshot._bound.get(self._key)
+        if found is None:
+            made = fitting(partial(self._made, snapshot))
+            first: Bound[T] = snapshot._bound.setdefault(self._key, made)
+            return first.value
+        if found.error is not None:
+            found = fitting(partial(self._made, snapshot))
+        return found.value
 
     def __repr__(self) -> str:
         return f"<Binding {self._model!r}>"

@@ -240,16 +240,11 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         # what is due.
         self._wake = -math.inf
         self._state = outcome.state
+        self._have_told(outcome, before)
+        # After that: were a validator of the program interrupted, callbacks would still be called.
         unfit = self._bindings.catch_up(outcome.state.snapshot, before.snapshot)
         if unfit is not None and outcome.error is None:
-            outcome = replace(outcome, error=unfit)
-        listeners = tuple(self._attempt_listeners.copy().values())
-        if listeners or not outcome.quiet:
-            attempt = attempted(outcome, before)
-            attempts = ((callback, attempt) for callback in listeners)
-            self._pending_callbacks = PendingCallbacks(
-                outcome, self._options, self._subscriptions, attempts
-            )
+            self._have_told(replace(outcome, error=unfit), before)
         self._in_flight = None
         if outcome.message:
             # Logged as text, not as an exception: a handler that keeps records would keep the
@@ -264,6 +259,16 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         requests = counted(self._driver.sent - sent, "request")
         logger.info("%s; %s, %.0f ms", message, requests, took)
         return True
+
+    def _have_told(self, outcome: Outcome[StateT], before: StateT) -> None:
+        """Make the callbacks pending that the outcome of a refresh is told to."""
+        listeners = tuple(self._attempt_listeners.copy().values())
+        if listeners or not outcome.quiet:
+            attempt = attempted(outcome, before)
+            attempts = ((callback, attempt) for callback in listeners)
+            self._pending_callbacks = PendingCallbacks(
+                outcome, self._options, self._subscriptions, attempts
+            )
 
 
 def on_attempt(

@@ -213,3 +213,37 @@ def test_bindings_that_race_with_refreshes_miss_nothing(
     assert len(made) > 2
     assert {each.value.size for each in made} == {42}
     assert {each.of(config.snapshot).size for each in made} == {42}
+
+
+def test_an_interrupted_late_validation_loses_no_callback(
+    store: Emulator, clock: FakeClock
+) -> None:
+    """The generation is out by then: the next refresh calls back, and validates what is left."""
+    changes: list[int] = []
+    made: list[Binding[BaseModel]] = []
+    interrupted: list[bool] = []
+
+    def interrupt() -> None:
+        if made and not interrupted:
+            interrupted.append(True)
+            raise KeyboardInterrupt
+
+    def bind() -> None:
+        if started and not made:
+            made.append(config.bind(calling(interrupt), "pool"))
+
+    started = False
+    with load(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        on_refresh_success=lambda: changes.append(1),
+    ) as config:
+        held = config.bind(calling(bind), "pool")
+        started = True
+        publish(store, clock, 4)
+        with pytest.raises(KeyboardInterrupt):
+            config.refresh()
+        assert (config["pool:size"], changes) == ("4", [])
+        config.refresh(force=True)
+        assert changes == [1]
+        assert [each.value.model_dump() for each in (held, made[0])] == [{"size": 4}] * 2
