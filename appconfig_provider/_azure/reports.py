@@ -48,7 +48,16 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
         counted(requests, "request"),
     )
     if snapshot.origin != "empty":
-        _log_empty_selectors(options, state)
+        log_what_matches_nothing(options, state)
+
+
+def log_what_matches_nothing(options: Options, state: State) -> None:
+    """Log the selectors that match nothing, and which options have no effect.
+
+    Also after an empty start has healed: nothing could be said of the store before.
+    """
+    _log_empty_selectors(options, state)
+    _log_ineffective_options(options, state)
 
 
 def _origin_shown(options: Options, origin: str) -> str:
@@ -164,7 +173,7 @@ def log_shared_names(options: Options, state: State, known: set[str]) -> None:
         logger.info("the same is true of %d more keys", len(shared) - _KEYS_IN_LOG)
 
 
-def log_ineffective_options(options: Options, state: State) -> None:
+def _log_ineffective_options(options: Options, state: State) -> None:
     """Warn about watched keys that do not exist, and about callbacks that will never be called.
 
     Both are often typing errors.

@@ -9,10 +9,10 @@ from appconfig_provider._azure.budgets import check_allowance, reload_allowance
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.reports import (
     log_first_load,
-    log_ineffective_options,
     log_objects,
     log_problems,
     log_shared_names,
+    log_what_matches_nothing,
     log_what_vanished,
 )
 from appconfig_provider._azure.state import State
@@ -107,14 +107,16 @@ class AzureSource:
         log_first_load(options, state, requests)
         log_problems(state, None)
         log_shared_names(options, state, self.shared_names)
-        log_ineffective_options(options, state)
         log_objects(state, self.objects)
 
     def log_change(self, state: State, before: State) -> None:
         """Log new problems, and what is no longer in the store."""
         options = self.context.options
         log_problems(state, before)
-        log_what_vanished(options, state, before)
+        if before.snapshot.origin == "empty" and state.snapshot.origin == "store":
+            log_what_matches_nothing(options, state)
+        else:
+            log_what_vanished(options, state, before)
         if state.content is not before.content:
             log_shared_names(options, state, self.shared_names)
         if state.values is not before.values:

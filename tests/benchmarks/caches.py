@@ -6,6 +6,7 @@ has not changed since the copy was kept.
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Callable
@@ -76,6 +77,7 @@ def _warm_starts(effort: Effort, store: Store, path: Path) -> list[Measurement]:
         for metric, load in ways.items():
             times, shown = [0.0, 0.0], ["", ""]
             for side in sides_of(number):
+                gc.collect()  # neither side pays for what the other has left
                 begin = time.perf_counter()
                 config = (
                     load(store.connection) if side else load_official(store.connection, SENTINEL)

@@ -54,6 +54,7 @@ def read(path: Path) -> bytes | None:
     return None if stored is None else stored.text
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no kill -9 on this system")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, step: str, when: str) -> None:

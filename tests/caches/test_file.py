@@ -140,6 +140,8 @@ def test_a_confirmation_mends_the_file(tmp_path: Path, spoil: str) -> None:
         assert (tmp_path / "elsewhere").read_text() == "precious"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
     """After a fork the child does not confirm the file that its parent wrote."""
     path = tmp_path / "copy"

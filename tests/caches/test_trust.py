@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import pytest
 from appconfig_provider.caches import trust
 from appconfig_provider.caches.envelope import CopyRefused
 from appconfig_provider.caches.file import FileCache
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="there the access list of the folder decides"
+)
 
 NOW = 1_800_000_000.0
 

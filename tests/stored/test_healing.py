@@ -211,6 +211,8 @@ def test_sentinels_vouch_for_a_copy_that_is_served(start: Start, store: Emulator
         assert len(store.requests) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_heals_by_itself(store: Emulator, path: Any) -> None:
     """A child that was forked while a copy was served asks the store itself, at once."""
     keywords: dict[str, Any] = {

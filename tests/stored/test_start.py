@@ -522,6 +522,30 @@ def test_optional_begins_empty(
         opened.__exit__(None, None, None)
 
 
+def test_an_empty_start_says_later_what_matches_nothing(
+    start: Start, store: Emulator, clock: FakeClock, told: Lines
+) -> None:
+    """What a first load warns about is told once there is a store to say it of."""
+    keywords: dict[str, Any] = {
+        "cache": None,
+        "optional": True,
+        "startup_timeout": 0,
+        "selects": [SettingSelector(key_filter="nothing*")],
+        "refresh_on": ["nowhere"],
+    }
+    with outage(store):
+        opened = start(**keywords)
+        config = opened.__enter__()
+    lines = told()
+    assert not [one for one in lines if "matches" in one or "watched key" in one]
+    clock.advance(40)
+    assert config.refresh()
+    opened.__exit__(None, None, None)
+    lines = told()
+    assert sum("nothing in the store matches" in one for one in lines) == 1
+    assert sum("watched key 'nowhere'" in one for one in lines) == 1
+
+
 def test_optional_is_about_outages_alone(start: Start, store: Emulator) -> None:
     """What is refused, by the store or by `validate`, is an error, optional or not."""
 
