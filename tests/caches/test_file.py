@@ -93,6 +93,16 @@ def test_a_file_of_somebody_else_is_written_anew(tmp_path: Path) -> None:
     assert (tmp_path / "copy").stat().st_ino != inode
 
 
+def test_the_same_text_of_another_process_is_written_anew(tmp_path: Path) -> None:
+    """A file that somebody else has put there is replaced, though it holds the same text."""
+    cache, digest = written(tmp_path / "copy")
+    (tmp_path / "copy").rename(tmp_path / "kept")  # so that its inode is not used again
+    written(tmp_path / "copy")
+    inode = (tmp_path / "copy").stat().st_ino
+    cache.write(lambda: TEXT, NOW, NOW, digest)
+    assert (tmp_path / "copy").stat().st_ino != inode
+
+
 def test_a_late_writer_does_not_win(tmp_path: Path) -> None:
     """A writes N after B wrote N+1; B confirms N+1, and that is what a restart reads."""
     path = tmp_path / "copy"

@@ -82,6 +82,7 @@ def test_a_copy_heals_whatever_is_watched(
         assert not config.refresh()
         watches = keywords in ({}, {"refresh_on": (), "refresh_enabled": True})
         assert bool(store.requests) is watches
+        assert config.status.age == (0 if watches else 100)
 
 
 def test_healing_backs_off(start: Start, store: Emulator, clock: FakeClock) -> None:
@@ -151,7 +152,7 @@ def test_unresolved_secrets_heal(start: Start, store: Emulator, clock: FakeClock
 
 
 def test_flags_do_not_wait_for_refused_settings(
-    start: Start, store: Emulator, clock: FakeClock
+    start: Start, store: Emulator, clock: FakeClock, path: Any
 ) -> None:
     """While `validate` refuses the settings, a changed flag is published; the rest stays stale."""
 
@@ -164,9 +165,11 @@ def test_flags_do_not_wait_for_refused_settings(
     once(start, **keywords)
     store.set("a", "bad")
     set_flag(store, "beta", enabled=True)
+    before = path.read_bytes()
     with start(FIRST, **keywords) as config:
         assert config.refresh()
         assert config.snapshot["feature_management"]["feature_flags"][0]["enabled"]
+        assert path.read_bytes() == before  # half of it is not what the store holds
         assert (config.snapshot["a"], config.snapshot.stale) == ("1", True)
         store.set("a", "good")
         clock.advance(40)

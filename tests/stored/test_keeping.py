@@ -204,6 +204,25 @@ def test_a_closed_provider_writes_nothing(
         assert path.read_bytes() == before
 
 
+def test_a_callback_that_closes_ends_the_writing(
+    start: Start, store: Emulator, path: Path, clock: FakeClock
+) -> None:
+    """A provider that is closed by its own callback writes nothing after it."""
+    opened: list[Any] = []
+
+    def changed() -> Any:
+        return opened[0].provider.close()  # in aio a coroutine, which is awaited
+
+    with start(on_refresh_success=changed) as config:
+        opened.append(config)
+        before = path.read_bytes()
+        publish(store, "new")
+        clock.advance(31)
+        config.refresh()
+        assert config.snapshot["k"] == "new"
+        assert path.read_bytes() == before
+
+
 def test_an_interrupted_write_is_made_up_for(
     start: Start, store: Emulator, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from appconfig_provider import FileCache, KeyVaultReferenceError, SettingSelector, StartupTimeout
+from appconfig_provider._azure.startup import start as start_plan
 from appconfig_provider.caches.envelope import CONFIRMED_AT, confirmation, read_header
 from appconfig_provider.errors import HttpResponseError, SnapshotNotFoundError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
 from tests.stored.conftest import Start, once, outage
+from tests.support.asking import SENTINEL, Life
 from tests.support.content import (
     SNAPSHOT_REFERENCE,
     VAULT_TYPE,
@@ -23,7 +25,7 @@ from tests.support.content import (
     set_flag,
     without_snapshots,
 )
-from tests.support.deployment import ENDPOINTS, Deployment, whole
+from tests.support.deployment import ENDPOINTS, Deployment, silent, whole
 
 Lines = Callable[..., list[str]]
 ALL = {"a": "1", "b": "2", "c": {"d": [1]}, "e": "5", "sentinel": "1"}
@@ -131,15 +133,17 @@ def test_refused_content_is_survived_and_remembered(
         assert (config.snapshot["a"], config.status.stale) == ("1", True)
         assert [type(one) for one in errors] == [ValueError]
         assert config.status.last_error is errors[0]
-        assert not config.refresh()
-        assert len(errors) == 1
         store.clear_requests()
+        assert not config.refresh()
+        assert store.requests == []  # it was asked just now
         clock.advance(38)
         assert not config.refresh()
         assert len(errors) == 2  # its back-off is over
+        asked(store)
         clock.advance(38)
         assert not config.refresh()
         assert len(errors) == 2
+        assert asked(store) == [("/kv/sentinel", True)]
         store.set("a", "2")
         store.set("sentinel", "3")
         clock.advance(38)
@@ -225,8 +229,10 @@ def test_a_mistake_of_the_program_is_told(start: Start, store: Emulator) -> None
         def get_token(self, *_: object) -> Any:
             raise LookupError("no token")
 
+    store.set("a", "bad")
+    store.set("sentinel", "2")
     with pytest.raises(TypeError, match="configuration_mapper"):
-        once(start, configuration_mapper=lambda _: 5)
+        once(start, configuration_mapper=lambda setting: 5 if setting.value == "bad" else None)
     with pytest.raises(ValueError, match="refresh_interval"):
         once(start, refresh_interval=0)
 
@@ -556,6 +562,56 @@ def test_optional_is_about_outages_alone(start: Start, store: Emulator) -> None:
         once(start, cache=None, optional=True, validate=never)
     with outage(store, 403), pytest.raises(HttpResponseError):
         once(start, cache=None, optional=True)
+    once(start)
+    with pytest.raises(LookupError):
+        once(start, optional=True, validate=never)
+
+
+def test_an_empty_generation_is_shown_to_nobody(
+    start: Start, store: Emulator, clock: FakeClock
+) -> None:
+    """While the store holds what `validate` refuses, flags alone make no generation either."""
+    shown: list[Any] = []
+
+    def refuse_all(snapshot: Any) -> None:
+        shown.append(snapshot)
+        raise LookupError
+
+    set_flag(store, "beta")
+    keywords: dict[str, Any] = {"optional": True, "startup_timeout": 0, "validate": refuse_all}
+    with outage(store):
+        opened = start(cache=None, feature_flag_enabled=True, **keywords)
+        config = opened.__enter__()
+    clock.advance(40)
+    assert not config.refresh()
+    assert (len(config.snapshot), config.snapshot.version) == (0, 0)
+    assert ["a" in one for one in shown] == [True]
+    opened.__exit__(None, None, None)
+
+
+def test_an_outage_leaves_time_to_check_the_copy(path: Path) -> None:
+    """A store that uses up all the time of `load()` does not keep `validate` from being called."""
+    Deployment(keywords={"cache": FileCache(path)}).start()
+    seen: list[Any] = []
+    keywords = {"cache": FileCache(path), "startup_timeout": 2, "validate": seen.append}
+    after = Deployment(keywords=keywords)
+    after.afflict(ENDPOINTS, "", silent)
+    assert whole(after.start()) == 1
+    assert [one.stale for one in seen] == [True]
+
+
+def test_displaced_answers_are_not_trusted_with_a_copy(path: Path) -> None:
+    """Where answers may have been displaced, the pages of the copy are not used: all are read."""
+    keywords = {**SENTINEL, "cache": FileCache(path)}
+    Life(keywords)
+    life = Life(keywords)
+    world = life.world
+    world.asked.clear()
+    world.displaced = 1
+    state = world.run(start_plan(life.context))
+    assert not state.snapshot.stale
+    assert " ".join(world.asked).count("settings?") == 1
+    assert world.asked[-3:-1] == ["settings", "sentinel?"]
 
 
 def test_a_copy_comes_before_emptiness(start: Start, store: Emulator) -> None:
