@@ -62,7 +62,8 @@ def _applied(
     budget.begin_reload(context.clock.monotonic())
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, Reading.OWED)
-    limits = Limits(before.snapshot.version + 1, reads, layers=state.overlay.newest)
+    version, layers = before.snapshot.version + 1, state.overlay.newest
+    limits = Limits(version, reads, layers=layers, copy_of=state.copy_of)
     previous = Previous(state.generation.secrets, state.generation.decoded, before.snapshot)
     try:
         generation = yield from build(context, state.content, previous, limits)

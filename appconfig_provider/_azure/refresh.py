@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 from appconfig_provider._azure.budgets import check_budget
@@ -207,7 +206,7 @@ def _publish_the_rest(
     if served and not _is(found, Reason.SECRET) and (flags_moved or late):
         reason = Reason.FLAG if flags_moved else Reason.SECRET
         rest = Changed(replace(state.content, flags=flags), state.sentinels, reason)
-        limits = replace(limits, copy_of=_copy_of(state))
+        limits = replace(limits, copy_of=state.copy_of)
         with suppress(Exception):
             generation = yield from build(context, rest.content, _previous(state), limits)
             published = _published(state, rest, generation, due)
@@ -230,14 +229,9 @@ def _limits(context: Context, state: State, found: Difference, due: Due, budget:
     budget.begin_reload(context.clock.monotonic())
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, _reading(state, found, due))
-    copy_of = None if _is(found, Reason.CACHE) else _copy_of(state)
+    copy_of = None if _is(found, Reason.CACHE) else state.copy_of
     version = state.snapshot.version + 1
     return Limits(version, reads, layers=state.overlay.served, copy_of=copy_of)
-
-
-def _copy_of(state: State) -> datetime | None:
-    """Return when the copy that is served was loaded; None when the store has confirmed it."""
-    return state.snapshot.loaded_at if state.snapshot.stale else None
 
 
 def _reading(state: State, found: Difference, due: Due) -> Reading:

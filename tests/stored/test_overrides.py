@@ -1,0 +1,123 @@
+"""A copy of an earlier run beside overrides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appconfig_provider import ChangeSet, OverrideBehaviour, Overrides
+from appconfig_provider.testing import Emulator, FakeClock
+from tests.stored.conftest import Start, once, outage
+from tests.support.content import Resolver, secret_id
+
+FIRST = {"first": True}
+UNDER = OverrideBehaviour.REMOTE_OVER_LOCAL
+
+Write = Callable[..., Overrides]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Give what writes the file of overrides, and returns them."""
+
+    def write(**values: object) -> Overrides:
+        path = tmp_path / "dev.json"
+        path.write_text(json.dumps(values), encoding="utf-8")
+        return Overrides.from_file(path)
+
+    return write
+
+
+# A copy
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["served first", "in an outage"])
+def test_overrides_lie_over_a_copy(start: Start, store: Emulator, path: Path, first: bool) -> None:
+    """Each by its behaviour, as over the store; none of them is written into the file."""
+    given = [
+        Overrides.from_dict({"a": "mine", "new": "local-override"}),
+        Overrides.from_dict({"b": "mine", "more": 5}, behaviour=UNDER),
+    ]
+    once(start, overrides=given)
+    kept = path.read_bytes()
+    assert b"local-override" not in kept
+    with outage(store), start({"first": first}, overrides=given) as config:
+        snapshot = config.snapshot
+        assert (snapshot.stale, snapshot.origin) == (True, "cache")
+        assert [snapshot[key] for key in ("a", "b", "new", "more")] == [
+            "mine",
+            "2",
+            "local-override",
+            5,
+        ]
+        assert snapshot.explain("a").origin == "override"
+        config.refresh(force=True)
+    assert path.read_bytes() == kept
+
+
+def test_overrides_make_no_other_copy(start: Start, store: Emulator) -> None:
+    """What is kept is what the store holds, so a copy is used whatever overrides there are."""
+    once(start, overrides=Overrides.from_dict({"a": "mine"}))
+    with outage(store):
+        assert once(start)["a"] == "1"
+
+
+def test_a_reference_of_a_copy_that_loses_is_not_resolved(start: Start, store: Emulator) -> None:
+    """A program without access to the vault starts with a copy, too."""
+    store.set_secret("pw", secret_id("pw"))
+    once(start, secret_resolver=Resolver(pw="hush"))
+    resolver = Resolver()
+    keywords = {"secret_resolver": resolver, "overrides": Overrides.from_dict({"pw": "mine"})}
+    with outage(store), start(**keywords) as config:
+        assert (config.snapshot["pw"], config.snapshot.stale) == ("mine", True)
+        config.refresh(force=True)
+    assert resolver.asked == []
+
+
+def test_a_copy_stays_one_when_a_file_changes(
+    start: Start, store: Emulator, clock: FakeClock, path: Path, write: Write
+) -> None:
+    """The store has confirmed nothing: stale, of the cache, as old as before, and not written."""
+    overrides = write(o=1)
+    once(start, overrides=overrides)
+    kept = path.read_bytes()
+    called: list[ChangeSet] = []
+    with (
+        outage(store),
+        start(overrides=overrides, on_refresh_success=called.append) as config,
+    ):
+        before = config.snapshot
+        write(o=2)
+        clock.advance(1)
+        assert config.refresh()
+        after = config.snapshot
+        assert (after["o"], after["a"], after.version) == (2, "1", 2)
+        assert (after.stale, after.origin) == (True, "cache")
+        assert after.loaded_at == before.loaded_at
+        assert config.status.stale
+        assert config.status.last_error is not None
+        assert path.read_bytes() == kept
+    assert called == [ChangeSet(changed=("o",), reason="override")]
+
+
+def test_a_copy_that_changed_overrides_still_heals(
+    start: Start, store: Emulator, clock: FakeClock, write: Write
+) -> None:
+    """The file has not made it a generation of the store, so that the store is asked."""
+    overrides = write(o=1)
+    once(start, overrides=overrides)
+    store.set("a", "new")
+    with start(FIRST, overrides=overrides) as config:
+        with outage(store):
+            config.refresh()
+            write(o=2)
+            clock.advance(1)
+            assert config.refresh()
+        clock.advance(40)
+        assert config.refresh()
+        assert (config.snapshot["a"], config.snapshot["o"]) == ("new", 2)
+        assert (config.snapshot.stale, config.snapshot.origin) == (False, "store")
