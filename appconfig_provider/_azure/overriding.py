@@ -102,7 +102,12 @@ def _published(before: State, outcome: Outcome[State], generation: Generation) -
         generation = replace(generation, snapshot=served.snapshot, values=served.values)
     overlay = replace(state.overlay, served=state.overlay.newest, backoff=FREE, refused=None)
     following = replace(state.publishing(generation), overlay=overlay)
-    published = replace(outcome, state=following, changes=None if quiet else changes)
+    published = replace(
+        outcome,
+        state=following,
+        changes=None if quiet else changes,
+        silent=outcome.silent and not changes,
+    )
     if generation.trouble is None:
         return published
     return _with_error(published, generation.trouble, "")

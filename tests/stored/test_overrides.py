@@ -121,3 +121,19 @@ def test_a_copy_that_changed_overrides_still_heals(
         assert config.refresh()
         assert (config.snapshot["a"], config.snapshot["o"]) == ("new", 2)
         assert (config.snapshot.stale, config.snapshot.origin) == (False, "store")
+
+
+def test_a_file_that_changes_while_a_copy_heals_is_told(
+    start: Start, clock: FakeClock, write: Write
+) -> None:
+    """The store confirms the copy in silence, but callbacks hear of the override."""
+    overrides = write(o=1)
+    once(start, overrides=overrides)
+    called: list[ChangeSet] = []
+    with start(FIRST, overrides=overrides, on_refresh_success=called.append) as config:
+        write(o=2)
+        clock.advance(1)
+        assert config.refresh()
+        assert (config.snapshot["o"], config.snapshot.stale) == (2, False)
+        assert config.snapshot.version == 2
+    assert called == [ChangeSet(changed=("o",), reason="cache")]
