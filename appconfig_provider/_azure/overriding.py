@@ -37,6 +37,9 @@ def with_overrides(
     known, began = before.overlay, context.now()
     readings = yield from read_again(context.options.overrides, known.readings)
     overlay = replace(known, readings=readings)
+    if outcome.state.is_empty:
+        # No generation was built with the old layers: the first one is to have the newest.
+        overlay = replace(overlay, served=overlay.newest)
     timers = replace(outcome.state.timers, overrides=began.monotonic + CHECK_INTERVAL)
     asked = replace(outcome, state=replace(outcome.state, overlay=overlay, timers=timers))
     checked = asked

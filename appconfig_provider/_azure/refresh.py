@@ -91,7 +91,7 @@ def _refresh_remote(
     else:
         state = replace(state.rearmed(began.monotonic, context.options, due), attempt=attempt)
     if found is None:
-        if not (due.secrets or due.owed):
+        if state.is_empty or not (due.secrets or due.owed):
             return Outcome(state)
         found = Changed(state.content, state.sentinels, Reason.SECRET)
     return (yield from _new_generation(context, state, found, due, budget))
@@ -202,8 +202,7 @@ def _publish_the_rest(
     flags_moved = moved(state.content.flags or (), flags or ())
     secrets, reads = state.generation.secrets, limits.reads
     late = anything_wanted(secrets, reads.reading, context.clock.monotonic())
-    served = bool(state.snapshot.version)  # an empty generation is shown to nobody
-    if served and not _is(found, Reason.SECRET) and (flags_moved or late):
+    if not state.is_empty and not _is(found, Reason.SECRET) and (flags_moved or late):
         reason = Reason.FLAG if flags_moved else Reason.SECRET
         rest = Changed(replace(state.content, flags=flags), state.sentinels, reason)
         limits = replace(limits, copy_of=state.copy_of)

@@ -156,6 +156,15 @@ class State:
         return Standing(self.attempt, self.due, free_at, self.errors, local, self.kept.error)
 
     @property
+    def is_empty(self) -> bool:
+        """True until the store answers, where there was neither a store nor a copy at start.
+
+        Nothing is built then, whatever else is due: nobody knows yet which settings there are, so
+        neither `validate` nor a binding could judge them.
+        """
+        return not self.snapshot.version
+
+    @property
     def copy_of(self) -> datetime | None:
         """When the copy that is served was loaded; None when the store has confirmed it."""
         return self.snapshot.loaded_at if self.snapshot.stale else None

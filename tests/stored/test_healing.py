@@ -274,3 +274,27 @@ def test_a_refresh_that_cannot_be_imported_fails_as_any_other(
         assert errors == [config.status.last_error]
         assert config.refresh()
         assert config.status.last_error is None
+
+
+def test_rotating_secrets_do_not_show_an_empty_configuration(
+    start: Start, store: Emulator, clock: FakeClock
+) -> None:
+    """When secrets are due before the store answers, nothing is built, and nobody is called."""
+    seen: list[object] = []
+    keywords = {
+        "secret_resolver": Resolver(),
+        "secret_refresh_interval": 5,
+        "validate": seen.append,
+        "on_refresh_success": seen.append,
+    }
+    with (
+        outage(store),
+        start(optional=True, startup_timeout=0, retry_total=0, **FLAGS, **keywords) as config,
+    ):
+        empty = config.snapshot
+        store.clear_requests()
+        clock.advance(6)
+        assert not config.refresh()
+        assert store.requests == []  # its back-off is not over
+        assert config.snapshot is empty
+        assert seen == []

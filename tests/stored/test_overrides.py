@@ -1,21 +1,23 @@
-"""A copy of an earlier run beside overrides."""
+"""A copy of an earlier run, or no generation yet, beside overrides."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from appconfig_provider import ChangeSet, OverrideBehaviour, Overrides
+from appconfig_provider import BindingError, ChangeSet, OverrideBehaviour, Overrides
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.stored.conftest import Start, once, outage
 from tests.support.content import Resolver, secret_id
 
 FIRST = {"first": True}
 UNDER = OverrideBehaviour.REMOTE_OVER_LOCAL
+EMPTY = {"optional": True, "startup_timeout": 0, "retry_total": 0}
 
 Write = Callable[..., Overrides]
 
@@ -137,3 +139,87 @@ def test_a_file_that_changes_while_a_copy_heals_is_told(
         assert (config.snapshot["o"], config.snapshot.stale) == (2, False)
         assert config.snapshot.version == 2
     assert called == [ChangeSet(changed=("o",), reason="cache")]
+
+
+# No generation yet
+
+
+@pytest.fixture
+def down(store: Emulator) -> Iterator[ExitStack]:
+    """Let the store be down until this is closed."""
+    with ExitStack() as stack:
+        stack.enter_context(outage(store))
+        yield stack
+
+
+def test_an_empty_configuration_waits_for_the_store(
+    start: Start, down: ExitStack, clock: FakeClock, write: Write
+) -> None:
+    """A file that changes shows it to nobody; the first generation has what the file says last."""
+    seen: list[dict[str, Any]] = []
+    called: list[ChangeSet] = []
+    keywords = {
+        **EMPTY,
+        "overrides": write(o=1),
+        "feature_flag_enabled": True,
+        "validate": lambda snapshot: seen.append(dict(snapshot)),
+        "on_refresh_success": called.append,
+    }
+    with start(**keywords) as config:
+        empty = config.snapshot
+        assert (dict(empty), empty.version, empty.stale) == ({}, 0, True)
+        for number, force in ((2, False), (3, True)):
+            write(o=number)
+            clock.advance(1)
+            assert not config.refresh(force=force)
+            assert config.snapshot is empty
+        with pytest.raises(BindingError, match="no settings yet"):
+            config.provider.bind(dict[str, Any])
+        assert (seen, called) == ([], [])
+        down.close()
+        assert config.refresh(force=True)
+        snapshot = config.snapshot
+        assert (snapshot["a"], snapshot["o"], snapshot.version) == ("1", 3, 1)
+        assert not config.status.stale
+    assert [one["o"] for one in seen] == [3]
+    assert [one.reason for one in called] == ["cache"]
+
+
+def test_overrides_that_no_generation_had_can_be_mended(
+    start: Start, down: ExitStack, clock: FakeClock, write: Write
+) -> None:
+    """What the file said at start is not kept for the first generation once the file is right."""
+
+    def validate(snapshot: Any) -> None:
+        if snapshot["o"] == "bad":
+            raise ValueError("refused")
+
+    with start(**EMPTY, overrides=write(o="bad"), validate=validate) as config:
+        down.close()
+        assert not config.refresh(force=True)
+        assert config.snapshot.version == 0
+        assert config.status.last_error.args == ("refused",)
+        write(o="good")
+        clock.advance(1)
+        config.refresh()
+        clock.advance(60)
+        assert config.refresh()
+        assert (config.snapshot["o"], config.snapshot["a"]) == ("good", "1")
+        assert config.status.last_error is None
+
+
+def test_a_file_that_breaks_before_the_store_answers_keeps_its_last_content(
+    start: Start, down: ExitStack, clock: FakeClock, write: Write, tmp_path: Path
+) -> None:
+    """As later: it is told, and the first generation has what it said before."""
+    errors: list[Exception] = []
+    with start(**EMPTY, overrides=write(o=1), on_refresh_error=errors.append) as config:
+        (tmp_path / "dev.json").write_text("{", encoding="utf-8")
+        clock.advance(1)
+        assert not config.refresh()
+        assert "is no JSON" in str(errors[-1])
+        down.close()
+        clock.advance(60)
+        assert config.refresh()
+        assert (config.snapshot["a"], config.snapshot["o"]) == ("1", 1)
+        assert "is no JSON" in str(config.status.last_error)
