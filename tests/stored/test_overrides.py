@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider import BindingError, ChangeSet, OverrideBehaviour, Overrides
+from appconfig_provider import BindingError, ChangeSet, FileCache, OverrideBehaviour, Overrides
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.stored.conftest import Start, once, outage
+from tests.support.adapter import Opener
 from tests.support.content import Resolver, secret_id
 
 FIRST = {"first": True}
 UNDER = OverrideBehaviour.REMOTE_OVER_LOCAL
+ONLY = OverrideBehaviour.LOCAL_ONLY
 EMPTY = {"optional": True, "startup_timeout": 0, "retry_total": 0}
 
 Write = Callable[..., Overrides]
@@ -223,3 +225,37 @@ def test_a_file_that_breaks_before_the_store_answers_keeps_its_last_content(
         assert config.refresh()
         assert (config.snapshot["a"], config.snapshot["o"]) == ("1", 1)
         assert "is no JSON" in str(config.status.last_error)
+
+
+# No store
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_without_a_store_the_cache_does_not_count(
+    start: Start, store: Emulator, path: Path, clock: FakeClock, write: Write, optional: bool
+) -> None:
+    """LOCAL_ONLY neither reads nor writes it, so that a later run with the store has it whole."""
+    once(start)
+    kept = path.read_bytes()
+    store.clear_requests()
+    write(o=1)
+    overrides = Overrides.from_file(path.parent / "dev.json", behaviour=ONLY)
+    with start(FIRST, overrides=overrides, optional=optional) as config:
+        assert dict(config.snapshot) == {"o": 1}
+        assert (config.snapshot.origin, config.snapshot.version) == ("override", 1)
+        write(o=2)
+        clock.advance(1)
+        assert config.refresh()
+        assert dict(config.snapshot) == {"o": 2}
+        assert (config.status.last_error, config.status.cache_error) == (None, None)
+    assert store.requests == []
+    assert path.read_bytes() == kept
+
+
+def test_without_a_store_no_cache_is_made(opened: Opener, tmp_path: Path) -> None:
+    """Not even a file, and a cache of the wrong type is ignored as other keywords are."""
+    given = Overrides.from_dict({"o": 1}, behaviour=ONLY)
+    path = tmp_path / "none"
+    assert opened(overrides=given, cache=FileCache(path)).snapshot["o"] == 1
+    assert not path.exists()
+    assert opened(overrides=given, cache=5).snapshot["o"] == 1
