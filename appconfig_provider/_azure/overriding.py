@@ -37,6 +37,9 @@ def with_overrides(
     known, began = before.overlay, context.now()
     readings = yield from read_again(context.options.overrides, known.readings)
     overlay = replace(known, readings=readings)
+    if outcome.state.is_empty:
+        # No generation was built with the old layers: the first one is to have the newest.
+        overlay = replace(overlay, served=overlay.newest)
     timers = replace(outcome.state.timers, overrides=began.monotonic + CHECK_INTERVAL)
     asked = replace(outcome, state=replace(outcome.state, overlay=overlay, timers=timers))
     checked = asked
@@ -62,7 +65,8 @@ def _applied(
     budget.begin_reload(context.clock.monotonic())
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, Reading.OWED)
-    limits = Limits(before.snapshot.version + 1, reads, layers=state.overlay.newest)
+    version, layers = before.snapshot.version + 1, state.overlay.newest
+    limits = Limits(version, reads, layers=layers, copy_of=state.copy_of)
     previous = Previous(state.generation.secrets, state.generation.decoded, before.snapshot)
     try:
         generation = yield from build(context, state.content, previous, limits)
@@ -101,7 +105,12 @@ def _published(before: State, outcome: Outcome[State], generation: Generation) -
         generation = replace(generation, snapshot=served.snapshot, values=served.values)
     overlay = replace(state.overlay, served=state.overlay.newest, backoff=FREE, refused=None)
     following = replace(state.publishing(generation), overlay=overlay)
-    published = replace(outcome, state=following, changes=None if quiet else changes)
+    published = replace(
+        outcome,
+        state=following,
+        changes=None if quiet else changes,
+        silent=outcome.silent and not changes,
+    )
     if generation.trouble is None:
         return published
     return _with_error(published, generation.trouble, "")

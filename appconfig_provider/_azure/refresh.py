@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 from appconfig_provider._azure.budgets import check_budget
@@ -92,7 +91,7 @@ def _refresh_remote(
     else:
         state = replace(state.rearmed(began.monotonic, context.options, due), attempt=attempt)
     if found is None:
-        if not (due.secrets or due.owed):
+        if state.is_empty or not (due.secrets or due.owed):
             return Outcome(state)
         found = Changed(state.content, state.sentinels, Reason.SECRET)
     return (yield from _new_generation(context, state, found, due, budget))
@@ -203,11 +202,10 @@ def _publish_the_rest(
     flags_moved = moved(state.content.flags or (), flags or ())
     secrets, reads = state.generation.secrets, limits.reads
     late = anything_wanted(secrets, reads.reading, context.clock.monotonic())
-    served = bool(state.snapshot.version)  # an empty generation is shown to nobody
-    if served and not _is(found, Reason.SECRET) and (flags_moved or late):
+    if not state.is_empty and not _is(found, Reason.SECRET) and (flags_moved or late):
         reason = Reason.FLAG if flags_moved else Reason.SECRET
         rest = Changed(replace(state.content, flags=flags), state.sentinels, reason)
-        limits = replace(limits, copy_of=_copy_of(state))
+        limits = replace(limits, copy_of=state.copy_of)
         with suppress(Exception):
             generation = yield from build(context, rest.content, _previous(state), limits)
             published = _published(state, rest, generation, due)
@@ -230,14 +228,9 @@ def _limits(context: Context, state: State, found: Difference, due: Due, budget:
     budget.begin_reload(context.clock.monotonic())
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, _reading(state, found, due))
-    copy_of = None if _is(found, Reason.CACHE) else _copy_of(state)
+    copy_of = None if _is(found, Reason.CACHE) else state.copy_of
     version = state.snapshot.version + 1
     return Limits(version, reads, layers=state.overlay.served, copy_of=copy_of)
-
-
-def _copy_of(state: State) -> datetime | None:
-    """Return when the copy that is served was loaded; None when the store has confirmed it."""
-    return state.snapshot.loaded_at if state.snapshot.stale else None
 
 
 def _reading(state: State, found: Difference, due: Due) -> Reading:

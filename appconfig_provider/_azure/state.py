@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import Enum
 
 from appconfig_provider._azure.generation import Generation
@@ -153,6 +154,20 @@ class State:
         """How the store is doing, as the runtime sees it."""
         free_at, local = self.endpoints.free_at, self.overlay.local
         return Standing(self.attempt, self.due, free_at, self.errors, local, self.kept.error)
+
+    @property
+    def is_empty(self) -> bool:
+        """True until the store answers, where there was neither a store nor a copy at start.
+
+        Nothing is built then, whatever else is due: nobody knows yet which settings there are, so
+        neither `validate` nor a binding could judge them.
+        """
+        return not self.snapshot.version
+
+    @property
+    def copy_of(self) -> datetime | None:
+        """When the copy that is served was loaded; None when the store has confirmed it."""
+        return self.snapshot.loaded_at if self.snapshot.stale else None
 
     @property
     def errors(self) -> tuple[Exception, ...]:

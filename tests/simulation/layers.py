@@ -1,7 +1,8 @@
 """What must hold of the file of overrides that may lie over the store.
 
 It is checked once a second, and by a refresh that is forced, whatever the store does. What it held
-then is served, unless it cannot be read or is refused: then what was served before stays.
+then is served, unless it cannot be read or is refused: then what was served before stays. The empty
+generation of a start without store and copy shows none of it; the first one after it does.
 """
 
 from __future__ import annotations
@@ -40,38 +41,58 @@ def held_by(text: str | None) -> dict[str, str] | None:
 
 def judge_layer(life: Life, run: Run, before: State, outcome: Outcome[State]) -> None:
     """Judge what is served of the file after a refresh."""
-    after, counts = outcome.state, life.world.counts
-    snapshots = before.snapshot, after.snapshot
-    served, shown = map(layer_of, snapshots)
+    after = outcome.state
     if outcome.changes is not None and outcome.changes.reason == "override":
-        rest = [{key: one[key] for key in one if not key.startswith("o")} for one in snapshots]
-        life.rule(rest[0] == rest[1], "a file changes nothing but overrides")
+        _judge_rest(life, before, after)
     checked = run.file_checked is not None
     life.rule(checked == run.file_due, "the file is checked when it is time, and only then")
     if not run.remote:
         life.rule(run.asked == 0, "a file alone asks the store nothing")
-    if not checked:
+    shown, said = layer_of(after.snapshot), life.model.file_said
+    # What follows an empty generation has what the file said last, though it was not served yet.
+    first = not before.snapshot.version
+    served = said if first and said is not None else layer_of(before.snapshot)
+    if checked:
+        _judge_reading(life, run, after)
+    if not after.snapshot.version:
+        life.world.counts["file: not yet"] += checked
+        life.rule(not shown, "an empty generation has no overrides")
+    elif not checked:
         life.rule(shown == served, "overrides that were not read stay as they are")
-        return
-    held = held_by(run.file_held)
-    if held is None:
-        counts["file: broken"] += 1
+    elif after.overlay.broken is not None:
         # What it said before may have been refused until now.
-        before_that = (served, life.model.file_said)
-        life.rule(shown in before_that, "a file that cannot be read leaves what it said before")
-        life.rule(after.overlay.broken is not None, "a file that cannot be read is known")
-        return
-    life.model.file_said = held
-    life.rule(after.overlay.broken is None, "a file that can be read is not called broken")
-    if after.overlay.refused is None:
+        life.rule(shown in (served, said), "a file that cannot be read leaves what it said before")
+    elif after.overlay.refused is None:
+        held = life.model.file_said
         life.rule(shown == held, f"the file held {held}, and not {shown}")
     else:
-        counts["file: refused"] += 1
+        life.world.counts["file: refused"] += 1
         life.rule(life.stage.scenario.validated, "only validate refuses overrides")
         life.rule(shown == served, "overrides that are refused leave those before")
-    counts["file: read"] += 1
     bad = life.stage.scenario.validated and any(one.startswith(BAD) for one in shown.values())
     life.rule(not bad, "an override that is refused is not published")
+
+
+def _judge_rest(life: Life, before: State, after: State) -> None:
+    """Judge that a file has changed overrides alone."""
+    one, other = (
+        {key: value for key, value in state.snapshot.items() if not key.startswith("o")}
+        for state in (before, after)
+    )
+    life.rule(one == other, "a file changes nothing but overrides")
+    copies = before.copy_of, after.copy_of
+    life.world.counts["file: over a copy"] += copies[1] is not None
+    life.rule(copies[1] in (copies[0], None), "a copy stays one, whatever the file says")
+
+
+def _judge_reading(life: Life, run: Run, after: State) -> None:
+    """Judge what is known of the file after it was read, and note what it said."""
+    held = held_by(run.file_held)
+    broken = after.overlay.broken is not None
+    life.world.counts["file: broken" if held is None else "file: read"] += 1
+    life.rule(broken == (held is None), "a file that cannot be read is known, and no other")
+    if held is not None:
+        life.model.file_said = held
 
 
 def judge_at_last(life: Life) -> None:

@@ -53,6 +53,7 @@ def flags_at(history: History, revision: int) -> dict[str, str]:
 
 def judge_start(life: Life, run: Run, state: State) -> None:
     """Judge the first load."""
+    life.model.file_said = layers.held_by(run.file_held)
     if state.snapshot.stale:
         _judge_copy(life, state)
         return

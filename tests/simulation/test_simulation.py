@@ -35,6 +35,8 @@ OFTEN = {
     "fault: slow": 5,
     "fault: unreachable": 230,
     "file: broken": 350,
+    "file: not yet": 5,
+    "file: over a copy": 15,
     "file: read": 2000,
     "file: refused": 30,
     "forked": 120,

@@ -277,3 +277,88 @@ def test_a_refresh_that_cannot_be_imported_fails_as_any_other(
         assert errors == [config.status.last_error]
         assert config.refresh()
         assert config.status.last_error is None
+
+
+@pytest.mark.parametrize("how", ["key", "binding"])
+@pytest.mark.parametrize("face", POLLED)
+def test_a_read_heals_a_copy(
+    face: str, how: str, store: Emulator, path: Any, clock: FakeClock
+) -> None:
+    """With lazy polling nobody has to call `refresh()`; a binding's value is a read, too."""
+    keywords: dict[str, Any] = {
+        "connection_string": store.connection_string,
+        "refresh_on": ["sentinel"],
+        "polling": Polling.lazy(30),
+    }
+    with POLLED[face](cache=FileCache(path), **keywords):
+        pass
+    store.set("a", "5")
+    called: list[object] = []
+    healed = threading.Event()
+
+    def hear(changes: ChangeSet) -> None:
+        called.append(changes)
+        healed.set()
+
+    cache = FileCache(path, first=True)
+    with POLLED[face](cache=cache, on_refresh_success=hear, **keywords) as config:
+        # `bind` takes the generation as it is: it is no read.
+        binding = config.read(lambda one: one.bind(int, "a"))
+        assert config.status.stale
+        read = (lambda one: one["a"]) if how == "key" else (lambda _: binding.value)
+        old, new = ("1", "5") if how == "key" else (1, 5)
+        # With threads the first reader waits for it; in asyncio the first one answers at once.
+        assert config.read(read) == (new if face == "sync" else old)
+        assert healed.wait(20)
+        assert config.read(read) == new
+        assert not config.status.stale
+        assert called == [ChangeSet(changed=("a",), reason="cache")]
+        store.clear_requests()
+        config.read(read)
+        assert store.requests == []
+
+
+def test_a_read_heals_once_the_back_off_is_over(
+    store: Emulator, path: Any, clock: FakeClock
+) -> None:
+    """Readers of a copy wait for no store that is down; one asks when it is time."""
+    keywords: dict[str, Any] = {
+        "connection_string": store.connection_string,
+        "refresh_on": ["sentinel"],
+        "polling": Polling.lazy(30),
+        "cache": FileCache(path),
+        "retry_total": 0,
+    }
+    load(**keywords).close()
+    with outage(store), load(**keywords) as config:
+        store.clear_requests()
+        assert [config["a"] for _ in range(3)] == ["1"] * 3
+        assert store.requests == []
+        clock.advance(40)
+        assert [config["a"] for _ in range(3)] == ["1"] * 3
+        assert len(store.requests) == 1
+        assert config.status.stale
+
+
+def test_rotating_secrets_do_not_show_an_empty_configuration(
+    start: Start, store: Emulator, clock: FakeClock
+) -> None:
+    """When secrets are due before the store answers, nothing is built, and nobody is called."""
+    seen: list[object] = []
+    keywords = {
+        "secret_resolver": Resolver(),
+        "secret_refresh_interval": 5,
+        "validate": seen.append,
+        "on_refresh_success": seen.append,
+    }
+    with (
+        outage(store),
+        start(optional=True, startup_timeout=0, retry_total=0, **FLAGS, **keywords) as config,
+    ):
+        empty = config.snapshot
+        store.clear_requests()
+        clock.advance(6)
+        assert not config.refresh()
+        assert store.requests == []  # its back-off is not over
+        assert config.snapshot is empty
+        assert seen == []
