@@ -76,6 +76,11 @@ class Fields:
             return (None,)
         return () if wanted.kinds.isdisjoint({*_FIELDS, "dict", "any"}) else ({},)
 
+    @property
+    def names(self) -> set[str]:
+        """The names of fields that were met, as they are read."""
+        return {name for names in self._named.values() for name in names}
+
     def prepared(self, tree: object) -> tuple[Any, list[FieldError]]:
         """Return a private copy of a tree, its texts decoded, and what is wrong with it.
 
@@ -91,6 +96,9 @@ class Fields:
             if isinstance(value, str):
                 value = _decoded(value, wanted, path, problems)
             if isinstance(value, dict):
+                for schema in wanted.schemas:
+                    if schema["type"] in _FIELDS:
+                        self._names(schema)  # also of an object without members
                 holder[name] = members = self._renamed(value, wanted, path, problems)
                 places += [
                     (members, one, self._member(wanted, one), (*path, one)) for one in members

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+HIDDEN = "*"
+"""What an error shows instead of a name that may be a part of a secret."""
+
+
 class DoesNotFit(EngineError):
     """Settings do not fit the model of a binding."""
 
@@ -107,26 +111,51 @@ class Model(Generic[T]):
         """
         prepared, problems = self._prepared(subtree)
         if problems:
-            raise self._misfit(problems)
+            raise self._misfit(problems, subtree)
         try:
             # The validator in Rust: a frame of Python would show the settings to error trackers.
             return self._adapter.validator.validate_python(prepared.content)  # type: ignore[no-any-return]
         except self._invalid as error:
             problems = _errors_of(error)
         # Raised outside of the `except` block: pydantic's error holds what was validated.
-        raise self._misfit(problems)
+        raise self._misfit(problems, subtree)
 
     def _prepared(self, subtree: Subtree) -> tuple[Subtree, list[FieldError]]:
         content, problems = self._shape.prepared(subtree.content)
         return Subtree(content), problems
 
-    def _misfit(self, problems: list[FieldError]) -> DoesNotFit:
-        kept = problems[:MAX_ERRORS]
-        more = "" if kept == problems else f", {counted(len(problems), 'error')} in all"
+    def _misfit(self, problems: list[FieldError], subtree: Subtree | None = None) -> DoesNotFit:
+        """Return the error; of a location it shows names of keys and of fields, and no others.
+
+        A text that was decoded may be a secret, and so are the names in it then.
+        """
+        shown = self._shape.names | (_names_in(subtree.content) if subtree else set())
+        kept = [
+            FieldError(tuple([_shown(part, shown) for part in one.location]), one.type)
+            for one in problems[:MAX_ERRORS]
+        ]
+        more = "" if len(kept) == len(problems) else f", {counted(len(problems), 'error')} in all"
         return DoesNotFit(f"{self._what()} do not fit {self.name}: {listed(kept)}{more}", kept)
 
     def _what(self) -> str:
         return f"the settings below {quoted(self._prefix)}" if self._prefix else "the settings"
+
+
+def _names_in(tree: Any) -> set[str]:
+    """Return the names of all members of a tree; not those in a text, which was not decoded."""
+    names: set[str] = set()
+    nests = [tree]
+    for nest in nests:  # more are appended meanwhile
+        if isinstance(nest, dict):
+            names.update(nest)
+            nests += nest.values()
+        elif isinstance(nest, list):
+            nests += list.__iter__(nest)
+    return names
+
+
+def _shown(part: str | int, names: set[str]) -> str | int:
+    return part if isinstance(part, int) or part in names else HIDDEN
 
 
 def _errors_of(error: ValidationError) -> list[FieldError]:

@@ -104,6 +104,15 @@ def read_header(header: bytes) -> Header:
     return Header(digest, int(second[2]), float(second[3]), confirmed)
 
 
+def size_of(header: bytes) -> int:
+    """Return from a header how long its file is.
+
+    Raises:
+        CopyRefused: as `read_header`.
+    """
+    return HEADER + read_header(header).size
+
+
 def _confirmed(line: bytes, digest: str) -> float | None:
     found = _CONFIRMED.fullmatch(line)
     if found is None or line != confirmation(digest, float(found[1])):

@@ -19,6 +19,7 @@ from appconfig_provider.caches.envelope import (
     opened,
     read_header,
     sealed,
+    size_of,
 )
 from appconfig_provider.caches.replacing import remove_left_over, replace_file
 from appconfig_provider.caches.trust import open_trusted, read_whole, start_of
@@ -99,7 +100,7 @@ class FileCache:
         except FileNotFoundError:
             return None
         place = _place(descriptor)
-        stored = opened(read_whole(descriptor), now)
+        stored = opened(read_whole(descriptor, size_of), now)
         self._own = _Own(os.getpid(), place, stored.digest)
         return stored
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 
-from appconfig_provider.caches.envelope import CopyRefused
+from appconfig_provider.caches.envelope import HEADER, CopyRefused
 
 MAX_FILE = 256 * 1024 * 1024
 """Bytes; a file that is larger is not read."""
@@ -95,15 +96,20 @@ def start_of(path: str, size: int) -> bytes:
         return file.read(size) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
 
 
-def read_whole(descriptor: int) -> bytes:
+def read_whole(descriptor: int, size_of: Callable[[bytes], int]) -> bytes:
     """Return what is in an open file, and close it.
 
+    `size_of` returns from the header how many bytes there should be; no more are read.
+
     Raises:
-        CopyRefused: it is larger than when it was opened, and too large.
+        CopyRefused: it is larger than that.
         OSError: it cannot be read.
     """
     with os.fdopen(descriptor, "rb") as file:
-        content = file.read(MAX_FILE + 1)
-    if len(content) > MAX_FILE:
-        raise CopyRefused(f"it has more than {MAX_FILE // 1024**2} MiB")
-    return content
+        header = file.read(HEADER)
+        rest = size_of(header) - len(header)
+        # No more than there is: a buffer of the size that a header names could be huge.
+        content = file.read(min(max(rest, 0) + 1, os.fstat(descriptor).st_size))
+    if len(content) > rest:
+        raise CopyRefused("it is longer than its header says")
+    return header + content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def clear(path: str) -> None:
     else:
         message = f"Removed {printable(path)}."
     for temporary in temporary_files(str(file_path)):
-        Path(temporary).unlink()
+        with suppress(OSError):  # its writer renames it just now, or it is a folder
+            Path(temporary).unlink()
     click.echo(message)
 
 
@@ -94,7 +96,10 @@ def _summary(stored: Stored, document: Document) -> str:
 
 
 def _shown(moment: float) -> str:
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(" ", "seconds")
+    try:
+        return datetime.fromtimestamp(moment, timezone.utc).isoformat(" ", "seconds")
+    except (ValueError, OverflowError, OSError):  # the clock was wrong when it was written
+        return "at an unknown time"
 
 
 def _settings(document: Document) -> list[Setting]:

@@ -14,6 +14,9 @@ from appconfig_provider.decoding import MAX_DEPTH, Undecodable, decode_with_comm
 from appconfig_provider.overrides.layers import Layer, OverrideBehaviour, layer_of
 from appconfig_provider.overrides.values import BadOverride
 
+MAX_TOML = 2**20
+"""Characters. The decoder of TOML is written in Python: sixteen times as much may take 40 seconds
+and two gigabytes."""
 _PLACE = re.compile(r"line \d+,? column \d+|at end of document")
 """Where an error is, in the words of the decoders of JSON and of TOML."""
 
@@ -67,6 +70,8 @@ def _toml(text: str) -> object:
     else:
         import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
+    if len(text) > MAX_TOML:
+        raise Undecodable(f"longer than {MAX_TOML // 2**20} MB, which is too much for TOML")
     if _DEEP_KEY.search(_NO_KEY.sub("x", text)):
         raise Undecodable(f"nested deeper than {MAX_DEPTH} levels")
     decoded: object = tomllib.loads(text)

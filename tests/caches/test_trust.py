@@ -6,13 +6,14 @@ import contextlib
 import os
 import socket
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from appconfig_provider.caches import trust
-from appconfig_provider.caches.envelope import CopyRefused
+from appconfig_provider.caches.envelope import CopyRefused, sealed
 from appconfig_provider.caches.file import FileCache
 
 pytestmark = pytest.mark.skipif(
@@ -117,7 +118,7 @@ def test_folders_may_be_links(path: Path) -> None:
 
 
 def test_a_huge_file_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file beyond the limit is refused by its size, and so is one that grows beyond it."""
+    """A file beyond the limit is refused by its size; of one that grows no more is read."""
     monkeypatch.setattr(trust, "MAX_FILE", path.stat().st_size - 1)
     with pytest.raises(CopyRefused, match="it has more than"):
         FileCache(path).read(NOW)
@@ -129,8 +130,24 @@ def test_a_huge_file_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return os.stat_result(fields)
 
     monkeypatch.setattr(os, "fstat", before_it_grew)
-    with pytest.raises(CopyRefused, match="it has more than"):
+    with pytest.raises(CopyRefused, match="1 of its 4 bytes are there"):
         FileCache(path).read(NOW)
+
+
+def test_no_more_is_read_than_the_header_says(path: Path) -> None:
+    """A long tail costs no time, and a header that names a huge size no memory."""
+    os.truncate(path, 255 * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(CopyRefused, match="longer than its header"):
+            FileCache(path).read(0.0)
+        good = sealed(b"x", "0" * 32, 0.0, 0.0)
+        path.write_bytes(good.replace(b" 000000000001 ", b" 999999999999 "))
+        with pytest.raises(CopyRefused):
+            FileCache(path).read(0.0)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_that_is_being_replaced_is_opened_again(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from appconfig_provider import FileCache, load
+from appconfig_provider.caches.envelope import sealed
 from appconfig_provider.testing import Emulator
 from tests.support.content import VAULT_TYPE, Resolver, secret_id, set_flag
 
@@ -70,6 +71,22 @@ def test_clear_removes_the_file(bare: Run, path: Path) -> None:
     assert list(path.parent.iterdir()) == []
     again = bare("cache", "clear", str(path))
     assert (again.exit_code, again.output) == (0, f"There is no file {path}.\n")
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_unknown(bare: Run, path: Path) -> None:
+    """A clock may have been wrong when the file was written."""
+    stored = FileCache(path).read(0.0)
+    assert stored is not None
+    path.write_bytes(sealed(stored.text, stored.digest, 1e12, 1e12))
+    shown = bare("cache", "show", str(path))
+    assert (shown.exit_code, "loaded at an unknown time" in shown.stderr) == (0, True)
+
+
+def test_clear_goes_on_beside_what_cannot_be_removed(bare: Run, path: Path) -> None:
+    """A folder with the name of a temporary file stays."""
+    (path.parent / f"copy.{'a' * 16}.tmp").mkdir()
+    assert bare("cache", "clear", str(path)).exit_code == 0
+    assert not path.exists()
 
 
 def test_clear_removes_nothing_else(bare: Run, path: Path) -> None:

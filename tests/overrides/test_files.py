@@ -216,6 +216,7 @@ def test_editors_on_windows_are_understood(name: str, text: str, encoding: str) 
         ("a.toml", b'a = 1\nplanted = "x', "is no TOML (at end of document)"),
         ("a.toml", b"a = " + b"[" * 100_000, "is no TOML (nested too deeply)"),
         ("a.toml", b"a = " + b"9" * 5000, "is no TOML"),
+        ("a.toml", b'a = "' + b"x" * 2**20 + b'"', "longer than 1 MB"),
         ("a.toml", b"a = " + b"[" * 150 + b"]" * 150, "'a' is nested deeper than 100 levels"),
         ("a.toml", b".".join([b"a"] * 500) + b" = 1", "is no TOML (nested deeper than 100 levels)"),
         ("a.toml", b"[" + b'."a"' * 100_000 + b"]", "is no TOML (nested deeper than 100 levels)"),

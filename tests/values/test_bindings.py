@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import pickle
 import subprocess
 import sys
@@ -345,6 +346,38 @@ def test_a_rotated_secret_reaches_the_value(
     assert config.refresh()
     assert binding.value.size == 6
     assert config.status.last_error is None
+
+
+@pytest.mark.parametrize("extra", ["ignore", "forbid"])
+def test_names_in_a_secret_are_not_shown(
+    opened: Opener, store: Emulator, caplog: pytest.LogCaptureFixture, extra: str
+) -> None:
+    """A secret may be JSON; where it does not fit, only names of keys and of fields are shown."""
+
+    class Door(BaseModel):
+        model_config = ConfigDict(extra="forbid" if extra == "forbid" else "ignore")
+        size: int
+
+    class Doors(BaseModel):
+        keys: dict[str, int] | None = None
+        door: Door | None = None
+        twice: Door | None = None
+
+    for name in ("keys", "door", "twice"):
+        reference = f'{{"uri": "{secret_id(name)}"}}'
+        store.set(f"api:{name}", reference, content_type=VAULT_TYPE)
+    resolver = Resolver(
+        keys=json.dumps({PLANTED: "tenant"}),
+        door=json.dumps({PLANTED: 1, "size": "x"}),
+        twice=json.dumps({"SIZE": 1, "Size": 2}),
+    )
+    config = opened(connection_string=store.connection_string, secret_resolver=resolver)
+    with pytest.raises(BindingError, match=r"keys\.\*: int_parsing") as caught:
+        config.provider.bind(Doors, "api")
+    assert "door.size: int_parsing" in str(caught.value)
+    with pytest.raises(BindingError, match=r"twice\.\*: ambiguous_name"):
+        config.provider.bind(Doors, "api", case_sensitive=False)
+    assert PLANTED not in f"{caught.value} {caught.value.errors} {caplog.text}"
 
 
 def test_a_binding_shows_its_type_and_prefix() -> None:
