@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,3 +40,7 @@ class Clock(Protocol):
     async def await_until(self, until: float, woken: asyncio.Event) -> None:
         """Wait in this task until a time of `monotonic()`, or until `woken` is set."""
         ...
+
+
+current_clock: ContextVar[Clock] = ContextVar("current_clock")
+"""The clock for providers that are loaded in this context; each keeps it for its life."""
