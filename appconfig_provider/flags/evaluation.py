@@ -33,9 +33,17 @@ class InvalidFlag(ValueError):
         """Return the same error without frames: each evaluation raises one of its own."""
         return type(self)(str(self), self.told)
 
+    def as_public(self) -> ValueError:
+        """Return the error as users get it: of the very type that `featuremanagement` raises."""
+        return ValueError(str(self))
+
 
 class TargetingException(InvalidFlag):
     """The parameters of a targeting filter cannot be used."""
+
+    def as_public(self) -> ValueError:
+        """Return the error itself."""
+        return self
 
 
 class VariantAssignmentReason(str, Enum):

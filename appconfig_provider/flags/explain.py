@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from appconfig_provider.flags.evaluation import Decision, InvalidFlag
+from appconfig_provider.flags.evaluation import Decision, TargetingException
 from appconfig_provider.texts import printable, quoted
 from appconfig_provider.trouble import type_of
+
+_OURS = (ValueError, TargetingException)
 
 
 def explanation(name: str, context: Any, decision: Decision, trace: list[str]) -> str:
@@ -26,5 +28,5 @@ def explanation(name: str, context: Any, decision: Decision, trace: list[str]) -
         lines.append(f"no variant, reason {decision.reason.value}")
     error = decision.error
     if error is not None:
-        lines.append(str(error) if isinstance(error, InvalidFlag) else type_of(error))
+        lines.append(printable(error) if type(error) in _OURS else type_of(error))
     return "\n  ".join(lines)

@@ -208,10 +208,11 @@ class Managing:
 
     def _failed(self, entry: Entry, error: Exception) -> Decision:
         """Return the decision for a flag that cannot be evaluated; with `strict` it raises."""
+        shown = error.as_public() if isinstance(error, InvalidFlag) else error
         if self._reporter.strict:
-            raise error
+            raise shown from None
         self._reporter.bad_flag(entry.name, entry.raw, error)
-        return Decision(Match.ERROR, error=error, enabled=False)
+        return Decision(Match.ERROR, error=shown, enabled=False)
 
     def _context(
         self, given: object, keywords: Mapping[str, Any], *, ignore_case: bool
