@@ -16,7 +16,13 @@ from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
 from appconfig_provider._azure.secrets.resolving import Resolved, resolve
 from appconfig_provider._azure.secrets.rotation import Reads, Secrets
-from appconfig_provider._azure.settings.flags import Flag, read_flags, to_value
+from appconfig_provider._azure.settings.flags import (
+    Flag,
+    FlagText,
+    FlagValues,
+    flag_values,
+    read_flags,
+)
 from appconfig_provider._azure.settings.layering import (
     Converted,
     Decoded,
@@ -36,7 +42,6 @@ from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
-from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import EngineError
@@ -56,11 +61,20 @@ class WrongMapper(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldFlags:
+    """The objects of feature flags, which stay the same ones until their texts change."""
+
+    read: Mapping[FlagText, Flag | None] = field(default_factory=dict, repr=False)
+    values: FlagValues = field(default_factory=FlagValues, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Previous:
     """What the generation before has read and decoded, and the next one may use again."""
 
     secrets: Secrets = field(default_factory=dict)
     decoded: Decoded = field(default_factory=dict, repr=False)
+    flags: HeldFlags = field(default_factory=HeldFlags, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class Generation:
     usage: Usage
     trouble: Exception | None = None
     """The public error of a secret that could not be read, though the policy had an answer."""
+    held_flags: HeldFlags = field(default_factory=HeldFlags, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +170,13 @@ def _assembled(
     traceback when `validate` raises, and error trackers show locals.
     """
     options = context.options
-    flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
+    flags, flag_problems, read = read_flags(
+        content.flags or (), options.store.endpoints[0].url, previous.flags.read
+    )
+    held = HeldFlags(read, flag_values(flags, previous.flags.values))
     values, problems, decoded = _values(winners.entries, previous.decoded, resolved)
     if content.flags is not None:
-        values[FEATURE_MANAGEMENT] = read_only(
-            {"feature_flags": [to_value(flag) for flag in flags.values()]}
-        )
+        values[FEATURE_MANAGEMENT] = held.values.management
     snapshot = make_snapshot(
         values,
         version=limits.version,
@@ -174,7 +190,7 @@ def _assembled(
     )
     trouble = public(resolved.trouble) if resolved.trouble is not None else None
     return Generation(
-        snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble
+        snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble, held
     )
 
 

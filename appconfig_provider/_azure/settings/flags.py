@@ -12,8 +12,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import chain
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from appconfig_provider._azure.settings.content import Kind, kind_of_setting
 from appconfig_provider._azure.settings.layering import Pages, Problem, problem
@@ -25,33 +27,100 @@ from appconfig_provider.readonly import filter_list, read_only
 Flag: TypeAlias = dict[str, Any]
 
 
-def read_flags(selections: Iterable[Pages], origin: str) -> tuple[dict[str, Flag], list[Problem]]:
-    """Return the flags by id (the last one of an id wins), and the problems of malformed ones."""
-    flags: dict[str, Flag] = {}
-    problems: list[Problem] = []
+FlagText: TypeAlias = "tuple[str, str | None, str | None, str | None]"
+"""Which text of which setting a flag was read from: key, label, text, ETag."""
+
+
+class ReadFlags(NamedTuple):
+    """The flags of a generation."""
+
+    flags: dict[str, Flag]
+    """By id; the last one of an id wins."""
+    problems: list[Problem]
+    """Of the malformed ones."""
+    read: dict[FlagText, Flag | None]
+    """What was read from each text: the next generation uses it again. None is malformed."""
+
+    def __repr__(self) -> str:
+        """Show how many flags there are, never their texts."""
+        return f"<ReadFlags of {len(self.flags)}>"
+
+
+def read_flags(
+    selections: Iterable[Pages],
+    origin: str,
+    before: Mapping[FlagText, Flag | None] = MappingProxyType({}),
+) -> ReadFlags:
+    """Read the flags; one whose text was read before is the same object as then."""
+    found = ReadFlags({}, [], {})
     for setting in _flag_settings(selections):
-        try:
-            flag = _decode(setting)
-            _describe(flag, setting, origin)
-            to_value(flag)
-        except (ValueError, TypeError, AttributeError, KeyError):
+        etag = setting.details.etag if setting.details else None
+        text = setting.key, setting.label, setting.value, etag
+        flag = before[text] if text in before else _read(setting, origin)
+        found.read[text] = flag
+        if flag is None:
             message = "is a malformed feature flag and is left out; mend its JSON in the store"
-            problems.append(problem(setting, message))
+            found.problems.append(problem(setting, message))
             continue
         # Removed first: a dict keeps the place of a key that is only assigned again, but the order
         # of the list is that of the flags that win.
-        flags.pop(str(flag["id"]), None)
-        flags[str(flag["id"])] = flag
-    return flags, problems
+        found.flags.pop(str(flag["id"]), None)
+        found.flags[str(flag["id"])] = flag
+    return found
+
+
+def _read(setting: Setting, origin: str) -> Flag | None:
+    """Return a flag; None for what is no JSON object."""
+    try:
+        flag: Flag = decode(setting.value or "")
+    except ValueError:
+        return None
+    if not isinstance(flag, dict):
+        return None
+    if flag.get("id") is None:
+        flag["id"] = setting.key[len(FLAG_PREFIX) :]
+    _describe(flag, setting, origin)
+    return flag
+
+
+class FlagValues(NamedTuple):
+    """The flags of a generation as values of the configuration."""
+
+    flags: Mapping[str, Flag] = MappingProxyType({})
+    items: Mapping[str, JsonValue] = MappingProxyType({})
+    """The value of each flag, by id."""
+    management: JsonValue = None
+    """The value of `feature_management`."""
+
+    def __repr__(self) -> str:
+        """Show how many flags there are, never their values."""
+        return f"<FlagValues of {len(self.flags)}>"
+
+
+def flag_values(flags: Mapping[str, Flag], before: FlagValues) -> FlagValues:
+    """Return the values of flags.
+
+    A flag that is the same object as before keeps its value, and an unchanged list the whole
+    object: by that evaluators notice whether they have to look again.
+    """
+    items = {
+        name: before.items[name] if before.flags.get(name) is flag else to_value(flag)
+        for name, flag in flags.items()
+    }
+    if before.management is not None and list(map(id, items.values())) == list(
+        map(id, before.items.values())
+    ):
+        return before
+    return FlagValues(flags, items, read_only({"feature_flags": list(items.values())}))
 
 
 def to_value(flag: Flag) -> JsonValue:
     """Return a flag as a value of the configuration."""
     conditions = flag.get("conditions")
-    if not conditions or not conditions.get("client_filters"):
+    given = conditions.get("client_filters") if isinstance(conditions, dict) else None
+    if not given or not isinstance(given, list) or not isinstance(conditions, dict):
         return read_only(flag)
-    filters = filter_list(conditions["client_filters"])
-    return read_only({**flag, "conditions": {**conditions, "client_filters": filters}})
+    return read_only({**flag, "conditions": {**conditions, "client_filters": filter_list(given)}})
 
 
 def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
@@ -61,49 +130,31 @@ def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:
                 yield setting
 
 
-def _decode(setting: Setting) -> Flag:
-    """Return a flag; its parts have the types that feature management libraries rely on."""
-    flag: Flag = decode(setting.value or "")
-    if not isinstance(flag, dict):
-        raise TypeError("a feature flag is a JSON object")
-    conditions = _object(flag.get("conditions"))
-    for one in _objects(conditions.get("client_filters")):
-        if not isinstance(one.get("name"), str | None):
-            raise TypeError("the name of a filter is text")
-    _objects(flag.get("variants"))
-    _object(flag.get("allocation"))
-    flag.setdefault("id", setting.key[len(FLAG_PREFIX) :])
-    return flag
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object; an empty one for null."""
-    if value is not None and not isinstance(value, dict):
-        raise TypeError("a JSON object was expected")
-    return value or {}
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """Return a JSON array of objects; an empty one for null. Its items must not be null."""
-    if value is not None and not isinstance(value, list):
-        raise TypeError("a JSON array was expected")
-    if not all(isinstance(one, dict) for one in value or ()):
-        raise TypeError("an array of JSON objects was expected")
-    return value or []
-
-
 def _describe(flag: Flag, setting: Setting, origin: str) -> None:
-    telemetry = flag.setdefault("telemetry", {})
-    metadata = telemetry.setdefault("metadata", {})
+    """Add telemetry metadata; telemetry that is no JSON object stays as it is."""
+    telemetry = _member(flag, "telemetry")
+    metadata = None if telemetry is None else _member(telemetry, "metadata")
+    if telemetry is None or metadata is None:
+        return
     metadata["ETag"] = setting.details.etag if setting.details else None
     if telemetry.get("enabled"):
         label = setting.label
         address = f"{origin}/kv/{setting.key}"
         has_label = bool(label) and not str(label).isspace()
         metadata["FeatureFlagReference"] = address + (f"?label={label}" if has_label else "")
-        allocation_id = _allocation_id(flag)
+        allocation_id = None
+        with suppress(ValueError, TypeError, AttributeError, KeyError):  # it is of another shape
+            allocation_id = _allocation_id(flag)
         if allocation_id:
             metadata["AllocationId"] = allocation_id
+
+
+def _member(parent: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Return a JSON object inside of another, made if it is missing or null; None for the rest."""
+    if parent.get(name) is None:
+        parent[name] = {}
+    member = parent[name]
+    return member if isinstance(member, dict) else None
 
 
 def _allocation_id(flag: Mapping[str, Any]) -> str | None:
