@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from appconfig_provider._azure.arguments import RefreshOn
-from appconfig_provider._azure.notified import NotifiedConfiguration
+from appconfig_provider._azure.flagged import FlaggedConfiguration
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.push import PushedChange
 from appconfig_provider._azure.rest.refusals import public
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from appconfig_provider._io.sync import SyncDriver  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import ThreadPoller  # noqa: F401 - the same
+    from appconfig_provider.flags import FeatureManager
 
 
 def load(
@@ -166,8 +167,20 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration["SyncDriver", "ThreadPoller"], ThreadedProvider[State, PushedChange]
+    FlaggedConfiguration["SyncDriver", "ThreadPoller"], ThreadedProvider[State, PushedChange]
 ):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
 
     __slots__ = ()
+
+    @property
+    def feature_flags(self) -> FeatureManager:
+        """Evaluates the feature flags: `is_enabled`, `get_variant`, `get_value` and more.
+
+        It is always the same object, and follows every refresh. For filters of your own, a callback
+        or `strict` make one: `FeatureManager(config, ...)`.
+        """
+        # Imported here, for programs that have no feature flags.
+        from appconfig_provider.flags import FeatureManager
+
+        return self._manager(FeatureManager)
