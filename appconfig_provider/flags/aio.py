@@ -206,7 +206,7 @@ class FeatureManager(Managing):
             if inspect.isawaitable(given):
                 given = await given
         except Exception as error:
-            self._function_failed(name, self._accessor, error)
+            self._accessor_failed(name, error)
             return NOBODY
         return self._from_accessor(given)
 
@@ -217,7 +217,7 @@ class FeatureManager(Managing):
             if answer is not None and inspect.isawaitable(answer):
                 await answer
         except Exception as error:
-            self._function_failed(entry.name, self._on_evaluated, error)
+            self._callback_failed(entry.name, error)
 
 
 async def _answer(awaited: Awaited) -> bool:

@@ -23,7 +23,7 @@ from appconfig_provider.flags.evaluation import (
     InvalidFlag,
     Trace,
 )
-from appconfig_provider.flags.reporting import Reporter
+from appconfig_provider.flags.reporting import NotAwaited, Reporter
 from appconfig_provider.flags.targeting import Targeting
 from appconfig_provider.flags.windows import read_window, time_window
 from appconfig_provider.texts import kind_of
@@ -257,7 +257,7 @@ def refused(answer: Any, failed: Callable[[Exception], None]) -> bool:
     """Close something that nobody can await here, and report it; it counts as no match."""
     with suppress(Exception):
         answer.close()
-    failed(TypeError("it is asynchronous; use appconfig_provider.flags.aio"))
+    failed(NotAwaited("it has to be awaited; use FeatureManager of appconfig_provider.flags.aio"))
     return False
 
 

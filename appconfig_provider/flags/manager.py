@@ -179,10 +179,10 @@ class FeatureManager(Managing):
         try:
             given = self._accessor()
         except Exception as error:
-            self._function_failed(name, self._accessor, error)
+            self._accessor_failed(name, error)
             return NOBODY
         if inspect.isawaitable(given):
-            refused(given, partial(self._function_failed, name, self._accessor))
+            refused(given, partial(self._accessor_failed, name))
             return NOBODY
         return self._from_accessor(given)
 
@@ -191,7 +191,7 @@ class FeatureManager(Managing):
         try:
             answer = self._on_evaluated(self._event(entry, decision, context))
         except Exception as error:
-            self._function_failed(entry.name, self._on_evaluated, error)
+            self._callback_failed(entry.name, error)
             return
         if answer is not None and inspect.isawaitable(answer):
-            refused(answer, partial(self._function_failed, entry.name, self._on_evaluated))
+            refused(answer, partial(self._callback_failed, entry.name))

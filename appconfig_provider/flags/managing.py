@@ -239,9 +239,15 @@ class Managing:
             return NOBODY
         return given
 
-    def _function_failed(self, name: str, function: Any, error: Exception) -> None:
-        """Log an error of a function of the program; with `strict` it is raised."""
-        self._reporter.user_error(name, name_of(function), error)
+    def _accessor_failed(self, name: str, error: Exception) -> None:
+        """Log an error of the accessor; with `strict` it is raised."""
+        what = f"targeting_context_accessor {name_of(self._accessor)}"
+        self._reporter.user_error(name, what, error)
+
+    def _callback_failed(self, name: str, error: Exception) -> None:
+        """Log an error of the callback; with `strict` it is raised."""
+        what = f"on_feature_evaluated {name_of(self._on_evaluated)}"
+        self._reporter.user_error(name, what, error)
 
     def _event(self, entry: Entry, decision: Decision, context: Any) -> EvaluationEvent:
         event = EvaluationEvent(entry.flag)

@@ -19,6 +19,10 @@ MAX_UNKNOWN = 1_000
 """Names of unknown flags that are remembered; names may come from outside."""
 
 
+class NotAwaited(TypeError):
+    """A function of the program gave something to await to a manager that cannot wait."""
+
+
 class Reporter:
     """Logs for one manager; with `strict` it raises what it would otherwise log of errors."""
 
@@ -61,9 +65,8 @@ class Reporter:
         if self.strict:
             raise error
         if self._first(name, what, type(error).__name__):
-            logger.warning(
-                "%s failed for feature flag %s: %s", printable(what), quoted(name), describe(error)
-            )
+            told = str(error) if isinstance(error, NotAwaited) else describe(error)
+            logger.warning("%s failed for feature flag %s: %s", printable(what), quoted(name), told)
 
     def _first(self, *about: str) -> bool:
         token = object()
