@@ -98,7 +98,7 @@ class Managing:
         configuration: Mapping[str, Any],
         *,
         feature_filters: Iterable[Any] = (),
-        on_feature_evaluated: Callable[[EvaluationEvent], object] | None = None,
+        on_feature_evaluated: Callable[[Any], object] | None = None,
         targeting_context_accessor: Callable[[], object] | None = None,
         strict: bool = False,
         ignore_unknown_filters: bool = False,
