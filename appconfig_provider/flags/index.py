@@ -9,6 +9,7 @@ an index gets answers of one generation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from appconfig_provider.flags.evaluation import Decision, Evaluator
@@ -16,6 +17,8 @@ from appconfig_provider.readonly import ReadOnlyDict
 
 FEATURE_MANAGEMENT = "feature_management"
 FEATURE_FLAGS = "feature_flags"
+
+_id_of = itemgetter("id")
 
 
 class Entry(NamedTuple):
@@ -50,14 +53,17 @@ NO_ANSWERS = _NoAnswers()
 class Index:
     """The flags of one source."""
 
-    __slots__ = ("_before", "_compile", "answers", "details", "entries", "flags")
+    __slots__ = ("_before", "_compile", "answers", "details", "entries", "flags", "source")
 
     def __init__(
         self,
+        source: object,
         flags: dict[Any, Any],
         compile_entry: Callable[[str, Any], Entry],
         before: Mapping[str, Entry],
     ) -> None:
+        self.source = source
+        """What tells by its identity whether this is the index of the flags that there are."""
         self.flags = flags
         self.entries: dict[str, Entry] = {}
         self.answers: dict[str, bool | None] = dict.fromkeys(flags)
@@ -83,18 +89,18 @@ class Index:
         self.entries[name] = entry
         return entry
 
-    def following(self, flags: dict[Any, Any]) -> Index:
-        """Return the index of the next list of flags."""
+    def following(self, source: object, flags: dict[Any, Any]) -> Index:
+        """Return the index of the next source."""
         before = self.entries
-        if self._before:
+        if self._before and len(before) < len(self.flags):  # not all of them were asked for
             before = {**self._before, **self.entries}
             if len(before) > 2 * len(flags) + 100:
                 before = {name: entry for name, entry in before.items() if name in flags}
-        return Index(flags, self._compile, before)
+        return Index(source, flags, self._compile, before)
 
     def unanswering(self) -> Index:
         """Return the same index without answers, for as long as a test overrides flags."""
-        twin = Index({}, self._compile, {})
+        twin = Index(self.source, {}, self._compile, {})
         twin.flags, twin.entries, twin._before = self.flags, self.entries, self._before
         twin.answers = twin.details = NO_ANSWERS
         return twin
@@ -109,7 +115,7 @@ def flags_by_name(source: object) -> dict[Any, Any]:
     if not isinstance(flags, (list, tuple)):
         return {}
     try:
-        return {flag["id"]: flag for flag in flags}
+        return dict(zip(map(_id_of, flags), flags, strict=True))
     except (KeyError, TypeError, AttributeError):
         return _one_by_one(flags)
 

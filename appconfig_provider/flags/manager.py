@@ -10,7 +10,7 @@ from appconfig_provider.flags.context import NOBODY, TargetingContext
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
 from appconfig_provider.flags.filters import refused
-from appconfig_provider.flags.index import FEATURE_MANAGEMENT, Entry, Index
+from appconfig_provider.flags.index import Entry, Index
 from appconfig_provider.flags.managing import Managing, details, value
 
 T = TypeVar("T")
@@ -47,17 +47,19 @@ class FeatureManager(Managing):
         **keywords: Any,
     ) -> bool:
         """Tell whether a flag is on; one that is unknown, or cannot be evaluated, is off."""
-        # A flag that is the same for everybody is answered by the lines above the second `if`.
+        # A flag that is the same for everybody is answered here, without another call.
         try:
-            source, index = self._current
-            if keywords or self._read(FEATURE_MANAGEMENT) is not source:
+            index = self._index
+            if self._read("feature_management") is index.source and not keywords:
+                answer = index.answers[feature_flag_id]
+                if answer is not None:
+                    return answer
+            else:
                 index = self._follow(keywords)
-            answer = index.answers[feature_flag_id]
-        except KeyError:
-            index, answer = self._follow(keywords), None
-        if answer is not None:
-            return answer
-        return self._decision(index, feature_flag_id, context, ignore_case, keywords).enabled
+        except KeyError:  # the name is unknown, or the Mapping has no flags
+            index = self._follow(keywords)
+        decision = self._decision(index, feature_flag_id, context, ignore_case, keywords)
+        return decision.enabled
 
     def get_variant(
         self,

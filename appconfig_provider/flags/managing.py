@@ -1,9 +1,9 @@
 """What the managers for threads and for asyncio share: all that never waits.
 
-The state is one attribute: a source and its index, replaced together. Whoever evaluates compares
-the source with that of the Mapping, by identity, and builds another index when they differ. Two
-threads may do so at once; whichever is stored last, it stands beside its own source, and the next
-evaluation compares again. So there is no lock, and no index is used with another source's flags.
+The state is one attribute: an index, which knows the source that it was built from. Whoever
+evaluates compares that source with the one of the Mapping, by identity, and builds another index
+when they differ. Two threads may do so at once; whichever is stored last, it knows its own source,
+and the next evaluation compares again. So there is no lock, and no flag of another source counts.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Managing:
         self._rules = rules_of(self._filters, around, ignore_unknown=ignore_unknown_filters)
         self._overrides = Overrides()
         self._of(configuration)
-        self._current: tuple[Any, Index] = (_NOTHING, Index({}, self._compiled, {}))
+        self._index = Index(_NOTHING, {}, self._compiled, {})
 
     def _of(self, configuration: Mapping[str, Any]) -> None:
         self._configuration = configuration
@@ -145,16 +145,16 @@ class Managing:
             read = self._read(FEATURE_MANAGEMENT)
         except KeyError:  # a configuration without flags
             read = None
-        source, index = self._current
-        if read is source:
+        index = self._index
+        if read is index.source:
             return index
-        index = index.following(flags_by_name(source_of(read)))
+        index = index.following(read, flags_by_name(source_of(read)))
         overridden = bool(self._overrides.active)
         if overridden:
             index = index.unanswering()
         if not self._pinned:
             self._reporter.new_generation()
-        self._current = (read, index)
+        self._index = index
         if overridden is not bool(self._overrides.active):
             # A block began or ended meanwhile, and this index was stored after it had looked.
             self._forget_answers()
@@ -162,7 +162,7 @@ class Managing:
 
     def _forget_answers(self) -> None:
         """Make the next evaluation look for the source, and for what tests override."""
-        self._current = (_NOTHING, self._current[1])
+        self._index.source = _NOTHING
 
     def _check(self, keywords: Mapping[str, Any]) -> None:
         wrong = [name for name in keywords if name in {"user", "groups"}]

@@ -23,13 +23,6 @@ MAX_WINDOW = 3_650 * DAY
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-class Occurrence(NamedTuple):
-    """An occurrence that may lie outside of the range: when it begins, and its number."""
-
-    begin: float
-    number: int
-
-
 class Recurrence(NamedTuple):
     """A window that recurs."""
 
@@ -45,46 +38,31 @@ class Recurrence(NamedTuple):
     last_begin: float
     last_number: int | float
 
-    def before(self, now: float) -> Occurrence:
-        """Return the last occurrence that begins at `now` or before; its number may be below 1."""
-        cycle, rest = divmod(now - self.base, self.period)
-        place = bisect_right(self.offsets, rest) - 1
-        if place < 0:
-            cycle -= 1
-            place = len(self.offsets) - 1
-        return self._occurrence(int(cycle), place)
-
-    def after(self, now: float) -> Occurrence:
-        """Return the first occurrence that begins after `now`; never one before `Start`."""
-        number = max(self.before(now).number, 0) + 1
-        cycle, place = divmod(number - 1 + self.first, len(self.offsets))
-        return self._occurrence(cycle, place)
-
-    def _occurrence(self, cycle: int, place: int) -> Occurrence:
-        begin = self.base + cycle * self.period + self.offsets[place]
-        return Occurrence(begin, cycle * len(self.offsets) + place - self.first + 1)
-
-    def happens(self, occurrence: Occurrence) -> bool:
-        """Tell whether an occurrence is within the range."""
-        begin, number = occurrence
-        return 1 <= number <= self.last_number and begin <= self.last_begin
-
     def span(self, now: float) -> tuple[float, float, bool]:
         """Return from when until when the answer of `now` holds, and the answer."""
-        occurrence = self.before(now)
-        begin = occurrence[0]
-        if self.happens(occurrence) and now < begin + self.duration:
-            return begin, begin + self.duration, True
-        following = self.after(now)
-        return now, following[0] if self.happens(following) else math.inf, False
+        base, period, offsets, first, duration, last_begin, last_number = self
+        count = len(offsets)
+        # The last occurrence that begins at `now` or before; before `Start` its number is below 1.
+        cycle = (now - base) // period
+        place = bisect_right(offsets, now - base - cycle * period) - 1
+        number = cycle * count + place - first + 1
+        if place >= 0 and 1 <= number <= last_number:
+            begin = base + cycle * period + offsets[place]
+            if now < begin + duration and begin <= last_begin:
+                return begin, begin + duration, True
+        # The one after it; a place of -1 is the last one of the cycle before.
+        if number < 0:
+            number, cycle, place = 0, 0, first - 1
+        following = place + 1
+        begin = base + (cycle + following // count) * period + offsets[following % count]
+        happens = number < last_number and begin <= last_begin
+        return now, begin if happens else math.inf, False
 
     def closest_start(self, now: float) -> float | None:
         """Return when the occurrence at `now` begins, or else the next one; None after the last."""
-        begin, _, matches = self.span(now)
-        if matches:
-            return begin
-        following = self.after(now)
-        return following.begin if self.happens(following) else None
+        begin, finish, inside = self.span(now)
+        start = begin if inside else finish
+        return None if math.isinf(start) else start
 
 
 def read_recurrence(given: Any, start: datetime, end: datetime) -> Recurrence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from appconfig_provider.flags.index import FEATURE_FLAGS
 from appconfig_provider.protocols import Clock, current_clock
@@ -12,14 +12,6 @@ from appconfig_provider.readonly import ReadOnlyDict
 
 Reader = Callable[[str], Any]
 """Returns a source, by the key; the same object as long as its flags are the same."""
-
-
-class Seen(NamedTuple):
-    """A source that its owner may write to, and what is noticed of that: the number of flags."""
-
-    source: Any
-    flags: Any
-    length: int
 
 
 def reader_of(mapping: Mapping[str, Any]) -> Reader:
@@ -31,25 +23,28 @@ def reader_of(mapping: Mapping[str, Any]) -> Reader:
     if isinstance(mapping, ReadOnlyDict) or clock_of(mapping) is not None:
         return mapping.__getitem__
     look_up = mapping.__getitem__
-    last = Seen(None, (), 0)
+    # One tuple, so that threads see all of it or nothing: the source, its list of flags, how long
+    # that was. It is what is returned, too.
+    last: tuple[Any, Any, int] = (None, (), 0)
 
-    def read(key: str) -> Seen:
+    def read(key: str) -> tuple[Any, Any, int]:
         nonlocal last
         source = look_up(key)
-        seen, flags, length = last
+        known = last
+        seen, flags, length = known
         if seen is source and len(flags) == length:
-            return last
+            return known
         found = source.get(FEATURE_FLAGS) if isinstance(source, Mapping) else None
         flags = found if isinstance(found, list | tuple) else ()
-        last = Seen(source, flags, len(flags))
-        return last
+        last = known = (source, flags, len(flags))
+        return known
 
     return read
 
 
 def source_of(read: Any) -> Any:
     """Return the source from what a reader returned."""
-    return read.source if read.__class__ is Seen else read
+    return read[0] if read.__class__ is tuple else read
 
 
 def clock_of(mapping: Mapping[str, Any]) -> Clock | None:

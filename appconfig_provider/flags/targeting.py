@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from appconfig_provider.flags.context import Request
@@ -51,17 +51,18 @@ class Targeting:
         self._rollouts = _rollouts(groups) if groups else _NOTHING
         self._lowered: Mapping[str, float] | None = None
         self._default = _share(get("DefaultRolloutPercentage"), "DefaultRolloutPercentage")
-        self._excluded_users = self._excluded_groups = _NOBODY
+        self._excluded_users: Container[Any] = ()
+        self._excluded_groups = _NOBODY
         if exclusion:
             get = _object(exclusion, "Exclusion").get
             self._excluded_users = _texts(get("Users"), "Exclusion.Users")
-            self._excluded_groups = _texts(get("Groups"), "Exclusion.Groups")
+            self._excluded_groups = _set(get("Groups"), "Exclusion.Groups")
 
     def evaluate(self, context: Any, trace: Trace) -> Decision:
         """Tell whether a context belongs to the audience."""
         user, groups = context
         if user in self._excluded_users or (
-            groups and not self._excluded_groups.isdisjoint(groups)
+            self._excluded_groups and groups and not self._excluded_groups.isdisjoint(groups)
         ):
             return _noted(trace, "the user or a group is excluded", NOT_MATCHED)
         if user in self._users:
@@ -119,24 +120,29 @@ def _object(given: object, name: str) -> Mapping[str, Any]:
     return given
 
 
-def _items(given: object, name: str) -> Iterable[Any]:
+def _items(given: object, name: str) -> Sequence[Any]:
     if not isinstance(given, (list, tuple)):
         raise TargetingException(f"{name} must be a JSON array")
     return given
 
 
-def _texts(given: object, name: str) -> frozenset[Any]:
+def _texts(given: object, name: str) -> Container[Any]:
     """Return the texts of an array, none for null; what else is in it matches nobody."""
     if not given:
-        return _NOBODY
+        return ()
     items = _items(given, name)
-    try:
-        return frozenset(items)
-    except TypeError:  # arrays and objects among them cannot be looked up
-        return frozenset(one for one in items if isinstance(one, str))
+    return tuple(items) if len(items) <= FEW else _set(given, name)
 
 
-_NOBODY: frozenset[Any] = frozenset()
+def _set(given: object, name: str) -> frozenset[str]:
+    if not given:
+        return _NOBODY
+    return frozenset([one for one in _items(given, name) if isinstance(one, str)])
+
+
+FEW = 8
+"""So many texts are looked through as soon as a set is, and a tuple is made sooner."""
+_NOBODY: frozenset[str] = frozenset()
 _NOTHING: dict[str, Any] = {}
 
 
@@ -144,10 +150,12 @@ def _rollouts(given: object) -> dict[str, float]:
     rollouts: dict[str, float] = {}
     for one in _items(given, "Groups"):
         if one:
-            get = _object(one, "each of Groups").get
-            name, share = get("Name"), _share(get("RolloutPercentage"), "RolloutPercentage")
+            get = one.get if isinstance(one, dict) else _object(one, "each of Groups").get
+            name, share = get("Name"), get("RolloutPercentage")
+            if share.__class__ is not int or not 0 <= share <= 100:
+                share = _share(share, "RolloutPercentage")
             # The highest percentage counts where a group is listed twice.
-            if isinstance(name, str) and share >= rollouts.get(name, 0):
+            if name.__class__ is str and (name not in rollouts or share > rollouts[name]):
                 rollouts[name] = share
     return rollouts
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from .crowds import measure_crowds
 from .delays import measure_delays
 from .emulator import measure_emulator
+from .flags import measure_flags
 from .imports import measure_imports
 from .loads import measure_loads
 from .measure import Effort, Figure, Measurement
@@ -19,7 +20,7 @@ from .plots import MISSING, draw
 from .process import ROOT
 from .reads import measure_reads
 from .refreshes import measure_refreshes
-from .report import figures_table, insert, markdown, table, write
+from .report import figures_markdown, figures_table, insert, markdown, table, write
 from .secrets import measure_secrets
 from .server import Store, running_store
 
@@ -35,7 +36,10 @@ PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
     "secrets": measure_secrets,
 }
 #: What is measured of ours alone, against a goal.
-FIGURES: dict[str, Callable[[Effort], list[Figure]]] = {"emulator": measure_emulator}
+FIGURES: dict[str, Callable[[Effort], list[Figure]]] = {
+    "emulator": measure_emulator,
+    "flags": measure_flags,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         print(MISSING)
     if options.insert is not None and not failures:
-        insert(options.insert, markdown(measurements, effort))
+        text = markdown(measurements, effort) if measurements else figures_markdown(figures)
+        insert(options.insert, text)
     return 1 if failures else 0
 
 
