@@ -371,4 +371,5 @@ def _measured(rows: list[Row], effort: Effort) -> list[Figure]:
 
 def _beside(theirs: float | None, configcat: float | None) -> str:
     named = (("featuremanagement", theirs), ("configcat-client", configcat))
-    return ", ".join(f"{name} {value:,.3g}" for name, value in named if value is not None)
+    shown = [(name, value) for name, value in named if value is not None]
+    return ", ".join(f"{name} {value:,.{0 if value >= 100 else 2}f}" for name, value in shown)
