@@ -64,7 +64,7 @@ def main() -> None:
         ) as config:
             flags = config.feature_flags
             for person in PEOPLE:
-                theme = flags.get_value("Theme", {}, person)
+                theme: dict[str, str] = flags.get_value("Theme", {}, person)
                 beta = "on" if flags.is_enabled("Beta", person) else "off"
                 print(f"{person.user_id}: Beta is {beta}, the background is {theme['background']}")
             print(flags.explain("Beta", PEOPLE[-1]))

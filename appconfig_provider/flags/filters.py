@@ -191,9 +191,11 @@ def filter_evaluator(given: Mapping[str, Any], flag: str, rules: Rules) -> Evalu
 
 def _parameters(given: Mapping[str, Any], flag: str) -> Mapping[str, Any]:
     parameters: Any = given.get("parameters")
+    if isinstance(parameters, dict):
+        return parameters
     if parameters is None:
         return {}
-    if not isinstance(parameters, (dict, Mapping)):
+    if not isinstance(parameters, Mapping):
         raise InvalidFlag(f"Feature flag {flag}: parameters of a filter must be a JSON object")
     return parameters
 

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from appconfig_provider.flags.evaluation import Decision, Evaluator
-from appconfig_provider.readonly import ReadOnlyDict
+from appconfig_provider.readonly import NamedFlags, ReadOnlyDict
 
 FEATURE_MANAGEMENT = "feature_management"
 FEATURE_FLAGS = "feature_flags"
@@ -58,7 +58,7 @@ class Index:
     def __init__(
         self,
         source: object,
-        flags: dict[Any, Any],
+        flags: Mapping[Any, Any],
         compile_entry: Callable[[str, Any], Entry],
         before: Mapping[str, Entry],
     ) -> None:
@@ -81,7 +81,7 @@ class Index:
         raw = self.flags.get(name)
         if raw is None:
             return None
-        entry = self._before.get(name)
+        entry = self._before.get(name) if self._before else None
         if entry is None or entry.raw is not raw or type(raw) is not ReadOnlyDict:
             entry = self._compile(name, raw)
         if entry.constant is not None and not entry.telemetry:
@@ -89,7 +89,7 @@ class Index:
         self.entries[name] = entry
         return entry
 
-    def following(self, source: object, flags: dict[Any, Any]) -> Index:
+    def following(self, source: object, flags: Mapping[Any, Any]) -> Index:
         """Return the index of the next source."""
         before = self.entries
         if self._before and len(before) < len(self.flags):  # not all of them were asked for
@@ -106,11 +106,14 @@ class Index:
         return twin
 
 
-def flags_by_name(source: object) -> dict[Any, Any]:
+def flags_by_name(source: object) -> Mapping[Any, Any]:
     """Return the flags of a `feature_management` object; the last one of a name wins.
 
     What is no list of flags counts as empty, what is no JSON object is passed over.
     """
+    if isinstance(source, NamedFlags):
+        by_name: Mapping[str, Any] = source.by_name
+        return by_name
     flags = source.get(FEATURE_FLAGS) if isinstance(source, (dict, Mapping)) else None
     if not isinstance(flags, (list, tuple)):
         return {}

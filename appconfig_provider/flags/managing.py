@@ -180,7 +180,7 @@ class Managing:
             evaluate, constant, asks = compile_flag(flag, self._rules)
         except Exception as error:  # one flag must not keep others from being evaluated
             return self._unusable(name, raw, error)
-        telemetry = flag.telemetry.enabled and self._on_evaluated is not None
+        telemetry = self._on_evaluated is not None and flag.telemetry.enabled
         return _new(Entry, (name, raw, flag, evaluate, constant, asks or telemetry, telemetry))
 
     @staticmethod

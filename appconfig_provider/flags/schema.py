@@ -80,7 +80,14 @@ class FeatureFlag(NamedTuple):
     conditions: FeatureConditions
     allocation: Allocation | None
     variants: Sequence[VariantReference] | None
-    telemetry: Telemetry
+    telemetry_as_given: Any
+    """Read when it is asked for: most programs do not want any."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Whether evaluations are told; what cannot be read is left out, for it decides nothing."""
+        given = self.telemetry_as_given
+        return _telemetry(given) if isinstance(given, _OBJECT) else _SILENT
 
     @classmethod
     def convert_from_json(cls, json_value: Mapping[str, Any]) -> FeatureFlag:
@@ -93,15 +100,15 @@ class FeatureFlag(NamedTuple):
         if not isinstance(name, str):
             raise _invalid("id", name, name)
         get = json_value.get
-        conditions, variants = get("conditions"), get("variants")
-        allocation, telemetry = get("allocation"), get("telemetry")
+        conditions, variants, allocation = get("conditions"), get("variants"), get("allocation")
+        enabled = get("enabled")
         read = (
             name,
-            _enabled(get("enabled"), name),
+            enabled if enabled is True or enabled is False else _enabled(enabled, name),
             _conditions(conditions, name) if conditions is not None else _UNCONDITIONAL,
             _allocation(allocation, name) if allocation else None,
             _variants(variants, name) if variants is not None else None,
-            _telemetry(telemetry) if telemetry else _SILENT,
+            get("telemetry"),
         )
         return _new(cls, read)
 
@@ -131,8 +138,6 @@ def _unreadable(part: str, name: str, wanted: str) -> InvalidFlag:
 
 
 def _enabled(given: object, name: str) -> bool:
-    if given is True or given is False:
-        return given
     if given is None:
         return False
     switch = _SWITCH.get(given.lower()) if isinstance(given, str) else None
@@ -170,31 +175,33 @@ def _text(given: object, part: str, name: str) -> str | None:
 
 
 def _conditions(given: object, name: str) -> FeatureConditions:
-    conditions = _mapping(given, "conditions", name)
-    filters = conditions.get("client_filters")
-    requirement = conditions.get("requirement_type")
-    if requirement is None and (filters is None or filters == []):
-        return _UNCONDITIONAL
+    get = _mapping(given, "conditions", name).get
+    filters, requirement = get("client_filters"), get("requirement_type")
     if requirement is None:
+        if filters is None or filters == []:
+            return _UNCONDITIONAL
         requirement = "Any"
-    elif requirement not in {"Any", "All"}:
+    elif requirement not in _REQUIREMENTS:
         requirement = requirement.capitalize() if isinstance(requirement, str) else None
-        if requirement not in {"Any", "All"}:
+        if requirement not in _REQUIREMENTS:
             raise InvalidFlag(f"Feature flag {name} has invalid requirement type.")
-    return _new(FeatureConditions, (requirement, _filters(filters, name)))
-
-
-def _filters(given: object, name: str) -> tuple[Mapping[str, Any], ...]:
-    found = tuple(_items(given, "client_filters", name))
+    found = tuple(_items(filters, "client_filters", name))
     for one in found:
-        if not isinstance(one, _OBJECT):
-            raise _unreadable("each of client_filters", name, "a JSON object")
-        filter_name = one.get("name")
-        if filter_name is None:
-            raise InvalidFlag(f"Feature flag {name} is missing filter name.")
-        if not isinstance(filter_name, str):
-            raise _unreadable("the name of a filter", name, "text")
-    return found
+        if not isinstance(one, _OBJECT) or one.get("name").__class__ is not str:
+            _check_filter(one, name)
+    return _new(FeatureConditions, (requirement, found))
+
+
+_REQUIREMENTS = ("Any", "All")
+
+
+def _check_filter(given: object, name: str) -> None:
+    """Raise what is wrong with a filter."""
+    filter_name = _mapping(given, "each of client_filters", name).get("name")
+    if filter_name is None:
+        raise InvalidFlag(f"Feature flag {name} is missing filter name.")
+    if not isinstance(filter_name, str):
+        raise _unreadable("the name of a filter", name, "text")
 
 
 def _variants(given: object, name: str) -> tuple[VariantReference, ...]:
@@ -258,12 +265,8 @@ def _seed(given: object, name: str) -> str | None:
     return _text(given, "seed", name)
 
 
-def _telemetry(given: object) -> Telemetry:
-    """Read telemetry; it decides nothing, so what cannot be read is left out."""
-    if not isinstance(given, _OBJECT):
-        return _SILENT
-    enabled = given.get("enabled")
+def _telemetry(given: Mapping[str, Any]) -> Telemetry:
+    enabled, metadata = given.get("enabled"), given.get("metadata")
     if isinstance(enabled, str):
         enabled = enabled.lower() == "true"
-    metadata = given.get("metadata")
-    return _new(Telemetry, (enabled is True, metadata if isinstance(metadata, _OBJECT) else {}))
+    return Telemetry(enabled is True, metadata if isinstance(metadata, _OBJECT) else {})

@@ -44,10 +44,15 @@ class Targeting:
         audience = parameters.get("Audience")
         if not audience:
             raise TargetingException("Audience is required for TargetingFilter")
-        get = _object(audience, "Audience").get
+        get = (audience if isinstance(audience, dict) else _object(audience, "Audience")).get
         groups, exclusion = get("Groups"), get("Exclusion")
         self._flag = flag
-        self._users = _texts(get("Users"), "Users")
+        users = get("Users")
+        # What a store has is nearly always of this form, which needs no other call.
+        if isinstance(users, list) and len(users) <= FEW:
+            self._users: Container[Any] = tuple(users)
+        else:
+            self._users = _texts(users, "Users")
         self._rollouts = _rollouts(groups) if groups else _NOTHING
         self._lowered: Mapping[str, float] | None = None
         self._default = _share(get("DefaultRolloutPercentage"), "DefaultRolloutPercentage")

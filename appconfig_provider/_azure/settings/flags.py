@@ -22,7 +22,7 @@ from appconfig_provider._azure.settings.layering import Pages, Problem, problem
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.decoding import decode
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
-from appconfig_provider.readonly import filter_list, read_only
+from appconfig_provider.readonly import filter_list, named_flags, read_only
 
 Flag: TypeAlias = dict[str, Any]
 
@@ -111,7 +111,10 @@ def flag_values(flags: Mapping[str, Flag], before: FlagValues) -> FlagValues:
         map(id, before.items.values())
     ):
         return before
-    return FlagValues(flags, items, read_only({"feature_flags": list(items.values())}))
+    value = {"feature_flags": list(items.values())}
+    if all(isinstance(flag["id"], str) for flag in flags.values()):
+        return FlagValues(flags, items, named_flags(value, items))
+    return FlagValues(flags, items, read_only(value))
 
 
 def to_value(flag: Flag) -> JsonValue:
