@@ -35,14 +35,14 @@ class FlaggedConfiguration(NotifiedConfiguration[DriverT, PollerT]):
 
     def _manager(self, kind: type[ManagerT]) -> ManagerT:
         """Return the one manager of this provider."""
-        manager: ManagerT | None = self._managers.get(kind)
-        if manager is None:
+        if kind not in self._managers:
             made = kind(self)
             # One operation of the dict: threads that come at once get the same manager.
-            manager = self._managers.setdefault(kind, made)
-            if manager is made and self._context.options.selection.flags is None:
+            first = self._managers.setdefault(kind, made) is made
+            if first and self._context.options.selection.flags is None:
                 logger.warning(
                     "feature_flags is used, but no feature flags are loaded, so that all of them "
                     "are off; load them with load(feature_flag_enabled=True)"
                 )
+        manager: ManagerT = self._managers[kind]
         return manager

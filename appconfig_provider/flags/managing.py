@@ -37,7 +37,7 @@ from appconfig_provider.flags.sources import reader_of, source_of, time_of
 from appconfig_provider.flags.telemetry import EvaluationEvent
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.texts import kind_of
-from appconfig_provider.trouble import describe, name_of
+from appconfig_provider.trouble import describe, drop_frames, name_of
 
 T = TypeVar("T")
 ManagerT = TypeVar("ManagerT", bound="Managing")
@@ -186,6 +186,7 @@ class Managing:
     @staticmethod
     def _unusable(name: str, raw: Any, error: Exception) -> Entry:
         known = error if isinstance(error, InvalidFlag) else InvalidFlag(describe(error))
+        drop_frames(known)
 
         def evaluate(_context: Any, _trace: Any) -> Decision:
             raise known.again()

@@ -156,7 +156,8 @@ def _rollouts(given: object) -> dict[str, float]:
     for one in _items(given, "Groups"):
         if one:
             get = one.get if isinstance(one, dict) else _object(one, "each of Groups").get
-            name, share = get("Name"), get("RolloutPercentage")
+            name: Any = get("Name")
+            share: Any = get("RolloutPercentage")
             if share.__class__ is not int or not 0 <= share <= 100:
                 share = _share(share, "RolloutPercentage")
             # The highest percentage counts where a group is listed twice.
