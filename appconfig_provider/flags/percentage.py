@@ -6,11 +6,29 @@ same users in.
 
 from __future__ import annotations
 
-from hashlib import sha256
+import hashlib
+from importlib import import_module
 from struct import Struct
+from typing import Any
 
 _FIRST = Struct("<I").unpack_from
 _MAX = 2**32 - 1
+
+
+def _sha256() -> Any:
+    """Return the interpreter's own SHA-256, which begins sooner than OpenSSL's, where it has one.
+
+    It is not for secrets, so that it does not matter which one it is.
+    """
+    for module in ("_sha2", "_sha256"):  # since Python 3.12, and before
+        try:
+            return import_module(module).sha256
+        except (ImportError, AttributeError):
+            continue
+    return hashlib.sha256
+
+
+_hashed = _sha256()
 
 
 def percentage(user: str | None, hint: str) -> float:
@@ -18,5 +36,5 @@ def percentage(user: str | None, hint: str) -> float:
 
     The hint says what is shared: a flag, a flag's group, or a seed. No user is the empty text.
     """
-    place: int = _FIRST(sha256(f"{user or ''}\n{hint}".encode()).digest())[0]
+    place: int = _FIRST(_hashed(f"{user or ''}\n{hint}".encode()).digest())[0]
     return place / _MAX * 100
