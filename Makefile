@@ -73,7 +73,7 @@ check: .venv/develops  ## style, types, layers, size limits, documents
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet tests/architecture
+	$(BIN)/python -m pytest --quiet tests/architecture tests/typed_programs
 
 .venv/draws: .venv/develops
 	$(BIN)/python -m pip install --quiet --group bench

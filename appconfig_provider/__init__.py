@@ -10,8 +10,10 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing costs mor
 
 if TYPE_CHECKING:
     from appconfig_provider._azure.vaults import AzureAppConfigurationKeyVaultOptions
+    from appconfig_provider._live.bindings import Binding
     from appconfig_provider._live.callbacks import Subscription
     from appconfig_provider._version import __version__
+    from appconfig_provider.caches.file import FileCache
     from appconfig_provider.errors import (
         KeyVaultReferenceError,
         SnapshotNotFoundError,
@@ -25,19 +27,28 @@ if TYPE_CHECKING:
         Status,
         WatchKey,
     )
+    from appconfig_provider.overrides.declared import Overrides
+    from appconfig_provider.overrides.layers import OverrideBehaviour
     from appconfig_provider.provider import AzureAppConfigurationProvider, load
     from appconfig_provider.selectors import SettingSelector
     from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
+    from appconfig_provider.value_errors import BindingError, MissingKey
 
 __all__ = [
     "DROP",
     "AzureAppConfigurationKeyVaultOptions",
     "AzureAppConfigurationProvider",
+    "Binding",
+    "BindingError",
     "ChangeSet",
     "ConfigurationSetting",
     "ConfigurationSnapshot",
     "Explanation",
+    "FileCache",
     "KeyVaultReferenceError",
+    "MissingKey",
+    "OverrideBehaviour",
+    "Overrides",
     "Polling",
     "SettingSelector",
     "SnapshotNotFoundError",
@@ -52,12 +63,18 @@ __all__ = [
 _HOME = {
     "AzureAppConfigurationKeyVaultOptions": "_azure.vaults",
     "AzureAppConfigurationProvider": "provider",
+    "Binding": "_live.bindings",
+    "BindingError": "value_errors",
     "ChangeSet": "snapshot",
     "ConfigurationSetting": "models",
     "ConfigurationSnapshot": "snapshot",
     "DROP": "models",
     "Explanation": "models",
+    "FileCache": "caches.file",
     "KeyVaultReferenceError": "errors",
+    "MissingKey": "value_errors",
+    "OverrideBehaviour": "overrides.layers",
+    "Overrides": "overrides.declared",
     "Polling": "models",
     "SettingSelector": "selectors",
     "SnapshotNotFoundError": "errors",

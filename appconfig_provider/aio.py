@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.flagged import FlaggedConfiguration
 from appconfig_provider._azure.options import Options
-from appconfig_provider._azure.push import PushedChange
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
@@ -18,9 +17,13 @@ from appconfig_provider._azure.vaults import (
     SecretResolver,
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
+from appconfig_provider._live.lazy import LazyConfiguration
+from appconfig_provider._live.process import AwaitedDriver
 from appconfig_provider._live.tasks import AsyncProvider
-from appconfig_provider.models import ConfigurationSetting, Polling
+from appconfig_provider.caches.file import FileCache
+from appconfig_provider.models import ConfigurationSetting, Mapped, Polling
 from appconfig_provider.preparation import make_context, network_of, options_of
+from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
@@ -32,9 +35,10 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential
 
-    from appconfig_provider._io.aio import AsyncDriver  # noqa: F401 - in a base class
+    from appconfig_provider._azure.push import PushedChange  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import TaskPoller  # noqa: F401 - the same
     from appconfig_provider.flags.aio import FeatureManager
+    from appconfig_provider.overrides.declared import Overrides
 
 
 async def load(
@@ -62,10 +66,14 @@ async def load(
     replicas: Iterable[str] | None = (),
     replica_discovery_enabled: bool | None = True,
     load_balancing_enabled: bool | None = False,
-    configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
+    configuration_mapper: Callable[[ConfigurationSetting], Mapped | Awaitable[Mapped]]
+    | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
+    overrides: Overrides | Iterable[Overrides] | None = None,
+    cache: FileCache | None = None,
+    optional: bool | None = False,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -79,7 +87,9 @@ async def load(
 ) -> AzureAppConfigurationProvider:
     """Load the configuration; the keywords are those of `appconfig_provider.load`.
 
-    Credentials are those of `azure.identity.aio`; callbacks may be coroutine functions.
+    Credentials are those of `azure.identity.aio`; callbacks may be coroutine functions. With
+    `Polling.lazy(ttl)` a read that finds anything due starts a task that refreshes, and answers
+    from the current generation, so that the first read after an idle time is old.
 
     Raises:
         As `appconfig_provider.load`.
@@ -89,14 +99,14 @@ async def load(
     if isinstance(options, Exception):
         raise options
 
-    from appconfig_provider._io import aio
     from appconfig_provider._io.clock import clock_in_force
+    from appconfig_provider._io.threads import running_loop
 
-    aio.running_loop()
+    running_loop()
     clock = clock_in_force()
-    own = _default_credential(options) if credential is None else None
+    own = None if options.local or credential is not None else _default_credential(options)
     context = make_context(options, clock, credential if own is None else own)
-    driver = aio.AsyncDriver(network_of(options), clock, own)
+    driver = _driver(options, clock, own)
     try:
         state = await driver.run(start(context))
     except BaseException as error:
@@ -105,7 +115,20 @@ async def load(
             shown = public(error)
             raise shown from shown.__cause__
         raise
-    return AzureAppConfigurationProvider(context, driver, state)
+    lazy = options.refresh.on_read
+    kind = LazyAzureAppConfigurationProvider if lazy else AzureAppConfigurationProvider
+    return kind(context, driver, state)
+
+
+def _driver(options: Options, clock: Clock, own: DefaultAzureCredential | None) -> AwaitedDriver:
+    if options.local:
+        # The other driver imports an HTTP library, which takes longer than all of this package.
+        from appconfig_provider._io.aio_local import AsyncLocalDriver
+
+        return AsyncLocalDriver(clock)
+    from appconfig_provider._io.aio import AsyncDriver
+
+    return AsyncDriver(network_of(options), clock, own)
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
@@ -117,7 +140,7 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    FlaggedConfiguration["AsyncDriver", "TaskPoller"], AsyncProvider[State, PushedChange]
+    FlaggedConfiguration[AwaitedDriver, "TaskPoller"], AsyncProvider[State, "PushedChange"]
 ):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 
@@ -134,3 +157,12 @@ class AzureAppConfigurationProvider(
         from appconfig_provider.flags.aio import FeatureManager
 
         return self._manager(FeatureManager)
+
+
+class LazyAzureAppConfigurationProvider(
+    LazyConfiguration[State, "PushedChange", AwaitedDriver, "TaskPoller"],
+    AzureAppConfigurationProvider,
+):
+    """The same with `Polling.lazy(ttl)`: a read starts a task that refreshes what is due."""
+
+    __slots__ = ()

@@ -71,11 +71,11 @@ def verify(given: bool | str | ssl.SSLContext | None) -> bool | str | ssl.SSLCon
     return given
 
 
-_FILE = re.compile(r".{1,300}\.(pem|crt|cer|txt)", re.IGNORECASE)
+_FILE = re.compile(r".{1,300}\.(pem|crt|cer|txt|json|jsonc|toml)", re.IGNORECASE)
 
 
 def path_shown(given: str) -> str:
-    """Return the path of a CA file for an error; it is quoted only if it ends as such files do.
+    """Return the path of a file for an error; it is quoted only if it ends as such files do.
 
     Somebody may have passed an access key by mistake.
     """
@@ -122,8 +122,8 @@ def polling(given: object) -> Polling:
         return Polling.manual()
     if not isinstance(given, Polling):
         raise TypeError(
-            "polling must be Polling.auto() or Polling.manual(), brackets included, "
-            f"not {argument(given)}"
+            "polling must be Polling.manual(), Polling.auto() or Polling.lazy(ttl), brackets "
+            f"included, not {argument(given)}"
         )
     return given
 

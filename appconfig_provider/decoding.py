@@ -31,7 +31,7 @@ def decode(text: str | bytes) -> Any:
         Undecodable: it is not JSON, or nested too deeply, or has a number that is too long.
     """
     try:
-        return _decode(text if isinstance(text, str) else _text_of(text))
+        return _decode(text if isinstance(text, str) else text_of(text))
     except ValueError as error:
         why = "bytes that are no text" if isinstance(error, UnicodeError) else str(error)
     # Raised outside of the `except` block, so that the decoder's error is not its context: that one
@@ -39,8 +39,42 @@ def decode(text: str | bytes) -> Any:
     raise Undecodable(why)
 
 
-def _text_of(body: bytes) -> str:
+def text_of(body: bytes) -> str:
+    """Return the text of a JSON document: UTF-8, UTF-16 or UTF-32, with a byte order mark or none.
+
+    Raises:
+        UnicodeError: the bytes are no text.
+    """
     return body.decode(json.detect_encoding(body), "surrogatepass")
+
+
+def decode_with_comments(text: str) -> Any:
+    """Decode JSON in which `//` and `/* */` comments are allowed.
+
+    Raises:
+        Undecodable: it is not JSON, with or without comments, or as `decode` says. The line and the
+            column in the message are those of the text with its comments.
+    """
+    try:
+        return decode(text)
+    except Undecodable:
+        if "/" not in text:
+            raise
+    return decode(_COMMENT.sub(_without_comment, text))
+
+
+_COMMENT = re.compile(r'//[^\r\n]*|/\*.*?\*/|(/\*.*|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
+"""A comment, or (as a group) a string or a comment without an end, which stay. A string or comment
+without an end matches up to the end of the text. Otherwise it would be tried again from each later
+position, in a time that grows with the square of the length.
+"""
+_NOT_LINE_END = re.compile(r"[^\r\n]")
+
+
+def _without_comment(match: re.Match[str]) -> str:
+    # Blanks instead of the comment, so that `1/**/2` does not become a number, and that whatever
+    # follows keeps its line and its column.
+    return match[1] or _NOT_LINE_END.sub(" ", match[0])
 
 
 def _whole_number(digits: str) -> int:

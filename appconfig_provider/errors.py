@@ -10,6 +10,9 @@ AzureError
 ├─ StartupTimeout                 nothing answered within `startup_timeout`  (also TimeoutError)
 └─ KeyVaultReferenceError         a reference that cannot be resolved        (also ValueError)
 
+BindingError is a ValueError: settings do not fit a model. MissingKey is a KeyError: what
+`config[key]` raises. Both come from `value_errors`.
+
 Wrong arguments are plain `ValueError` and `TypeError`. All errors can be copied and pickled, so
 that a worker of a process pool can raise them; chained errors are not pickled, as always in Python.
 """
@@ -29,11 +32,15 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from appconfig_provider.value_errors import BindingError, MissingKey
+
 __all__ = [
     "AzureError",
+    "BindingError",
     "ClientAuthenticationError",
     "HttpResponseError",
     "KeyVaultReferenceError",
+    "MissingKey",
     "ResourceNotFoundError",
     "ServiceRequestError",
     "ServiceResponseError",

@@ -37,18 +37,26 @@ class WatchKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Who checks whether anything changed: your program, or a thread (a task in `aio`) of ours.
+    """Who checks whether anything changed: calls of `refresh()`, a thread or task, or reads.
 
-    Made by `Polling.manual()` and `Polling.auto()`.
+    Made by `Polling.manual()`, `Polling.auto()` and `Polling.lazy()`.
     """
 
     automatic: bool = False
     interval: float | None = None
     init_wait: float | None = None
+    on_read: bool = False
 
     def __post_init__(self) -> None:
-        if not self.automatic and (self.interval, self.init_wait) != (None, None):
-            raise ValueError("only Polling.auto(interval=..., init_wait=...) takes numbers")
+        if self.automatic and self.on_read:
+            raise ValueError("Polling.auto() and Polling.lazy() exclude each other")
+        manual = not (self.automatic or self.on_read)
+        if (manual and self.interval is not None) or (
+            not self.automatic and self.init_wait is not None
+        ):
+            raise ValueError(
+                "only Polling.auto(interval=..., init_wait=...) and Polling.lazy(ttl) take numbers"
+            )
 
     @classmethod
     def manual(cls) -> Polling:
@@ -63,6 +71,16 @@ class Polling:
         replaces `startup_timeout`. Both are in seconds; None leaves these keywords as they are.
         """
         return cls(automatic=True, interval=interval, init_wait=init_wait)
+
+    @classmethod
+    def lazy(cls, ttl: float) -> Polling:
+        """Check when somebody reads and anything is due; nothing runs in the background.
+
+        `ttl` is in seconds, and replaces `refresh_interval`. With threads, one of the readers
+        refreshes before it returns, and the others go on with the current generation. In `aio` a
+        read starts a task, and returns from the current generation.
+        """
+        return cls(interval=ttl, on_read=True)
 
 
 @dataclass(slots=True)
@@ -87,6 +105,9 @@ class Drop(Enum):
 
 DROP = Drop.DROP
 
+Mapped: TypeAlias = "ConfigurationSetting | Drop | None"
+"""What a mapper returns; None keeps the setting, with the changes that were made to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
@@ -109,14 +130,14 @@ class Explanation:
     """Where a value came from; never the value itself."""
 
     key: str
-    """The key of the setting in the store, before a prefix was trimmed."""
+    """The key of the setting in the store, before a prefix was trimmed; that of an override."""
     label: str | None
     content_type: str | None
     tags: Mapping[str, str | None]
     origin: str
-    """`store`, `snapshot` or `secret`."""
+    """`store`, `snapshot`, `secret` or `override`."""
     selector: SettingSelector | None
-    """The selector that found it; None for a value that is built of several settings."""
+    """The selector that found it; None for a value of several settings, and for an override."""
     snapshot_name: str | None = None
     """The snapshot it was found in, by a selector or a snapshot reference."""
     secret_id: str | None = None
@@ -134,26 +155,33 @@ class Status:
     last_success: datetime | None
     last_error: Exception | None
     age: float
-    """Seconds since the store last confirmed this generation; a suspend of the machine counts."""
+    """Seconds since the store last confirmed this generation, in an earlier run maybe; a suspend of
+    the machine counts. Infinite when that is not known. Without a store
+    (`OverrideBehaviour.LOCAL_ONLY`) it is 0."""
     stale: bool
-    """True while a copy from an earlier run is served that no store has confirmed yet. It says
-    nothing about age (see `age`). No such copies are kept yet, so it is always False for now."""
+    """True while a copy of an earlier run is served that no store has confirmed since. It says
+    nothing about age (see `age`)."""
     endpoint: str
     backoff_until: datetime | None
     """When the first back-off ends, while all endpoints are backing off; else None."""
     requests_sent: int
     overdue: float | None = None
     """By how many seconds a running refresh is past its limit, if it is (a callback may hang)."""
+    cache_error: Exception | None = None
+    """Why the cache could not be written the last time; None when it was, or there is none."""
 
     def __repr__(self) -> str:
         """Show only the type of the last error where its text may quote a value."""
         named = ((one.name, getattr(self, one.name)) for one in fields(self))
         shown = (
-            f"{name}={shown_error(value) if name == 'last_error' else repr(value)}"
+            f"{name}={shown_error(value) if name.endswith('_error') else repr(value)}"
             for name, value in named
         )
         return f"Status({', '.join(shown)})"
 
     def healthy(self, max_age: float) -> bool:
-        """Tell whether the store confirmed the configuration within `max_age` seconds."""
-        return not self.stale and self.age <= max_age
+        """Tell whether the store confirmed the configuration within `max_age` seconds.
+
+        A copy of an earlier run counts as well, from the time of its last confirmation.
+        """
+        return self.age <= max_age

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
+from appconfig_provider.flag_values import FEATURE_MANAGEMENT
 from appconfig_provider.readonly import ReadOnlyDict, ReadOnlyList
 from appconfig_provider.texts import argument, quoted
 
-SEPARATORS = (".", ",", ";", "-", "_", "__", "/", ":")
+Separator: TypeAlias = Literal[".", ",", ";", "-", "_", "__", "/", ":"]
 """The separators that providers in other languages accept."""
+SEPARATORS: tuple[Separator, ...] = get_args(Separator)
 
-WHOLE = "feature_management"
-"""The key of the feature flags. It is never split: it is not a key of the store, and feature
-management libraries read it by this name."""
+
+def check_separator(separator: str) -> None:
+    """Raise `ValueError` for what is no separator."""
+    if separator not in SEPARATORS:
+        known = " ".join(SEPARATORS)
+        raise ValueError(f"separator must be one of {known}, not {argument(separator)}")
 
 
 def nested(values: Mapping[str, Any], prefix: str, separator: str, *, lists: bool) -> Any:
@@ -22,80 +27,89 @@ def nested(values: Mapping[str, Any], prefix: str, separator: str, *, lists: boo
     Raises:
         ValueError: a key has a value and keys below it, or the separator is not one.
     """
-    if separator not in SEPARATORS:
-        known = " ".join(SEPARATORS)
-        raise ValueError(f"separator must be one of {known}, not {argument(separator)}")
-    root = prefix if not prefix or prefix.endswith(separator) else prefix + separator
-    branches = _Branches(values, root, separator)
+    check_separator(separator)
+    branches = _Branches(values, prefix, separator)
     branches.fill()
     return branches.finished(lists=lists)
 
 
 class _Branches:
-    """The members of each branch of the tree, by its path.
+    """The members of each branch by its path: what its keys have before the last separator.
 
-    A path ends in the separator; the path of the whole tree is `root`. In the dict each branch
-    comes after the branch that holds it. So in reversed order each is finished before its holder.
+    `_made` has each branch with the members that hold it, and its name there. A branch comes after
+    the one that holds it. So in reversed order each is finished before its holder.
     """
 
-    def __init__(self, values: Mapping[str, Any], root: str, separator: str) -> None:
+    def __init__(self, values: Mapping[str, Any], prefix: str, separator: str) -> None:
         self._values = values
-        self._root = root
         self._separator = separator
-        self._members: dict[str, dict[str, Any]] = {root: {}}
+        self._root = prefix.removesuffix(separator) if prefix else None
+        self._below = "" if self._root is None else self._root + separator
+        """What the keys of the tree begin with."""
+        self._tree: dict[str, Any] = {}
+        # None is no key of it: CPython finds texts faster in a dict that has no other keys.
+        self._members = {} if self._root is None else {self._root: self._tree}
+        self._made: list[tuple[dict[str, Any], str, dict[str, Any]]] = []
 
     def fill(self) -> None:
         """Put each value into its branch."""
-        root, members, separator = self._root, self._members, self._separator
-        simple = len(separator) == 1
-        for key, value in self._values.items():
-            if simple and key != WHOLE:
-                # The same as `_place`, but without a call: a store may have ten thousand keys.
-                above, found, name = key.rpartition(separator)
-                path = above + found
+        separator, branch_at, tree = self._separator, self._members.get, self._tree
+        # Few steps for each key, and no call of Python: a store may have ten thousand.
+        for key, value in self._keys_below().items():
+            path, found, name = key.rpartition(separator)
+            if (branch := branch_at(path)) is not None and found:
+                branch[name] = value
+            elif found:
+                self._add(key, value)
             else:
-                path, name = self._place(key)
-            branch = members.get(path)
-            if branch is None:
-                if not key.startswith(root):
-                    continue
-                branch = self._branch(path, key)
-            branch[name] = value
-        holder = root.removesuffix(self._separator)
-        if root and members[root] and holder in self._values:
-            raise _both(holder, root + next(iter(members[root])))
+                tree[name] = value
+        if self._root is None:
+            if FEATURE_MANAGEMENT in self._values:
+                tree[FEATURE_MANAGEMENT] = self._values[FEATURE_MANAGEMENT]
+        elif self._root in self._values and tree:
+            raise _both(self._root, self._below + next(iter(tree)))
 
     def finished(self, *, lists: bool) -> Any:
         """Return the tree: each branch is put into its holder."""
-        for path in reversed(self._members):
-            branch = _read_only(self._members[path], lists=lists)
-            if path != self._root:
-                above, name = self._place(path[: -len(self._separator)])
-                self._members[above][name] = branch
-        return branch
+        for holder, name, members in reversed(self._made):
+            holder[name] = _read_only(members, lists=lists)
+        return _read_only(self._tree, lists=lists)
 
-    def _place(self, key: str) -> tuple[str, str]:
-        """Return the path of the branch that holds a key, and the name it has there."""
-        if key == WHOLE:
-            return self._root, key
-        # Split from the left, so that with the separator `__` the key `a___b` is `a` and `_b`.
-        names = key[len(self._root) :].split(self._separator)
-        return key[: len(key) - len(names[-1])], names[-1]
+    def _keys_below(self) -> Mapping[str, Any]:
+        """Return the values whose keys are split."""
+        below = self._below
+        if not below and self._separator not in FEATURE_MANAGEMENT:
+            return self._values
+        return {
+            k: v for k, v in self._values.items() if k.startswith(below) and k != FEATURE_MANAGEMENT
+        }
 
-    def _branch(self, path: str, key: str) -> dict[str, Any]:
-        """Make the branch for a key, and the missing branches that hold it."""
-        missing = []
-        while path not in self._members:
-            holder = path[: -len(self._separator)]
-            if holder in self._values:
-                raise _both(holder, key)
-            missing.append(path)
-            path, _ = self._place(holder)
-        for each in reversed(missing):
-            above, name = self._place(each[: -len(self._separator)])
-            self._members[above][name] = None  # keeps the order of members; replaced in `finished`
-            self._members[each] = {}
-        return self._members[missing[0]]
+    def _add(self, key: str, value: Any) -> None:
+        """Put a value into its branch, which may have to be made, with those that hold it."""
+        path, name = self._place(key)
+        place, missing = path, list[tuple[str, str]]()
+        while place is not None and place not in self._members:
+            if place in self._values:
+                raise _both(place, key)
+            above, inner = self._place(place)
+            missing.append((place, inner))
+            place = above
+        branch = self._tree if place is None else self._members[place]
+        for made, inner in reversed(missing):
+            branch[inner] = None  # keeps the order of members; replaced in `finished`
+            members: dict[str, Any] = {}
+            self._made.append((branch, inner, members))
+            self._members[made] = branch = members
+        branch[name] = value
+
+    def _place(self, key: str) -> tuple[str | None, str]:
+        """Return the path of the branch that holds a key or a branch, and the name it has there."""
+        path, found, name = key.rpartition(self._separator)
+        if path.endswith("_") and found == "__" and path != self._root:
+            # Split from the left: `a___b` is `a` and `_b`.
+            *_, name = key[len(self._below) :].split(found)
+            path = key[: -len(found + name)]
+        return path if found else None, name
 
 
 def _both(holder: str, key: str) -> ValueError:

@@ -20,8 +20,9 @@ from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import drop_frames
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.identity import DefaultAzureCredential
 
     from appconfig_provider._io.network import Network
 
@@ -37,10 +38,24 @@ def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
     try:
         options = Keywords(**given).checked()
         _check_file(options.network.tls)
+        options = _with_surroundings(options)
     except (TypeError, ValueError) as error:
         drop_frames(error)
         return error
     return options
+
+
+def _with_surroundings(options: Options) -> Options:
+    """Return the options with what overrides want of this process: variables, the folder."""
+    if not options.overrides:
+        return options
+    from appconfig_provider.overrides.values import BadOverride
+
+    try:
+        overrides = tuple(one.at_load(os.environ, os.path.abspath) for one in options.overrides)
+    except BadOverride as error:
+        raise error.as_public() from None
+    return replace(options, overrides=overrides)
 
 
 def _check_file(tls: object) -> None:
@@ -99,3 +114,24 @@ def refuse_coroutines(options: Options) -> None:
             "a credential or secret_resolver is asynchronous; use appconfig_provider.aio.load, or "
             "the credential of the same name in azure.identity"
         )
+
+
+class LateCredential:
+    """A `DefaultAzureCredential` that is imported and made when the first token is wanted."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, DefaultAzureCredential] = {}
+
+    def get_token(self, *scopes: str, claims: str | None = None) -> AccessToken:
+        """Return a token of the credential."""
+        if not self._made:
+            from azure.identity import DefaultAzureCredential
+
+            # Threads that come at the same time agree on one.
+            self._made.setdefault("", DefaultAzureCredential())
+        return self._made[""].get_token(*scopes, claims=claims)
+
+    def close(self) -> None:
+        """Close the credential, if it was made."""
+        for credential in self._made.values():
+            credential.close()

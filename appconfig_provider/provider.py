@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal, cast
 
 from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.flagged import FlaggedConfiguration
 from appconfig_provider._azure.options import Options
-from appconfig_provider._azure.push import PushedChange
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._azure.vaults import (
     AzureAppConfigurationKeyVaultOptions,
     ClientConfigs,
-    SecretResolver,
 )
 from appconfig_provider._live.callbacks import OnError, OnSuccess
+from appconfig_provider._live.lazy import LazyConfiguration
+from appconfig_provider._live.process import BlockingDriver
 from appconfig_provider._live.threads import ThreadedProvider
-from appconfig_provider.models import ConfigurationSetting, Polling
-from appconfig_provider.preparation import make_context, network_of, options_of, refuse_coroutines
+from appconfig_provider.caches.file import FileCache
+from appconfig_provider.models import ConfigurationSetting, Mapped, Polling
+from appconfig_provider.preparation import (
+    LateCredential,
+    make_context,
+    network_of,
+    options_of,
+    refuse_coroutines,
+)
+from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
@@ -31,9 +40,10 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.identity import DefaultAzureCredential
 
-    from appconfig_provider._io.sync import SyncDriver  # noqa: F401 - in a base class
+    from appconfig_provider._azure.push import PushedChange  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import ThreadPoller  # noqa: F401 - the same
     from appconfig_provider.flags import FeatureManager
+    from appconfig_provider.overrides.declared import Overrides
 
 
 def load(
@@ -45,7 +55,7 @@ def load(
     trim_prefixes: Iterable[str] | None = (),
     keyvault_credential: TokenCredential | None = None,
     keyvault_client_configs: ClientConfigs | None = None,
-    secret_resolver: SecretResolver | None = None,
+    secret_resolver: Callable[[str], str] | None = None,
     key_vault_options: AzureAppConfigurationKeyVaultOptions | None = None,
     secret_refresh_interval: float | None = None,
     secret_policy: Literal["raise", "keep_last", "omit"] | None = None,
@@ -61,10 +71,13 @@ def load(
     replicas: Iterable[str] | None = (),
     replica_discovery_enabled: bool | None = True,
     load_balancing_enabled: bool | None = False,
-    configuration_mapper: Callable[[ConfigurationSetting], object] | None = None,
+    configuration_mapper: Callable[[ConfigurationSetting], Mapped] | None = None,
     validate: Callable[[ConfigurationSnapshot], object] | None = None,
     startup_timeout: float | None = 100.0,
     polling: Polling | None = Polling.manual(),
+    overrides: Overrides | Iterable[Overrides] | None = None,
+    cache: FileCache | None = None,
+    optional: bool | None = False,
     consistency: Literal["point_in_time"] | None = None,
     push_delay: float | None = 30.0,
     audience: str | None = None,
@@ -110,8 +123,21 @@ def load(
     of a failed attempt.
 
     `polling=Polling.auto(interval=None, init_wait=None)` starts a daemon thread that checks. Its
-    numbers replace `refresh_interval` and `startup_timeout`. With the default, `Polling.manual()`,
-    only calls of `refresh()` check.
+    numbers replace `refresh_interval` and `startup_timeout`. With `Polling.lazy(ttl)` reads check:
+    one that finds anything due refreshes before it returns, others do not wait. `ttl`, in seconds,
+    replaces `refresh_interval`. With the default, `Polling.manual()`, only calls of `refresh()`
+    check.
+
+    `overrides` are keys of the program's own: one of `Overrides.from_dict()`, `.from_file()` and
+    `.from_env()`, or a list, later ones winning. Each wins over the store, unless its `behaviour`
+    says REMOTE_OVER_LOCAL; with LOCAL_ONLY there is no store, and nothing that is said of one
+    counts. `refresh()` checks at most once a second whether a file has changed.
+
+    `cache=FileCache(path)` keeps the last good configuration in a file. A later start returns it,
+    with `snapshot.stale` True, when the store gives nothing that can be used within the cache's
+    `wait`; the next `refresh()` asks the store again. Never when every endpoint refuses the
+    program (400, 401, 403, 404). `optional=True` returns an empty configuration (version 0) where
+    there is no such file either; it fills when the store is back.
 
     `consistency="point_in_time"` makes all pages of a load show the store at one point in time, for
     one request more. `push_delay` is the longest delay, in seconds, of the check after `notify()`.
@@ -127,7 +153,8 @@ def load(
     `None` always means the default.
 
     Raises:
-        TypeError, ValueError: an argument is wrong; the message says which, and what to write.
+        TypeError, ValueError: an argument is wrong; the message says which, and what to write. A
+            ValueError is also a file of overrides that is missing or broken.
         HttpResponseError: every endpoint answered 400, 401, 403 or 404
             (`ClientAuthenticationError`, `ResourceNotFoundError` where azure-core has them).
         StartupTimeout: no endpoint answered in time; `causes` has the error of each.
@@ -140,13 +167,12 @@ def load(
         raise options
     refuse_coroutines(options)
 
-    from appconfig_provider._io import sync
     from appconfig_provider._io.clock import clock_in_force
 
     clock = clock_in_force()
-    own = _default_credential(options) if credential is None else None
+    own = None if options.local or credential is not None else _default_credential(options)
     context = make_context(options, clock, credential if own is None else own)
-    driver = sync.SyncDriver(network_of(options), clock, own)
+    driver = _driver(options, clock, own)
     try:
         state = driver.run(start(context))
     except BaseException as error:
@@ -155,19 +181,35 @@ def load(
             shown = public(error)
             raise shown from shown.__cause__
         raise
-    return AzureAppConfigurationProvider(context, driver, state)
+    lazy = options.refresh.on_read
+    kind = LazyAzureAppConfigurationProvider if lazy else AzureAppConfigurationProvider
+    return kind(context, driver, state)
+
+
+def _driver(options: Options, clock: Clock, own: DefaultAzureCredential | None) -> BlockingDriver:
+    if options.local:
+        # The other driver imports an HTTP library, which takes longer than all of this package.
+        from appconfig_provider._io.local import LocalDriver
+
+        return LocalDriver(clock)
+    from appconfig_provider._io.sync import SyncDriver
+
+    return SyncDriver(partial(network_of, options), clock, own)
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
     if options.store.endpoints[0].access_key is not None:
         return None
+    if options.copy.first:
+        # A start that serves a copy first needs no token, and azure.identity imports a lot.
+        return cast("DefaultAzureCredential", LateCredential())
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential()
 
 
 class AzureAppConfigurationProvider(
-    FlaggedConfiguration["SyncDriver", "ThreadPoller"], ThreadedProvider[State, PushedChange]
+    FlaggedConfiguration[BlockingDriver, "ThreadPoller"], ThreadedProvider[State, "PushedChange"]
 ):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
 
@@ -184,3 +226,12 @@ class AzureAppConfigurationProvider(
         from appconfig_provider.flags import FeatureManager
 
         return self._manager(FeatureManager)
+
+
+class LazyAzureAppConfigurationProvider(
+    LazyConfiguration[State, "PushedChange", BlockingDriver, "ThreadPoller"],
+    AzureAppConfigurationProvider,
+):
+    """The same with `Polling.lazy(ttl)`: a read refreshes first what is due."""
+
+    __slots__ = ()

@@ -36,7 +36,7 @@ class SettingSelector:
         *,
         key_filter: str | None = None,
         label_filter: str | None = NO_LABEL,
-        tag_filters: Sequence[str] | None = None,
+        tag_filters: list[str] | tuple[str, ...] | None = None,
         snapshot_name: str | None = None,
     ) -> None:
         if snapshot_name is not None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 
 from appconfig_provider.models import FLAG_PREFIX, Explanation, JsonValue
-from appconfig_provider.nesting import nested
+from appconfig_provider.nesting import Separator, nested
 from appconfig_provider.readonly import ReadOnlyDict
+from appconfig_provider.value_errors import MissingKey
 
 MAX_TREES = 16
 """How many trees of `nested` are cached: one for each set of arguments."""
@@ -23,7 +24,17 @@ class ConfigurationSnapshot(ReadOnlyDict):
     hot loops.
     """
 
-    __slots__ = ("_consistent", "_explain", "_loaded_at", "_origin", "_stale", "_trees", "_version")
+    __slots__ = (
+        "_bound",
+        "_consistent",
+        "_explain",
+        "_loaded_at",
+        "_origin",
+        "_stale",
+        "_trees",
+        "_trim",
+        "_version",
+    )
 
     _version: int
     _loaded_at: datetime
@@ -33,6 +44,13 @@ class ConfigurationSnapshot(ReadOnlyDict):
     _explain: Callable[[str], Explanation]
     _trees: dict[tuple[str, str, bool], Any]
     """What `nested` has returned, by its arguments."""
+    _bound: dict[object, Any]
+    """What bindings have in this generation (see `_live/bindings`)."""
+    _trim: Callable[[str], str]
+
+    def __missing__(self, key: str) -> NoReturn:
+        """Raise for a key that is not there; dict calls it for `snapshot[key]`."""
+        raise MissingKey(key)
 
     def explain(self, key: str) -> Explanation:
         """Tell where the value of a key came from, and which other settings it replaced.
@@ -41,10 +59,10 @@ class ConfigurationSnapshot(ReadOnlyDict):
             KeyError: the key is not in this generation.
         """
         if key not in self:
-            raise KeyError(key)
+            self.__missing__(key)
         return self._explain(key)
 
-    def nested(self, prefix: str = "", separator: str = ":", lists: bool = True) -> Any:
+    def nested(self, prefix: str = "", separator: Separator = ":", lists: bool = True) -> Any:
         """Return the keys as a tree of read-only dicts and lists: `a:b` is the item `b` of `a`.
 
         `prefix` is the part of the tree that is wanted, in whole segments (`db` means `db:`); where
@@ -66,7 +84,7 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def version(self) -> int:
-        """The number of this generation; a provider counts them from 1."""
+        """The number of this generation; a provider counts them from 1 (0 is an empty one)."""
         return self._version
 
     @property
@@ -76,10 +94,10 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def stale(self) -> bool:
-        """True for a copy that was kept from an earlier run and that no store has confirmed yet.
+        """True for a copy of an earlier run that no store has confirmed since this start.
 
         It says nothing about age: what was read from a store is never stale, however long ago
-        that was (see `status.age`). No such copies are kept yet, so it is always False for now.
+        that was (see `status.age`).
         """
         return self._stale
 
@@ -90,31 +108,50 @@ class ConfigurationSnapshot(ReadOnlyDict):
 
     @property
     def origin(self) -> str:
-        """Where the data came from: `store`."""
+        """Where the data came from: `store`, `cache` (a copy of an earlier run), or `empty`.
+
+        `empty` is what `load(optional=True)` begins with when there is neither store nor copy. It
+        is `override` where there is no store.
+        """
         return self._origin
 
     def __repr__(self) -> str:
         return f"<ConfigurationSnapshot version={self._version} keys={len(self)}>"
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The number of a generation, and where it came from; see `ConfigurationSnapshot`."""
+
+    version: int
+    loaded_at: datetime
+    consistent: bool = True
+    origin: str = "store"
+
+
 def make_snapshot(
     values: Mapping[str, JsonValue],
+    provenance: Provenance,
     *,
-    version: int,
-    loaded_at: datetime,
-    consistent: bool,
     explain: Callable[[str], Explanation],
+    trim: Callable[[str], str] = str,
 ) -> ConfigurationSnapshot:
-    """Build a generation. Nothing else in the package writes to one."""
+    """Build a generation; a copy of an earlier run, and an empty one, are stale.
+
+    `trim` gives the name that a key of the store has here. Nothing else in the package writes to a
+    generation.
+    """
     snapshot: ConfigurationSnapshot = ConfigurationSnapshot.__new__(ConfigurationSnapshot)
     dict.update(snapshot, values)
-    snapshot._version = version
-    snapshot._loaded_at = loaded_at
-    snapshot._stale = False
-    snapshot._consistent = consistent
-    snapshot._origin = "store"
+    snapshot._version = provenance.version
+    snapshot._loaded_at = provenance.loaded_at
+    snapshot._stale = provenance.origin in {"cache", "empty"}
+    snapshot._consistent = provenance.consistent
+    snapshot._origin = provenance.origin
     snapshot._explain = explain
     snapshot._trees = {}
+    snapshot._bound = {}
+    snapshot._trim = trim
     return snapshot
 
 
@@ -127,8 +164,9 @@ class ChangeSet:
     removed: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     reason: str = "sentinel"
-    """What changed: `sentinel`, `page` (watching all), `flag` or `secret`; or what made the refresh
-    check before its interval had passed: `push` or `forced`."""
+    """What changed: `sentinel`, `page` (watching all), `flag`, `secret` or `override`; what made
+    the refresh check the store before its interval had passed: `push` or `forced`; `cache` when
+    what the store holds took the place of a copy of an earlier run."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may change while all other keys stay the same."""

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 from collections.abc import Iterator
 
 import pytest
 
 from appconfig_provider.testing import Emulator, FakeClock, Vault
-from tests.support.faces import FACES, Loader, Opener
+from tests.support.adapter import LOADERS, Loader, Opener
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs deaf to Ctrl-C, and the programs under test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(params=list(FACES))
+@pytest.fixture(params=list(LOADERS))
 def load(request: pytest.FixtureRequest) -> Loader:
-    """Load with the sync face, then with the async one."""
-    return FACES[request.param]
+    """Load with the sync provider, then with the aio one."""
+    return LOADERS[request.param]
 
 
 @pytest.fixture
 def opened(load: Loader) -> Iterator[Opener]:
-    """Load with the sync face, then with the async one; closed at the end of the test."""
+    """Load with the sync provider, then with the aio one; closed at the end of the test."""
     with contextlib.ExitStack() as stack:
         yield lambda **keywords: stack.enter_context(load(**keywords))
 
@@ -49,3 +50,11 @@ def vault(clock: FakeClock) -> Iterator[Vault]:
     """Give a vault over real TLS."""
     with Vault(clock=clock) as emulated:
         yield emulated
+
+
+@pytest.fixture
+def chance(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the random numbers of a provider that is loaded now be the one in this list."""
+    number = [0.0]
+    monkeypatch.setattr(random, "random", lambda: number[0])
+    return number

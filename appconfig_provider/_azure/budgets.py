@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.options import DEFAULT_STARTUP, Options
 from appconfig_provider._fetch.budget import Allowance, Budget
 
 RELOAD = 30.0
@@ -17,6 +17,8 @@ def first_load_allowance(options: Options) -> Allowance:
     """
     if options.startup.seconds:
         return Allowance(options.startup.seconds, options.startup.keyword + "={:g} s")
+    if options.startup.within < DEFAULT_STARTUP:
+        return Allowance(options.load_budget, "the wait of the cache ({:g} s)")
     return Allowance(options.load_budget, "the default of startup_timeout ({:g} s)")
 
 

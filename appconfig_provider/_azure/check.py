@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.listing.load import Content, lister, load_after, with_references
-from appconfig_provider._azure.listing.pages import Lister, Selections, moved
-from appconfig_provider._azure.listing.watch import read_sentinels
+from appconfig_provider._azure.listing.content import Content, Known, Selections
+from appconfig_provider._azure.listing.load import lister, load_after, load_known, with_references
+from appconfig_provider._azure.listing.pages import Lister, moved
+from appconfig_provider._azure.listing.watch import answered_sentinels, read_sentinels
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.state import Due, Reason, Rejected, State
@@ -73,6 +74,8 @@ def check(
     comparing with what is being served.
     """
     options = context.options
+    if due.heal:
+        return (yield from _healed(context, state, force, attempt))
     reader: Lister | None = None
     if due.flags or (due.settings and options.refresh.watch_pages):
         # Here the check is also the load: the answers bring the pages that have changed.
@@ -103,6 +106,32 @@ def check(
         raise
     except EngineError as error:
         return Unusable(listed.content, sentinels, error)
+
+
+@plan
+def _healed(
+    context: Context, state: State, force: bool, attempt: EndpointAttempt
+) -> Steps[Finding]:
+    """Load everything because a copy of an earlier run is served; known pages by their ETags.
+
+    It counts as changed even if nothing differs: then it is known to be what the store holds. But
+    content that was rejected is not tried again before its back-off has passed.
+    """
+    options, rejected = context.options, state.rejected
+    trusted = options.copy.sentinels_only and rejected is None
+    known = Known(_loaded_last(state), state.sentinels, trusted)
+    watch = options.refresh.watch
+    before = yield from answered_sentinels(attempt.session, watch, state.sentinels)
+    resting = not force and _is_rejected(rejected, before, resting=_backing_off(context, rejected))
+    if resting and before:
+        return Unchanged(state.content)
+    attempt.begin_reload()
+    loaded = yield from load_known(attempt.session, options, known, before)
+    if resting and rejected is not None and same_pages(rejected.content, loaded.content):
+        return Unchanged(state.content)
+    if loaded.refused is not None:
+        return Unusable(loaded.content, loaded.sentinels, loaded.refused)
+    return Changed(loaded.content, loaded.sentinels, Reason.CACHE)
 
 
 @plan

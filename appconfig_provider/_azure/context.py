@@ -11,6 +11,7 @@ from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.tracing import Environment
 from appconfig_provider._fetch.backoff import FREE, Backoff
 from appconfig_provider._fetch.exchange import MAX_CONCURRENCY
+from appconfig_provider._live.bindings import Bindings
 from appconfig_provider._live.standing import Instant, now
 from appconfig_provider._plan import Headers
 from appconfig_provider.protocols import Clock
@@ -51,6 +52,8 @@ class Context:
     environment: Environment = field(default_factory=Environment)
     max_concurrency: int = MAX_CONCURRENCY
     """How many requests may be in flight at once."""
+    bindings: Bindings = field(default_factory=Bindings, repr=False)
+    """The bindings that a generation must fit; none at the first load."""
     in_background: bool = False
     """True for a poller: no caller waits for it."""
 

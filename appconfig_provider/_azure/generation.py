@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from types import MappingProxyType
 
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
-from appconfig_provider._azure.secrets.resolving import Resolved, resolve
-from appconfig_provider._azure.secrets.rotation import Reads, Secrets
-from appconfig_provider._azure.settings.flags import (
-    Flag,
-    FlagText,
-    FlagValues,
-    flag_values,
-    read_flags,
-)
+from appconfig_provider._azure.secrets.rotation import Reads, Resolved, Secrets
+from appconfig_provider._azure.settings.flags import HeldFlags, held, read_flags
 from appconfig_provider._azure.settings.layering import (
     Converted,
     Decoded,
@@ -37,16 +30,15 @@ from appconfig_provider._azure.settings.layering import (
     vault_references,
 )
 from appconfig_provider._azure.settings.records import Setting
-from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
+from appconfig_provider.flag_values import FEATURE_MANAGEMENT, Flag
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
-from appconfig_provider.snapshot import ConfigurationSnapshot, make_snapshot
+from appconfig_provider.overrides.layers import NO_OVERRIDES, Layer, Merged, merge
+from appconfig_provider.snapshot import ConfigurationSnapshot, Provenance, make_snapshot
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import EngineError
-
-FEATURE_MANAGEMENT = "feature_management"
 
 PAUSE_EVERY = 0.005
 """Seconds of mapper calls after which the event loop may run other tasks."""
@@ -61,19 +53,12 @@ class WrongMapper(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldFlags:
-    """The objects of feature flags, which stay the same ones until their texts change."""
-
-    read: Mapping[FlagText, Flag | None] = field(default_factory=dict, repr=False)
-    values: FlagValues = field(default_factory=FlagValues, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Previous:
     """What the generation before has read and decoded, and the next one may use again."""
 
     secrets: Secrets = field(default_factory=dict)
     decoded: Decoded = field(default_factory=dict, repr=False)
+    snapshot: ConfigurationSnapshot | None = None
     flags: HeldFlags = field(default_factory=HeldFlags, repr=False)
 
 
@@ -104,6 +89,7 @@ class Winners:
     entries: Mapping[str, Entry] = field(repr=False)
     original_keys: Mapping[str, str] = field(default_factory=dict)
     """The keys that settings had before a mapper saw them, by those they have now."""
+    overrides: Merged = NO_OVERRIDES
 
 
 @dataclass(slots=True)
@@ -120,6 +106,10 @@ class Limits:
     version: int
     reads: Reads
     log_prefix: LogPrefix = field(default_factory=LogPrefix)
+    layers: tuple[Layer, ...] = ()
+    """The overrides."""
+    copy_of: datetime | None = None
+    """When its content was loaded, for a copy of an earlier run that no store has confirmed."""
 
     @property
     def allowed(self) -> Allowed:
@@ -142,18 +132,43 @@ def build(
         winners = Winners(entries(content.settings, content.references, options.selection.prefixes))
     else:
         winners = yield from _mapped(context, content, limits)
+    winners = _overridden(winners, content, limits.layers)
     references = vault_references(winners.entries)
-    resolved = yield from resolve(context, references, previous.secrets, limits.reads)
+    resolved = yield from _resolved(context, references, previous, limits)
     generation = _assembled(context, content, winners, resolved, previous, limits)
-    if options.selection.validate is not None:
+    for who, refused, check in _checks(context, generation.snapshot, previous.snapshot):
         if context.clock.monotonic() >= limits.allowed.until:
-            raise OutOfTime(f"validate was not called, because {limits.allowed.message}")
+            raise OutOfTime(f"{who} was not called, because {limits.allowed.message}")
         try:
-            yield from perform(Invoke(options.selection.validate, (generation.snapshot,)))
+            yield from perform(Invoke(check))
         except Exception:
-            limits.log_prefix.text = "validate refused the new one, the old one stays"
+            limits.log_prefix.text = refused
             raise
     return generation
+
+
+def _checks(
+    context: Context, snapshot: ConfigurationSnapshot, before: ConfigurationSnapshot | None
+) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Yield what may refuse a generation: its name, what the log says then, and the function."""
+    validate = context.options.selection.validate
+    if validate is not None:
+        refused = "validate refused the new one, the old one stays"
+        yield "validate", refused, partial(validate, snapshot)
+    for check in context.bindings.checks(snapshot, before):
+        yield "a binding", "a binding refused the new one, the old one stays", check
+
+
+@plan
+def _resolved(
+    context: Context, references: Mapping[str, Setting], previous: Previous, limits: Limits
+) -> Steps[Resolved]:
+    """Return the values of the references; what asks vaults is imported when there are any."""
+    if not references:
+        return Resolved({}, {})
+    from appconfig_provider._azure.secrets.resolving import resolve
+
+    return (yield from resolve(context, references, previous.secrets, limits.reads))
 
 
 def _assembled(
@@ -170,28 +185,50 @@ def _assembled(
     traceback when `validate` raises, and error trackers show locals.
     """
     options = context.options
-    flags, flag_problems, read = read_flags(
-        content.flags or (), options.store.endpoints[0].url, previous.flags.read
-    )
-    held = HeldFlags(read, flag_values(flags, previous.flags.values))
+    origin = options.store.endpoints[0].url
+    own_flags, flag_problems, read = read_flags(content.flags or (), origin, previous.flags.read)
     values, problems, decoded = _values(winners.entries, previous.decoded, resolved)
-    if content.flags is not None:
-        values[FEATURE_MANAGEMENT] = held.values.management
+    overrides = winners.overrides
+    flags, kept = own_flags, previous.flags
+    if content.flags is not None or overrides.has_flags(over=FEATURE_MANAGEMENT in values):
+        flags = overrides.flags(own_flags)
+        kept = held(read, flags, overrides.others(), kept)
+        values[FEATURE_MANAGEMENT] = kept.values.management
+    values.update(overrides.values)
+    copied = "store" if limits.copy_of is None else "cache"
+    provenance = Provenance(
+        limits.version,
+        limits.copy_of or datetime.fromtimestamp(context.clock.time(), timezone.utc),
+        content.consistent,
+        "override" if options.local else copied,
+    )
     snapshot = make_snapshot(
         values,
-        version=limits.version,
-        loaded_at=datetime.fromtimestamp(context.clock.time(), timezone.utc),
-        consistent=content.consistent,
-        explain=partial(_explain, options, content, winners.original_keys),
+        provenance,
+        explain=partial(_explain, options, content, winners.original_keys, overrides),
+        trim=partial(trim, prefixes=options.selection.prefixes),
     )
     all_problems = frozenset([*problems, *flag_problems, *resolved.problems])
-    usage = usage_of(
-        flags.values(), content_types(winners.entries), snapshot_reference=bool(content.references)
-    )
+    types = content_types(winners.entries)
+    usage = usage_of(own_flags.values(), types, snapshot_reference=bool(content.references))
     trouble = public(resolved.trouble) if resolved.trouble is not None else None
     return Generation(
-        snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble, held
+        snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble, kept
     )
+
+
+def _overridden(winners: Winners, content: Content, layers: tuple[Layer, ...]) -> Winners:
+    """Return the winners without those that overrides win over, so that nothing is done for them.
+
+    Raises:
+        BadOverride: an override may mean several keys.
+    """
+    if not layers:
+        return winners
+    own = {FEATURE_MANAGEMENT} if content.flags is not None else set()
+    overrides = merge(layers, own | winners.entries.keys())
+    left = {key: one for key, one in winners.entries.items() if key not in overrides.values}
+    return replace(winners, entries=left, overrides=overrides)
 
 
 def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) -> Converted:
@@ -203,8 +240,25 @@ def _values(winners: Mapping[str, Entry], decoded: Decoded, resolved: Resolved) 
 
 
 def _explain(
-    options: Options, content: Content, original_keys: Mapping[str, str], key: str
+    options: Options,
+    content: Content,
+    original_keys: Mapping[str, str],
+    overrides: Merged,
+    key: str,
 ) -> Explanation:
+    remote = _of_store(options, content, original_keys, key)
+    explained = overrides.explain(key, remote)
+    if explained is None:
+        raise KeyError(key)
+    return explained
+
+
+def _of_store(
+    options: Options, content: Content, original_keys: Mapping[str, str], key: str
+) -> tuple[Explanation, ...]:
+    """Return where the store has a key; the setting that wins there comes first."""
+    from appconfig_provider._azure.settings.sources import Sources  # few programs ask
+
     sources = Sources(
         options.selection.settings,
         content.settings,
@@ -212,12 +266,11 @@ def _explain(
         options.selection.prefixes,
         original_keys,
     )
+    settings = sources.shadowed(original_keys.get(key, key))
     if key != FEATURE_MANAGEMENT or content.flags is None:
-        return sources.explain(key)
-    shadows = sources.shadowed(key)
-    return Explanation(
-        key, None, None, MappingProxyType({}), origin="store", selector=None, shadows=shadows
-    )
+        return settings
+    flags = Explanation(key, None, None, MappingProxyType({}), origin="store", selector=None)
+    return flags, *settings
 
 
 @plan

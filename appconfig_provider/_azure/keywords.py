@@ -12,6 +12,7 @@ from appconfig_provider._azure.arguments import RefreshOn
 from appconfig_provider._azure.options import (
     DEFAULT_STARTUP,
     Callbacks,
+    CopyOptions,
     NetworkOptions,
     Options,
     RefreshOptions,
@@ -33,14 +34,18 @@ from appconfig_provider._live.callbacks import (
     error_callbacks,
     success_callbacks,
 )
-from appconfig_provider.models import Polling
+from appconfig_provider.caches.file import FileCache
+from appconfig_provider.models import Polling, Store
 from appconfig_provider.selectors import SettingSelector
+from appconfig_provider.texts import argument
 
 if TYPE_CHECKING:
     import ssl
 
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+
+    from appconfig_provider.overrides.declared import Overrides
 
 MIN_INTERVAL = 1.0
 DEFAULT_INTERVAL = 30.0
@@ -81,6 +86,9 @@ class Keywords:
     validate: Callable[..., object] | None = None
     startup_timeout: float | None = DEFAULT_STARTUP
     polling: Polling | None = Polling.manual()
+    overrides: Overrides | Iterable[Overrides] | None = None
+    cache: FileCache | None = None
+    optional: bool | None = False
     consistency: str | None = None
     push_delay: float | None = DEFAULT_PUSH_DELAY
     audience: str | None = None
@@ -98,25 +106,55 @@ class Keywords:
         Raises:
             TypeError, ValueError: one is wrong; the message says which, and what to write.
         """
+        overrides = _overrides(self)
+        local = any(one.local for one in overrides)
+        given = self._without_store() if local else self
         options = Options(
-            store=_store(self),
-            secrets=_secrets(self),
-            selection=_selection(self),
-            refresh=_refresh(self),
-            startup=_startup(self),
-            network=_network(self),
+            store=_NO_STORE if local else _store(given),
+            secrets=_secrets(given),
+            selection=_selection(given),
+            refresh=_refresh(given),
+            startup=_startup(given),
+            network=_network(given),
             callbacks=Callbacks(
-                success=success_callbacks(self.on_refresh_success),
-                error=error_callbacks(self.on_refresh_error),
+                success=success_callbacks(given.on_refresh_success),
+                error=error_callbacks(given.on_refresh_error),
             ),
+            copy=_copy(given),
+            overrides=overrides,
+            local=local,
         )
-        if options.refresh.polls and not options.watches_anything:
+        refresh = options.refresh
+        if (refresh.polls or refresh.on_read) and not options.watches_anything:
             raise ValueError(
-                "polling=Polling.auto() has nothing to check; pass refresh_on=[...] (without "
+                f"polling=Polling.{'auto()' if refresh.polls else 'lazy(ttl)'} has nothing to "
+                "check; pass refresh_on=[...] (without "
                 "refresh_enabled=False), refresh_enabled=True to watch every selected page, or "
                 "feature_flag_enabled=True and feature_flag_refresh_enabled=True"
             )
         return options
+
+    def _without_store(self) -> Keywords:
+        """Return the keywords that count without a store; nobody looks at the others."""
+        return Keywords(
+            selects=(),
+            on_refresh_success=self.on_refresh_success,
+            on_refresh_error=self.on_refresh_error,
+            validate=self.validate,
+            startup_timeout=self.startup_timeout,
+            polling=self.polling,
+        )
+
+
+def _overrides(given: Keywords) -> tuple[Overrides, ...]:
+    if given.overrides is None:
+        return ()
+    from appconfig_provider.overrides.declared import checked_overrides
+
+    return checked_overrides(given.overrides)
+
+
+_NO_STORE = StoreOptions(endpoints=(Store(""),), credential=None, discovers=False, balances=False)
 
 
 def _store(given: Keywords) -> StoreOptions:
@@ -170,11 +208,7 @@ def _secrets(given: Keywords) -> SecretOptions:
 
 def _refresh(given: Keywords) -> RefreshOptions:
     seconds, switch = checks.seconds, checks.flag
-    polling = checks.polling(given.polling)
-    interval = seconds("refresh_interval", given.refresh_interval, DEFAULT_INTERVAL, MIN_INTERVAL)
-    interval = seconds(
-        "polling=Polling.auto(interval=...)", polling.interval, interval, MIN_INTERVAL
-    )
+    polling, interval = checks.polling(given.polling), _interval(given)
     watch = arguments.watch_keys(given.refresh_on)
     enabled = switch("refresh_enabled", given.refresh_enabled, default=bool(watch))
     flags = switch(
@@ -189,10 +223,23 @@ def _refresh(given: Keywords) -> RefreshOptions:
         interval=interval,
         flag_interval=flag_interval if flags and _loads_flags(given) else None,
         polls=polling.automatic,
+        on_read=polling.on_read,
         push_delay=seconds("push_delay", given.push_delay, DEFAULT_PUSH_DELAY, 0),
         switched_off=given.refresh_enabled is False,
         flags_not_loaded=flags and not _loads_flags(given),
     )
+
+
+def _interval(given: Keywords) -> float:
+    """Return the seconds between two checks, which `polling` may replace."""
+    polling, seconds = checks.polling(given.polling), checks.seconds
+    if polling.on_read and given.refresh_interval not in (None, DEFAULT_INTERVAL):
+        raise ValueError(
+            "polling=Polling.lazy(ttl) takes the place of refresh_interval; pass only one of them"
+        )
+    interval = seconds("refresh_interval", given.refresh_interval, DEFAULT_INTERVAL, MIN_INTERVAL)
+    name = "Polling.lazy(ttl)" if polling.on_read else "Polling.auto(interval=...)"
+    return seconds(f"polling={name}", polling.interval, interval, MIN_INTERVAL)
 
 
 def _startup(given: Keywords) -> Startup:
@@ -201,6 +248,23 @@ def _startup(given: Keywords) -> Startup:
     return Startup(
         seconds=checks.seconds("polling=Polling.auto(init_wait=...)", waits, seconds, 0),
         keyword="startup_timeout" if waits is None else "init_wait",
+    )
+
+
+def _copy(given: Keywords) -> CopyOptions:
+    optional = checks.flag("optional", given.optional, default=False)
+    cache: object = given.cache
+    if cache is None:
+        return CopyOptions(cache=None, optional=optional)
+    if not isinstance(cache, FileCache):
+        raise TypeError(f"cache must be FileCache(path), not {argument(cache)}")
+    return CopyOptions(
+        cache=cache,
+        max_age=cache.max_age,
+        wait=cache.wait,
+        first=cache.first,
+        sentinels_only=cache.verify == "sentinels",
+        optional=optional,
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.push import Event, PushedChange, read_push
 from appconfig_provider._azure.source import AzureSource
 from appconfig_provider._azure.state import State
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.process import DriverT, PollerT
 
+if TYPE_CHECKING:
+    from appconfig_provider._azure.push import Event, PushedChange  # noqa: F401 - in a base class
 
-class NotifiedConfiguration(LiveConfiguration[State, PushedChange, DriverT, PollerT]):
+
+class NotifiedConfiguration(LiveConfiguration[State, "PushedChange", DriverT, PollerT]):
     """A read-only Mapping of a store's settings that accepts pushed events."""
 
     __slots__ = ("_context",)
@@ -33,6 +37,8 @@ class NotifiedConfiguration(LiveConfiguration[State, PushedChange, DriverT, Poll
         Raises:
             ValueError: it is not an event.
         """
+        from appconfig_provider._azure.push import read_push  # few programs get events
+
         change, answer = read_push(self._context, self._state, event)
         if change is not None:
             self._push(change)

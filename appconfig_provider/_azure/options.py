@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from appconfig_provider._azure.vaults import Vaults
 from appconfig_provider._live.callbacks import Callback
 from appconfig_provider.models import Store, WatchKey
+from appconfig_provider.protocols import Cache
 from appconfig_provider.selectors import SettingSelector
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+
+    from appconfig_provider.overrides.declared import Overrides
 
 DEFAULT_STARTUP = 100.0
 
@@ -85,6 +88,8 @@ class RefreshOptions:
     """None when flags are not refreshed."""
     polls: bool
     """True when a poller checks in the background."""
+    on_read: bool
+    """True when reads check."""
     push_delay: float
     """The longest random delay after a pushed event."""
     switched_off: bool
@@ -115,6 +120,25 @@ class Startup:
     """0 means one attempt at each endpoint."""
     keyword: str
     """The keyword that gave the number, for errors."""
+    within: float = DEFAULT_STARTUP
+    """How long the attempts may take where `seconds` is 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyOptions:
+    """What is kept between runs, and what a start does with it; times in seconds."""
+
+    cache: Cache | None
+    max_age: float | None = None
+    """A copy that was not confirmed for longer is refused; None accepts any."""
+    wait: float = 0.0
+    """How long the store may take to answer before the copy is served."""
+    first: bool = False
+    """True when the copy is served at once, and the first refresh asks the store."""
+    sentinels_only: bool = False
+    """True when a start asks only for the sentinels, unless one of them moved."""
+    optional: bool = False
+    """True when a start without store and copy gives an empty generation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +160,15 @@ class Options:
     startup: Startup
     network: NetworkOptions
     callbacks: Callbacks
+    copy: CopyOptions
+    overrides: tuple[Overrides, ...] = ()
+    local: bool = False
+    """True when there is no store: the overrides are the whole configuration."""
+
+    @property
+    def watches_files(self) -> bool:
+        """True when a file of overrides may change."""
+        return any(one.watched for one in self.overrides)
 
     @property
     def watches_anything(self) -> bool:
@@ -143,7 +176,7 @@ class Options:
         refresh, secrets = self.refresh, self.secrets
         settings = bool(refresh.watch) or refresh.watch_pages
         rotating = secrets.interval is not None and secrets.vaults.configured
-        return settings or refresh.flag_interval is not None or rotating
+        return settings or refresh.flag_interval is not None or rotating or self.watches_files
 
     @property
     def check_budget(self) -> float:
@@ -153,4 +186,4 @@ class Options:
     @property
     def load_budget(self) -> float:
         """Seconds that the first load may take, or a reload by a poller."""
-        return self.startup.seconds or DEFAULT_STARTUP
+        return self.startup.seconds or self.startup.within

@@ -9,8 +9,10 @@ A refresh does not raise: its outcome holds the error.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from appconfig_provider._azure.budgets import check_budget
@@ -47,8 +49,25 @@ def refresh(context: Context, state: State, *, force: bool) -> Steps[Outcome[Sta
     """Check what is due, load what has changed, and return the next state."""
     began = context.now()
     due = state.what_is_due(began.monotonic, force=force)
-    attempt = state.attempt.starting_at(began)
     budget = check_budget(context)
+    outcome = Outcome(state)
+    if due.remote or not due.overrides:
+        outcome = yield from _refresh_remote(context, state, due, budget, force=force)
+    if due.overrides:
+        # Imported here: most programs have no overrides.
+        from appconfig_provider._azure.overriding import with_overrides
+
+        outcome = yield from with_overrides(context, state, outcome, budget, force=force)
+    return outcome
+
+
+@plan
+def _refresh_remote(
+    context: Context, state: State, due: Due, budget: Budget, *, force: bool
+) -> Steps[Outcome[State]]:
+    """Check the store and the vaults, as far as that is due."""
+    began = context.now()
+    attempt = state.attempt.starting_at(began)
     found: Difference | None = None
     if due.store:
         try:
@@ -124,7 +143,7 @@ def _answered(
     rejected = None if cleared else state.rejected
     # An error of the store is over now. That of rejected content stays until other content is
     # published.
-    error = rejected.error if rejected else state.unread
+    error = replace(state, rejected=rejected).lasting_error
     # Only an unchanged store confirms the generation that is served. Changed content may still be
     # rejected, and while some is, the store holds other content than what is served.
     success = instant if unchanged and rejected is None else attempt.success
@@ -184,9 +203,11 @@ def _publish_the_rest(
     flags_moved = moved(state.content.flags or (), flags or ())
     secrets, reads = state.generation.secrets, limits.reads
     late = anything_wanted(secrets, reads.reading, context.clock.monotonic())
-    if not _is(found, Reason.SECRET) and (flags_moved or late):
+    served = bool(state.snapshot.version)  # an empty generation is shown to nobody
+    if served and not _is(found, Reason.SECRET) and (flags_moved or late):
         reason = Reason.FLAG if flags_moved else Reason.SECRET
         rest = Changed(replace(state.content, flags=flags), state.sentinels, reason)
+        limits = replace(limits, copy_of=_copy_of(state))
         with suppress(Exception):
             generation = yield from build(context, rest.content, _previous(state), limits)
             published = _published(state, rest, generation, due)
@@ -201,7 +222,7 @@ def _is(found: Difference, *reasons: Reason) -> bool:
 
 def _previous(state: State) -> Previous:
     generation = state.generation
-    return Previous(generation.secrets, generation.decoded, generation.held_flags)
+    return Previous(generation.secrets, generation.decoded, state.snapshot, generation.held_flags)
 
 
 def _limits(context: Context, state: State, found: Difference, due: Due, budget: Budget) -> Limits:
@@ -210,7 +231,14 @@ def _limits(context: Context, state: State, found: Difference, due: Due, budget:
     budget.begin_reload(context.clock.monotonic())
     policy = context.options.secrets.policy or SecretPolicy.KEEP_LAST
     reads = Reads(budget.allowed, policy, _reading(state, found, due))
-    return Limits(state.snapshot.version + 1, reads)
+    copy_of = None if _is(found, Reason.CACHE) else _copy_of(state)
+    version = state.snapshot.version + 1
+    return Limits(version, reads, layers=state.overlay.served, copy_of=copy_of)
+
+
+def _copy_of(state: State) -> datetime | None:
+    """Return when the copy that is served was loaded; None when the store has confirmed it."""
+    return state.snapshot.loaded_at if state.snapshot.stale else None
 
 
 def _reading(state: State, found: Difference, due: Due) -> Reading:
@@ -237,23 +265,22 @@ def _published(state: State, found: Changed, generation: Generation, due: Due) -
         # The secrets have the same values. Keep the objects, so that `snapshot` stays the same one.
         generation = replace(generation, snapshot=before.snapshot, values=before.values)
     following = replace(
-        state,
-        generation=generation,
-        values=generation.values,
-        snapshot=generation.snapshot,
+        state.publishing(generation),
         content=found.content,
         sentinels=found.sentinels,
-        unread=_unread(state, generation),
         rejected=_still_rejected(state, found),
     )
+    if not generation.snapshot.stale:
+        following = replace(following, timers=replace(following.timers, heal=math.inf))
     following = replace(following, attempt=_after(state, following, found))
-    return Outcome(following, None if quiet else changes, generation.trouble)
+    silent = _is(found, Reason.CACHE) and not changes
+    return Outcome(following, None if quiet else changes, generation.trouble, silent=silent)
 
 
 def _still_rejected(state: State, found: Changed) -> Rejected | None:
     """Return the rejected content that is still in the store after something was published."""
     rejected = state.rejected
-    if rejected is None or _is(found, Reason.SENTINEL, Reason.PAGE):
+    if rejected is None or _is(found, Reason.SENTINEL, Reason.PAGE, Reason.CACHE):
         return None
     if found.reason is not Reason.FLAG:
         return rejected
@@ -262,18 +289,12 @@ def _still_rejected(state: State, found: Changed) -> Rejected | None:
     return None if rejected.only_flags else newer
 
 
-def _unread(state: State, generation: Generation) -> Exception | None:
-    """Return the error that `status` shows while secrets are owed; None when none fails."""
-    failing = any(secret.backoff.failures for secret in generation.secrets.values())
-    return generation.trouble or (state.unread if failing else None)
-
-
 def _after(state: State, following: State, found: Changed) -> Attempt:
     """Return the attempt after something was published: its error, and when it was confirmed."""
     attempt = following.attempt
     if following.rejected is None and found.reason is not Reason.SECRET:
         attempt = replace(attempt, success=attempt.answered)
-    error = following.rejected.error if following.rejected else following.unread
+    error = following.lasting_error
     if error is None and found.reason is Reason.SECRET and attempt.error is not state.unread:
         # Only vaults were asked. If the store failed before, that error still stands.
         return attempt

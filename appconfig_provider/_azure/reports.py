@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from bisect import bisect_left
 
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.settings.layering import Pages, in_order, trim
@@ -36,14 +37,34 @@ def log_first_load(options: Options, state: State, requests: int) -> None:
     """Log what was loaded, and which selectors match nothing."""
     snapshot = state.snapshot
     logger.info(
-        "configuration version %d (loaded): %s and %s from %s; %s",
+        "configuration version %d (%s): %s and %s from %s; %s",
         snapshot.version,
+        "loaded" if snapshot.origin == "store" else snapshot.origin,
         counted(len(snapshot), "key"),
         counted(len(state.generation.flags), "feature flag"),
-        state.attempt.endpoint,
+        _origin_shown(options, snapshot.origin)
+        if snapshot.origin != "store"
+        else state.attempt.endpoint,
         counted(requests, "request"),
     )
+    if snapshot.origin != "empty":
+        log_what_matches_nothing(options, state)
+
+
+def log_what_matches_nothing(options: Options, state: State) -> None:
+    """Log the selectors that match nothing, and which options have no effect.
+
+    Also after an empty start has healed: nothing could be said of the store before.
+    """
     _log_empty_selectors(options, state)
+    _log_ineffective_options(options, state)
+
+
+def _origin_shown(options: Options, origin: str) -> str:
+    """Return where content came from that no endpoint has answered with."""
+    if origin == "cache" and options.copy.cache is not None:
+        return printable(options.copy.cache.name)
+    return "local overrides" if options.local else "nowhere"
 
 
 def log_what_vanished(options: Options, state: State, before: State) -> None:
@@ -152,7 +173,7 @@ def log_shared_names(options: Options, state: State, known: set[str]) -> None:
         logger.info("the same is true of %d more keys", len(shared) - _KEYS_IN_LOG)
 
 
-def log_ineffective_options(options: Options, state: State) -> None:
+def _log_ineffective_options(options: Options, state: State) -> None:
     """Warn about watched keys that do not exist, and about callbacks that will never be called.
 
     Both are often typing errors.
@@ -164,11 +185,37 @@ def log_ineffective_options(options: Options, state: State) -> None:
         logger.warning(
             "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
         )
-    if math.isinf(state.due) and (options.callbacks.success or options.callbacks.error):
+    calls_back = options.callbacks.success or options.callbacks.error
+    if math.isinf(state.due) and calls_back and not options.local:
         logger.warning(
             "on_refresh_success or on_refresh_error was given, but nothing is watched; "
             "pass refresh_on=[...] or refresh_enabled=True"
         )
+
+
+def log_objects(state: State, known: set[str]) -> None:
+    """Warn once of an override that is an object where the members have keys of their own.
+
+    `known` are the names for which that was logged; more are added to it.
+    """
+    names = {
+        name
+        for layer in state.overlay.served
+        for name, value in layer.values.items()
+        if isinstance(value, dict) and name not in known
+    }
+    keys = sorted(state.values) if names else []
+    for name in sorted(names):
+        # In order, the first key that could begin like that; there may be very many of both.
+        place = bisect_left(keys, f"{name}:")
+        if place < len(keys) and keys[place].startswith(f"{name}:"):
+            known.add(name)
+            logger.warning(
+                "the override %s is an object and stays one value, though other keys begin with "
+                "%s; pass separator=':' to Overrides to make keys of its members",
+                quoted(name),
+                quoted(f"{name}:"),
+            )
 
 
 def _warn_of_missing(key: WatchKey, how: str) -> None:

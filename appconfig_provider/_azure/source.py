@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from appconfig_provider._azure.budgets import check_allowance, reload_allowance
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.push import PushedChange, with_change
-from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.reports import (
     log_first_load,
-    log_ineffective_options,
+    log_objects,
     log_problems,
     log_shared_names,
+    log_what_matches_nothing,
     log_what_vanished,
 )
 from appconfig_provider._azure.state import State
+from appconfig_provider._azure.stored.keeping import is_to_be_kept, keep
 from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY
 from appconfig_provider._live.source import LiveOptions, Outcome
-from appconfig_provider._plan import Plan
+from appconfig_provider._plan import Plan, done
+from appconfig_provider.trouble import describe
+
+if TYPE_CHECKING:
+    from appconfig_provider._azure.push import PushedChange
 
 UNWATCHED = (
     "refresh() was called, but nothing is watched: the configuration stays as it was loaded; "
     "pass refresh_on=[...] or refresh_enabled=True to load()"
+)
+
+WITHOUT_STORE = (
+    "refresh() was called, but there is no store and no file of overrides: the configuration stays "
+    "as it was loaded"
 )
 
 
@@ -33,11 +43,14 @@ class AzureSource:
     context: Context
     shared_names: set[str] = field(default_factory=set, repr=False)
     """Keys for which it was logged that several settings have them after trimming."""
+    objects: set[str] = field(default_factory=set, repr=False)
+    """Overrides for which it was logged that they are objects beside keys that begin like them."""
 
     @property
     def name(self) -> str:
         """The first endpoint."""
-        return self.context.options.store.endpoints[0].url
+        options = self.context.options
+        return "local overrides" if options.local else options.store.endpoints[0].url
 
     @property
     def options(self) -> LiveOptions:
@@ -51,8 +64,9 @@ class AzureSource:
             stop_wait=options.check_budget,
             success=options.callbacks.success,
             error=options.callbacks.error,
-            unwatched=UNWATCHED,
-            unwatched_by_choice=options.refresh.switched_off,
+            unwatched=WITHOUT_STORE if options.local else UNWATCHED,
+            unwatched_by_choice=options.refresh.switched_off or options.local,
+            bindings=context.bindings,
         )
 
     def limit(self, *, in_background: bool) -> float:
@@ -62,15 +76,30 @@ class AzureSource:
 
     def next(self, state: State, *, force: bool, in_background: bool) -> Plan[Outcome[State]]:
         """Return the plan of a refresh."""
+        try:
+            # Imported here: a start that serves a copy first does without what sends requests.
+            from appconfig_provider._azure.refresh import refresh
+        except (OSError, ImportError) as error:  # no free file descriptor
+            attempt = replace(state.attempt.starting_at(self.context.now()), error=error)
+            failed = replace(state, attempt=attempt)
+            return done(Outcome(failed, error=error, message=describe(error)))
         return refresh(self._within(in_background=in_background), state, force=force)
 
     def with_requests(self, state: State, request: PushedChange | None) -> State:
         """Return the state with a pushed event applied."""
-        return state if request is None else with_change(state, request)
+        if request is None:
+            return state
+        from appconfig_provider._azure.push import with_change
+
+        return with_change(state, request)
 
     def rearmed(self, state: State) -> State:
         """Return the state with all timers started anew, except that of a pushed event."""
         return state.all_rearmed(self.context.clock.monotonic(), self.context.options)
+
+    def keep(self, state: State) -> Plan[State] | None:
+        """Return the plan that writes the cache; None when it has what it should have."""
+        return keep(self.context, state) if is_to_be_kept(self.context, state) else None
 
     def log_start(self, state: State, requests: int) -> None:
         """Log what was loaded, and which options will have no effect."""
@@ -78,15 +107,20 @@ class AzureSource:
         log_first_load(options, state, requests)
         log_problems(state, None)
         log_shared_names(options, state, self.shared_names)
-        log_ineffective_options(options, state)
+        log_objects(state, self.objects)
 
     def log_change(self, state: State, before: State) -> None:
         """Log new problems, and what is no longer in the store."""
         options = self.context.options
         log_problems(state, before)
-        log_what_vanished(options, state, before)
+        if before.snapshot.origin == "empty" and state.snapshot.origin == "store":
+            log_what_matches_nothing(options, state)
+        else:
+            log_what_vanished(options, state, before)
         if state.content is not before.content:
             log_shared_names(options, state, self.shared_names)
+        if state.values is not before.values:
+            log_objects(state, self.objects)
 
     def _within(self, *, in_background: bool) -> Context:
         if not in_background:

@@ -1,124 +1,70 @@
-"""The first load: try every endpoint, wait, try again, until the budget is used up."""
+"""The first state: of the store, or of the copy that an earlier run has kept."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from functools import partial
-from itertools import count
-
-from appconfig_provider._azure.budgets import first_load_allowance, startup_keyword
 from appconfig_provider._azure.context import Context
-from appconfig_provider._azure.endpoints.access import StoreAccess, rules
-from appconfig_provider._azure.endpoints.discovery import discover
 from appconfig_provider._azure.endpoints.order import first_endpoints
-from appconfig_provider._azure.generation import Generation, Limits, Previous, build
-from appconfig_provider._azure.listing.load import Content, Loaded, load
-from appconfig_provider._azure.options import SecretPolicy
-from appconfig_provider._azure.rest.refusals import public
-from appconfig_provider._azure.secrets.rotation import Reading, Reads, Secrets
+from appconfig_provider._azure.first_generation import first_generation
+from appconfig_provider._azure.generation import Generation
+from appconfig_provider._azure.listing.content import Content
+from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.overlay import NO_OVERLAY, Overlay
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._azure.state import State, first_timers
-from appconfig_provider._fetch.access import EndpointAttempt
-from appconfig_provider._fetch.backoff import FIRST_BACKOFF, Backoff
-from appconfig_provider._fetch.budget import Allowed, Budget
-from appconfig_provider._fetch.failures import OutOfTime, RequestFailed, as_one
-from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
+from appconfig_provider._azure.stored.reading import read_copy
+from appconfig_provider._azure.stored.serving import Outage, built_of_copy, state_of_copy
+from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._live.standing import Attempt
-from appconfig_provider._plan import Plan, Sleep, Steps, perform, plan
-from appconfig_provider.trouble import EngineError, drop_frames
-
-logger = logging.getLogger("appconfig_provider")
-
-_WINDOWS = ((100.0, 5.0), (200.0, 10.0), (600.0, 30.0))
-"""Pairs of seconds: until the first number has passed since the start, rounds are the second number
-apart. All official providers use these numbers."""
-
-MIN_WAIT = 0.5
-"""Seconds. With less time left there is no further attempt: it could hardly succeed."""
-
-
-class NotInTime(EngineError):
-    """The start-up budget is used up; `causes` are the errors of the attempts."""
-
-    def __init__(self, message: str, causes: Sequence[EngineError], budget: str = "") -> None:
-        # Each cause may end with the name of the budget; the message names it only once.
-        texts = [str(cause).removesuffix(f": {budget} was used up") for cause in causes]
-        super().__init__(f"{message}: {'; '.join(texts)}")
-        self.causes = causes
-
-    def as_public(self) -> Exception:
-        from appconfig_provider.errors import StartupTimeout
-
-        # The causes are not chained: a traceback for each would hide the message, which has all.
-        return StartupTimeout(str(self), [public(cause) for cause in self.causes])
-
-
-class NobodyAnswered(NotInTime):
-    """Every endpoint failed until the budget was used up; has the last failure of each."""
-
-    def __init__(self, failures: tuple[RequestFailed, ...], budget: str) -> None:
-        super().__init__(f"no usable answer within {budget}", failures, budget)
-        self.failures = failures
+from appconfig_provider._plan import Steps, plan
+from appconfig_provider.trouble import drop_frames
 
 
 @plan
 def start(context: Context) -> Steps[State]:
-    """Return the first state.
+    """Return the first state: of the store, or of the copy that an earlier run has kept.
+
+    The copy is not used when every endpoint refuses the program: its access may have been revoked.
 
     Raises:
         RequestFailed: every endpoint of a round answered 400, 401, 403 or 404.
         NotInTime: the budget is used up.
+        Exception: no generation can be made of what the store holds.
     """
     options = context.options
+    # Files come first: one that is missing or broken is told at once, however slow the store is.
+    overlay = (yield from _first_overlay(options)) if options.overrides else NO_OVERLAY
     began = context.clock.monotonic()
-    budget = Budget(began + options.load_budget, first_load_allowance(options))
-    endpoints = first_endpoints(options)
-    if options.store.balances and began >= endpoints.discovery.until:
-        endpoints = yield from discover(context, endpoints, budget.until)
-    access, round_rules, job = StoreAccess(context), rules(context), partial(_load, context)
-    for attempt in count(1):
-        answer = yield from first_answer(access, round_rules, endpoints, budget, job, force=True)
-        if isinstance(answer, Answered):
-            return (yield from _first_state(context, answer, budget.allowed))
-        if answer.permanent:
-            raise as_one(answer.failures)
-        endpoints = answer.endpoints
-        pause = _pause(context, answer, began, attempt)
-        if pause is None:
-            raise NobodyAnswered(answer.failures, startup_keyword(options))
-        logger.warning(
-            "no endpoint gave a usable answer yet; next try in %.1f s: %s",
-            pause,
-            str(as_one(answer.failures)),
-        )
-        yield from perform(Sleep(pause))
-    raise AssertionError("the loop ends by returning or raising")
+    if options.local:
+        allowed = Allowed(began + options.load_budget, "the time of load()")
+        return (yield from _without_store(context, overlay, allowed))
+    copy = yield from read_copy(context)
+    if copy is not None and options.copy.first:
+        allowed = Allowed(began + options.copy.wait, f"wait={options.copy.wait:g} s")
+        built = yield from built_of_copy(context, copy, overlay, allowed)
+        if isinstance(built, Generation):
+            return state_of_copy(context, copy, built, overlay, Outage(first_endpoints(options)))
+        # A secret that cannot be read now says nothing about the copy.
+        copy = copy if isinstance(built, UnresolvedReference) else None
+    # Imported here: a program that serves a copy first does without what sends requests.
+    from appconfig_provider._azure.from_store import from_store
 
-
-def _load(context: Context, attempt: EndpointAttempt) -> Plan[Loaded]:
-    return load(attempt.session, context.options)
-
-
-def _pause(context: Context, answer: Exhausted, began: float, attempt: int) -> float | None:
-    """Return the seconds until the next round, or None when no round fits into the budget."""
-    elapsed = context.clock.monotonic() - began
-    left = context.options.startup.seconds - elapsed
-    wanted = min(failure.retry_after or 0.0 for failure in answer.failures)
-    if left < MIN_WAIT or wanted >= left:
-        return None
-    window = next((pause for until, pause in _WINDOWS if elapsed < until), None)
-    if window is None:
-        late = Backoff(attempt - 1).after_failure(0.0, interval=FIRST_BACKOFF, jitter=0.0)
-        window = late.until
-    # At most half of the time that is left, so that a short budget is not used up by one wait.
-    return max(wanted, min(window, left / 2))
+    return (yield from from_store(context, copy, overlay, began))
 
 
 @plan
-def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -> Steps[State]:
-    content = answer.result.content
-    generation = yield from _first_generation(context, content, allowed)
+def _first_overlay(options: Options) -> Steps[Overlay]:
+    from appconfig_provider.overrides.reading import read_first
+
+    readings = yield from read_first(options.overrides)
+    layers = tuple([one.layer for one in readings])
+    return Overlay(readings, layers, local=options.local)
+
+
+@plan
+def _without_store(context: Context, overlay: Overlay, allowed: Allowed) -> Steps[State]:
+    """Return the first state of a program that has overrides alone."""
+    content = Content()
+    generation = yield from first_generation(context, content, overlay.served, allowed)
     if generation.trouble is not None:
         drop_frames(generation.trouble)
     instant = context.now()
@@ -127,34 +73,10 @@ def _first_state(context: Context, answer: Answered[Loaded], allowed: Allowed) -
         values=generation.values,
         snapshot=generation.snapshot,
         content=content,
-        sentinels=answer.result.sentinels,
-        endpoints=answer.endpoints,
+        sentinels=(),
+        endpoints=first_endpoints(context.options),
         timers=first_timers(instant.monotonic, context.options),
-        attempt=Attempt(instant, instant, generation.trouble, answer.endpoints.last),
+        attempt=Attempt(instant, instant, generation.trouble),
         unread=generation.trouble,
+        overlay=overlay,
     )
-
-
-@plan
-def _first_generation(context: Context, content: Content, allowed: Allowed) -> Steps[Generation]:
-    """Build the first generation.
-
-    After a passing error of a vault only the secrets are read again; the content stays.
-    """
-    options = context.options
-    policy = options.secrets.policy or SecretPolicy.RAISE
-    read: Secrets = {}
-    while True:
-        reads = Reads(allowed, policy, Reading.OWED)
-        try:
-            return (yield from build(context, content, Previous(read), Limits(1, reads)))
-        except OutOfTime as failure:
-            raise NotInTime("not loaded in time", (failure,)) from failure
-        except UnresolvedReference as failure:
-            if failure.out_of_time:
-                raise NotInTime("not loaded in time", (failure,)) from failure
-            left = allowed.until - context.clock.monotonic()
-            if not failure.may_heal or left < MIN_WAIT or not options.startup.seconds:
-                raise
-            yield from perform(Sleep(min(_WINDOWS[0][1], left / 2)))
-            read = {**read, **reads.results.found}

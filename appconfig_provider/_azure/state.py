@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from appconfig_provider._azure.generation import Generation
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.options import Options
+from appconfig_provider._azure.overlay import CHECK_INTERVAL, NO_OVERLAY, Overlay
 from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.secrets.rotation import Secrets
 from appconfig_provider._fetch.backoff import Backoff
@@ -31,8 +32,11 @@ class Reason(Enum):
     PAGE = "page"
     FLAG = "flag"
     SECRET = "secret"  # noqa: S105 - the word, not one
+    OVERRIDE = "override"
     PUSH = "push"
     FORCED = "forced"
+    CACHE = "cache"
+    """The store was asked because a copy of an earlier run is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,22 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the cache holds for the next run, as far as this process knows."""
+
+    content: Content | None = field(default=None, repr=False)
+    """None before the first write or read."""
+    sentinels: tuple[Sentinel, ...] = ()
+    digest: str = ""
+    loaded: float = 0.0
+    """When the content was loaded, in seconds since 1970."""
+    confirmed: float = -math.inf
+    """The last confirmation that was written, or should have been, in seconds since 1970."""
+    error: Exception | None = field(default=None, repr=False)
+    """The public error of the last write, when it failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timers:
     """When each kind of thing is checked again, on the monotonic clock; infinite is never."""
 
@@ -57,14 +77,22 @@ class Timers:
     secrets: float = math.inf
     push: float = math.inf
     """When settings and flags are checked because an event was pushed."""
+    overrides: float = math.inf
+    """When the files of overrides are checked."""
+    heal: float = math.inf
+    """When everything is checked, watched or not, because a copy of an earlier run is served."""
 
     def rearmed(self, now: float, options: Options, due: Due) -> Timers:
         """Return the timers; those of what was checked (`due`) are started anew."""
+        # While a copy is served, settings are checked that are not watched: they stay that.
+        watched = due.settings and not (due.heal and math.isinf(self.settings))
         return Timers(
-            now + options.refresh.interval if due.settings else self.settings,
+            now + options.refresh.interval if watched else self.settings,
             now + (options.refresh.flag_interval or math.inf) if due.flags else self.flags,
             now + (options.secrets.interval or math.inf) if due.secrets else self.secrets,
             math.inf if due.store else self.push,
+            now + CHECK_INTERVAL if due.overrides else self.overrides,
+            now + options.refresh.interval if due.heal else self.heal,
         )
 
 
@@ -82,6 +110,15 @@ class Due:
     """`PUSH` or `FORCED` when that is why something is checked; None when a timer has passed."""
     forced: bool = False
     """True when back-offs are ignored."""
+    overrides: bool = False
+    """True when the files of overrides are to be checked."""
+    heal: bool = False
+    """True when everything is to be checked because a copy of an earlier run is served."""
+
+    @property
+    def remote(self) -> bool:
+        """True when a store or a vault is to be asked."""
+        return self.store or self.secrets or self.owed
 
     @property
     def store(self) -> bool:
@@ -108,32 +145,45 @@ class State:
     attempt: Attempt = NEVER_TRIED
     unread: Exception | None = None
     """The public error of secrets that are owed and could not be read; None when none failed."""
+    overlay: Overlay = NO_OVERLAY
+    kept: Kept = Kept()
 
     @property
     def standing(self) -> Standing:
         """How the store is doing, as the runtime sees it."""
-        return Standing(self.attempt, self.due, self.endpoints.free_at, self.errors)
+        free_at, local = self.endpoints.free_at, self.overlay.local
+        return Standing(self.attempt, self.due, free_at, self.errors, local, self.kept.error)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
         """All errors that the state keeps: the one `status` shows, and those it may show later."""
+        kept = (self.attempt.error, *self.lasting_errors)
+        return tuple(one for one in kept if one is not None)
+
+    @property
+    def lasting_errors(self) -> tuple[Exception | None, ...]:
+        """The errors that stand although the store answers; the first is the one to show."""
         refused = self.rejected.error if self.rejected else None
-        errors = (self.attempt.error, self.unread, refused)
-        # Nearly always there is none, and each refresh asks twice.
-        return () if errors == _NONE else tuple([one for one in errors if one is not None])
+        return refused, self.unread, self.overlay.broken, self.overlay.refused
+
+    @property
+    def lasting_error(self) -> Exception | None:
+        """The one of these that `status` shows; None when nothing is wrong."""
+        return next((one for one in self.lasting_errors if one is not None), None)
 
     @property
     def due(self) -> float:
         """When a refresh has something to do: a timer has passed and some endpoint is free."""
+        due = min(self.store_at, self.timers.overrides)
         if not self.generation.secrets:
-            return min(self.store_at, self.timers.secrets)
-        return min(self.store_at, self.secrets_at, self.owed_at)
+            return min(due, self.timers.secrets)
+        return min(due, self.secrets_at, self.owed_at)
 
     @property
     def store_at(self) -> float:
         """When the next request to the store is due; infinite when nothing of it is watched."""
         timers = self.timers
-        store = min(timers.settings, timers.flags)
+        store = min(timers.settings, timers.flags, timers.heal)
         if math.isinf(store):
             return store
         return max(min(store, timers.push), self.endpoints.free_at)
@@ -171,16 +221,32 @@ class State:
             return not math.isinf(timer) and (force or sooner or timer <= now)
 
         owed = self.owed_at <= now
-        due = (timers.settings, timers.flags, self.secrets_at)
-        on_time = owed or any(passed(timer) for timer in due)
+        store = (timers.settings, timers.flags, timers.heal)
+        # While a copy is served, whatever makes the store due has everything checked.
+        stale = not math.isinf(timers.heal)
+        heal = stale and free and (force or pushed or any(map(passed, store)))
+        on_time = owed or any(map(passed, (*store, self.secrets_at)))
         changing = any(not secret.fixed for secret in self.generation.secrets.values())
         return Due(
-            settings=free and wanted(timers.settings, sooner=pushed),
-            flags=free and wanted(timers.flags, sooner=pushed),
+            settings=heal or (free and wanted(timers.settings, sooner=pushed)),
+            flags=heal or (free and wanted(timers.flags, sooner=pushed)),
             secrets=wanted(self.secrets_at, sooner=False) or (force and changing),
             owed=owed,
             cause=None if on_time else Reason.PUSH if pushed else Reason.FORCED,
             forced=force,
+            overrides=wanted(timers.overrides, sooner=False),
+            heal=heal,
+        )
+
+    def publishing(self, generation: Generation) -> State:
+        """Return the state with another generation, and the error of secrets that it has left."""
+        failing = any(secret.backoff.failures for secret in generation.secrets.values())
+        return replace(
+            self,
+            generation=generation,
+            values=generation.values,
+            snapshot=generation.snapshot,
+            unread=generation.trouble or (self.unread if failing else None),
         )
 
     def with_secrets(self, secrets: Secrets) -> State:
@@ -191,7 +257,8 @@ class State:
         """Return the state with all timers started anew, except that of a pushed event."""
         every = self.what_is_due(math.inf, force=True)
         rearmed = self.rearmed(now, options, every)
-        return replace(rearmed, timers=replace(rearmed.timers, push=self.timers.push))
+        timers = replace(rearmed.timers, push=self.timers.push, heal=self.timers.heal)
+        return replace(rearmed, timers=timers)
 
     def rearmed(self, now: float, options: Options, due: Due) -> State:
         """Return the state; the timers of what was checked (`due`) are started anew."""
@@ -210,4 +277,5 @@ def first_timers(now: float, options: Options) -> Timers:
         now + (options.secrets.interval or math.inf)
         if options.secrets.vaults.configured
         else math.inf,
+        overrides=now + CHECK_INTERVAL if options.watches_files else math.inf,
     )

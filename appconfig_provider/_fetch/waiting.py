@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 
 from appconfig_provider._plan import Response
 
@@ -22,6 +21,8 @@ def retry_after(response: Response, now: float) -> float | None:
     seconds = _number(text)
     if seconds is not None or text is None or len(text) > _MAX_DATE:
         return seconds
+    from email.utils import parsedate_to_datetime  # dates are rare, and its import takes long
+
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, TypeError, OverflowError):

@@ -17,6 +17,7 @@ import anyio
 import httpcore
 
 from appconfig_provider._fetch.exchange import MAX_CONCURRENCY
+from appconfig_provider._io.aio_local import outcome_of, perform_here
 from appconfig_provider._io.aio_streams import AsyncBackend
 from appconfig_provider._io.answers import Answer
 from appconfig_provider._io.connections import (
@@ -35,25 +36,24 @@ from appconfig_provider._io.http import (
 )
 from appconfig_provider._io.names import look_up_async
 from appconfig_provider._io.network import Network
+from appconfig_provider._io.storage import MAX_WAIT, Storage, blocked
 from appconfig_provider._io.streams import Unsolicited
-from appconfig_provider._io.threads import on_thread
+from appconfig_provider._io.threads import on_thread, running_loop
 from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,
-    Failure,
-    Invoke,
     Pending,
     Plan,
+    ReadStored,
     ResolveSrv,
     Response,
     Schedule,
     Send,
-    Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider.protocols import Clock
-from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -101,6 +101,7 @@ class AsyncDriver:
         close_at_the_end(self, partial(_close_all, self._by_loop))
         self._tokens = Tokens(clock)
         self._own = own
+        self._storage = Storage()
         self._closed = False
         self.sent = 0
         """Requests sent so far."""
@@ -187,22 +188,8 @@ class AsyncDriver:
             return None if pending.void else _Done(await self._attempt(pending.effect, resources))
 
     async def _attempt(self, effect: Effect[object], resources: _LoopResources) -> object:
-        """Perform an effect; return its outcome, which is a `Failure` when it raised.
-
-        A cancellation of the running task is raised. A `CancelledError` that comes from the user's
-        own function is a failure like any other.
-        """
-        try:
-            return await self._perform(effect, resources.connections)
-        except asyncio.CancelledError as error:
-            if not isinstance(effect, Invoke) or _being_cancelled():
-                raise
-            name = name_of(effect.function)
-            own = RuntimeError(f"{name} ended with a cancellation of its own")
-            own.__cause__ = error
-            return Failure(own)
-        except Exception as error:
-            return Failure(error)
+        """Perform an effect; return its outcome, which is a `Failure` when it raised."""
+        return await outcome_of(effect, self._perform(effect, resources.connections))
 
     async def _perform(self, effect: Effect[object], connections: _Connections) -> object:
         match effect:
@@ -213,16 +200,18 @@ class AsyncDriver:
                 return None
             case ResolveSrv():
                 return await look_up_async(effect, self._clock)
-            case Sleep(seconds):
-                await self._clock.asleep(seconds)
-                return None
             case AcquireToken():
                 return self._tokens.cached(effect) or await self._new_token(effect)
-            case Invoke(function, arguments, blocking):
-                answer = await on_thread(function, arguments) if blocking else function(*arguments)
-                return await answer if inspect.isawaitable(answer) else answer
+            case ReadStored() | WriteStored():
+                return await self._call_cache(effect)
             case _:
-                raise TypeError(f"no driver performs {effect!r}")
+                return await perform_here(effect, self._clock)
+
+    async def _call_cache(self, effect: ReadStored | WriteStored) -> object:
+        call = self._storage.begin(effect)
+        with anyio.move_on_after(MAX_WAIT):
+            return await on_thread(call, ())
+        raise blocked()
 
     async def _send(
         self, effect: Send, connections: _Connections, *, anew: bool = False
@@ -281,25 +270,3 @@ def _close_all(by_loop: Mapping[asyncio.AbstractEventLoop, _LoopResources]) -> N
         if loop.is_closed():
             resources.connections.abandon()
         resources.connections.close()
-
-
-def _being_cancelled() -> bool:
-    """Tell whether the running task is cancelled; a function may also raise the error by itself."""
-    cancelling = getattr(asyncio.current_task(), "cancelling", None)
-    # Python 3.10 cannot tell them apart; there every `CancelledError` counts as a cancellation.
-    return cancelling is None or cancelling() > 0
-
-
-def running_loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of asyncio that this task runs on.
-
-    Raises:
-        RuntimeError: there is none; the text says what to do.
-    """
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        raise RuntimeError(
-            "appconfig_provider.aio needs asyncio, and no event loop of asyncio runs here. Under "
-            "trio call appconfig_provider.load() and refresh() by trio.to_thread.run_sync()"
-        ) from None

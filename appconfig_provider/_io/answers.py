@@ -25,7 +25,7 @@ class Answer:
         self._effect = effect
         self._clock = clock
         self._status = answer.status
-        self._headers = _read_headers(answer.headers)
+        self._headers = read_headers(answer.headers)
         packed = self._headers.get("content-encoding", "").strip().lower() in _Unpacking.CODINGS
         self._unpacking = _Unpacking() if packed else None
         self._chunks: list[bytes] = []
@@ -58,7 +58,7 @@ class Answer:
         return Response(self._status, self._headers, b"".join(self._chunks))
 
 
-def _read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return headers by their names in lower case; values of a repeated one are joined by `, `."""
     read = [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in pairs]
     headers = dict(read)

@@ -85,7 +85,7 @@ class Network:
         """
         if isinstance(self.verify, ssl.SSLContext):
             return self.verify
-        return _context(self.verify, self.trusted)
+        return trusted_context(self.verify, self.trusted)
 
     def timeouts(self, left: float) -> dict[str, float]:
         """Return httpcore's limits for each step of a request that has `left` seconds in all."""
@@ -128,7 +128,7 @@ _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @lru_cache(maxsize=8)
-def _context(
+def trusted_context(
     verify: bool | str,
     trusted: tuple[object, ...],  # noqa: ARG001 - part of the key
 ) -> ssl.SSLContext:

@@ -13,29 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
-
-import httpcore
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from appconfig_provider._fetch.exchange import MAX_CONCURRENCY
-from appconfig_provider._io.answers import Answer
-from appconfig_provider._io.connections import (
-    Connection,
-    ConnectionKinds,
-    Connections,
-    close_at_the_end,
-)
-from appconfig_provider._io.http import (
-    CONNECTION_ENDED,
-    NoAnswer,
-    failure,
-    may_repeat,
-    time_left,
-    to_httpcore,
-)
+from appconfig_provider._io.local import perform_here
 from appconfig_provider._io.names import look_up
-from appconfig_provider._io.network import Network
-from appconfig_provider._io.streams import Backend, Unsolicited
+from appconfig_provider._io.storage import Storage
 from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -44,12 +27,13 @@ from appconfig_provider._plan import (
     Invoke,
     Pending,
     Plan,
+    ReadStored,
     ResolveSrv,
     Response,
     Schedule,
     Send,
-    Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider.protocols import Clock
 
@@ -57,23 +41,32 @@ if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
     from azure.identity import DefaultAzureCredential
 
+    from appconfig_provider._io.exchanges import Exchanges
+    from appconfig_provider._io.network import Network
+
 T = TypeVar("T")
 
-Http: TypeAlias = "httpcore.HTTPConnection | httpcore.ConnectionPool"
-
-_KINDS: ConnectionKinds[Http, Backend] = ConnectionKinds(
-    httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy, Backend
-)
+WORKER = "appconfig-worker"
+"""The name of a thread that performs effects beside others, as debuggers show it."""
 
 
 class SyncDriver:
     """Performs effects with blocking calls; safe to use from one thread at a time."""
 
-    def __init__(self, network: Network, clock: Clock, own: DefaultAzureCredential | None) -> None:
-        self._network = network.as_of_now()
+    def __init__(
+        self,
+        network: Callable[[], Network],
+        clock: Clock,
+        own: DefaultAzureCredential | None,
+    ) -> None:
+        self._network = network
+        """Called before the first request: its module imports httpcore, which takes longer than all
+        of this package, and a program that starts with a cache may never need it."""
         self._clock = clock
-        self._connections: Connections[Http, Backend] = Connections()
-        close_at_the_end(self, self._connections.close)
+        self._http: dict[str, Exchanges] = {}
+        """What sends requests, under the key ""; empty until the first request."""
+        self._closed = False
+        self._storage = Storage()
         self._tokens = Tokens(clock)
         self._own = own
         self._counts: dict[int, int] = {}
@@ -87,7 +80,8 @@ class SyncDriver:
 
     def run(self, plan: Plan[T]) -> T:
         """Run a plan to its end; return what it returns, or raise what it raises."""
-        self._connections.begin()
+        for exchanges in self._http.values():
+            exchanges.connections.begin()
         schedule = Schedule(plan)
         try:
             effects = schedule.start()
@@ -100,18 +94,20 @@ class SyncDriver:
             return schedule.result()
         finally:
             schedule.close()
-            self._connections.end()
+            for exchanges in self._http.values():
+                exchanges.connections.end()
 
     def for_child(self) -> SyncDriver:
         """Return a driver for a forked child, which must not touch the parent's connections."""
         child = SyncDriver(self._network, self._clock, self._own)
-        if self._connections.closed:
-            child._connections.close()
+        child._closed = self._closed
         return child
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed when their request is over."""
-        self._connections.close()
+        self._closed = True
+        for exchanges in self._http.values():
+            exchanges.connections.close()
         if self._own is not None:
             self._own.close()
 
@@ -143,59 +139,37 @@ class SyncDriver:
             case Send():
                 return self._send(effect)
             case VerifyConnections(origin):
-                self._connections.verify(origin)
+                self._exchanges().connections.verify(origin)
                 return None
             case ResolveSrv():
                 return look_up(effect, self._clock)
-            case Sleep(seconds):
-                self._clock.sleep(seconds)
-                return None
             case AcquireToken():
                 return self._tokens.cached(effect) or self._new_token(effect)
-            case Invoke(function, arguments):
-                return function(*arguments)
+            case ReadStored() | WriteStored():
+                return self._storage.perform(effect)
             case _:
-                raise TypeError(f"no driver performs {effect!r}")
+                return perform_here(effect, self._clock)
 
-    def _send(self, effect: Send, *, anew: bool = False) -> Response:
-        request = to_httpcore(effect, self._clock, self._network)
-        origin = effect.request.origin
-        idle = None if anew else self._connections.take(origin)
-        connection = idle or self._connections.add(_KINDS.open(self._network, origin))
+    def _exchanges(self) -> Exchanges:
+        """Return what sends requests; its modules are imported when the first one is sent."""
+        if not self._http:
+            from appconfig_provider._io.connections import close_at_the_end
+            from appconfig_provider._io.exchanges import Exchanges
+
+            made = Exchanges(self._network(), self._clock)
+            # Worker threads may come here at the same time, and must agree on one.
+            if self._http.setdefault("", made) is made:
+                close_at_the_end(self, made.connections.close)
+                if self._closed:
+                    made.connections.close()
+        return self._http[""]
+
+    def _send(self, effect: Send) -> Response:
         # Worker threads send at the same time; adding to one shared number could lose a count.
         thread = threading.get_ident()
+        exchanges = self._exchanges()
         self._counts[thread] = self._counts.get(thread, 0) + 1
-        try:
-            connection.backend.begin(time_left(effect, self._clock))
-            answer = self._exchange(connection, request, effect)
-        except BaseException as error:
-            # The rest of the answer may still come on this connection: never use it again.
-            self._connections.drop(connection)
-            if isinstance(error, Unsolicited):
-                self._connections.distrust(origin)
-            if idle is not None and may_repeat(effect, error):
-                return self._send(effect, anew=True)
-            if isinstance(error, Exception):
-                connected = connection.backend.connected
-                raise failure(effect, error, self._network, connected=connected) from error
-            raise
-        self._connections.keep(origin, connection)
-        return answer
-
-    def _exchange(
-        self, connection: Connection[Http, Backend], request: httpcore.Request, effect: Send
-    ) -> Response:
-        try:
-            coming = connection.http.handle_request(request)
-        except CONNECTION_ENDED as error:
-            raise NoAnswer from error
-        try:
-            answer = Answer(effect, self._clock, coming)
-            for chunk in coming.iter_stream():
-                answer.add(chunk)
-        finally:
-            coming.close()
-        return answer.whole()
+        return exchanges.send(effect)
 
     def _new_token(self, wanted: AcquireToken) -> AccessToken:
         credential = cast("TokenCredential", wanted.credential)
@@ -239,7 +213,7 @@ class _Workers:
                 self._own.append(pending)
 
     def _start_another(self) -> None:
-        thread = threading.Thread(target=self._work_on, daemon=True)
+        thread = threading.Thread(target=self._work_on, name=WORKER, daemon=True)
         # Added before it starts: if a signal interrupts us here, `shut_down` still ends it.
         self._threads.append(thread)
         try:

@@ -35,10 +35,25 @@ async def on_thread(function: Callable[..., object], arguments: tuple[object, ..
             loop.call_soon_threadsafe(settle, outcome)
 
     try:
-        Thread(target=work, name="appconfig-resolver", daemon=True).start()
+        Thread(target=work, name="appconfig-blocking", daemon=True).start()
     except RuntimeError:
         return function(*arguments)
     outcome = await answered
     if isinstance(outcome, Failure):
         raise outcome.error
     return outcome
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of asyncio that this task runs on.
+
+    Raises:
+        RuntimeError: there is none; the text says what to do.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "appconfig_provider.aio needs asyncio, and no event loop of asyncio runs here. Under "
+            "trio call appconfig_provider.load() and refresh() by trio.to_thread.run_sync()"
+        ) from None

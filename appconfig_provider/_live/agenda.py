@@ -153,6 +153,14 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
     def _make_poller(self) -> PollerT | None:
         """Return a new poller; None where none can run."""
 
+    @abstractmethod
+    def _make_read_task(self) -> PollerT | None:
+        """Return what refreshes once a reader has started it; None where the reader refreshes."""
+
+    @abstractmethod
+    def _refresh_for_reader(self, process: ProcessRecord[DriverT, PollerT]) -> None:
+        """Have refreshed what is due, unless another call does; see `lazy`."""
+
     def _keep_polling(self) -> None:
         """Start the poller again if a fork, or the end of an event loop, has ended it.
 
@@ -243,7 +251,7 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
 
     def _grace(self, process: ProcessRecord[DriverT, PollerT]) -> float:
         """Return how many seconds a caller of `refresh()` waits for the poller to do the work."""
-        if process.poller is None:
+        if process.poller is None or not self._options.polls:
             return 0.0
         return self._options.interval * JITTER + LATE
 

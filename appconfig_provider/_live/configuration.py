@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, overload
 
 from appconfig_provider._live.agenda import Agenda
+from appconfig_provider._live.bindings import Binding, bind
 from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
 from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import (
@@ -24,18 +26,21 @@ from appconfig_provider._live.process import DriverT, PollerT, ProcessRecord
 from appconfig_provider._live.source import Outcome, RequestT, Source, StateT
 from appconfig_provider._live.standing import now
 from appconfig_provider.models import Status
+from appconfig_provider.nesting import Separator
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
+from appconfig_provider.value_errors import BindingError
 
 logger = logging.getLogger("appconfig_provider")
 
 ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
+T = TypeVar("T")
 
 
 class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
     """A Mapping of the newest generation; each call answers from a single one."""
 
-    __slots__ = ("_attempt_listeners", "_listeners")
+    __slots__ = ("_attempt_listeners", "_bindings", "_listeners")
 
     def __init__(self, source: Source[StateT, RequestT], driver: DriverT, state: StateT) -> None:
         self._listeners: dict[Subscription, None] = {}
@@ -43,6 +48,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         operation of the dict, and readers copy it."""
         self._attempt_listeners: dict[object, Callback] = {}
         """The listeners of every attempt, in the same way."""
+        self._bindings = source.options.bindings
         super().__init__(source, driver, state)
         source.log_start(state, driver.sent)
         if self._options.polls and self._process.poller is None:
@@ -86,13 +92,14 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             generation=state.snapshot.version,
             last_attempt=_utc(attempt.last and attempt.last.wall),
             last_success=_utc(attempt.success and attempt.success.wall),
-            last_error=attempt.error,
-            age=instant.boottime - confirmed,
+            last_error=attempt.error or self._bindings.error_in(state.snapshot),
+            age=0.0 if standing.local else instant.boottime - confirmed,
             stale=state.snapshot.stale,
             endpoint=attempt.endpoint,
             backoff_until=_utc(instant.wall + ahead) if ahead > 0 else None,
             requests_sent=self._driver.sent,
             overdue=self._overdue(self._flight.holder),
+            cache_error=standing.cache_error,
         )
 
     def _overdue(self, owner: Owner | None) -> float | None:
@@ -114,6 +121,64 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
                 owner.thread,
                 owner.limit,
             )
+        return False
+
+    @overload
+    def bind(
+        self,
+        model: type[T],
+        prefix: str = "",
+        separator: Separator = ":",
+        case_sensitive: bool = True,
+    ) -> Binding[T]: ...
+
+    @overload
+    def bind(
+        self,
+        model: object,
+        prefix: str = "",
+        separator: Separator = ":",
+        case_sensitive: bool = True,
+    ) -> Binding[Any]: ...
+
+    def bind(
+        self,
+        model: Any,
+        prefix: str = "",
+        separator: Separator = ":",
+        case_sensitive: bool = True,
+    ) -> Binding[Any]:
+        """Keep a value of your own type, made of the settings below a prefix by pydantic.
+
+        `model` is what `pydantic.TypeAdapter` takes: a model, a dataclass, a TypedDict,
+        `list[int]`, `int`. It gets the tree of `snapshot.nested(prefix, separator)`, or the value
+        of the key that is the prefix. Where a field is no scalar, text is decoded as JSON. With
+        `case_sensitive=False` keys match fields of models whatever their case.
+
+        A copy of an earlier run (`stale`) that does not fit is replaced first, by one refresh; in
+        `aio` that is left to the caller. An empty configuration fits nothing.
+
+        From now on a generation that does not fit is not published: the old one stays, and
+        `on_refresh_error` gets the `BindingError`. That lasts while somebody holds the binding.
+
+        Raises:
+            BindingError: the generation in force does not fit; it names places, but no values.
+            ImportError: pydantic is not installed (extra `pydantic`).
+            TypeError, ValueError: an argument is wrong.
+        """
+        arguments = (model, prefix, separator, case_sensitive)
+        try:
+            return bind(self, self._bindings, arguments)
+        except BindingError:
+            if not self._replace_stale():
+                raise
+        return bind(self, self._bindings, arguments)
+
+    def _replace_stale(self) -> bool:
+        """Refresh now if a copy of an earlier run is served; True when the store replaced it.
+
+        For who cannot use the copy. In asyncio nothing can be awaited there, so it stays.
+        """
         return False
 
     def on_change(self, key_filter: str = "*") -> Callable[[ListenerT], ListenerT]:
@@ -147,20 +212,6 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self._listeners[subscription] = None
         return subscription
 
-    def _on_attempt(self, listener: Callable[[Attempted], object]) -> Callable[[], None]:
-        """Have a function called after every attempt to refresh; return what ends that.
-
-        For integrations that show failure and recovery. It is called after the swap and after the
-        callbacks of the user, still by the holder of the flag; what it raises stops nothing.
-        """
-        key = object()
-        self._attempt_listeners[key] = Callback(listener, wants_argument=True)
-
-        def end() -> None:
-            self._attempt_listeners.pop(key, None)
-
-        return end
-
     def _check_listener(self, subscription: Subscription) -> None:
         """Refuse a callback that this provider cannot call: with threads, a coroutine function."""
 
@@ -189,13 +240,11 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         # what is due.
         self._wake = -math.inf
         self._state = outcome.state
-        listeners = tuple(self._attempt_listeners.copy().values())
-        if listeners or not outcome.quiet:
-            attempt = attempted(outcome, before)
-            attempts = ((callback, attempt) for callback in listeners)
-            self._pending_callbacks = PendingCallbacks(
-                outcome, self._options, self._subscriptions, attempts
-            )
+        self._have_told(outcome, before)
+        # After that: were a validator of the program interrupted, callbacks would still be called.
+        unfit = self._bindings.catch_up(outcome.state.snapshot, before.snapshot)
+        if unfit is not None and outcome.error is None:
+            self._have_told(replace(outcome, error=unfit), before)
         self._in_flight = None
         if outcome.message:
             # Logged as text, not as an exception: a handler that keeps records would keep the
@@ -210,6 +259,33 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         requests = counted(self._driver.sent - sent, "request")
         logger.info("%s; %s, %.0f ms", message, requests, took)
         return True
+
+    def _have_told(self, outcome: Outcome[StateT], before: StateT) -> None:
+        """Make the callbacks pending that the outcome of a refresh is told to."""
+        listeners = tuple(self._attempt_listeners.copy().values())
+        if listeners or not outcome.quiet:
+            attempt = attempted(outcome, before)
+            attempts = ((callback, attempt) for callback in listeners)
+            self._pending_callbacks = PendingCallbacks(
+                outcome, self._options, self._subscriptions, attempts
+            )
+
+
+def on_attempt(
+    config: LiveConfiguration[Any, Any, Any, Any], listener: Callable[[Attempted], object]
+) -> Callable[[], None]:
+    """Have a function called after every attempt to refresh; return what ends that.
+
+    For integrations that show failure and recovery. It is called after the swap and after the
+    callbacks of the user, still by the holder of the flag; what it raises stops nothing.
+    """
+    key = object()
+    config._attempt_listeners[key] = Callback(listener, wants_argument=True)
+
+    def end() -> None:
+        config._attempt_listeners.pop(key, None)
+
+    return end
 
 
 def _utc(wall: float | None) -> datetime | None:

@@ -9,9 +9,10 @@ from datetime import datetime, timezone
 from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._live.source import LiveOptions, Outcome
 from appconfig_provider._live.standing import Attempt, Instant, Standing
+from appconfig_provider._plan import Invoke, Steps, perform, plan
 from appconfig_provider.models import Explanation, JsonValue
 from appconfig_provider.readonly import read_only
-from appconfig_provider.snapshot import ConfigurationSnapshot, compare, make_snapshot
+from appconfig_provider.snapshot import ConfigurationSnapshot, Provenance, compare, make_snapshot
 from appconfig_provider.trouble import EngineError, describe, public
 
 
@@ -37,7 +38,7 @@ class Document:
 
 
 class DocumentSource:
-    """What sources of a `Document` have in common: no pushed requests, no log lines."""
+    """What sources of a `Document` have in common: no pushed requests, no cache, no log lines."""
 
     options: LiveOptions
 
@@ -48,6 +49,9 @@ class DocumentSource:
     def rearmed(self, state: Document) -> Document:
         """Return the state with its timer started anew."""
         return replace(state, due=self.options.clock.monotonic() + self.options.interval)
+
+    def keep(self, _state: Document, /) -> None:
+        """Keep nothing for the next run."""
 
     def log_start(self, state: Document, requests: int) -> None:
         """Log nothing."""
@@ -81,14 +85,30 @@ def confirmed(before: Document, endpoints: Endpoints, now: Instant, interval: fl
     return replace(before, endpoints=endpoints, due=now.monotonic + interval, attempt=attempt)
 
 
+@plan
 def changed(
-    before: Document, values: Mapping[str, object], etag: str | None, *, reason: str
-) -> Outcome[Document]:
-    """Return the outcome when the document has changed; `before` comes from `confirmed`."""
+    before: Document,
+    values: Mapping[str, object],
+    etag: str | None,
+    options: LiveOptions,
+    *,
+    reason: str,
+) -> Steps[Outcome[Document]]:
+    """Return the outcome when the document has changed; `before` comes from `confirmed`.
+
+    Where a binding refuses it, the old values stay, with the ETag that they came with.
+    """
     instant = before.attempt.answered
     if instant is None:
         raise AssertionError("a document that was read was answered")
     frozen, snapshot = _read(values, before.snapshot.version + 1, instant)
+    try:
+        for check in options.bindings.checks(snapshot, before.snapshot):
+            yield from perform(Invoke(check))
+    except Exception as error:
+        unfit = public(error)
+        refused = replace(before, attempt=replace(before.attempt, error=unfit))
+        return Outcome(refused, None, unfit, describe(error))
     changes = compare(before.snapshot, snapshot, reason=reason)
     return Outcome(replace(before, values=frozen, snapshot=snapshot, etag=etag), changes)
 
@@ -108,9 +128,7 @@ def _read(
 ) -> tuple[dict[str, JsonValue], ConfigurationSnapshot]:
     frozen = {key: read_only(value) for key, value in values.items()}
     loaded_at = datetime.fromtimestamp(now.wall, timezone.utc)
-    return frozen, make_snapshot(
-        frozen, version=version, loaded_at=loaded_at, consistent=True, explain=_unexplained
-    )
+    return frozen, make_snapshot(frozen, Provenance(version, loaded_at), explain=_unexplained)
 
 
 def _unexplained(key: str) -> Explanation:

@@ -55,17 +55,23 @@ def call_back(pending: PendingCallbacks) -> Steps[None]:
     """
     outcome = pending.outcome
     try:
-        for callback, argument in pending.calls:
-            try:
-                yield from perform(Invoke(callback.function, callback.arguments(argument)))
-            except Exception as error:
-                name = name_of(callback.function)
-                logger.error("the callback %s failed: %s", name, describe(error))  # noqa: TRY400 - no text
+        yield from call_each(pending.calls)
     finally:
         for stored in outcome.state.standing.errors:
             drop_frames(stored)
         if outcome.error is not None:
             drop_frames(outcome.error)
+
+
+@plan
+def call_each(calls: Iterable[tuple[Callback, object]]) -> Steps[None]:
+    """Call callbacks, each with its argument; one that raises does not stop the rest."""
+    for callback, argument in calls:
+        try:
+            yield from perform(Invoke(callback.function, callback.arguments(argument)))
+        except Exception as error:
+            name = name_of(callback.function)
+            logger.error("the callback %s failed: %s", name, describe(error))  # noqa: TRY400 - no text
 
 
 def _calls(
@@ -78,7 +84,7 @@ def _calls(
     if outcome.error is not None:
         for callback in options.error:
             yield callback, outcome.error
-    if outcome.changes is not None:
+    if outcome.changes is not None and not outcome.silent:
         for callback in options.success:
             yield callback, outcome.changes
         for subscription in subscriptions:

@@ -1,8 +1,8 @@
 """Refreshing a configuration in the background: on a daemon thread, or in a task.
 
-`rounds` decides for both what to do next. A poller has only a weak reference to its configuration:
-when the program drops the configuration, it is collected and its poller ends. Code that makes
-something due sooner wakes the poller.
+`rounds` decides for both pollers what to do next. A poller has only a weak reference to its
+configuration: when the program drops the configuration, it is collected and its poller ends. Code
+that makes something due sooner wakes the poller. `ReadTask` does not poll: readers start it.
 
 This module writes `threading.Thread` and `queue.SimpleQueue`, not `from threading import Thread`:
 gevent may have replaced them after this module was imported, and a real queue would stop all
@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from appconfig_provider._live.process import current_loop
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import describe
 
@@ -30,7 +31,10 @@ logger = logging.getLogger("appconfig_provider")
 PAUSE = 0.1
 """The shortest time in seconds between two checks. While another thread refreshes, something stays
 due, and without a pause the poller would check all the time."""
-_GOES_ON = "Polling.auto() goes on after an unexpected error: %s"
+_GOES_ON = "polling goes on after an unexpected error: %s"
+
+NAME = "appconfig-provider"
+"""The name of the thread or task, as debuggers show it."""
 
 MAX_SLEEP = 3600.0
 """Seconds. A longer wait is done in parts: systems limit how long a thread may wait."""
@@ -98,7 +102,7 @@ class ThreadPoller:
         """
         if self._thread is not None and self._thread.is_alive():
             return
-        self._thread = threading.Thread(target=self._run, name="appconfig-provider", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:
@@ -145,19 +149,17 @@ class TaskPoller:
         """Start the task unless it runs. If no loop runs, the next call tries again."""
         import asyncio
 
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        if not self._makes_progress(loop):
+        loop = current_loop()
+        if loop is not None and not self._makes_progress(loop):
             self._loop, self._woken = loop, asyncio.Event()
-            self._task = loop.create_task(self._run(self._woken))
+            self._task = loop.create_task(self._run(self._woken), name=NAME)
 
     def _makes_progress(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether the task makes progress: on this loop, or on another one that runs."""
-        if self._task is None or self._task.done() or self._loop is None:
+        if self._task is None or self._task.done():
             return False
-        return self._loop is loop or self._loop.is_running()
+        home = self._task.get_loop()
+        return home is loop or home.is_running()
 
     def wake(self) -> None:
         """Make it work out anew what is due; may be called from any thread."""
@@ -177,7 +179,7 @@ class TaskPoller:
         task = self._task
         if task is None or calling or task is asyncio.current_task():
             return
-        if self._loop is not asyncio.get_running_loop():
+        if task.get_loop() is not asyncio.get_running_loop():
             return
         task.cancel()
         await asyncio.wait([task], timeout=seconds)
@@ -192,9 +194,51 @@ class TaskPoller:
             if until is not None:
                 await self._clock.await_until(until, woken)
                 woken.clear()
-            elif (polled := self._polled()) is not None:
-                try:
-                    await polled._check()
-                except Exception as error:
-                    logger.error(_GOES_ON, describe(error))  # noqa: TRY400 - no text, it may quote
-                del polled
+            else:
+                await self._check()
+
+    async def _check(self) -> None:
+        polled = self._polled()
+        if polled is not None:
+            try:
+                await polled._check()
+            except Exception as error:
+                logger.error(_GOES_ON, describe(error))  # noqa: TRY400 - no text, it may quote
+
+
+class ReadTask(TaskPoller):
+    """Checks once, in a task that begins when a reader has found something due.
+
+    Between two checks it has no task, so there is nothing that a fork, or the end of an event loop
+    or of the configuration, could leave behind.
+    """
+
+    def __init__(self, polled: AsyncPolled, clock: Clock) -> None:
+        super().__init__(polled, clock)
+        self._loop = current_loop()
+        """The loop for readers on threads that run none."""
+        self._called: asyncio.AbstractEventLoop | None = None
+        """The loop that such a reader has called, until that loop begins the task. So a thread that
+        reads all the time does not fill the loop's queue."""
+
+    def start(self) -> None:
+        """Begin a check soon unless one is under way; may be called from any thread."""
+        loop = current_loop()
+        if loop is not None:
+            self._begin(loop)
+        elif self._loop is not None and self._loop is not self._called:
+            self._called = self._loop
+            with suppress(RuntimeError):  # the loop is closed: the next reader on a loop begins
+                self._loop.call_soon_threadsafe(self._begin, self._loop)
+
+    def wake(self) -> None:
+        """Do nothing: no task waits for the time when something is due."""
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin the task on the loop that runs here."""
+        self._called = None
+        if self._loop is None or not self._loop.is_running():
+            self._loop = loop
+        closed = _next_check(self._polled()) is None
+        if not closed and not self._makes_progress(loop):
+            self._task = loop.create_task(self._check(), name=NAME)

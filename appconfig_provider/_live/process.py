@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from appconfig_provider._live.flight import Flight
+from appconfig_provider._plan import Plan
 
 if TYPE_CHECKING:
+    import asyncio
+
     from typing_extensions import Self  # typing's own needs Python 3.11
 
 DriverT = TypeVar("DriverT", bound="Driver")
 PollerT = TypeVar("PollerT", bound="Poller")
+T = TypeVar("T")
 
 
 class Driver(Protocol):
@@ -31,6 +35,30 @@ class Driver(Protocol):
 
     def for_child(self) -> Self:
         """Return a driver for a forked child, which must not touch the parent's connections."""
+        ...
+
+
+class BlockingDriver(Driver, Protocol):
+    """A driver for threads."""
+
+    def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return what it returns, or raise what it raises."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class AwaitedDriver(Driver, Protocol):
+    """A driver for asyncio."""
+
+    async def run(self, plan: Plan[T]) -> T:
+        """Run a plan to its end; return what it returns, or raise what it raises."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
         ...
 
 
@@ -93,6 +121,16 @@ def _begin_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_after_fork)
+
+
+def current_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs on this thread; None where none does."""
+    import asyncio  # its import takes 20 ms, which programs with threads are spared
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 # uWSGI. Its module `uwsgi` exists only in processes that uWSGI has started.

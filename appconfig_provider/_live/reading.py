@@ -7,6 +7,7 @@ from typing import Any, Generic
 
 from appconfig_provider._live.source import StateT
 from appconfig_provider.snapshot import ConfigurationSnapshot
+from appconfig_provider.value_errors import MissingKey
 
 
 class CurrentValues(Mapping[str, Any], Generic[StateT]):
@@ -20,8 +21,19 @@ class CurrentValues(Mapping[str, Any], Generic[StateT]):
 
     _state: StateT
 
+    def _current(self) -> StateT:
+        """Return the state to read, for what belongs to a provider and counts as a read of it.
+
+        A provider with lazy polling checks first whether anything is due.
+        """
+        return self._state
+
     def __getitem__(self, key: str) -> Any:
-        return self._state.values[key]
+        try:
+            return self._state.values[key]
+        except KeyError:
+            pass
+        raise MissingKey(key)  # not above: there the other one would be its context
 
     def __contains__(self, key: object) -> bool:
         return key in self._state.values

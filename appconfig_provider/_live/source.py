@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from appconfig_provider._live.bindings import Bindings
 from appconfig_provider._live.callbacks import Callback
 from appconfig_provider._live.standing import Standing
 from appconfig_provider._plan import Plan
@@ -69,11 +70,13 @@ class Outcome(Generic[StateT_co]):
     error: Exception | None = field(default=None, repr=False)
     message: str = ""
     """What a log line says of the error, without secrets; empty where nothing is to be logged."""
+    silent: bool = False
+    """True for a new generation of which no callback hears, because nothing differs in it."""
 
     @property
     def quiet(self) -> bool:
         """True when there is nothing to call callbacks for."""
-        return self.changes is None and self.error is None
+        return (self.changes is None or self.silent) and self.error is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,9 @@ class LiveOptions:
     """The message that is logged once when `refresh()` is called and nothing will ever be due."""
     unwatched_by_choice: bool = False
     """True when the user asked for that: the message is no warning then."""
+    bindings: Bindings = field(default_factory=Bindings, repr=False)
+    """What `bind()` adds to. The plan of a refresh invokes its `checks` before it returns another
+    snapshot."""
 
 
 class Source(Protocol[StateT, RequestT_contra]):
@@ -127,6 +133,14 @@ class Source(Protocol[StateT, RequestT_contra]):
 
     def rearmed(self, state: StateT) -> StateT:
         """Return the state with all timers started anew, as in a forked child."""
+        ...
+
+    def keep(self, state: StateT) -> Plan[StateT] | None:
+        """Return the plan that keeps a state for the next run; None when there is nothing to do.
+
+        It is run after the callbacks, by the holder of the flag, and does not raise. The state that
+        it returns has the same values.
+        """
         ...
 
     def log_start(self, state: StateT, requests: int) -> None:

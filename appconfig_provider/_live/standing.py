@@ -61,3 +61,7 @@ class Standing:
     errors: tuple[Exception, ...] = field(default=(), repr=False)
     """All errors that the state keeps: the one that `status` shows, and those it may show later.
     Their tracebacks are dropped once the callbacks have returned."""
+    local: bool = False
+    """True when nobody outside of this process has to confirm the values: their age is 0."""
+    cache_error: Exception | None = field(default=None, repr=False)
+    """Why what is kept between runs could not be written the last time."""

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import call_back
+from appconfig_provider._live.process import AwaitedDriver, ProcessRecord, current_loop
 from appconfig_provider._live.source import RequestT, StateT
 
 if TYPE_CHECKING:
-    import asyncio
-
     from typing_extensions import Self  # typing's own needs Python 3.11
 
-    from appconfig_provider._io.aio import AsyncDriver
     from appconfig_provider._live.polling import TaskPoller
 
 
-class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoller"]):
+class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoller"]):
     """A read-only Mapping of a document, kept fresh by awaiting `refresh()`."""
 
     __slots__ = ()
@@ -46,7 +44,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
     async def _refresh(self, *, in_background: bool, force: bool) -> bool:
         """Refresh what is due, unless another call does."""
-        loop = _loop()
+        loop = current_loop()
         process = self._this_process()
         flight = process.flight
         for owner in flight.begin(self._monotonic(), self._limits[in_background], loop):
@@ -63,12 +61,13 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
                     return False
                 published = self._publish(outcome)
                 await self._call_back(process.driver, owner)
+                await self._keep(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
         return False
 
-    async def _call_back(self, driver: AsyncDriver, owner: Owner) -> None:
+    async def _call_back(self, driver: AwaitedDriver, owner: Owner) -> None:
         """Call the callbacks that are still to be called, also those of an interrupted refresh."""
         if self._pending_callbacks is not None and not self._closed:
             owner.calling = True
@@ -76,10 +75,25 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
             owner.calling = False
             self._pending_callbacks = None
 
+    async def _keep(self, driver: AwaitedDriver) -> None:
+        """Have the source keep the state for the next run; called by the holder of the flag."""
+        plan = None if self._closed else self._source.keep(self._state)
+        if plan is not None:
+            self._state = await driver.run(plan)
+
     def _make_poller(self) -> TaskPoller:
         from appconfig_provider._live.polling import TaskPoller
 
         return TaskPoller(self, self._options.clock)
+
+    def _make_read_task(self) -> TaskPoller:
+        from appconfig_provider._live.polling import ReadTask
+
+        return ReadTask(self, self._options.clock)
+
+    def _refresh_for_reader(self, process: ProcessRecord[AwaitedDriver, TaskPoller]) -> None:
+        if process.poller is not None:
+            process.poller.start()
 
     async def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False."""
@@ -99,13 +113,3 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, "AsyncDriver", "TaskPoll
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _loop() -> asyncio.AbstractEventLoop | None:
-    """Return the running loop; None where there is none, for which the driver has a clear error."""
-    import asyncio
-
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from appconfig_provider._live.callbacks import Subscription
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.notifications import call_back
-from appconfig_provider._live.process import runs_threads
+from appconfig_provider._live.process import BlockingDriver, ProcessRecord, runs_threads
 from appconfig_provider._live.source import RequestT, StateT
 from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.trouble import name_of
@@ -17,11 +17,10 @@ from appconfig_provider.trouble import name_of
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's own needs Python 3.11
 
-    from appconfig_provider._io.sync import SyncDriver
     from appconfig_provider._live.polling import ThreadPoller
 
 
-class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "ThreadPoller"]):
+class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "ThreadPoller"]):
     """A read-only Mapping of a document, kept fresh by `refresh()`; thread-safe."""
 
     __slots__ = ()
@@ -63,21 +62,37 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, "SyncDriver", "Thread
                     return False
                 published = self._publish(outcome)
                 self._call_back(process.driver)
+                self._keep(process.driver)
                 return published
             finally:
                 self._finish(process, owner)
         return False
 
-    def _call_back(self, driver: SyncDriver) -> None:
+    def _call_back(self, driver: BlockingDriver) -> None:
         """Call the callbacks that are still to be called, also those of an interrupted refresh."""
         if self._pending_callbacks is not None and not self._closed:
             driver.run(call_back(self._pending_callbacks))
             self._pending_callbacks = None
 
+    def _keep(self, driver: BlockingDriver) -> None:
+        """Have the source keep the state for the next run; called by the holder of the flag."""
+        plan = None if self._closed else self._source.keep(self._state)
+        if plan is not None:
+            self._state = driver.run(plan)
+
+    def _replace_stale(self) -> bool:
+        return self._state.snapshot.stale and self.refresh(force=True)
+
     def _make_poller(self) -> ThreadPoller | None:
         from appconfig_provider._live.polling import ThreadPoller
 
         return ThreadPoller(self, self._options.clock) if runs_threads() else None
+
+    def _make_read_task(self) -> None:
+        return None
+
+    def _refresh_for_reader(self, _process: ProcessRecord[BlockingDriver, ThreadPoller]) -> None:
+        self._refresh(in_background=False, force=False)
 
     def _check_listener(self, subscription: Subscription) -> None:
         refuse_coroutine(subscription.callback.function)

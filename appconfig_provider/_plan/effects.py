@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from appconfig_provider.protocols import Cache, Stored  # noqa: F401 - in a base class
+
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential  # noqa: F401 - in a base class
     from azure.core.credentials_async import AsyncTokenCredential
@@ -105,6 +107,30 @@ class ResolveSrv(Effect[tuple[str, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadStored(Effect["Stored | None"]):
+    """Read what a cache kept in an earlier run; None when it keeps nothing."""
+
+    cache: Cache
+    now: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStored(Effect[str]):
+    """Have a cache keep a text; returns its digest. The fields are those of `Cache.write`.
+
+    It may block. So it is performed on a thread of its own, and fails when that takes too long: the
+    thread goes on, and until it has ended every other write fails at once.
+    """
+
+    cache: Cache
+    text: Callable[[], bytes] = field(repr=False)
+    loaded: float
+    confirmed: float
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep(Effect[None]):
     """Wait, in seconds."""
 
@@ -122,3 +148,29 @@ class Invoke(Effect[object]):
     function: Callable[..., object]
     arguments: tuple[object, ...] = field(default=(), repr=False)
     blocking: bool = False
+
+
+FileIdentity: TypeAlias = tuple[int, ...]
+"""What tells one content of a file from another, by what its folder says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The content of a file."""
+
+    data: bytes = field(repr=False)
+    identity: FileIdentity | None
+    """None when the file may change without changing its identity, because it is too new."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile(Effect["FileContent | None"]):
+    """Read a file, unless it is as it is known; None when it is.
+
+    It fails with an OSError when there is none, when it is no regular file, and when it has more
+    than `limit` bytes.
+    """
+
+    path: str
+    known: FileIdentity | None
+    limit: int

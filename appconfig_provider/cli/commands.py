@@ -12,6 +12,7 @@ import click
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._io.http import NAME_A_CA
 from appconfig_provider._version import __version__
+from appconfig_provider.cli.cache import cache
 from appconfig_provider.cli.display import show, show_value
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.selectors import NO_LABEL, SettingSelector
@@ -205,6 +206,9 @@ def list_settings(
     with _connected(connection_string, ca_file) as store:
         items = store.select(selector)
     show(items, as_json=as_json)
+
+
+appconfig.add_command(cache)
 
 
 def _named(key: str, label: str | None) -> str:

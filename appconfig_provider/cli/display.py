@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
@@ -19,14 +19,20 @@ _HEADINGS = ("Key", "Label", "Value", "Content type")
 
 def show(items: Sequence[Item], *, as_json: bool) -> None:
     """Print settings in the form that suits the reader."""
-    console = Console(highlight=False, markup=False, emoji=False)
     if as_json:
         click.echo(json.dumps({"items": [item.exported() for item in items]}, indent=2))
-    elif console.is_terminal:
-        console.print(_table(items) if items else "No settings.")
     else:
-        for item in items:
-            click.echo("\t".join(printable(cell, None) for cell in _cells(item)))
+        show_rows(_HEADINGS, list(map(_cells, items)))
+
+
+def show_rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows: on a terminal as a table, elsewhere as lines with tabs between the cells."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        console.print(_table(headings, rows) if rows else "No settings.")
+    else:
+        for row in rows:
+            click.echo("\t".join(printable(cell, None) for cell in row))
 
 
 def show_value(value: str) -> None:
@@ -35,13 +41,13 @@ def show_value(value: str) -> None:
     print(printable_lines(value) if sys.stdout.isatty() else value)
 
 
-def _table(items: Iterable[Item]) -> Table:
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table()
-    for heading in _HEADINGS:
+    for heading in headings:
         # "fold" breaks a long value into lines; the default would cut it off.
         table.add_column(heading, overflow="fold")
-    for item in items:
-        table.add_row(*(Text(printable(cell, None)) for cell in _cells(item)))
+    for row in rows:
+        table.add_row(*(Text(printable(cell, None)) for cell in row))
     return table
 
 

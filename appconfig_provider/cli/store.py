@@ -92,7 +92,7 @@ class RemoteStore:
     def __init__(self, connection_string: str, ca_file: str | None = None) -> None:
         self._options = Keywords(connection_string=connection_string, verify=ca_file).checked()
         self._clock = clock_in_force()
-        self._driver = SyncDriver(network_of(self._options), self._clock, None)
+        self._driver = SyncDriver(partial(network_of, self._options), self._clock, None)
 
     @property
     def url(self) -> str:

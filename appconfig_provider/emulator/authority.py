@@ -86,12 +86,13 @@ def read_authority(pem: bytes, key_pem: bytes) -> Authority:
         raise ValueError("they are no CA that the emulator has made")
     if key.public_key() != certificate.public_key():
         raise ValueError("the private key is that of another certificate")
-    if datetime.now(timezone.utc) >= _end(certificate):
+    if datetime.now(timezone.utc) >= valid_until(certificate):
         raise ValueError("the CA certificate has expired")
     return Authority(certificate, key)
 
 
-def _end(certificate: x509.Certificate) -> datetime:
+def valid_until(certificate: x509.Certificate) -> datetime:
+    """When a certificate ends."""
     if hasattr(certificate, "not_valid_after_utc"):
         return certificate.not_valid_after_utc
     return certificate.not_valid_after.replace(tzinfo=timezone.utc)  # before cryptography 42

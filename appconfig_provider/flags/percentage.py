@@ -15,7 +15,7 @@ _FIRST = Struct("<I").unpack_from
 _MAX = 2**32 - 1
 
 
-def _sha256() -> Any:
+def own_sha256() -> Any:
     """Return the interpreter's own SHA-256, which begins sooner than OpenSSL's, where it has one.
 
     It is not for secrets, so that it does not matter which one it is.
@@ -28,7 +28,7 @@ def _sha256() -> Any:
     return hashlib.sha256
 
 
-_hashed = _sha256()
+hashed = own_sha256()
 
 
 def percentage(user: str | None, hint: str) -> float:
@@ -36,5 +36,5 @@ def percentage(user: str | None, hint: str) -> float:
 
     The hint says what is shared: a flag, a flag's group, or a seed. No user is the empty text.
     """
-    place: int = _FIRST(_hashed(f"{user or ''}\n{hint}".encode()).digest())[0]
+    place: int = _FIRST(hashed(f"{user or ''}\n{hint}".encode()).digest())[0]
     return place / _MAX * 100

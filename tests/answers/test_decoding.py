@@ -120,7 +120,7 @@ def test_bytes_are_read_in_the_encoding_they_are_in(content: bytes, expected: ob
 
 
 def test_an_error_holds_nothing_of_the_text() -> None:
-    """It says why, and not what; bytes that are no text are told as such."""
+    """It says why, and not what; bytes that are no text are reported as such."""
     with pytest.raises(Undecodable) as caught:
         decode('{"secret": "hunter2"')
     assert "hunter2" not in str(caught.value)

@@ -26,13 +26,14 @@ from appconfig_provider._azure.settings.references import UnresolvedReference, s
 from appconfig_provider._azure.vaults import parse_secret_id
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.waiting import retry_after
-from appconfig_provider._io.answers import _read_headers
+from appconfig_provider._io.answers import read_headers
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.selectors import key_matcher
 from appconfig_provider.snapshot import same
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 
 pytestmark = pytest.mark.unmeasured
 
@@ -107,7 +108,7 @@ def secret_in(uri: str) -> object:
     return secret_of(Setting("k", None, json.dumps({"uri": uri}), None))
 
 
-def told(body: str) -> object:
+def refused_with(body: str) -> object:
     """Read the body of an error."""
     origin = "https://one.azconfig.io"
     return refusal(origin, Request("GET", origin, "/kv"), Response(503, {}, body.encode()))
@@ -163,7 +164,7 @@ TEXTS: dict[str, tuple[Callable[[Any], object], Callable[[int], object]]] = {
     "a challenge of claims": (claims_in, lambda n: 'claims="' * n),
     "a name of DNS": (lambda text: in_domain(text, "a"), lambda n: "a." * n + "!a"),
     "a key filter": (key_matcher, lambda n: "\\" * 2 * n),
-    "headers of one name": (_read_headers, lambda n: [(b"a", b"b")] * 4 * n),
+    "headers of one name": (read_headers, lambda n: [(b"a", b"b")] * 4 * n),
     "a batch of events": (
         push.read_events,
         lambda n: json.dumps([event(token=f"a{one}=b;sn=1") for one in range(n // 10)]),
@@ -177,7 +178,10 @@ TEXTS: dict[str, tuple[Callable[[Any], object], Callable[[int], object]]] = {
         lambda n: json.dumps(event("https://a:" + "1" * n)),
     ),
     "a flag of many shares": (read_flag, lambda n: allocation(n // 10)),
-    "the body of an error": (told, lambda n: json.dumps({"title": "a" * n, "detail": "[" * n})),
+    "the body of an error": (
+        refused_with,
+        lambda n: json.dumps({"title": "a" * n, "detail": "[" * n}),
+    ),
 }
 
 
@@ -233,7 +237,7 @@ def test_a_link_header_without_end_holds_up_nobody(load: Loader, store: Emulator
 def test_what_is_no_json_is_tried_once(
     load: Loader, store: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A text that does not decode is remembered as such, and told of as before."""
+    """A text that does not decode is remembered as such, and reported as before."""
     tried: list[str | None] = []
 
     def counted(text: str | None) -> object:
@@ -252,7 +256,7 @@ def test_what_is_no_json_is_tried_once(
             assert config.refresh(force=True)
             assert config.snapshot["a"] == config.snapshot["b"] == broken
         assert tried == [broken]
-        problems = config.provider._state.generation.problems
+        problems = inspect(config.provider).state.generation.problems
         assert {one.key for one in problems} == {"a", "b"}
 
 

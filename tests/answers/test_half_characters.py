@@ -9,8 +9,8 @@ import pytest
 
 from appconfig_provider import SettingSelector, WatchKey
 from appconfig_provider.testing import Emulator, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE, VAULT_TYPE
-from tests.support.faces import Loader
 
 HALF = "release-\ud800"
 SNAPSHOT_REFERENCE = (
@@ -22,7 +22,7 @@ SNAPSHOT_REFERENCE = (
 def test_a_reference_to_a_snapshot_that_cannot_be_named_names_its_key(
     load: Loader, store: Emulator, name: str
 ) -> None:
-    """The error names the setting, and is told at the first load."""
+    """The error names the setting, and is reported at the first load."""
     store.set("ref", json.dumps({"snapshot_name": name}), content_type=SNAPSHOT_REFERENCE)
     with (
         pytest.raises(ValueError, match="snapshot reference 'ref'") as caught,
@@ -97,7 +97,7 @@ def test_an_argument_that_cannot_be_sent_is_refused(
 
 
 def test_half_a_character_in_a_page_is_a_part_of_the_text(load: Loader, store: Emulator) -> None:
-    """Keys, labels, values, tags and flags may hold it; they are read, explained and told of."""
+    """Keys, labels, values, tags and flags may hold it; they are read, explained and reported."""
     flag = {"id": HALF, "enabled": True, "conditions": {}, "telemetry": {"enabled": True}}
     setting = {"key": HALF, "label": HALF, "value": HALF, "tags": {HALF: HALF}}
     described = {"key": f".appconfig.featureflag/{HALF}", "value": json.dumps(flag)}

@@ -246,7 +246,7 @@ def one_page(text: str, content_type: str) -> list[tuple[Page]]:
 @settings(max_examples=150, deadline=None)
 @given(written(FLAG))
 def test_flags_with_anything_anywhere(text: str) -> None:
-    """A flag is read, or left out and told of."""
+    """A flag is read, or left out and reported."""
     flags, problems, _ = read_flags(one_page(text, FLAG_TYPE), "https://one.azconfig.io")
     assert len(flags) + len(problems) == 1
 

@@ -206,7 +206,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
         (None, None),
     ],
 )
-def test_a_moment_is_read_as_the_service_writes_it(text: object, moment: datetime | None) -> None:
+def test_a_date_is_read_as_the_service_writes_it(text: object, moment: datetime | None) -> None:
     """With or without a zone and fractions; what is none is none."""
     found = parse_date(text)
     assert found == moment

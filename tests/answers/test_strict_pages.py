@@ -9,8 +9,8 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 
 FLAG = {
     "key": ".appconfig.featureflag/f",

@@ -23,7 +23,7 @@ MAX_MODULE = 350
 MAX_FUNCTION = 40
 MAX_PARAMETERS = 6
 #: What users call by keywords: functions, and classes by what makes them.
-PUBLIC_FACES = {"load", "serve", "Emulator"}
+PUBLIC = {"load", "serve", "Emulator"}
 #: Feature filters of programs take keywords of their own: who passes them on, and who gets them.
 PASS_KEYWORDS_ON = {"is_enabled", "get_variant", "get_value", "evaluate"}
 
@@ -35,7 +35,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-def face_of(path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+def scope_of(path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """Return the name users call a function by: for ``__init__`` it is that of its class."""
     if function.name != "__init__":
         return function.name
@@ -58,14 +58,14 @@ def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_and_functions_stay_small(path: Path) -> None:
-    """Modules end at 350 lines, functions at 40, parameter lists at 6 but in a public face."""
+    """Modules end at 350 lines, functions at 40, parameter lists at 6 but of public functions."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE
     for function in functions(path):
         assert lines_of_code(function) <= MAX_FUNCTION, function.name
         arguments = function.args
         count = len(arguments.posonlyargs + arguments.args + arguments.kwonlyargs)
         own = {"self", "cls"} & {argument.arg for argument in arguments.args[:1]}
-        if face_of(path, function) not in PUBLIC_FACES:
+        if scope_of(path, function) not in PUBLIC:
             assert count - len(own) <= MAX_PARAMETERS, function.name
 
 

@@ -15,13 +15,13 @@ import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
-from .scenes import Face
+from .scenes import Mode
 from .sides import FIVE_KEYS, LOADERS, SENTINEL, fingerprint
 
 
 def main(side: int, connection: str, *, trace: bool) -> Mapping[str, float | str]:
     """Warm up, load everything and return what that took."""
-    load = LOADERS[Face.SYNC][side]
+    load = LOADERS[Mode.SYNC][side]
     load(connection, FIVE_KEYS).close()
     gc.collect()
     if trace:

@@ -254,21 +254,17 @@ def _lazy(simple: str, theirs: Timer) -> list[Row]:
         ]
 
 
-class _Restless(dict[str, Any]):
-    """A Mapping whose clock jumps from one week to another at each look."""
-
-    _clock_of_flags: Any = None
-
-
 def _restless(plain: dict[str, Any]) -> FeatureManager:
+    """Return a manager whose clock jumps from one week to another at each look."""
     now = time.time()
 
     class Clock:
         time = staticmethod(cycle([now, now + WEEK]).__next__)
 
-    mapping = _Restless(plain)
-    _Restless._clock_of_flags = Clock
-    return FeatureManager(mapping)
+    class Restless(dict[str, Any]):
+        _clock_of_flags = Clock
+
+    return FeatureManager(Restless(plain))
 
 
 _TOUCH = """

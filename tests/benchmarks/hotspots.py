@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from .scenes import Face
+from .scenes import Mode
 from .server import Store, running_store
 from .sides import SENTINEL, Config, driving
 
@@ -60,7 +60,9 @@ class Profile:
     def _count(self, file: str, name: str, seconds: float, *, builtin: bool = False) -> None:
         if builtin and any(word in name for word in _WAITING):
             return
-        group = next((told for part, told in _GROUPS.items() if f"/{part}" in file), "other")
+        group = next(
+            (reported for part, reported in _GROUPS.items() if f"/{part}" in file), "other"
+        )
         self.groups[group] += seconds
         if group == "ours":
             self.functions[f"{file.rpartition('/')[2]} calls {name}" if builtin else name] += (
@@ -104,15 +106,15 @@ def profiling(profile: Profile) -> Iterator[None]:
             profile.add(profiler)
 
 
-def measure(face: Face, store: Store, seconds: float) -> Profile:
+def measure(mode: Mode, store: Store, seconds: float) -> Profile:
     """Reload a few times after a change, with answers that take so long."""
     profile = Profile()
-    with driving(face) as driver:
+    with driving(mode) as driver:
         store.delay(0)
         config: Config = driver.load(OURS, store.connection, SENTINEL)
         store.delay(seconds)
         for number in range(ROUNDS):
-            value = f"{face.value} {number}"
+            value = f"{mode.value} {number}"
             store.change({store.keys[-1]: value, "sentinel": value})
             with profiling(profile):
                 driver.refresh(OURS, config)
@@ -123,11 +125,11 @@ def measure(face: Face, store: Store, seconds: float) -> Profile:
 
 
 def main(settings: str = "10000", seconds: str = "0.02") -> None:
-    """Print both faces."""
+    """Print sync and aio."""
     with running_store(int(settings)) as store:
-        for face in Face:
-            print(f"reload of {settings} settings, {seconds} s away, {face.value}")
-            print(*measure(face, store, float(seconds)).lines(), sep="\n")
+        for mode in Mode:
+            print(f"reload of {settings} settings, {seconds} s away, {mode.value}")
+            print(*measure(mode, store, float(seconds)).lines(), sep="\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from .scenes import QUICK_SCENES, SCENES, Face, Scene
+from .scenes import QUICK_SCENES, SCENES, Mode, Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Metric:
     """None: for information."""
     scene: Scene | None = None
     """None: the cost does not depend on where the store is, or the name says what it does."""
-    face: Face = Face.SYNC
+    mode: Mode = Mode.SYNC
 
     @property
     def in_table(self) -> bool:
-        """True when the table has a row for it; the aio face stands in the row of the other."""
-        return self.face is Face.SYNC and (self.scene is None or self.scene.headline)
+        """True when the table has a row for it; aio stands in the row of sync."""
+        return self.mode is Mode.SYNC and (self.scene is None or self.scene.headline)
 
 
 @dataclass(frozen=True, slots=True)

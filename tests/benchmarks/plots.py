@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from .measure import Measurement
-from .scenes import Face, Scene
+from .scenes import Mode, Scene
 
 SIDES = (("official", "tab:orange"), ("ours", "tab:blue"))
 MISSING = "no plots: matplotlib is missing (the dependency group 'bench' has it)"
@@ -69,14 +69,14 @@ def _lines(figure: Any, found: Sequence[Measurement]) -> None:
 
 
 def _curves(axes: Any, found: Iterable[Measurement], place: Callable[[Scene], float]) -> None:
-    for face, style in ((Face.SYNC, "-o"), (Face.AIO, "--s")):
+    for mode, style in ((Mode.SYNC, "-o"), (Mode.AIO, "--s")):
         points = sorted(
             (place(_scene(one)), median(one.official), median(one.ours))
             for one in found
-            if one.metric.face is face
+            if one.metric.mode is mode
         )
         for column, (name, colour) in enumerate(SIDES, 1):
-            label = name if face is Face.SYNC else f"{name}, aio"
+            label = name if mode is Mode.SYNC else f"{name}, aio"
             where = [point[0] for point in points]
             axes.plot(where, [point[column] for point in points], style, color=colour, label=label)
 
@@ -84,7 +84,7 @@ def _curves(axes: Any, found: Iterable[Measurement], place: Callable[[Scene], fl
 def _linear(axes: Any, found: Iterable[Measurement]) -> None:
     """Draw what linear growth from our smallest store would be."""
     ours = sorted(
-        (_scene(one).settings, median(one.ours)) for one in found if one.metric.face is Face.SYNC
+        (_scene(one).settings, median(one.ours)) for one in found if one.metric.mode is Mode.SYNC
     )
     if ours:
         few, cheap = ours[0]

@@ -1,6 +1,6 @@
 """Loading and refreshing over a distance: wall and processor time, scene by scene.
 
-A round loads on both sides, looks at what has not changed, changes one value and the sentinel, and
+A round loads on both sides, checks what has not changed, changes one value and the sentinel, and
 lets all of them find it. The value that changes stands on the last page: a client that looks at
 pages one after the other meets it last, one that looks at them side by side does not care. The
 server counts requests, so a refresh that did nothing is no measurement.
@@ -18,7 +18,7 @@ from statistics import median
 
 from .answers import PAGE_SIZE
 from .measure import Effort, Measurement, Metric, Samples, sides_of
-from .scenes import Face, Scene
+from .scenes import Mode, Scene
 from .server import Store, running_store
 from .sides import (
     ALL_PAGES,
@@ -53,17 +53,17 @@ class Step:
     wall_aio: float | None = None
     weighs_cpu: bool = True
 
-    def metrics(self, scene: Scene, face: Face) -> tuple[Metric, ...]:
+    def metrics(self, scene: Scene, mode: Mode) -> tuple[Metric, ...]:
         """Return what is reported of it: wall time, and perhaps processor time."""
         wall, cpu = (
             (None, None)
             if not scene.headline
             else (self.wall, self.cpu)
-            if face is Face.SYNC
+            if mode is Mode.SYNC
             else (self.wall_aio, None)
         )
-        of_wall = Metric(f"{self.name}, wall", "ms", wall, scene, face)
-        of_cpu = Metric(f"{self.name}, CPU", "ms", cpu, scene, face)
+        of_wall = Metric(f"{self.name}, wall", "ms", wall, scene, mode)
+        of_cpu = Metric(f"{self.name}, CPU", "ms", cpu, scene, mode)
         return (of_wall, of_cpu) if self.weighs_cpu else (of_wall,)
 
 
@@ -86,8 +86,8 @@ def measure_refreshes(effort: Effort, _store: Store) -> list[Measurement]:
                 with both(store.connection, SEVEN_SELECTORS):
                     pass  # now the server knows the targets
             for scene in scenes:
-                for face in scene.faces:
-                    with driving(face) as driver:
+                for mode in scene.modes:
+                    with driving(mode) as driver:
                         _Stage(scene, driver, store, samples).play(effort)
     order = [step.name for step in STEPS]
     return sorted(
@@ -97,7 +97,7 @@ def measure_refreshes(effort: Effort, _store: Store) -> list[Measurement]:
 
 
 class _Stage:
-    """One scene in one face: what both sides are told to do, and what it took."""
+    """One scene with sync or aio: what both sides are told to do, and what it took."""
 
     def __init__(self, scene: Scene, driver: Driver, store: Store, samples: Samples) -> None:
         self._scene = scene
@@ -108,7 +108,7 @@ class _Stage:
     def play(self, effort: Effort) -> None:
         """Warm up without delay, then go through the rounds."""
         seven = self._scene.settings <= effort.settings
-        usual = effort.rounds if self._driver.face is Face.SYNC else effort.fewer
+        usual = effort.rounds if self._driver.mode is Mode.SYNC else effort.fewer
         rounds = min(usual, self._scene.rounds or usual)
         with ExitStack() as held:
             self._store.delay(0)
@@ -127,7 +127,7 @@ class _Stage:
     def _changes(self, configs: Pair, paged: Pair, number: int) -> None:
         """Look at all pages, change a value, and let both ways of watching find it."""
         key, pages = self._store.keys[-1], len(self._store.keys) // PAGE_SIZE
-        value = f"{self._scene}, {self._driver.face.value}, round {number}"
+        value = f"{self._scene}, {self._driver.mode.value}, round {number}"
         self._refresh(PAGES, paged, number, 1, pages)
         self._store.change({key: value, "sentinel": value})
         self._refresh(RELOAD, configs, number, 1, pages)
@@ -158,9 +158,9 @@ class _Stage:
         taken: tuple[list[Times], list[Times]] = ([], [])
         for _ in range(checks):
             for side in sides_of(number):
-                before = self._store.told()["served"]
+                before = self._store.reported()["served"]
                 times = _timed(lambda at: self._driver.refresh(at, configs[at]), side)
-                if self._store.told()["served"] - before < requests:
+                if self._store.reported()["served"] - before < requests:
                     raise RuntimeError(f"{step.name}: a refresh did not ask; nothing to compare")
                 taken[side].append(times)
         official, ours = (
@@ -169,7 +169,7 @@ class _Stage:
         self._report(step, official, ours)
 
     def _report(self, step: Step, official: Times, ours: Times) -> None:
-        metrics = step.metrics(self._scene, self._driver.face)
+        metrics = step.metrics(self._scene, self._driver.mode)
         for metric, theirs, own in zip(metrics, official, ours, strict=False):
             self._samples.add(metric, theirs, own)
 

@@ -17,10 +17,10 @@ from typing import Any
 from appconfig_provider import __version__
 
 from .measure import Effort, Figure, Measurement
-from .scenes import Face, Scene
+from .scenes import Mode, Scene
 
 HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?", "aio")
-FIGURE_HEADINGS = ("in itself", "measured", "goal", "met?", "beside")
+FIGURE_HEADINGS = ("ours alone", "measured", "goal", "met?", "beside")
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 _PEERS = ("azure-appconfiguration-provider", "azure-appconfiguration", "azure-core", "httpcore")
@@ -28,11 +28,11 @@ _VERDICT = {True: "yes", False: "NO", None: ""}
 
 
 def rows(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
-    """Return the table's rows as text: the sync face, and in the last column the aio face."""
+    """Return the table's rows as text: sync, and in the last column aio."""
     awaited = {
         (one.metric.name, one.metric.scene): one
         for one in measurements
-        if one.metric.face is Face.AIO
+        if one.metric.mode is Mode.AIO
     }
     return [
         _row(one, awaited.get((one.metric.name, one.metric.scene)))
@@ -64,11 +64,11 @@ def _pair(one: Measurement) -> str:
 
 
 def growth(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
-    """Return the costs of the sync face in every scene, and how ours grow with the settings."""
+    """Return the costs of sync in every scene, and how ours grow with the settings."""
     found = {
         (one.metric.name, one.metric.scene): one
         for one in measurements
-        if one.metric.scene is not None and one.metric.face is Face.SYNC
+        if one.metric.scene is not None and one.metric.mode is Mode.SYNC
     }
     scenes = sorted(
         {_scene(one) for one in found.values()}, key=lambda scene: (scene.settings, scene.delay)
@@ -112,7 +112,7 @@ def table(measurements: Sequence[Measurement], failures: Mapping[str, str] | Non
 
 
 def figures_table(figures: Sequence[Figure]) -> str:
-    """Return what has goals of its own, for a terminal."""
+    """Return what is measured of ours alone, for a terminal."""
     return _aligned([FIGURE_HEADINGS, *_figure_rows(figures)])
 
 
@@ -154,7 +154,7 @@ def markdown(measurements: Sequence[Measurement], effort: Effort) -> str:
     """Return the tables and how they were made, as they go into docs/speed.md."""
     about = machine()
     scene = next((scene for scene in effort.scenes if scene.headline), None)
-    told = (
+    method = (
         f"Measured {about['date'][:10]} with Python {about['python']} on {about['cpus']} CPUs "
         f"({about['platform']}), azure-appconfiguration-provider "
         f"{about['versions']['azure-appconfiguration-provider']}; loads and refreshes with "
@@ -162,7 +162,7 @@ def markdown(measurements: Sequence[Measurement], effort: Effort) -> str:
         f"medians of {effort.rounds} rounds, a ratio is the median of the rounds'; aio: official / "
         f"ours, ratio."
     )
-    shown = f"{_piped([HEADINGS, *rows(measurements)])}\n\n{told}\n"
+    shown = f"{_piped([HEADINGS, *rows(measurements)])}\n\n{method}\n"
     far = growth(measurements)
     return f"{shown}\n{_piped(far)}\n" if len(far) > 1 else shown
 
@@ -198,7 +198,7 @@ def as_json(
         {
             "metric": one.metric.name,
             "unit": one.metric.unit,
-            "face": one.metric.face.value,
+            "mode": one.metric.mode.value,
             "scene": _described(one.metric.scene),
             "official": median(one.official),
             "ours": median(one.ours),

@@ -31,7 +31,7 @@ class Store:
         """Let every answer take so much longer from now on."""
         self._control({"delay": seconds})
 
-    def told(self) -> Mapping[str, Any]:
+    def reported(self) -> Mapping[str, Any]:
         """Return `served` requests, `known` targets and seconds of `cpu` so far."""
         return self._control({})
 
@@ -39,8 +39,8 @@ class Store:
         address = urlsplit(self.connection.partition(";")[0].removeprefix("Endpoint="))
         with closing(http.client.HTTPConnection(address.netloc, timeout=60)) as client:
             client.request("PUT", CONTROL, json.dumps(asked))
-            told: Mapping[str, Any] = json.load(client.getresponse())
-        return told
+            reported: Mapping[str, Any] = json.load(client.getresponse())
+        return reported
 
 
 @contextmanager

@@ -48,10 +48,10 @@ class Service:
         self.delay = asked.get("delay", self.delay)
         if "set" in asked:
             self.answers.change(asked["set"])
-        told = json.dumps(
+        body = json.dumps(
             {"served": self.served, "known": self.answers.known, "cpu": time.process_time()}
         ).encode()
-        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(told), told)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
 class Connection(asyncio.Protocol):

@@ -1,7 +1,7 @@
-"""The two providers behind one small face: load alike, refresh alike, hold the same.
+"""The two providers behind one adapter: load alike, refresh alike, hold the same.
 
 A refresh is made due in the least intrusive way either side has: the official provider's timer is
-set to zero, which its own check of the timer then reads; ours is told `force=True`, which skips one
+set to zero, which its own check of the timer then reads; ours gets `force=True`, which skips one
 comparison of two numbers and is otherwise the way of a refresh that is due. Nothing else of either
 is touched, and neither is asked before its timer, so no clock is replaced and nobody waits.
 """
@@ -16,7 +16,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .scenes import Face
+from tests.support.official import make_settings_due
+
+from .scenes import Mode
 from .serving import AREAS, SENTINELS
 
 EVERY = "app/*"
@@ -72,6 +74,17 @@ def load_official(connection: str, setup: Setup) -> Any:
 
 def load_ours(connection: str, setup: Setup) -> Any:
     """Load with this library."""
+    return _load_ours(connection, setup, refresh_interval=INTERVAL)
+
+
+def load_lazily(connection: str, setup: Setup) -> Any:
+    """Load with this library, so that reads check."""
+    from appconfig_provider import Polling
+
+    return _load_ours(connection, setup, polling=Polling.lazy(INTERVAL))
+
+
+def _load_ours(connection: str, setup: Setup, **when: Any) -> Any:
     from appconfig_provider import SettingSelector, WatchKey, load
 
     return load(
@@ -79,7 +92,7 @@ def load_ours(connection: str, setup: Setup) -> Any:
         selects=[SettingSelector(key_filter=text) for text in setup.filters],
         refresh_on=[WatchKey(key) for key in setup.watched],
         refresh_enabled=True,
-        refresh_interval=INTERVAL,
+        **when,
     )
 
 
@@ -113,7 +126,7 @@ async def load_ours_aio(connection: str, setup: Setup) -> Any:
 
 def refresh_official(config: Any) -> Any:
     """Refresh as if the interval had passed; to be awaited in aio."""
-    config._refresh_timer._next_refresh_time = 0
+    make_settings_due(config)
     return config.refresh()
 
 
@@ -123,26 +136,26 @@ def refresh_ours(config: Any) -> Any:
 
 
 # In the order of the table's columns.
-LOADERS: dict[Face, Sequence[Load]] = {
-    Face.SYNC: (load_official, load_ours),
-    Face.AIO: (load_official_aio, load_ours_aio),
+LOADERS: dict[Mode, Sequence[Load]] = {
+    Mode.SYNC: (load_official, load_ours),
+    Mode.AIO: (load_official_aio, load_ours_aio),
 }
 REFRESHERS: Sequence[Callable[[Any], Any]] = (refresh_official, refresh_ours)
 
 
 class Driver:
-    """Makes calls of either face look alike: an awaitable is run to its end, here and now.
+    """Makes calls of either kind look alike: an awaitable is run to its end, here and now.
 
-    One event loop serves both sides of the aio face, as one interpreter serves both of the other.
+    One event loop serves both sides with asyncio, as one interpreter serves both without.
     """
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
-        self._loop = asyncio.new_event_loop() if face is Face.AIO else None
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self._loop = asyncio.new_event_loop() if mode is Mode.AIO else None
 
     def load(self, side: int, connection: str, setup: Setup) -> Config:
         """Load everything of a setup on one side."""
-        config: Config = self._done(LOADERS[self.face][side](connection, setup))
+        config: Config = self._done(LOADERS[self.mode][side](connection, setup))
         return config
 
     def refresh(self, side: int, config: Config) -> None:
@@ -166,9 +179,9 @@ class Driver:
 
 
 @contextmanager
-def driving(face: Face) -> Iterator[Driver]:
-    """Return the driver of a face; end it with the block."""
-    driver = Driver(face)
+def driving(mode: Mode) -> Iterator[Driver]:
+    """Return the driver for sync or aio; end it with the block."""
+    driver = Driver(mode)
     try:
         yield driver
     finally:
@@ -179,12 +192,12 @@ def driving(face: Face) -> Iterator[Driver]:
 def both(
     connection: str, setup: Setup, driver: Driver | None = None
 ) -> Iterator[tuple[Config, Config]]:
-    """Load on both sides and close both in the end; without a driver it is the sync face.
+    """Load on both sides and close both in the end; without a driver it is sync.
 
     Raises:
         RuntimeError: they do not hold the same.
     """
-    driver = driver or Driver(Face.SYNC)
+    driver = driver or Driver(Mode.SYNC)
     with ExitStack() as closing:
         configs = []
         for side in (0, 1):

@@ -22,7 +22,7 @@ from .plots import MISSING, draw
 from .reads import READS
 from .refreshes import STEPS
 from .report import BEGIN, END, figures_table, growth, insert, markdown, table
-from .scenes import Face, Scene
+from .scenes import Mode, Scene
 from .server import Store, running_store
 
 pytestmark = pytest.mark.heavy
@@ -74,26 +74,26 @@ def test_both_sides_are_measured_in_every_round(quick_run: Path) -> None:
 
 
 def test_the_profile_of_a_reload_tells_whose_code_took_how_long() -> None:
-    """Both faces spend time in this library and in what carries its requests, and nowhere twice."""
+    """Sync and aio spend time in this library and in what carries requests, and nowhere twice."""
     with running_store(120) as store:
-        for face in Face:
-            profile = measure(face, store, 0.0)
+        for mode in Mode:
+            profile = measure(mode, store, 0.0)
             assert profile.groups["ours"] > 0
             assert profile.groups["transport"] > 0
             assert sum(profile.functions.values()) == pytest.approx(profile.groups["ours"])
             assert any(line.endswith("to_httpcore") for line in map(str, profile.functions))
 
 
-def test_refreshes_are_measured_in_every_scene_and_face() -> None:
-    """Each step has a measurement of its wall time per scene and face, and the table has it."""
+def test_refreshes_are_measured_in_every_scene_and_mode() -> None:
+    """Each step has its wall time in the table, for each scene, for sync and for aio."""
     measured = run("refreshes")
     for step in STEPS:
         found = {
-            (one.metric.scene, one.metric.face)
+            (one.metric.scene, one.metric.mode)
             for one in measured
             if one.metric.name == f"{step.name}, wall"
         }
-        assert found == {(scene, face) for scene in TINY.scenes for face in Face}
+        assert found == {(scene, mode) for scene in TINY.scenes for mode in Mode}
         assert f"\n{step.name}, wall " in table(measured)
     for one in measured:
         if one.metric.scene == TINY.scenes[1] and one.metric.name.endswith("wall"):
@@ -140,26 +140,42 @@ def test_a_stall_delays_every_request_that_falls_into_it() -> None:
     assert max(late) >= 0.05
 
 
-def idle(_config: object) -> None:
-    """Refresh without asking anybody."""
+class Idle(dict[str, Any]):
+    """A side that refreshes without asking anybody."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self._config = config
+
+    def refresh(self, *, force: bool) -> object:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Close the real one."""
+        self._config.close()
 
 
-def half_blind(config: Any) -> Any:
-    """Ask the store and keep the old values."""
-    state = config._state
-    config.refresh(force=True)
-    config._state = state
+class HalfBlind(Idle):
+    """A side that asks the store and keeps the old values."""
+
+    def refresh(self, *, force: bool) -> object:
+        """Refresh the real one, of which nothing is shown."""
+        return self._config.refresh(force=force)
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"), [(idle, "did not ask"), (half_blind, "did not bring")]
+    ("broken", "reason"), [(Idle, "did not ask"), (HalfBlind, "did not bring")]
 )
 def test_a_side_that_does_not_do_the_work_is_no_measurement(
-    broken: Callable[[Any], None], reason: str, monkeypatch: pytest.MonkeyPatch
+    broken: Callable[[Any], object], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refresh that asks nobody, or brings nothing, ends the part instead of looking fast."""
-    monkeypatch.setattr(sides, "REFRESHERS", (sides.REFRESHERS[0], broken))
-    effort = replace(TINY, scenes=(Scene(120, headline=True, faces=(Face.SYNC,)),))
+
+    def load(connection: str, setup: sides.Setup) -> object:
+        return broken(sides.load_ours(connection, setup))
+
+    monkeypatch.setitem(sides.LOADERS, Mode.SYNC, (sides.load_official, load))
+    effort = replace(TINY, scenes=(Scene(120, headline=True, modes=(Mode.SYNC,)),))
     with running_store(1) as store, pytest.raises(RuntimeError, match=reason):
         refreshes.measure_refreshes(effort, store)
 
@@ -205,11 +221,11 @@ def test_missed_target_is_shown() -> None:
 
 
 @pytest.mark.parametrize(("sync", "aio", "verdict"), [(9.0, 1.0, "NO"), (1.0, 9.0, "NO")])
-def test_a_target_that_one_face_misses_is_missed(sync: float, aio: float, verdict: str) -> None:
-    """The aio face stands in the row of the other, and the row is met when both are."""
+def test_a_target_that_sync_or_aio_misses_is_missed(sync: float, aio: float, verdict: str) -> None:
+    """Aio stands in the row of sync, and the row is met when both are."""
     pair = [
-        Measurement(Metric("waiting", "ms", 4, HEADLINE, face), (ratio,), (1.0,))
-        for face, ratio in ((Face.SYNC, sync), (Face.AIO, aio))
+        Measurement(Metric("waiting", "ms", 4, HEADLINE, mode), (ratio,), (1.0,))
+        for mode, ratio in ((Mode.SYNC, sync), (Mode.AIO, aio))
     ]
     shown = table(pair).splitlines()[1].split()
     assert verdict in shown
@@ -235,6 +251,20 @@ def test_the_local_store_is_measured_against_its_goals(
     assert all(one["name"] in shown for one in figures)
     missed = [Figure("a", "ms", 26.0, at_most=25), Figure("b", "", 99.0, at_least=100)]
     assert figures_table(missed).count("NO") == 2
+
+
+def test_values_are_measured_against_their_goals(tmp_path: Path) -> None:
+    """What is bound, a tree of keys and a missing key have a row each, with a goal."""
+    file = tmp_path / "results.json"
+    assert main(["--quick", "--only", "values", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    assert [(one["unit"], one["at_most"]) for one in figures] == [
+        ("x", 1.8),
+        ("x", 2),
+        ("x", 2),
+        ("ms", 2),
+        ("ms", 20),
+    ]
 
 
 @pytest.mark.parametrize(("dear", "verdict"), [(100.0, "yes"), (101.0, "NO")])
@@ -277,8 +307,8 @@ def test_every_metric_has_a_plot_of_its_own(tmp_path: Path) -> None:
     samples = Samples()
     samples.add(Metric("config[k]", "ns"), 2.0, 1.0)
     for scene in (HEADLINE, Scene(1, 0.02)):
-        for face in Face:
-            samples.add(Metric("cold load, wall", "ms", scene=scene, face=face), 2.0, 1.0)
+        for mode in Mode:
+            samples.add(Metric("cold load, wall", "ms", scene=scene, mode=mode), 2.0, 1.0)
     files = draw(samples.measurements(), tmp_path)
     assert [file.name for file in files] == ["config-k.svg", "cold-load-wall.svg"]
     assert all("</svg>" in file.read_text(encoding="utf-8") for file in files)

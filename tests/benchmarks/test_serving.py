@@ -108,8 +108,8 @@ def _get(port: int, target: str, none_match: str | None) -> Seen:
         client.request("GET", target, headers=headers)
         response = client.getresponse()
         body = response.read()
-    told = {name.lower(): value for name, value in response.getheaders()}
-    return Seen(response.status, {name: told[name] for name in MATTERING if name in told}, body)
+    found = {name.lower(): value for name, value in response.getheaders()}
+    return Seen(response.status, {name: found[name] for name in MATTERING if name in found}, body)
 
 
 def _walk(twins: Twins, first: str) -> dict[str, Seen]:
@@ -138,7 +138,7 @@ def test_listings_are_the_emulators(twins: Twins, keys: str, version: str) -> No
 
 @pytest.mark.parametrize("key", ["sentinel", "a%20key%2Fof%20words", "missing"])
 def test_single_settings_are_the_emulators(twins: Twins, key: str) -> None:
-    """A setting, or its absence, is told alike: plain, with its own ETag and with another."""
+    """A setting, or its absence, is answered alike: plain, with its own ETag and with another."""
     target = f"/kv/{key}?api-version=2024-09-01"
     whole = twins.get(target)
     assert whole.status == (404 if key == "missing" else 200)
@@ -174,7 +174,7 @@ def test_the_process_serves_changes_and_delays() -> None:
         store.delay(0)
         store.change({"sentinel": "1"})
         assert _get(port, target, first.headers["etag"]).status == 200
-        assert store.told()["served"] == 3
+        assert store.reported()["served"] == 3
 
 
 def test_requests_that_come_in_pieces_are_answered_once_whole() -> None:

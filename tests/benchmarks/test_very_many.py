@@ -16,7 +16,7 @@ MORE = 8
 
 
 def test_two_hundred_thousand_settings_are_loaded_checked_and_reloaded() -> None:
-    """Each look at them costs a request a page and a few, no more; a change is found."""
+    """Each check costs a request a page and a few, no more; a change is found."""
     with running_store(SETTINGS) as store, load_ours(store.connection, ALL_PAGES) as config:
         assert len(config) == SETTINGS
         sent = config.status.requests_sent

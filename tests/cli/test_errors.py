@@ -161,7 +161,7 @@ def test_text_that_cannot_be_sent(
 
 
 def test_a_filter_that_is_no_text(run: Run) -> None:
-    """A filter with bytes that are no text is a mistake of the command line, told in plain text."""
+    """A filter with bytes that are no text is a mistake of the command line, in plain text."""
     result = run("list", "--key", "\udce4")
     assert result.exit_code == 2
     assert result.stderr.replace("\n", "").isprintable()
@@ -179,7 +179,7 @@ def test_a_filter_that_is_no_text(run: Run) -> None:
 def test_emulator_cannot_start(
     bare: Run, arguments: tuple[str, ...], code: int, complaint: str
 ) -> None:
-    """What keeps the emulator from starting is told, and decides about the exit code."""
+    """What keeps the emulator from starting is reported, and decides about the exit code."""
     result = bare("emulator", "--port", "0", *arguments)
     assert result.exit_code == code
     assert complaint in result.stderr
@@ -198,7 +198,7 @@ def test_taken_port(bare: Run) -> None:
 
 @pytest.mark.parametrize("arguments", [*COMMANDS, ("delete", "key")])
 def test_a_host_that_is_not_served(bare: Run, store: Emulator, arguments: tuple[str, ...]) -> None:
-    """A refused host is told in the words of the emulator, and no role or key is advised."""
+    """A refused host is reported in the words of the emulator, and no role or key is advised."""
     text = f"Endpoint=http://evil.test;Id=local-emulator;Secret={SECRET}"
     # The name leads to the store through a proxy, as it would through a hosts file.
     result = bare(*arguments, env={VARIABLES[0]: text, "HTTP_PROXY": store.endpoint})
@@ -249,7 +249,7 @@ def test_a_certificate_of_another_name(
 @pytest.mark.parametrize("key", ["", ".", "..", "a%b", "%"])
 @pytest.mark.parametrize("command", ["get", "set", "delete", "lock", "unlock"])
 def test_a_key_that_no_store_takes(run: Run, store: Emulator, command: str, key: str) -> None:
-    """A key that cannot be is told before anything is sent."""
+    """A key that cannot be is reported before anything is sent."""
     result = run(command, key, *(("value",) if command == "set" else ()))
     assert result.exit_code == 2
     assert "a key is not empty, is not '.' or '..', and has no '%'" in result.stderr
@@ -257,7 +257,7 @@ def test_a_key_that_no_store_takes(run: Run, store: Emulator, command: str, key:
 
 
 def test_another_key_that_the_store_refuses(run: Run) -> None:
-    """What the store says of a key is told, without words about keys that nobody watches."""
+    """What the store says of a key is reported, without words about keys that nobody watches."""
     result = run("set", "x" * 300, "value")
     assert result.exit_code == 1
     assert "answered 400" in result.stderr

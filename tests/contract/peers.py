@@ -1,4 +1,4 @@
-"""The official clients behind one awaited face."""
+"""The official clients behind one adapter that is awaited."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The official ``azure-appconfiguration`` client, sync and async, against the emulator.
 
 One script serves both: it is written for the async client, and the sync client is put behind the
-same face. Client-side retries are off, so an unexpected status shows at once.
+same adapter. Client-side retries are off, so an unexpected status shows at once.
 """
 
 from __future__ import annotations
@@ -279,7 +279,7 @@ def test_special_characters(play: Play) -> None:
 
 
 def test_sync_tokens(play: Play) -> None:
-    """The client echoes the Sync-Token, which grows with a write; a told one is kept."""
+    """The client echoes the Sync-Token, which grows with a write; one that it was given is kept."""
 
     async def script(store: Emulator, peer: Peer) -> None:
         async def sent() -> str:

@@ -308,7 +308,7 @@ def test_percent_sign_in_a_key(store: Emulator, js: Named) -> None:
 
 
 def test_sync_tokens(store: Emulator, js: Named) -> None:
-    """The client echoes the Sync-Token, which grows with a write; a told one is kept."""
+    """The client echoes the Sync-Token, which grows with a write; one that it was given is kept."""
 
     def sent() -> str:
         js.items("listLabels")

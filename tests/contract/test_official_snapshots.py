@@ -23,7 +23,6 @@ from azure.core.exceptions import (
 )
 
 from appconfig_provider.emulator import AccessKey
-from appconfig_provider.emulator.queries import Selection
 from appconfig_provider.testing import (
     AsyncStaticCredential,
     Emulator,
@@ -212,7 +211,11 @@ def test_read_only_key(play: Play) -> None:
                     with pytest.raises(HttpResponseError) as caught:
                         write()
                     assert caught.value.status_code == 403
-            assert [item.value for item in store._store.page(Selection(), None, -1)] == ["v"]
+                kept = client.list_configuration_settings()
+                assert [(item.key, item.value, item.read_only) for item in kept] == [
+                    ("k", "v", False)
+                ]
+                assert list(client.list_snapshots()) == []
 
     play(script)
 

@@ -12,8 +12,9 @@ import azure.appconfiguration.provider as official
 
 import appconfig_provider
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import LOADERS, Provider
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import FACES, Face
+from tests.support.official import make_flags_due, make_settings_due
 
 INTERVAL = 3600
 """Seconds; nothing is due by itself while a test runs."""
@@ -33,15 +34,15 @@ Selector = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Sides:
-    """The official provider and both faces of ours."""
+    """The official provider and both providers of ours."""
 
     official: Any
-    ours: Mapping[str, Face]
+    ours: Mapping[str, Provider]
 
     def refresh(self) -> None:
         """Refresh all as if their intervals had passed."""
-        self.official._refresh_timer._next_refresh_time = 0
-        self.official._feature_flag_refresh_timer._next_refresh_time = 0
+        make_settings_due(self.official)
+        make_flags_due(self.official)
         self.official.refresh()
         for config in self.ours.values():
             config.refresh(force=True)
@@ -51,7 +52,7 @@ class Sides:
         return plain(dict(self.official.items()))
 
     def own(self) -> dict[str, Any]:
-        """Return what both faces of ours hold, as plain JSON."""
+        """Return what both providers of ours hold, as plain JSON."""
         sync, aio = (plain(dict(config.snapshot)) for config in self.ours.values())
         assert sync == aio
         return sync
@@ -100,7 +101,7 @@ def both(store: Emulator, **keywords: Any) -> Iterator[Sides]:
         closing.callback(theirs.close)
         ours = {
             name: closing.enter_context(load(**connection, **own_keywords(keywords)))
-            for name, load in FACES.items()
+            for name, load in LOADERS.items()
         }
         yield Sides(theirs, ours)
 

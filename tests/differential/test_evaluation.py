@@ -11,10 +11,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, tzinfo
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import featuremanagement
-import featuremanagement._defaultfilters
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -25,6 +25,7 @@ from appconfig_provider.testing import FakeClock
 
 from .flag_strategies import CONTEXTS, DAYS, FLAGS, NOW
 
+THEIR_FILTERS = import_module("featuremanagement._defaultfilters")
 LIGHT, HEAVY = 500, 20_000
 MAX_EXCUSED = 0.3
 
@@ -195,7 +196,7 @@ def answer(library: Any, case: Case, **more: Any) -> Answer | str:
         variant = manager.get_variant(flag["id"], context)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return type(error).__name__
-    except featuremanagement._defaultfilters.TargetingException as error:
+    except THEIR_FILTERS.TargetingException as error:
         return type(error).__name__
     named = None if variant is None else (variant.name, variant.configuration)
     assert [event.enabled for event in events] == [enabled, enabled]
@@ -242,10 +243,10 @@ def run(count: int) -> Counter[str]:
 @pytest.fixture(autouse=True)
 def _their_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let both live at the same time, and log nothing: there is a warning for each odd flag."""
-    monkeypatch.setattr(featuremanagement._defaultfilters, "datetime", Clock)
+    monkeypatch.setattr(THEIR_FILTERS, "datetime", Clock)
     logging.disable(logging.CRITICAL)
     # Their filter would install a handler at the root logger.
-    monkeypatch.setattr(featuremanagement._defaultfilters, "logging", logging.getLogger("theirs"))
+    monkeypatch.setattr(THEIR_FILTERS, "logging", logging.getLogger("theirs"))
     yield
     logging.disable(logging.NOTSET)
 

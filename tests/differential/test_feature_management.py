@@ -14,7 +14,7 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 from tests.support.vectors import vectors
 
 from .sides import FLAG_PREFIX, set_flag
@@ -103,8 +103,8 @@ def test_allocation_ids(load: Loader, store: Emulator) -> None:
         set_flag(store, flag["id"], flag)
     flags = loaded(load, store)
     for case in cases:
-        told = metadata(flags[case["flag"]["id"]])
-        assert told.get("AllocationId") == case["allocation_id"], case["flag"]["id"]
+        reported = metadata(flags[case["flag"]["id"]])
+        assert reported.get("AllocationId") == case["allocation_id"], case["flag"]["id"]
 
 
 @pytest.mark.parametrize("name", ["ProviderTelemetry", "ProviderTelemetryComplete"])
@@ -117,10 +117,10 @@ def test_published_telemetry(load: Loader, store: Emulator, name: str) -> None:
     flags = loaded(load, store)
     for case in cases:
         expected = case["Telemetry"]["EventProperties"]
-        told = metadata(flags[case["FeatureFlagName"]])
+        reported = metadata(flags[case["FeatureFlagName"]])
         stored = store.get(FLAG_PREFIX + case["FeatureFlagName"])
         assert stored is not None
-        assert told == {
+        assert reported == {
             "AllocationId": expected["AllocationId"],
             "FeatureFlagReference": store.endpoint + expected["FeatureFlagReference"],
             "ETag": stored.etag,

@@ -9,8 +9,9 @@ import pytest
 
 from appconfig_provider.errors import SnapshotNotFoundError
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
+from tests.support.official import make_secrets_due, make_settings_due
 
 from .sides import (
     FLAG_PREFIX,
@@ -208,7 +209,7 @@ def test_an_update_during_the_load_is_not_lost(store: Emulator) -> None:
             replica_discovery_enabled=False,
         )
     with theirs, both(store, selects=selects, refresh_on=[("sentinel", "\0")]) as sides:
-        theirs._refresh_timer._next_refresh_time = 0
+        make_settings_due(theirs)
         theirs.refresh()
         assert theirs["a"] == "old"
         assert sides.own() == {"a": "new"}
@@ -227,7 +228,7 @@ def test_a_rotated_secret_keeps_its_trimmed_key(store: Emulator) -> None:
     ) as sides:
         sides.agree()
         secrets[VAULT_REFERENCE] = "a2"
-        sides.official._secret_provider.secret_refresh_timer._next_refresh_time = 0
+        make_secrets_due(sides.official)
         sides.refresh()
         assert sides.theirs() == {"pw": "a1", "app/pw": "a2"}
         assert sides.own() == {"pw": "a2"}

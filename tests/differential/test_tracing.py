@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from appconfig_provider.testing import Emulator, RequestRecord
-from tests.support.faces import FACES
+from tests.support.adapter import LOADERS
+from tests.support.official import make_settings_due
 
 from .sides import REFERENCE_TYPE, load_official, official_keywords, own_keywords, set_flag
 
@@ -44,7 +45,7 @@ def life(config: Any, refresh: Callable[[Any], object], store: Emulator) -> list
 
 def refresh_official(config: Any) -> None:
     """Refresh as if the interval had passed."""
-    config._refresh_timer._next_refresh_time = 0
+    make_settings_due(config)
     config.refresh()
 
 
@@ -55,14 +56,16 @@ def official_life(store: Emulator, keywords: Mapping[str, Any]) -> list[RequestR
     return life(config, refresh_official, store)
 
 
-def own_life(face: str, store: Emulator, keywords: Mapping[str, Any]) -> list[RequestRecord]:
+def own_life(mode: str, store: Emulator, keywords: Mapping[str, Any]) -> list[RequestRecord]:
     """Return the requests of our provider's life."""
     store.clear_requests()
-    with FACES[face](connection_string=store.connection_string, **own_keywords(keywords)) as config:
+    with LOADERS[mode](
+        connection_string=store.connection_string, **own_keywords(keywords)
+    ) as config:
         return life(config, lambda one: one.refresh(force=True), store)
 
 
-def told(requests: list[RequestRecord]) -> list[str | None]:
+def headers_of(requests: list[RequestRecord]) -> list[str | None]:
     """Return the distinct headers in the order they first came; snapshots officially have none."""
     headers = [
         record.headers.get("correlation-context")
@@ -119,9 +122,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("face", list(FACES))
+@pytest.mark.parametrize("mode", list(LOADERS))
 @pytest.mark.parametrize("kind", list(OPTIONS))
-def test_the_header_is_the_official_one(store: Emulator, face: str, kind: str) -> None:
+def test_the_header_is_the_official_one(store: Emulator, mode: str, kind: str) -> None:
     """For the same options and store, start and refresh send the official headers."""
     fill(store)
     keywords = {
@@ -129,42 +132,42 @@ def test_the_header_is_the_official_one(store: Emulator, face: str, kind: str) -
         **OPTIONS[kind],
         "refresh_on": [("sentinel", "\0")],
     }
-    theirs = told(official_life(store, keywords))
-    own = told(own_life(face, store, keywords))
+    theirs = headers_of(official_life(store, keywords))
+    own = headers_of(own_life(mode, store, keywords))
     assert len(theirs) == 2
     assert own == theirs
 
 
 @pytest.mark.parametrize("host", list(HOSTS))
-def test_the_host_is_told(store: Emulator, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_the_host_is_reported(store: Emulator, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     """The platform is read from the same environment variables."""
     monkeypatch.setenv(HOSTS[host], "x")
     keywords = {"refresh_on": [("sentinel", "\0")]}
     store.set("sentinel", "1")
-    own = told(own_life("sync", store, keywords))
-    assert own == told(official_life(store, keywords))
+    own = headers_of(own_life("sync", store, keywords))
+    assert own == headers_of(official_life(store, keywords))
     assert own == [f"RequestType=Startup,Host={host}", f"RequestType=Watch,Host={host}"]
 
 
 @pytest.mark.parametrize("word", ["true", "TRUE"])
-@pytest.mark.parametrize("face", list(FACES))
+@pytest.mark.parametrize("mode", list(LOADERS))
 def test_tracing_can_be_switched_off(
-    store: Emulator, monkeypatch: pytest.MonkeyPatch, face: str, word: str
+    store: Emulator, monkeypatch: pytest.MonkeyPatch, mode: str, word: str
 ) -> None:
     """With AZURE_APP_CONFIGURATION_TRACING_DISABLED=true no request carries the header."""
     monkeypatch.setenv("AZURE_APP_CONFIGURATION_TRACING_DISABLED", word)
     fill(store)
     keywords = {**OPTIONS["everything"], "refresh_on": [("sentinel", "\0")]}
-    assert told(official_life(store, keywords)) == [None]
-    assert told(own_life(face, store, keywords)) == [None]
+    assert headers_of(official_life(store, keywords)) == [None]
+    assert headers_of(own_life(mode, store, keywords)) == [None]
 
 
-@pytest.mark.parametrize("face", list(FACES))
-def test_requests_for_snapshots_tell_the_same(store: Emulator, face: str) -> None:
+@pytest.mark.parametrize("mode", list(LOADERS))
+def test_requests_for_snapshots_tell_the_same(store: Emulator, mode: str) -> None:
     """Every request of ours carries the header, those for snapshots too."""
     fill(store)
     keywords = {"selects": [{"snapshot_name": "release"}], "refresh_on": [("sentinel", "\0")]}
-    requests = own_life(face, store, keywords)
+    requests = own_life(mode, store, keywords)
     assert any("/snapshots/" in record.target for record in requests)
     assert {record.headers["correlation-context"] for record in requests} == {
         "RequestType=Startup",
@@ -173,7 +176,7 @@ def test_requests_for_snapshots_tell_the_same(store: Emulator, face: str) -> Non
 
 
 def test_usage_follows_the_state(store: Emulator) -> None:
-    """What is no longer used is no longer told; officially the maximum of a life is kept."""
+    """What is no longer used is no longer reported; officially the maximum of a life is kept."""
     fill(store)
     keywords = {
         **WITH_FLAGS,
@@ -181,14 +184,14 @@ def test_usage_follows_the_state(store: Emulator) -> None:
         "refresh_on": [("sentinel", "\0")],
         "feature_flag_selectors": [{"key_filter": "full/*"}],
     }
-    with FACES["sync"](
+    with LOADERS["sync"](
         connection_string=store.connection_string, **own_keywords(keywords)
     ) as config:
         set_flag(store, "full/filtered", {"id": "filtered", "enabled": True})
         assert config.refresh(force=True)
         store.clear_requests()
         assert not config.refresh(force=True)
-    (header,) = told(store.requests)
+    (header,) = headers_of(store.requests)
     assert header is not None
     assert header.startswith("RequestType=Watch")
     assert not [part for part in ("Filter", "MaxVariants", "FFFeatures") if part in header]

@@ -29,6 +29,8 @@ def contoso(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """Give the store that a page may call its own; this process trusts its certificate."""
     with Emulator(tls=True) as store:
         store.set_many({"message": "hello", "sentinel": "1", "pool": {"size": 5}})
+        store.set_many({"db:host": "north", "db:pool:size": "5", "db:ports:0": "1"})
+        store.set("db:ports:1", "2")
         store.set("app/host", "example.com")
         store.set("app/host", "prod.example.com", label="prod")
         flag = '{"id": "Beta", "enabled": true}'

@@ -34,8 +34,8 @@ def defaults(function: object) -> dict[str, str]:
 def test_the_reference_has_every_keyword_with_its_default(load: object) -> None:
     """Each keyword has one row, with the default of the signature and a meaning."""
     rows = [row for row in CONFIGURATION.rows if len(row) == 3 and row[0].startswith("`")]
-    told = [(keyword.strip("`"), default.strip("`")) for keyword, default, _ in rows]
-    assert sorted(told) == sorted(defaults(load).items())
+    reported = [(keyword.strip("`"), default.strip("`")) for keyword, default, _ in rows]
+    assert sorted(reported) == sorted(defaults(load).items())
     assert all(meaning for *_, meaning in rows)
 
 
@@ -79,11 +79,11 @@ def test_the_tables_can_be_measured_anew(page: str, heading: str) -> None:
 
 
 def test_the_make_targets_are_there() -> None:
-    """A target that a document names stands in the Makefile, which names none that is not told."""
+    """A target that a document names stands in the Makefile, which names no other."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     for page in [*PAGES, *OTHERS]:
         for target in re.findall(r"`make ([a-z-]+)`", page.text):
             assert target in targets, f"{page.name}: make {target}"
-    told = set(re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text()))
-    assert told == targets - {"clean"}
+    reported = set(re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert reported == targets - {"clean"}

@@ -87,8 +87,8 @@ def test_wrong_signature(signer: Signer, reason: str) -> None:
     with Emulator(anonymous="owner") as store, Raw(store.endpoint) as raw:
         reply = raw.send("GET", "/kv", signer=signer)
         assert reply.status == 401
-        told = f'HMAC-SHA256 error="invalid_token", error_description="{reason}", Anonymous'
-        assert reply.headers["www-authenticate"] == told
+        reported = f'HMAC-SHA256 error="invalid_token", error_description="{reason}", Anonymous'
+        assert reply.headers["www-authenticate"] == reported
         assert raw.send("PUT", "/kv/k", JSON, b"{}", signer=signer).status == 401
 
 
@@ -142,15 +142,15 @@ def test_owner_on_loopback(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("anonymous", "method", "content_type", "status", "told"),
+    ("anonymous", "method", "content_type", "status", "reported"),
     [
         (None, "GET", "application/json", 401, "--anonymous"),
         ("reader", "PUT", "application/json", 403, "--anonymous owner"),
         ("owner", "PUT", "application/x-www-form-urlencoded", 415, "application/json"),
     ],
 )
-def test_who_sends_no_credentials_is_told_why(
-    anonymous: Role | None, method: str, content_type: str, status: int, told: str
+def test_who_sends_no_credentials_learns_why(
+    anonymous: Role | None, method: str, content_type: str, status: int, reported: str
 ) -> None:
     """A refusal without body has one for who asks by hand; signed requests get the service's."""
     with Emulator(anonymous=anonymous) as store, Raw(store.endpoint) as raw:
@@ -158,7 +158,7 @@ def test_who_sends_no_credentials_is_told_why(
         reply = raw.send_unsigned(method, "/kv/k", headers, b"{}")
         assert reply.status == status
         assert reply.headers["content-type"] == "application/problem+json; charset=utf-8"
-        assert told in reply.json["detail"]
+        assert reported in reply.json["detail"]
         headers = {"host": raw.host, "content-type": "text/plain", "authorization": "x"}
         assert raw.send_unsigned(method, "/kv/k", headers, b"{}").body == b""
 

@@ -150,10 +150,10 @@ def test_a_pipe_is_no_authority(tmp_path: Path) -> None:
 
 
 def test_an_expired_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CA that is out of date is told, and what to do."""
+    """A CA that is out of date is an error that says what to do."""
     monkeypatch.setattr(authority, "_AUTHORITY_VALID", timedelta(seconds=-1))
     made = make_authority()
-    assert authority._end(made.certificate) <= datetime.now(timezone.utc)
+    assert authority.valid_until(made.certificate) <= datetime.now(timezone.utc)
     with pytest.raises(ValueError, match="has expired; name another file, or remove both"):
         kept_certificate(pair(tmp_path, made.pem, made.key_pem))
 

@@ -215,7 +215,7 @@ def test_a_page_that_hides_its_origin_is_not_named(raw: Raw) -> None:
 
 
 def test_never_the_control() -> None:
-    """No page sets faults, not even one that may use the store, and none is told of them."""
+    """No page sets faults, not even one that may use the store, and none can read them."""
     access = Access(anonymous="owner", origins=[PAGE])
     with closing(Store()) as data, closing(Control()) as control:
         app = control.around(data, lambda each: create_app(each, access))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -32,8 +33,8 @@ def test_lock_and_unlock(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     assert (locked.status, locked.json["locked"], locked.json["value"]) == (200, True, "v")
     assert locked.headers["etag"] == f'"{locked.json["etag"]}"'
     assert locked.json["etag"] != before.etag
-    told = before.last_modified + timedelta(seconds=1)
-    assert locked.json["last_modified"] == told.isoformat()
+    dated = before.last_modified + timedelta(seconds=1)
+    assert locked.json["last_modified"] == dated.isoformat()
     assert raw.send("PUT", "/locks/a%2Fb?label=l").json == locked.json
     unlocked = raw.send("DELETE", "/locks/a%2Fb?label=l")
     assert (unlocked.status, unlocked.json["locked"]) == (200, False)
@@ -179,28 +180,31 @@ def test_history_tokens_elsewhere(store: Emulator, raw: Raw) -> None:
 def test_history_ends() -> None:
     """A revision is forgotten after thirty days, but not the one that still holds."""
     clock = FakeClock()
-    with Emulator(clock=clock) as store:
-        store.set("k", "1")
-        store.set("k", "2")
+    with closing(Store(now=clock.time)) as store:
+        store.put(Draft("k", value="1"))
+        store.put(Draft("k", value="2"))
         clock.advance(31 * 24 * 3600)
-        found = store._store.revisions(Selection(), None, -1)
+        found = store.revisions(Selection(), None, -1)
         assert [revision.setting.value for revision in found] == ["2"]
 
 
-def test_a_long_past_is_forgotten_bit_by_bit() -> None:
+def test_a_long_past_is_forgotten_bit_by_bit(tmp_path: Path) -> None:
     """What is over is hidden at once, and a write removes a hundred revisions of it at most."""
     clock = FakeClock()
-    with closing(Store(now=clock.time)) as store:
+    path = tmp_path / "store.db"
+    with closing(Store(path, now=clock.time)) as store:
         for value in "12":
             store.load(Draft(f"k{number}", value=value) for number in range(250))
-        clock.advance(31 * DAY)
-        kept = []
-        for value in "1234":
+    clock.advance(31 * DAY)
+    kept = []
+    for value in "1234":
+        with closing(Store(path, now=clock.time)) as store:
             store.put(Draft("other", value=value))
             assert len(store.revisions(Selection(), None, -1)) == 250 + int(value)
-            ((rows,),) = store._database.rows("SELECT count(*) FROM revisions")
-            kept.append(rows)
-        assert kept == [401, 302, 253, 254]
+        with closing(sqlite3.connect(path)) as file:  # which a store keeps for itself while open
+            ((rows,),) = file.execute("SELECT count(*) FROM revisions")
+        kept.append(rows)
+    assert kept == [401, 302, 253, 254]
 
 
 def test_history_survives(tmp_path: Path) -> None:

@@ -168,8 +168,8 @@ def test_an_early_refusal_arrives(tls: bool, host: str, status: int, version: st
 
 
 @SCHEMES
-def test_a_body_that_is_too_large_is_told(tls: bool) -> None:
-    """A body beyond what can be stored is a 413 that arrives, with its length told or in chunks."""
+def test_a_body_that_is_too_large_is_reported(tls: bool) -> None:
+    """A body beyond what can be stored is a 413 that arrives, with a length or in chunks."""
     with Emulator(tls=tls, anonymous="owner") as store, client(store.endpoint) as asking:
         for _ in range(2):
             asking.send("PUT /kv/k", more=f"Content-Length: {LARGE}\r\n", body=b"x" * LARGE)
@@ -225,7 +225,7 @@ MALFORMED = [
 
 @SCHEMES
 @pytest.mark.parametrize("request_bytes", MALFORMED)
-def test_a_malformed_request_is_told(tls: bool, request_bytes: bytes) -> None:
+def test_a_malformed_request_is_reported(tls: bool, request_bytes: bytes) -> None:
     """What is not HTTP gets a 400 that says close, and no reset while it is still sending."""
     with Emulator(tls=tls) as store, client(store.endpoint) as asking:
         asking.connection.sendall(request_bytes)

@@ -13,7 +13,7 @@ from .raw import Raw
 from .test_kept_connections import client, raising
 
 
-def told(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     """The messages from a level on."""
     return [record.getMessage() for record in caplog.records if record.levelno >= level]
 
@@ -25,8 +25,10 @@ def test_a_start_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
         assert raw.get("/kv").status == 200
         store.down()
         store.up()
-    assert told(caplog, logging.INFO) == []
-    assert any(store.endpoint.rpartition(":")[2] in line for line in told(caplog, logging.DEBUG))
+    assert messages(caplog, logging.INFO) == []
+    assert any(
+        store.endpoint.rpartition(":")[2] in line for line in messages(caplog, logging.DEBUG)
+    )
 
 
 def test_an_upgrade_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
@@ -34,10 +36,10 @@ def test_an_upgrade_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
     with Emulator() as store, Raw(store.endpoint) as raw:
         offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AA"}
         assert raw.send("GET", "/kv", offer).status == 200
-    assert told(caplog, logging.INFO) == []
+    assert messages(caplog, logging.INFO) == []
 
 
-def test_a_failure_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """A failure of the emulator itself is an error in the log, with its exception."""
     with Server(raising) as server, client(server.endpoint) as asking:
         asking.send("GET /kv")

@@ -85,11 +85,11 @@ def test_the_future(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     clock.advance(10)
     store.set("k", "v")
     clock.advance(10)
-    for seconds, told in ((0, True), (0.000001, False), (1, False), (10**9, False)):
+    for seconds, shown in ((0, True), (0.000001, False), (1, False), (10**9, False)):
         reply = get(raw, "/kv/k", now(clock) + timedelta(seconds=seconds))
         assert reply.json["value"] == "v"
-        assert ("memento-datetime" in reply.headers) is told
-        assert ("link" in reply.headers) is told
+        assert ("memento-datetime" in reply.headers) is shown
+        assert ("link" in reply.headers) is shown
     assert "memento-datetime" not in raw.get("/kv/k").headers
 
 

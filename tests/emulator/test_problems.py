@@ -108,7 +108,7 @@ def test_last_modified_of_a_snapshot(clock: FakeClock, store: Emulator, raw: Raw
 
 
 def test_empty_answers(store: Emulator, raw: Raw) -> None:
-    """What is told by its status alone has no body and no type of one."""
+    """An answer that is only a status has no body and no type of one."""
     etag = f'"{store.set("k", "v").etag}"'
     answers = {
         raw.get("/kv/k", if_none_match=etag).status: raw.get("/kv/k", if_none_match=etag),

@@ -133,13 +133,13 @@ def test_a_wait_that_is_interrupted_ends_nothing() -> None:
 @pytest.mark.parametrize(
     ("address", "shown"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("0", "127.0.0.1")]
 )
-def test_every_address_is_told_as_one(address: str, shown: str) -> None:
+def test_every_address_is_reported_as_one(address: str, shown: str) -> None:
     """On every address the lines name one that can be asked, and a public key is warned of."""
     with running("--host", address, "--replicas", "1", "--control") as (process, parts):
         assert process.stdout is not None
-        told = [f"Endpoint={parts['Endpoint']}", parts["hint"]]
-        told += [process.stdout.readline() for _ in range(3)]
-        assert all(f"http://{shown}:" in line for line in told)
+        reported = [f"Endpoint={parts['Endpoint']}", parts["hint"]]
+        reported += [process.stdout.readline() for _ in range(3)]
+        assert all(f"http://{shown}:" in line for line in reported)
         if ":" not in shown:
             with Raw(parts["Endpoint"]) as raw:
                 assert raw.get("/kv").status == 200
@@ -187,8 +187,8 @@ def test_read_only_keys() -> None:
         shown = [parts["hint"], process.stdout.readline(), process.stdout.readline()]
         assert shown[0].startswith("Endpoint=")  # that of the replica
         assert shown[1].startswith("Serving ")
-        told = f"Read only: Endpoint={parts['Endpoint']};Id=guest;Secret=Z3Vlc3Q=\n"
-        assert shown[2] == told
+        reported = f"Read only: Endpoint={parts['Endpoint']};Id=guest;Secret=Z3Vlc3Q=\n"
+        assert shown[2] == reported
         with Raw(parts["Endpoint"]) as raw:
             signer = Signer(id="guest", secret="Z3Vlc3Q=")
             assert raw.send("GET", "/kv", signer=signer).status == 200

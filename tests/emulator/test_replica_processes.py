@@ -63,7 +63,7 @@ def endpoints(data: Store) -> Iterator[Sequence[str]]:
 
 
 def test_faults_belong_to_an_endpoint(endpoints: Sequence[str]) -> None:
-    """What is set at one endpoint is met there alone, and told there alone."""
+    """What is set at one endpoint is met there alone, and reported there alone."""
     control(endpoints[1], "PUT", {"status": 503, "times": 1})
     with Raw(endpoints[1]) as raw:
         assert [raw.get("/kv").status for _ in range(2)] == [503, 200]
@@ -107,7 +107,7 @@ def test_stale_and_lagging_endpoints(endpoints: Sequence[str], data: Store) -> N
     assert value(endpoints[1]) == "new"
 
 
-def test_down_until_told(endpoints: Sequence[str]) -> None:
+def test_down_until_ended(endpoints: Sequence[str]) -> None:
     """An endpoint that was taken down refuses connections until another one is told to end it."""
     for _ in range(5):
         with Raw(endpoints[1]) as kept:

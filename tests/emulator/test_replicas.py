@@ -74,7 +74,7 @@ def read(endpoint: Replica, **headers: str) -> str:
         return value
 
 
-def told(client: AzureAppConfigurationClient) -> str | None:
+def value_at(client: AzureAppConfigurationClient) -> str | None:
     """The value of the one setting as the official client reads it."""
     setting = client.get_configuration_setting("k")
     assert setting is not None
@@ -323,10 +323,12 @@ def test_the_end_while_it_is_switched() -> None:
     """An emulator can be closed while threads switch its endpoints; they are told that it ended."""
     for _ in range(5):
         with Emulator(replicas=1) as store:
-            told = [_started(partial(_switch_until_the_end, each)) for each in (store.replicas * 3)]
+            value_at = [
+                _started(partial(_switch_until_the_end, each)) for each in (store.replicas * 3)
+            ]
             while not refused(store.replicas[0]):
                 pass
-        assert {end() for end in told} == {"the server does not run"}
+        assert {end() for end in value_at} == {"the server does not run"}
 
 
 def _switch_until_the_end(endpoint: Replica) -> str:
@@ -382,9 +384,9 @@ def test_lag_and_writes(store: Emulator) -> None:
         AzureAppConfigurationClient.from_connection_string(replica.connection_string) as reader,
     ):
         writer.set_configuration_setting(ConfigurationSetting(key="k", value="new"))
-        assert told(writer) == "new"
+        assert value_at(writer) == "new"
         assert [each.value for each in writer.list_configuration_settings()] == ["new"]
-        assert told(reader) == "old"
+        assert value_at(reader) == "old"
 
 
 def test_blocks_inside_each_other(store: Emulator) -> None:
@@ -665,6 +667,6 @@ def test_events_bring_a_lagging_endpoint_up_to_date(store: Emulator) -> None:
         AzureAppConfigurationClient.from_connection_string(replica.connection_string) as client,
     ):
         store.set("k", "new")
-        assert told(client) == "old"
+        assert value_at(client) == "old"
         client.update_sync_token(json.loads(json.dumps(replica.event("k")))["data"]["syncToken"])
-        assert told(client) == "new"
+        assert value_at(client) == "new"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 
-from appconfig_provider.emulator import Draft
+from appconfig_provider.emulator import Draft, Store
 from appconfig_provider.emulator.filters import Anything
-from appconfig_provider.emulator.snapshot_model import STATUSES
+from appconfig_provider.emulator.snapshot_model import STATUSES, SnapshotDraft, SnapshotFilter
 from appconfig_provider.emulator.snapshots import MAX_SNAPSHOT_BYTES
 from appconfig_provider.testing import Emulator, FakeClock
 
@@ -17,6 +18,7 @@ from .raw import JSON, Raw, Reply, Signer
 from .test_listings import LATEST, fill, pages
 
 ALL = {"filters": [{"key": "*"}]}
+EVERYTHING = (SnapshotFilter("*"),)
 PATCH = {"content-type": "application/merge-patch+json"}
 
 
@@ -284,16 +286,16 @@ def test_many_small_settings(store: Emulator, raw: Raw, more: int, status: str) 
 def test_a_name_is_free_again() -> None:
     """The name of a snapshot whose time is over can be taken; its settings are not mixed in."""
     clock = FakeClock()
-    with Emulator(clock=clock) as store:
+    with closing(Store(now=clock.time)) as store:
+        found = store.snapshots
         for name in ("r", "s", "t"):
-            store.set("a", name)
-            store.create_snapshot(name, [("*", None)])
-            store.archive_snapshot(name)
+            store.put(Draft("a", value=name))
+            found.create(SnapshotDraft(name, EVERYTHING))
+            found.set_status(name, "archived")
         clock.advance(91 * 24 * 3600)
         store.delete("a")
-        store.set("b", "new")
-        store.create_snapshot("s", [("*", None)])
-        found = store._store.snapshots
+        store.put(Draft("b", value="new"))
+        found.create(SnapshotDraft("s", EVERYTHING))
         assert [each.key for each in found.settings("s", None, -1)] == ["b"]
         assert found.settings("t", None, -1) == []
         assert [each.name for each in found.page(Anything(), STATUSES, None, 9)] == ["s"]

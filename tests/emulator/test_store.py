@@ -42,7 +42,7 @@ def test_moments_only_grow(tmp_path: Path) -> None:
     ]
 
 
-def test_what_was_told_to_be_the_present_does_not_change() -> None:
+def test_what_was_the_present_does_not_change() -> None:
     """A write is later than the present that was told, also while the clock stands still."""
     now = [1000.0]
     with closing(Store(now=lambda: now[0])) as store:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -10,10 +12,19 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 
-from appconfig_provider.emulator import Draft, Setting
+from appconfig_provider.emulator import (
+    DEFAULT_ACCESS_KEY,
+    Access,
+    Draft,
+    Setting,
+    Store,
+    create_app,
+)
 from appconfig_provider.emulator.queries import Selection
 from appconfig_provider.testing import Emulator, FakeClock
+from appconfig_provider.testing.replicas import Backing, Replica
 
 from .raw import Raw, Reply
 
@@ -164,17 +175,34 @@ def test_locks(clock: FakeClock, store: Emulator, raw: Raw) -> None:
     assert [reply["etag"] for reply in replies] == etags
 
 
-def test_the_newest_of_a_second_is_shown(clock: FakeClock, store: Emulator, raw: Raw) -> None:
+@contextmanager
+def served(clock: FakeClock) -> Iterator[tuple[Store, Raw]]:
+    """Serve a store with pages of two; give it, which shows every microsecond, and its service."""
+    access = Access((DEFAULT_ACCESS_KEY,), set())
+
+    def make_app(store: Store) -> Starlette:
+        return create_app(store, access, page_size=2, now=clock.time)
+
+    with (
+        closing(Store(now=clock.time)) as store,
+        Replica(Backing(store, make_app, access, clock.time, tls=False)) as endpoint,
+        Raw(endpoint.endpoint) as raw,
+    ):
+        yield store, raw
+
+
+def test_the_newest_of_a_second_is_shown(clock: FakeClock) -> None:
     """Of several writes in one second its traveller sees the newest; the others are history."""
-    moments = [store.set("k", str(number)).last_modified for number in range(3)]
-    assert moments == sorted(set(moments))
-    assert moments[-1] > now(clock)
-    clock.advance(5)
-    for moment in moments:
-        assert items(raw, "/kv", moment) == ["2"]
-        assert items(raw, "/revisions", moment) == ["2", "1", "0"]
-    exact = [store._store.at(int(moment.timestamp() * 1_000_000)).get("k") for moment in moments]
-    assert [setting.value for setting in exact if setting] == ["0", "1", "2"]
+    with served(clock) as (store, raw):
+        moments = [store.put(Draft("k", value=f"{number}")).last_modified for number in range(3)]
+        assert moments == sorted(set(moments))
+        assert moments[-1] > now(clock)
+        clock.advance(5)
+        for moment in moments:
+            assert items(raw, "/kv", moment) == ["2"]
+            assert items(raw, "/revisions", moment) == ["2", "1", "0"]
+        exact = [store.at(int(moment.timestamp() * 1_000_000)).get("k") for moment in moments]
+        assert [setting.value for setting in exact if setting] == ["0", "1", "2"]
 
 
 def test_a_second_that_is_not_over(clock: FakeClock, store: Emulator, raw: Raw) -> None:
@@ -374,7 +402,7 @@ ACTIONS = st.tuples(
 )
 
 
-def play(store: Emulator, clock: FakeClock, history: list[Action]) -> Model:
+def play(store: Store, clock: FakeClock, history: list[Action]) -> Model:
     """Do what a history says, and write it down."""
     model = Model()
     for action, (key, label), value, seconds in history:
@@ -382,7 +410,7 @@ def play(store: Emulator, clock: FakeClock, history: list[Action]) -> Model:
         present = store.get(key, label)
         free = present is not None and not present.locked
         if action == "set" and (free or present is None):
-            model.written(store.set(key, value, label, tags={"t": value}))
+            model.written(store.put(Draft(key, label, value, tags={"t": value})))
         elif action == "delete" and free:
             store.delete(key, label)
             model.deleted((key, label or ""), now(clock))
@@ -404,7 +432,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def assert_shown(raw: Raw, moment: datetime, model: Model) -> None:
-    """The second of a moment is told as it was at its end."""
+    """The second of a point in time is shown as it was at its end."""
     end = moment.replace(microsecond=999_999)
     expected = model.settings(end)
     assert etags(raw, "/kv", moment) == [setting.etag for setting in expected]
@@ -427,14 +455,14 @@ def test_any_history(history: list[Action]) -> None:
     """
     clock = FakeClock(float(int(time.time())))
     begin = now(clock)
-    with Emulator(page_size=2, clock=clock) as store, Raw(store.endpoint) as raw:
+    with served(clock) as (store, raw):
         model = play(store, clock, history)
         clock.advance(1)
         marks = {begin - MICROSECOND, begin, *(moment for moment, _, _ in model.events)}
         for moment in sorted({mark.replace(microsecond=0) for mark in marks} | {now(clock)}):
             assert_shown(raw, moment, model)
         for moment in sorted(marks | {mark + MICROSECOND for mark in marks}):
-            readings = store._store.at(microseconds(moment))
+            readings = store.at(microseconds(moment))
             expected = model.settings(moment)
             assert readings.page(Selection(), None, -1) == expected
             for key, label in {name for _, name, _ in model.events}:

@@ -142,7 +142,7 @@ def test_challenge() -> None:
         )
 
 
-def test_told_tokens() -> None:
+def test_added_tokens() -> None:
     """A text the emulator was told of is a good token until it is taken back."""
     with Emulator(tls=True) as store:
         token = StaticCredential("opaque").get_token("any").token

@@ -13,8 +13,8 @@ import appconfig_provider
 import appconfig_provider.aio
 
 logging.disable()
-where, face, proxy = sys.argv[1:]
-told: list[Exception] = []
+where, mode, proxy = sys.argv[1:]
+reported: list[Exception] = []
 
 
 def use_up() -> list[int]:
@@ -28,32 +28,32 @@ def use_up() -> list[int]:
 
 
 async def main() -> None:
-    """Do it with either face."""
+    """Do it with the sync provider, or with the aio one."""
     keywords: dict[str, Any] = {
         "connection_string": where,
         "refresh_on": ["sentinel"],
-        "on_refresh_error": told.append,
+        "on_refresh_error": reported.append,
         "proxy": proxy,
     }
-    if face == "aio":
+    if mode == "aio":
         config: Any = await appconfig_provider.aio.load(**keywords)
     else:
         config = appconfig_provider.load(**keywords)
 
     async def refresh() -> bool:
         done = config.refresh(force=True)
-        return bool(await done) if face == "aio" else done
+        return bool(await done) if mode == "aio" else done
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     held = use_up()
     print(await refresh())
-    print("told" if told else "silent")
+    print("reported" if reported else "silent")
     for one in held:
         os.close(one)
     print(await refresh())
     print("healed" if config.status.last_error is None else config.status.last_error)
     closed = config.close()
-    if face == "aio":
+    if mode == "aio":
         await closed
 
 

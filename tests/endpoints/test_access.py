@@ -74,9 +74,9 @@ class Driver(ScriptedDriver):
 
 
 @plan
-def job(turn: EndpointAttempt) -> Steps[int]:
+def job(attempt: EndpointAttempt) -> Steps[int]:
     """Send one request."""
-    answer = yield from read(turn.session, "/kv", None)
+    answer = yield from read(attempt.session, "/kv", None)
     return answer.status
 
 
@@ -161,7 +161,7 @@ def test_a_job_begins_again_when_answers_may_have_been_displaced() -> None:
 
 
 def test_an_answer_that_makes_no_sense_is_displaced_where_more_has_come() -> None:
-    """The connections are looked at; if nothing waits there, it is a failure as it is."""
+    """The connections are checked; if nothing waits there, it is a failure as it is."""
     driver = Driver(failure(Kind.MALFORMED), status(200))
     driver.verified.append(failure(Kind.UNSOLICITED))
     assert run(driver) == 200

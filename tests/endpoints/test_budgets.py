@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,22 +10,24 @@ from typing import Any
 
 import pytest
 
+import appconfig_provider
 from appconfig_provider import Polling
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential
-from tests.support.content import VAULT_TYPE
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
     context_for,
     page,
+    reference,
     setting,
     single,
 )
@@ -174,8 +177,7 @@ def with_secrets(store: Slow) -> None:
         whole = plain(request)
         if not request.target.startswith("/kv?"):
             return whole
-        uri = f'{{"uri": "{VAULT}/secrets/s{store.version}"}}'
-        one = page([setting("ref", uri, content_type=VAULT_TYPE)], f"r{store.version}")
+        one = page([reference("ref", f"{VAULT}/secrets/s{store.version}")], f"r{store.version}")
         return Response(200, {**whole.headers, **one.headers}, one.body)
 
     store.driver.answer = answer
@@ -237,8 +239,10 @@ def test_a_check_says_that_its_time_is_used_up(load: Loader, silent_store: Emula
             began = time.monotonic()
             assert config.refresh(force=True) is False
             assert time.monotonic() - began < 2
-        told = str(config.status.last_error)
-        assert "its share of the time of a check (0.4 s, connect_timeout + read_timeout)" in told
+        reported = str(config.status.last_error)
+        assert (
+            "its share of the time of a check (0.4 s, connect_timeout + read_timeout)" in reported
+        )
 
 
 def test_a_load_says_that_its_time_is_used_up(load: Loader, silent_store: Emulator) -> None:
@@ -251,16 +255,33 @@ def test_a_load_says_that_its_time_is_used_up(load: Loader, silent_store: Emulat
         pass
 
 
-def test_a_poller_reloads_in_the_background() -> None:
-    """The context of a poller is the one whose reload nobody waits for."""
-    import appconfig_provider
+@pytest.mark.parametrize(
+    ("in_background", "limit"), [(False, 20 + 30), (True, 20 + 100)], ids=["caller", "poller"]
+)
+def test_a_poller_reloads_in_the_background(in_background: bool, limit: float) -> None:
+    """A reload of a poller, which nobody waits for, is overdue later than one of a caller."""
+    overdue: list[float | None] = []
+    reloaded = threading.Event()
 
-    with Emulator() as store, FakeClock():
+    def hang(_changes: object) -> None:
+        clock.advance(limit)
+        overdue.append(config.status.overdue)
+        clock.advance(7)
+        overdue.append(config.status.overdue)
+        reloaded.set()
+
+    with FakeClock() as clock, Emulator(clock=clock) as store:
         store.set("sentinel", "1")
         with appconfig_provider.load(
             connection_string=store.connection_string,
             refresh_on=["sentinel"],
-            polling=Polling.auto(),
+            polling=Polling.auto() if in_background else None,
+            on_refresh_success=hang,
         ) as config:
-            foreground, background = config._limits
-            assert (foreground, background) == (20 + 30, 20 + 100)
+            store.set("sentinel", "2")
+            if in_background:
+                clock.advance(30 * 1.1)
+            else:
+                config.refresh(force=True)
+            assert reloaded.wait(10)
+    assert overdue == [None, pytest.approx(7)]

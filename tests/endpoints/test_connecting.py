@@ -21,10 +21,11 @@ import pytest
 
 import appconfig_provider
 import appconfig_provider.aio
+from appconfig_provider._io.sync import WORKER
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 from tests.support.proxy import connect_proxy
 from tests.support.raw_server import Behaviour, raw_server, silent
 from tests.support.socks import socks_proxy
@@ -182,19 +183,19 @@ def test_an_interrupted_handshake_leaves_no_socket() -> None:
 
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
-        with raw_server(greeted) as where, warnings.catch_warnings(record=True) as told:
+        with raw_server(greeted) as where, warnings.catch_warnings(record=True) as reported:
             warnings.simplefilter("always")
             store = where.replace("http://127.0.0.1", "https://localhost")
             with suppress(KeyboardInterrupt):  # without its traceback, which keeps the socket
                 appconfig_provider.load(connection_string=store, verify=False)
             gc.collect()
-        assert [str(each.message) for each in told if each.category is ResourceWarning] == []
+        assert [str(each.message) for each in reported if each.category is ResourceWarning] == []
     finally:
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("face", ["sync", "aio"])
-def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, face: str) -> None:
+@pytest.mark.parametrize("mode", ["sync", "aio"])
+def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, mode: str) -> None:
     """Sockets are closed when their provider is collected, also after its loop has ended."""
     store.set_many({f"k{number}": "v" for number in range(300)})
     keywords: dict[str, Any] = {
@@ -206,16 +207,16 @@ def test_a_provider_that_nobody_closes_leaves_no_socket(store: Emulator, face: s
         config = await appconfig_provider.aio.load(**keywords)
         await config.refresh(force=True)
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
-        if face == "aio":
+        if mode == "aio":
             asyncio.run(use())
         else:
             config = appconfig_provider.load(**keywords)
             config.refresh(force=True)
             del config
         gc.collect()
-    assert [str(each.message) for each in told if each.category is ResourceWarning] == []
+    assert [str(each.message) for each in reported if each.category is ResourceWarning] == []
 
 
 @pytest.mark.parametrize("named", ["verify", "SSL_CERT_FILE"])
@@ -264,7 +265,7 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(
     start = threading.Thread.start
 
     def start_few(thread: threading.Thread) -> None:
-        if getattr(thread, "_target", start).__name__ != "_work_on":
+        if thread.name != WORKER:
             return start(thread)  # those of the store
         if len(started) >= enough:
             raise RuntimeError("can't start new thread")
@@ -282,17 +283,17 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-@pytest.mark.parametrize("face", ["sync", "aio"])
-def test_without_a_free_descriptor_a_refresh_fails_as_any_other(store: Emulator, face: str) -> None:
+@pytest.mark.parametrize("mode", ["sync", "aio"])
+def test_without_a_free_descriptor_a_refresh_fails_as_any_other(store: Emulator, mode: str) -> None:
     """With no file descriptor left `refresh()` returns False and tells; later it works again."""
     store.set("sentinel", "1")
     script = str(Path(__file__).with_name("no_descriptor.py"))
     with connect_proxy() as proxy:  # it keeps no connection, so that each request needs a new one
         shown = subprocess.run(
-            [sys.executable, script, store.connection_string, face, proxy.url],
+            [sys.executable, script, store.connection_string, mode, proxy.url],
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
-    assert (shown.stdout.split(), shown.stderr) == (["False", "told", "False", "healed"], "")
+    assert (shown.stdout.split(), shown.stderr) == (["False", "reported", "False", "healed"], "")

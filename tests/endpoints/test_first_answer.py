@@ -8,7 +8,8 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ServiceRequestError
 
 from appconfig_provider._azure.endpoints.access import StoreAccess, rules
-from appconfig_provider._azure.listing.load import Loaded, load
+from appconfig_provider._azure.listing.content import Known, Loaded
+from appconfig_provider._azure.listing.load import load
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._fetch.access import EndpointAttempt
 from appconfig_provider._fetch.budget import Allowance, Budget
@@ -27,8 +28,8 @@ def test_a_round_without_any_time_asks_the_first_endpoint_all_the_same() -> None
     deployment.clock.advance(1)
     over = Budget(deployment.clock.monotonic(), Allowance(0.0, "a budget of nothing"))
 
-    def job(turn: EndpointAttempt) -> Plan[Loaded]:
-        return load(turn.session, deployment.options)
+    def job(attempt: EndpointAttempt) -> Plan[Loaded]:
+        return load(attempt.session, deployment.options, Known())
 
     answer = deployment.driver.run(
         first_answer(StoreAccess(context), rules(context), endpoints, over, job, force=True)
@@ -49,7 +50,7 @@ def test_silence_until_the_end_names_the_share_of_the_budget() -> None:
 
 
 def test_what_broke_off_before_the_end_names_no_budget() -> None:
-    """Half an answer is what ended the attempt; there was time left, and no budget is told."""
+    """Half an answer is what ended the attempt; there was time left, and no budget is reported."""
     deployment = Deployment()
     state = deployment.start()
     deployment.afflict(ENDPOINTS, "", cut)
@@ -59,7 +60,7 @@ def test_what_broke_off_before_the_end_names_no_budget() -> None:
 
 
 def test_the_error_of_a_credential_stays_its_own() -> None:
-    """A credential that failed after the time was over is told as what it raised."""
+    """A credential that failed after the time was over is reported as what it raised."""
     raised = ServiceRequestError("no way to the identity service")
     deployment = Deployment()
     clock = deployment.clock

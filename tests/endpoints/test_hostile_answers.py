@@ -1,6 +1,6 @@
 """Whatever a server answers, in any way of reaching it, costs its share of time and no more.
 
-Every defect is met at every place of an answer, through every kind of connection, in both faces,
+Every defect is met at every place of an answer, through every kind of connection, sync and aio,
 and always beside a healthy replica. The rule: nothing is raised, the replica's values are there
 within the time that was allowed and half a second, and the connection is not used again.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from appconfig_provider import load as load_sync
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 from tests.support.hostile import ANSWERS, STRAY, Defect
 from tests.support.hostile_scenes import ALLOWED, LIMIT, PAGES, WAYS, Scene, scene
 
@@ -144,7 +144,7 @@ def test_what_nobody_asked_for_is_never_an_answer(load: Loader, way: str, stray:
                 assert len(config.snapshot) == 13
 
 
-def _refreshed_to(config: Face, value: str) -> None:
+def _refreshed_to(config: Provider, value: str) -> None:
     """Refresh until a deployment is served; what is served meanwhile is whole.
 
     What comes with an answer is refused at once. On a busy machine it may come so late that the

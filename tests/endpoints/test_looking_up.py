@@ -8,8 +8,9 @@ import pytest
 
 from appconfig_provider._azure.endpoints.discovery import discover
 from appconfig_provider._azure.endpoints.order import first_endpoints, host_of_endpoint
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.endpoints import Endpoints
 from appconfig_provider._plan import Effect, Request, ResolveSrv, Response

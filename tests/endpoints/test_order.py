@@ -82,10 +82,10 @@ def test_what_is_learnt_of_an_endpoint_changes_no_other() -> None:
     endpoints = endpoints_named("a", "b", "c", last="a")
     endpoints = replace(endpoints, discovery=Backoff(3, 9.0))
     changed = replace(endpoints.all[1], round_trip=0.5)
-    silent, told = endpoints.replaced(changed), endpoints.replaced(changed, last="b")
+    silent, named = endpoints.replaced(changed), endpoints.replaced(changed, last="b")
     assert silent.all == (endpoints.all[0], changed, endpoints.all[2])
     assert silent.discovery == endpoints.discovery
-    assert (silent.last, told.last) == (url_of("a"), "b")
+    assert (silent.last, named.last) == (url_of("a"), "b")
     assert silent.by_url(url_of("b")) is changed
     assert silent.by_url(url_of("c")) is endpoints.all[2]
 

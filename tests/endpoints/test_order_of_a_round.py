@@ -9,16 +9,17 @@ from contextlib import ExitStack
 import pytest
 
 from appconfig_provider import SettingSelector
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.adapter import Loader
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, saying
-from tests.support.faces import Loader
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
@@ -361,6 +362,6 @@ def test_asking_the_last_endpoint_again_is_no_failover() -> None:
     store = Single()
     store.trouble = failing(1, "sentinel")
     store.start()
-    told = [dict(request.headers)["correlation-context"] for request in store.driver.requests]
-    assert len(told) == 5
-    assert not any("Failover" in one for one in told)
+    reported = [dict(request.headers)["correlation-context"] for request in store.driver.requests]
+    assert len(reported) == 5
+    assert not any("Failover" in one for one in reported)

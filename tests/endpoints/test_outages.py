@@ -19,7 +19,7 @@ from appconfig_provider._io.clock import SystemClock, current_clock
 from appconfig_provider.aio import load as async_load
 from appconfig_provider.protocols import Clock
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-from tests.support.faces import Face, Opener
+from tests.support.adapter import Opener, Provider
 
 INTERVAL = 3.0
 LONGEST_FIRST_BACKOFF = INTERVAL * 1.25
@@ -31,7 +31,7 @@ def errors() -> list[Exception]:
 
 
 @pytest.fixture
-def config(opened: Opener, store: Emulator, errors: list[Exception]) -> Face:
+def config(opened: Opener, store: Emulator, errors: list[Exception]) -> Provider:
     """A provider of one setting that asks its sentinel every three seconds, without retries."""
     store.set("message", "old")
     store.set("sentinel", "1")
@@ -50,7 +50,7 @@ def deploy(store: Emulator) -> None:
     store.set("sentinel", "2")
 
 
-def poll(config: Face, clock: FakeClock, seconds: float) -> list[bool]:
+def poll(config: Provider, clock: FakeClock, seconds: float) -> list[bool]:
     """Call `refresh()` five times a second for some seconds."""
     answers = []
     for _ in range(round(seconds * 5)):
@@ -62,7 +62,7 @@ def poll(config: Face, clock: FakeClock, seconds: float) -> list[bool]:
 def test_one_blip_is_one_warning_and_over_after_one_back_off(
     store: Emulator,
     clock: FakeClock,
-    config: Face,
+    config: Provider,
     errors: list[Exception],
 ) -> None:
     """One 503 costs one failed attempt, then silence, then the first back-off heals it."""
@@ -81,7 +81,7 @@ def test_one_blip_is_one_warning_and_over_after_one_back_off(
 def test_an_outage_keeps_the_old_values_and_never_raises(
     store: Emulator,
     clock: FakeClock,
-    config: Face,
+    config: Provider,
     errors: list[Exception],
 ) -> None:
     """Through a long outage each call returns False, and attempts grow rarer."""
@@ -99,7 +99,7 @@ def test_an_outage_keeps_the_old_values_and_never_raises(
 def test_success_forgets_the_failures_before_it(
     store: Emulator,
     clock: FakeClock,
-    config: Face,
+    config: Provider,
     errors: list[Exception],
 ) -> None:
     """Blips that each healed cost the same: the back-off of the sixth is as short as the first."""

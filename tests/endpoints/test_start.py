@@ -12,9 +12,11 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider._azure.budgets import first_load_allowance
+from appconfig_provider._azure.first_generation import NotInTime
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.settings.references import UnresolvedReference
-from appconfig_provider._azure.startup import NobodyAnswered, NotInTime, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.budget import Allowance, Budget
 from appconfig_provider._fetch.failures import Kind, RequestFailed
@@ -22,13 +24,13 @@ from appconfig_provider._plan import Effect, Request, Response, Send
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import FakeClock, StaticCredential
 from appconfig_provider.trouble import public
-from tests.support.content import VAULT_TYPE
 from tests.support.scripted import (
     CONNECTION,
     REPLICA,
     ScriptedDriver,
     context_for,
     page,
+    reference,
     setting,
     status,
 )
@@ -103,7 +105,7 @@ def test_the_error_names_the_keyword_that_said_how_long() -> None:
             load()
 
 
-def test_who_runs_into_a_deadline_is_told_which_time_was_used_up() -> None:
+def test_the_error_of_a_deadline_says_which_time_was_used_up() -> None:
     """All of it, or the share that an endpoint has while others were not tried."""
     budget = Budget(10.0, Allowance(5.0, "the time of a check (5 s)"))
     assert budget.used_up(10.0) == "the time of a check (5 s) was used up"
@@ -111,8 +113,8 @@ def test_who_runs_into_a_deadline_is_told_which_time_was_used_up() -> None:
     assert budget.share(4.0, 2) == 6.0
     assert budget.share(4.0, 0) == 10.0
     one_attempt = Keywords(connection_string=CONNECTION, startup_timeout=0).checked()
-    told = first_load_allowance(one_attempt)
-    assert (told.seconds, told.message) == (100.0, "the default of startup_timeout (100 s)")
+    allowed = first_load_allowance(one_attempt)
+    assert (allowed.seconds, allowed.message) == (100.0, "the default of startup_timeout (100 s)")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_each_round_asks_every_endpoint_though_it_backs_off() -> None:
 
 
 def test_functions_that_use_up_the_time_end_the_load() -> None:
-    """What is not called any more is told, with the time that was used up."""
+    """What is not called any more is reported, with the time that was used up."""
 
     def slow(_shown: object) -> None:
         driver.clock.advance(6)
@@ -178,7 +180,7 @@ def _always(answer: Response, _request: Request) -> Response:
 
 
 def test_what_is_known_after_a_load() -> None:
-    """Attempt, success and endpoint are told for `status`; timers begin when the load is over."""
+    """`status` has attempt, success and endpoint; timers begin when the load is over."""
 
     def answer(_request: Request) -> Response:
         driver.clock.advance(0.25)
@@ -223,8 +225,7 @@ class VaultDriver(ScriptedDriver):
 
 def references(*names: str) -> Response:
     """Return a page of Key Vault references."""
-    uris = {name: json.dumps({"uri": f"{VAULT}/secrets/{name}"}) for name in names}
-    return page([setting(name, uri, name, content_type=VAULT_TYPE) for name, uri in uris.items()])
+    return page([reference(name, f"{VAULT}/secrets/{name}", name) for name in names])
 
 
 def vault_scene(
@@ -283,7 +284,7 @@ def test_a_vault_is_not_asked_again_where_it_does_not_help(
     assert driver.slept == []
 
 
-def test_a_secret_that_the_policy_makes_up_for_is_told_with_the_load() -> None:
+def test_a_secret_that_the_policy_makes_up_for_is_reported_with_the_load() -> None:
     """Left out by `omit`, it is owed, and what failed stands in the status."""
     driver, load = vault_scene(1.0, secret_policy="omit")
     state = load()

@@ -11,7 +11,7 @@ import pytest
 import appconfig_provider
 from appconfig_provider import Polling, SettingSelector, WatchKey
 from appconfig_provider.testing import StaticCredential
-from tests.support.faces import FACES, Loader
+from tests.support.adapter import LOADERS, Loader
 
 SECRET = "bm90IGEgcmVhbCBrZXksIGJ1dCBhcyBsb25n"
 STRING = f"Endpoint=https://contoso.azconfig.io;Id=abcd;Secret={SECRET}"
@@ -137,7 +137,7 @@ def test_client_configs_say_what_to_write(load: Loader, way: str, configs: Any, 
 
 
 @pytest.mark.parametrize(
-    ("keyword", "wrong", "told"),
+    ("keyword", "wrong", "reported"),
     [
         ("refresh_interval", "30", "'30'"),
         ("refresh_interval", "30 s", "'30 s'"),
@@ -154,16 +154,16 @@ def test_client_configs_say_what_to_write(load: Loader, way: str, configs: Any, 
         pytest.param("retry_total", -(10**5000), "a very large int", id="huge"),
     ],
 )
-def test_numbers_and_plain_words_are_repeated(keyword: str, wrong: Any, told: str) -> None:
+def test_numbers_and_plain_words_are_repeated(keyword: str, wrong: Any, reported: str) -> None:
     """What cannot be a secret is repeated, and everything else named by its type and length."""
     with pytest.raises((TypeError, ValueError)) as caught:
         appconfig_provider.load(connection_string=NOBODY, **{keyword: wrong})
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert keyword in str(caught.value)
 
 
-def test_both_faces_check_the_same() -> None:
-    """The keywords of the table are those of both faces."""
-    assert set(FACES) == {"sync", "aio"}
+def test_both_providers_check_the_same() -> None:
+    """The keywords of the table are those of both providers."""
+    assert set(LOADERS) == {"sync", "aio"}
     other = inspect.signature(appconfig_provider.aio.load).parameters
     assert set(other) == set(KEYWORDS)

@@ -12,7 +12,7 @@ import pytest
 from appconfig_provider.emulator import Server, Store, create_app, local_certificate
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import Emulator, StaticCredential
-from tests.support.faces import FACES, Loader
+from tests.support.adapter import LOADERS, Loader
 from tests.support.proxy import connect_proxy
 from tests.support.raw_server import (
     Behaviour,
@@ -24,7 +24,7 @@ from tests.support.raw_server import (
 )
 
 
-def told(load: Loader, **keywords: object) -> str:
+def message_of(load: Loader, **keywords: object) -> str:
     """Return what `load()` says when it is given one attempt."""
     keywords = {"startup_timeout": 0, "retry_total": 0, **keywords}
     with pytest.raises(StartupTimeout) as caught, load(**keywords):
@@ -35,7 +35,7 @@ def told(load: Loader, **keywords: object) -> str:
 def test_a_certificate_that_is_not_trusted_names_verify(load: Loader) -> None:
     """A store on this machine whose certificate nobody knows is reached by `verify=`."""
     with Emulator(tls=True) as store:
-        text = told(load, connection_string=store.connection_string)
+        text = message_of(load, connection_string=store.connection_string)
     assert "CERTIFICATE_VERIFY_FAILED" in text
     assert "verify='ca.pem'" in text
     assert "emulator" not in text
@@ -48,7 +48,7 @@ def test_a_certificate_of_another_name_names_the_name(load: Loader) -> None:
         closing(Store()) as data,
         Server(create_app(data), host="127.0.0.2", certificate=certificate) as server,
     ):
-        text = told(
+        text = message_of(
             load,
             connection_string=f"Endpoint={server.endpoint};Id=id;Secret=c2VjcmV0",
             verify=certificate.ca_file,
@@ -58,10 +58,12 @@ def test_a_certificate_of_another_name_names_the_name(load: Loader) -> None:
     assert "verify=" not in text
 
 
-def test_a_server_without_tls_is_told_so(load: Loader) -> None:
+def test_a_server_without_tls_is_reported_as_that(load: Loader) -> None:
     """An https endpoint where nobody speaks TLS points to http."""
     with Emulator() as store:
-        text = told(load, connection_string=store.connection_string.replace("http:", "https:"))
+        text = message_of(
+            load, connection_string=store.connection_string.replace("http:", "https:")
+        )
     assert "http://" in text
     assert "emulator" not in text
 
@@ -70,15 +72,17 @@ def test_nobody_there_asks_for_the_emulator(load: Loader) -> None:
     """Where nobody listens on this machine, the emulator may not have been started."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    text = told(load, connection_string=f"Endpoint=http://127.0.0.1:{port};Id=id;Secret=c2VjcmV0")
+    text = message_of(
+        load, connection_string=f"Endpoint=http://127.0.0.1:{port};Id=id;Secret=c2VjcmV0"
+    )
     assert "is the emulator running?" in text
 
 
-@pytest.mark.parametrize("load", [FACES["sync"], FACES["aio"]])
-def test_an_error_without_words_is_told_by_its_name(load: Loader) -> None:
+@pytest.mark.parametrize("load", [LOADERS["sync"], LOADERS["aio"]])
+def test_an_error_without_words_is_reported_by_its_name(load: Loader) -> None:
     """An error of the network that says nothing leaves no empty place behind its name."""
     with raw_server(silent) as connection_string:
-        text = told(load, connection_string=connection_string, read_timeout=0.3)
+        text = message_of(load, connection_string=connection_string, read_timeout=0.3)
     assert "()" not in text
     assert ": )" not in text
 
@@ -91,7 +95,7 @@ def test_words_of_a_server_stay_on_their_line(load: Loader) -> None:
         connection.sendall(b"HTTP/1.1 2\x1b[2J\x1b]0;x\x07\xe2\x80\xae OK\x0b\r\n\r\n")
 
     with raw_server(babbling) as connection_string:
-        assert told(load, connection_string=connection_string).isprintable()
+        assert message_of(load, connection_string=connection_string).isprintable()
 
 
 ELSEWHERE = "Endpoint=http://store.example;Id=id;Secret=c2VjcmV0"
@@ -126,7 +130,7 @@ def free_port() -> int:
 def test_a_proxy_that_is_not_there_is_named(load: Loader, scheme: str, where: str) -> None:
     """A proxy that cannot be reached is named without user and password, and no emulator is."""
     port = free_port()
-    text = told(
+    text = message_of(
         load,
         connection_string=f"Endpoint={scheme}://{where};Id=id;Secret=c2VjcmV0",
         proxy=f"http://somebody:hunter2@127.0.0.1:{port}",
@@ -141,7 +145,7 @@ def test_a_proxy_of_the_environment_is_named(load: Loader, monkeypatch: pytest.M
     """Nobody who set `http_proxy` long ago thinks of it: the error does."""
     port = free_port()
     monkeypatch.setenv("http_proxy", f"http://somebody:hunter2@127.0.0.1:{port}")
-    text = told(load, connection_string=ELSEWHERE)
+    text = message_of(load, connection_string=ELSEWHERE)
     assert f"by the proxy http://127.0.0.1:{port}" in text
     assert "hunter2" not in text
 
@@ -150,14 +154,16 @@ def test_a_silent_proxy_is_named(load: Loader) -> None:
     """A proxy that takes the connection and says nothing is named, too."""
     with raw_server(silent) as connection_string:
         proxy = connection_string.split("=", 1)[1].split(";")[0]
-        text = told(load, connection_string=ELSEWHERE, proxy=proxy, read_timeout=0.3)
+        text = message_of(load, connection_string=ELSEWHERE, proxy=proxy, read_timeout=0.3)
     assert f"by the proxy {proxy}" in text
 
 
 def test_a_proxy_that_refuses_is_named(load: Loader) -> None:
     """A proxy that knows no way to the store is named with what it answered."""
     with connect_proxy() as proxy:
-        text = told(load, connection_string=ELSEWHERE.replace("http:", "https:"), proxy=proxy.url)
+        text = message_of(
+            load, connection_string=ELSEWHERE.replace("http:", "https:"), proxy=proxy.url
+        )
     assert "502" in text
     assert f"by the proxy {proxy.url}" in text
 
@@ -166,7 +172,7 @@ def test_a_proxy_that_refuses_is_named(load: Loader) -> None:
     "behave",
     [silent, dripping_headers, dripping],
 )
-def test_silence_is_told_once_and_as_what_it_is(load: Loader, behave: Behaviour) -> None:
+def test_silence_is_reported_once_and_as_what_it_is(load: Loader, behave: Behaviour) -> None:
     """A store that takes the connection and does not answer is told so, with the budget, once."""
     with (
         raw_server(behave) as connection_string,
@@ -181,7 +187,7 @@ def test_silence_is_told_once_and_as_what_it_is(load: Loader, behave: Behaviour)
     assert "answer to GET /kv" in text
 
 
-def test_a_connect_that_does_not_end_is_told_as_that(load: Loader) -> None:
+def test_a_connect_that_does_not_end_is_reported_as_that(load: Loader) -> None:
     """A server that takes no connection is not said to have been connected to."""
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -202,7 +208,9 @@ def test_a_connect_that_does_not_end_is_told_as_that(load: Loader) -> None:
 def test_plain_http_to_a_store_of_tls_names_https(load: Loader) -> None:
     """An http endpoint that hangs up before it answers may be one of TLS."""
     with Emulator(tls=True) as store:
-        text = told(load, connection_string=store.connection_string.replace("https:", "http:"))
+        text = message_of(
+            load, connection_string=store.connection_string.replace("https:", "http:")
+        )
     assert "does it need https://?" in text
     with raw_server(hanging_up) as connection_string:
-        assert "does it need https://?" in told(load, connection_string=connection_string)
+        assert "does it need https://?" in message_of(load, connection_string=connection_string)

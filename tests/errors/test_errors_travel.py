@@ -20,8 +20,8 @@ from appconfig_provider.errors import (
     StartupTimeout,
 )
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.content import VAULT_TYPE
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
+from tests.support.content import VAULT_TYPE, secret_id
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def test_a_missing_snapshot_can_be_pickled(load: Loader, store: Emulator) -> Non
 
 def test_a_reference_that_fails_can_be_pickled(load: Loader, store: Emulator) -> None:
     """The error of a Key Vault reference travels out of `load()`."""
-    store.set_secret("pw", "https://v.vault.azure.net/secrets/pw")
+    store.set_secret("pw", secret_id("pw"))
     with (
         pytest.raises(KeyVaultReferenceError) as caught,
         load(connection_string=store.connection_string),

@@ -13,7 +13,8 @@ import pytest
 from azure.core.exceptions import AzureError, ServiceRequestError
 
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
+from tests.support.content import secret_id
 
 pytestmark = pytest.mark.unmeasured
 
@@ -30,7 +31,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     with Emulator(clock=clock) as emulator:
         emulator.set_many({f"key{number:03}": "value" for number in range(5)})
         emulator.set("sentinel", "0")
-        emulator.set_secret("pw", "https://v.vault.azure.net/secrets/pw")
+        emulator.set_secret("pw", secret_id("pw"))
         yield emulator
 
 
@@ -90,7 +91,7 @@ SAID: dict[str, Scripted] = {
 }
 
 
-def fail(config: Face, clock: FakeClock) -> None:
+def fail(config: Provider, clock: FakeClock) -> None:
     """Let one refresh fail, whatever still rests or backs off."""
     clock.advance(61)
     assert not config.refresh(force=True)

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
+from pydantic import BaseModel, field_validator
 
 import appconfig_provider
-from appconfig_provider import SettingSelector
+from appconfig_provider import BindingError, SettingSelector
 from appconfig_provider.emulator import AccessKey
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 pytestmark = pytest.mark.unmeasured
 
@@ -257,3 +258,38 @@ def right(
 
 RIGHT = {"secret_resolver": "planted-secret"}
 """What the functions of the user return as long as they do not fail."""
+
+
+def test_frames_of_a_refused_binding_show_nothing(load: Loader, store: Emulator) -> None:
+    """What a validator raises, or pydantic, leads through no frame of the package with a value."""
+
+    class Refusing(BaseModel):
+        a: str
+        number: int = 0
+
+        @field_validator("a")
+        @classmethod
+        def refuse(cls, text: str) -> str:
+            if bound:
+                raise LookupError("no")
+            return text
+
+    bound: list[object] = []
+    errors: list[str] = []
+    with load(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        verify=store.ca_file,
+        on_refresh_error=lambda error: errors.append(f"{type(error).__name__}: {shown(error)}"),
+    ) as config:
+        bound.append(config.provider.bind(Refusing))
+        with pytest.raises(LookupError) as caught:
+            config.provider.bind(Refusing)
+        assert shown(caught.value) == []
+        with pytest.raises(BindingError) as unfit:
+            config.provider.bind(dict[str, int])
+        assert shown(unfit.value) == []
+        for text in ("planted-new", "planted-newer"):
+            store.set_many({"a": text, "sentinel": text})
+            config.refresh(force=True)
+    assert errors == ["LookupError: []"] * 2

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE, VAULT_TYPE
-from tests.support.faces import Loader
 from tests.support.raw_server import raw_server
 
 ORDERS = "\nERROR forged\r\x1b[2J\x1b]0;title\x07\u202eesrever\u2028line\x85\x00\u200b"

@@ -1,4 +1,4 @@
-"""Of an exception of a user's function only the type is told: its text may quote a value."""
+"""Of an exception of a user's function only the type is reported: its text may quote a value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from appconfig_provider import Polling
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
+from tests.support.content import secret_id
 
 PLANTED = "planted-value"
 
@@ -29,7 +30,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a value that nobody is to see."""
     with Emulator(clock=clock) as emulator:
         emulator.set_many({"a": PLANTED, "sentinel": "1"})
-        emulator.set_secret("pw", "https://v.vault.azure.net/secrets/pw")
+        emulator.set_secret("pw", secret_id("pw"))
         yield emulator
 
 
@@ -138,7 +139,7 @@ def test_the_log_says_where_a_user_function_raised(
     assert line.isprintable()
 
 
-def test_a_callback_that_raises_is_told_without_its_text(
+def test_a_callback_that_raises_is_reported_without_its_text(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither the exception, nor what it is chained to, nor what is bound to the callback shows."""
@@ -153,11 +154,11 @@ def test_a_callback_that_raises_is_told_without_its_text(
         store.set("sentinel", "2")
         clock.advance(61)
         assert config.refresh()
-    told = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert len(told) == 2
+    reported = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert len(reported) == 2
     assert PLANTED not in logged(caplog.records)
-    assert "Quoting" in told[0].getMessage()
-    assert "Raising" in told[0].getMessage()
+    assert "Quoting" in reported[0].getMessage()
+    assert "Raising" in reported[0].getMessage()
 
 
 def test_a_poller_that_goes_on_tells_the_type_alone(caplog: pytest.LogCaptureFixture) -> None:

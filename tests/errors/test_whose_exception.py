@@ -11,7 +11,8 @@ import pytest
 from appconfig_provider import ConfigurationSetting, ConfigurationSnapshot
 from appconfig_provider.errors import KeyVaultReferenceError
 from appconfig_provider.testing import Emulator, FakeClock, Vault
-from tests.support.faces import FACES, Loader
+from tests.support.adapter import LOADERS, Loader
+from tests.support.content import secret, secret_id
 
 PLANTED = "planted-value"
 
@@ -21,7 +22,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
     """Give a store with a reference and a sentinel."""
     with Emulator(clock=clock) as emulator:
         emulator.set_many({"a": PLANTED, "sentinel": "1"})
-        emulator.set_secret("pw", "https://v.vault.azure.net/secrets/pw")
+        emulator.set_secret("pw", secret_id("pw"))
         yield emulator
 
 
@@ -50,7 +51,7 @@ class Moody:
         return "secret"
 
     async def resolve_later(self, uri: str) -> str:
-        """Be a resolver of the async face."""
+        """Be a resolver of the aio provider."""
         return self.resolve(uri)
 
 
@@ -99,7 +100,7 @@ def test_a_refusal_by_validate_says_so(
     assert str(error) == PLANTED
 
 
-def test_a_mapper_that_raises_is_told_with_its_setting(
+def test_a_mapper_that_raises_is_reported_with_its_setting(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The key and the label of the setting that it was shown."""
@@ -118,7 +119,7 @@ def _with_label(label: str) -> Any:
 
 
 @pytest.mark.parametrize("policy", ["raise", "keep_last", "omit"])
-def test_a_resolver_that_raises_is_told_with_its_place(
+def test_a_resolver_that_raises_is_reported_with_its_place(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture, policy: str
 ) -> None:
     """In the warning and in the public error, under every policy."""
@@ -132,13 +133,13 @@ def test_a_resolver_that_raises_is_told_with_its_place(
     assert PLANTED not in str(error)
 
 
-def test_an_async_resolver_that_raises_is_told_with_its_place(
+def test_an_async_resolver_that_raises_is_reported_with_its_place(
     store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also where it was awaited."""
     moody = Moody()
     given = keywords(store, secret_resolver=moody.resolve_later)
-    failed_refresh(FACES["aio"], store, clock, moody, given)
+    failed_refresh(LOADERS["aio"], store, clock, moody, given)
     assert f"secret_resolver: ZeroDivisionError raised at {__file__}:" in line_of(caplog)
     assert "in resolve_later" in line_of(caplog)
 
@@ -162,14 +163,13 @@ class _Broken:
         raise ZeroDivisionError(PLANTED)
 
 
-def test_a_credential_for_a_vault_that_raises_is_told_with_its_place(store: Emulator) -> None:
+def test_a_credential_for_a_vault_that_raises_is_reported_with_its_place(store: Emulator) -> None:
     """Who was asked for a token, and where that failed."""
     with Vault() as vault:
-        vault.set("pw", "value")
-        store.set_secret("pw", vault.id("pw"))
+        secret(store, vault, "pw", "value")
         given = keywords(store) | {"secret_resolver": None, "verify": vault.ca_file}
         given["keyvault_client_configs"] = {vault.url: {"credential": _Broken()}}
-        with pytest.raises(KeyVaultReferenceError) as caught, FACES["sync"](**given):
+        with pytest.raises(KeyVaultReferenceError) as caught, LOADERS["sync"](**given):
             pass
     expected = f"the credential for Key Vault: ZeroDivisionError raised at {__file__}:"
     assert expected in str(caught.value)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appconfig_provider._azure.startup import NobodyAnswered
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import RequestFailed
 from tests.support.deployment import (
@@ -29,7 +29,7 @@ AFTER_THE_FIRST = (*ENDPOINTS[1:], ENDPOINTS[0])
 
 
 def deployments() -> Iterator[tuple[Deployment, tuple[str, ...], str]]:
-    """Give a new deployment for each group of endpoints in trouble, moment and kind of turns."""
+    """Give a new deployment for each group of endpoints in trouble, place in a load and order."""
     for group, moment, balanced in itertools.product(GROUPS, MOMENTS, (False, True)):
         keywords: dict[str, object] = {
             "load_balancing_enabled": balanced,
@@ -58,13 +58,13 @@ def check_requests(deployment: Deployment, order: tuple[str, ...], expected: lis
     per_endpoint = Counter(request.origin for request in requests)
     assert deployment.asked() == list(order[: len(expected)])
     assert [per_endpoint[endpoint] for endpoint in deployment.asked()] == expected
-    turns = [origin for origin, _ in itertools.groupby(request.origin for request in requests)]
-    assert len(turns) == len(expected), "nobody is asked again in the same round"
+    tried = [origin for origin, _ in itertools.groupby(request.origin for request in requests)]
+    assert len(tried) == len(expected), "nobody is asked again in the same round"
     for request in requests:
-        told = dict(request.headers)["correlation-context"].split(",")
-        assert "ReplicaCount=2" in told
-        assert ("Features=LB" in told) is deployment.options.store.balances
-        assert ("Failover" in told) is (request.origin != order[0])
+        reported = dict(request.headers)["correlation-context"].split(",")
+        assert "ReplicaCount=2" in reported
+        assert ("Features=LB" in reported) is deployment.options.store.balances
+        assert ("Failover" in reported) is (request.origin != order[0])
     assert all(sent == given for _, sent, given in deployment.echoes)
 
 

@@ -1,4 +1,4 @@
-"""Three endpoints of one store over real HTTP: what virtual time cannot show, with both faces."""
+"""Three endpoints of one store over real HTTP: what virtual time cannot show, sync and aio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appconfig_provider import SettingSelector
 from appconfig_provider.errors import AzureError, HttpResponseError, StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from appconfig_provider.testing.replicas import Replica
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 TIMEOUT = 0.3
 """Seconds to connect, and seconds to wait; a check may take both together."""
@@ -104,7 +104,7 @@ def trouble(endpoints: Sequence[Replica], moment: str, fault: Scripted) -> ExitS
     return stack
 
 
-def served(config: Face) -> int:
+def served(config: Provider) -> int:
     """Return the version that is served, which must be one."""
     snapshot = config.snapshot
     assert snapshot["host"] == snapshot["port"]
@@ -198,7 +198,7 @@ def test_endpoints_that_are_down_come_back(load: Loader, deployment: Deployment)
 def test_a_frozen_endpoint_rolls_nothing_back(
     load: Loader, deployment: Deployment, balanced: bool
 ) -> None:
-    """Endpoints that show the state before a deployment are no change, whoever has the turn."""
+    """Endpoints that show the state before a deployment are no change, whichever is tried."""
     one, two, three = deployment.endpoints
     with (
         two.freeze(),
@@ -255,12 +255,12 @@ def test_the_wire_tells_of_replicas_turns_and_failover(
     one, two, _ = deployment.endpoints
     keywords = deployment.keywords(load_balancing_enabled=True)
     with trouble([one], "sentinel", Scripted(503)), load(**keywords):
-        told = [
+        reported = [
             endpoint.requests[0].headers["correlation-context"].split(",")
             for endpoint in (one, two)
         ]
-    assert told[0] == ["RequestType=Startup", "ReplicaCount=2", "Features=LB"]
-    assert told[1] == [*told[0], "Failover"]
+    assert reported[0] == ["RequestType=Startup", "ReplicaCount=2", "Features=LB"]
+    assert reported[1] == [*reported[0], "Failover"]
 
 
 def test_a_sync_token_stays_with_the_endpoint_that_gave_it(
@@ -278,5 +278,5 @@ def test_a_sync_token_stays_with_the_endpoint_that_gave_it(
         config.refresh(force=True)
         for endpoint, mark in zip(deployment.endpoints, marks, strict=True):
             (record,) = endpoint.requests
-            told = record.headers["sync-token"].split(",")
-            assert [one for one in told if one.partition("=")[0] in marks] == [f"{mark}=MQ=="]
+            reported = record.headers["sync-token"].split(",")
+            assert [one for one in reported if one.partition("=")[0] in marks] == [f"{mark}=MQ=="]

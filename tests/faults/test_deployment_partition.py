@@ -30,7 +30,7 @@ class Ledger:
         return [endpoint for endpoint in turned if self.free.get(endpoint, 0) <= now]
 
     def enter(self, deployment: Deployment, asked: Sequence[str], *, answered: bool) -> None:
-        """Write down the turns of an operation."""
+        """Write down the endpoints that an operation tries."""
         for endpoint in asked[:-1] if answered else asked:
             count = self.failures[endpoint] = self.failures.get(endpoint, 0) + 1
             fault = deployment.trouble[endpoint][1]

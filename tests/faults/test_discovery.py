@@ -9,6 +9,7 @@ import pytest
 
 from appconfig_provider.errors import AzureError, StartupTimeout
 from appconfig_provider.testing import Scripted
+from tests.support.adapter import Loader, Provider
 from tests.support.contoso import (
     CLOUDS,
     EAST,
@@ -21,12 +22,11 @@ from tests.support.contoso import (
     contoso,
 )
 from tests.support.dns_server import alias, srv, too_long
-from tests.support.faces import Face, Loader
 
 HOUR = 3600.0
 
 
-def elsewhere(config: Face) -> bool:
+def elsewhere(config: Provider) -> bool:
     """Tell whether a replica answered last."""
     return config.status.endpoint in {f"https://{EAST}", f"https://{WEST}"}
 
@@ -322,7 +322,7 @@ FOREIGN: list[str | tuple[bytes, ...]] = [
 """What must not be asked for anything, least of all with credentials."""
 
 
-def told(scene: Contoso, load: Loader, auth: str = "key") -> set[str]:
+def endpoints_of(scene: Contoso, load: Loader, auth: str = "key") -> set[str]:
     """Load while everybody is down, and return who was asked."""
     with pytest.raises(AzureError), load(**scene.keywords(auth=auth)):
         pass
@@ -335,10 +335,10 @@ def test_names_outside_the_stores_domain_are_not_believed(load: Loader, auth: st
     with contoso() as scene:
         scene.down()
         scene.dns.answers[FIRST_REPLICAS] = srv(*FOREIGN, EAST)
-        assert told(scene, load, auth) == {MAIN, EAST}
+        assert endpoints_of(scene, load, auth) == {MAIN, EAST}
         for name in FOREIGN:
             scene.dns.answers[ORIGIN] = srv(name)
-            assert told(scene, load, auth) == {MAIN}, name
+            assert endpoints_of(scene, load, auth) == {MAIN}, name
         assert set(scene.credential.scopes) <= {"https://azconfig.io/.default"}
 
 
@@ -352,7 +352,7 @@ def test_odd_spellings_of_a_replica_are_one_replica(load: Loader) -> None:
             pass
         wanted = scene.wanted()
         scene.dns.answers[FIRST_REPLICAS] = srv(EAST.upper())
-        assert told(scene, load) == {MAIN, EAST}
+        assert endpoints_of(scene, load) == {MAIN, EAST}
         assert sorted(wanted) == sorted([MAIN, EAST, "a.b.azconfig.io", "a_b.azconfig.io"])
 
 

@@ -19,6 +19,7 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Effect, ResolveSrv, Response
 from appconfig_provider.errors import AzureError, StartupTimeout
 from appconfig_provider.testing import Scripted
+from tests.support.adapter import Loader
 from tests.support.contoso import (
     EAST,
     FIRST_REPLICAS,
@@ -40,7 +41,6 @@ from tests.support.dns_server import (
     too_long,
     unknown,
 )
-from tests.support.faces import Loader
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for
 
 SHORT = 0.1
@@ -84,7 +84,7 @@ def raised(load: Loader, keywords: dict[str, object]) -> AzureError:
     return caught.value
 
 
-def told(error: BaseException) -> tuple[type, str, list[tuple[type, str]]]:
+def shown(error: BaseException) -> tuple[type, str, list[tuple[type, str]]]:
     """Return what a program can see of an error."""
     causes = getattr(error, "causes", ())
     return type(error), str(error), [(type(cause), str(cause)) for cause in causes]
@@ -100,11 +100,11 @@ def test_trouble_with_dns_changes_nothing(load: Loader, troubles: dict[str, Beha
         for name, trouble in troubles.items():
             scene.dns.answers[ORIGIN] = trouble
             began = time.monotonic()
-            assert told(raised(load, scene.keywords())) == told(plain), name
+            assert shown(raised(load, scene.keywords())) == shown(plain), name
             assert time.monotonic() - began < SHORT + 0.7
             assert config.refresh(force=True) is False
             assert config.snapshot["k"] == "v1"
-            assert told(config.status.last_error or plain) == told(plain.causes[0]), name
+            assert shown(config.status.last_error or plain) == shown(plain.causes[0]), name
             assert set(scene.wanted()) == {MAIN}
             assert scene.asked()[:1] == [ORIGIN]
             scene.clock.advance(3601)
@@ -115,14 +115,14 @@ SOME = ["unknown", "nothing", "SERVFAIL", "silence"]
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_permanent_error_stays_what_it_is(load: Loader, status: int) -> None:
-    """A store that refuses is told at once by azure-core's own error, whatever DNS says."""
+    """A store that refuses is reported at once by azure-core's own error, whatever DNS says."""
     with contoso() as scene, scene.store.respond(lambda _: Scripted(status=status)):
         keywords = scene.keywords(startup_timeout=100, refresh_on=())
         plain = raised(load, keywords | {"replica_discovery_enabled": False})
         assert getattr(plain, "status_code", None) == status
         for trouble in SOME:
             scene.dns.answers[ORIGIN] = TROUBLES[trouble]
-            assert told(raised(load, keywords)) == told(plain)
+            assert shown(raised(load, keywords)) == shown(plain)
             assert scene.asked()[:1] == [ORIGIN]
         assert scene.clock.monotonic() == 0
 
@@ -154,7 +154,7 @@ def test_a_machine_without_resolver_changes_nothing(
         plain = raised(load, scene.keywords(replica_discovery_enabled=False))
         monkeypatch.setattr(dns.resolver, "get_default_resolver", unconfigured)
         monkeypatch.setattr(dns.asyncresolver, "get_default_resolver", unconfigured)
-        assert told(raised(load, scene.keywords())) == told(plain)
+        assert shown(raised(load, scene.keywords())) == shown(plain)
         assert "replicas of the store could not be looked up" in caplog.text
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from appconfig_provider.errors import AzureError, HttpResponseError, StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 from tests.support.raw_server import (
     Behaviour,
     babbling,
@@ -111,8 +111,8 @@ def test_while_backing_off_refresh_is_as_quiet_as_when_nothing_is_due(load: Load
         assert config.status.backoff_until is None
 
 
-def test_back_off_grows_and_every_failed_attempt_is_told(load: Loader) -> None:
-    """An hour of outage costs ten attempts, each told; one success resets the back-off."""
+def test_back_off_grows_and_every_failed_attempt_is_reported(load: Loader) -> None:
+    """An hour of outage costs ten attempts, each reported; one success resets the back-off."""
     errors: list[Exception] = []
     attempts: list[float] = []
     with (
@@ -121,9 +121,9 @@ def test_back_off_grows_and_every_failed_attempt_is_told(load: Loader) -> None:
     ):
         hook = store.respond(lambda _: Scripted(status=503))
         for _ in range(3_600):
-            told = len(errors)
+            reported = len(errors)
             config.refresh()
-            if len(errors) > told:
+            if len(errors) > reported:
                 attempts.append(clock.monotonic())
             clock.advance(1)
         pauses = [later - earlier for earlier, later in itertools.pairwise(attempts)]
@@ -166,8 +166,8 @@ def test_exceptions_of_callbacks_change_nothing(
         with store.respond(lambda _: Scripted(status=500)):
             assert config.refresh(force=True) is False
         assert called == ["success", "error"]
-        told = [record for record in caplog.records if "broken failed" in record.getMessage()]
-        assert len(told) == 2
+        reported = [record for record in caplog.records if "broken failed" in record.getMessage()]
+        assert len(reported) == 2
         assert config.refresh(force=True) is False
 
 
@@ -245,7 +245,7 @@ def test_the_second_endpoint_still_gets_its_turn(
         assert time.monotonic() - began < 2
 
 
-def test_a_refused_connection_is_told_with_its_cause(load: Loader) -> None:
+def test_a_refused_connection_is_reported_with_its_cause(load: Loader) -> None:
     """Nobody listening: the error names the endpoint and keeps the chain of causes."""
     with (
         pytest.raises(StartupTimeout, match=r"127\.0\.0\.1:1: no connection") as caught,

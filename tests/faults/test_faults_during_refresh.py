@@ -8,7 +8,7 @@ import pytest
 
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-from tests.support.faces import Loader, load_aio
+from tests.support.adapter import Loader, load_aio
 from tests.support.raw_server import dripping_headers, raw_server
 
 FAULTS = {

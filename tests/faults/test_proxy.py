@@ -6,8 +6,8 @@ import pytest
 
 from appconfig_provider import WatchKey
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.contoso import MAIN, contoso
-from tests.support.faces import Loader
 from tests.support.hostile_scenes import scene
 from tests.support.proxy import connect_proxy
 
@@ -15,7 +15,7 @@ ODD = ["a/../b", "./c", "x?y#z", "ü &+"]
 """Keys that an HTTP library may feel tempted to tidy up on their way; they are signed as sent."""
 
 
-def test_a_proxy_is_told_the_host_and_not_the_request(load: Loader) -> None:
+def test_a_proxy_gets_the_host_and_not_the_request(load: Loader) -> None:
     """For an https store, the proxy is asked to connect to its host; the rest stays inside TLS."""
     with contoso() as scene, load(**scene.keywords()) as config:
         assert config.snapshot["k"] == "v1"
@@ -25,7 +25,7 @@ def test_a_proxy_is_told_the_host_and_not_the_request(load: Loader) -> None:
         assert len(scene.store.requests) >= 4
 
 
-def test_a_proxy_is_told_the_whole_address_of_a_plain_store(load: Loader, store: Emulator) -> None:
+def test_a_proxy_gets_the_whole_address_of_a_plain_store(load: Loader, store: Emulator) -> None:
     """For an http store, every request line that a proxy gets is in the absolute form."""
     store.set("k", "v1")
     with (

@@ -8,9 +8,9 @@ from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider._azure.state import State
 from appconfig_provider.errors import ServiceRequestError
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader
 from tests.support.content import set_flag
 from tests.support.deployment import ENDPOINTS, Deployment, refusing, whole
-from tests.support.faces import Loader
 
 
 class Validation:
@@ -42,7 +42,7 @@ def refused(deployment: Deployment, times: int) -> State:
     return state
 
 
-def test_an_outage_that_is_over_is_not_told_of_for_as_long_as_a_refusal_stands(
+def test_an_outage_that_is_over_is_not_reported_for_as_long_as_a_refusal_stands(
     deployment: Deployment,
 ) -> None:
     """Once somebody answers again, the last error is what keeps the newer generation away."""

@@ -5,25 +5,27 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import itertools
 import re
 import ssl
 import sys
+import time
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from appconfig_provider import __version__
 from appconfig_provider._fetch.failures import RequestFailed
-from appconfig_provider._io.network import _context
+from appconfig_provider._io import connections
+from appconfig_provider._io.network import trusted_context
 from appconfig_provider.cli.store import RemoteStore
 from appconfig_provider.emulator.tls import local_certificate
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.conversation import HANG_UP, KEY, LEAVE, PAGE, answer, conversing
-from tests.support.faces import Loader
 
 AGENT = f"appconfig-provider/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}"
 NO_BODY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
@@ -94,8 +96,8 @@ def test_a_programs_own_correlation_context_is_the_only_one(load: Loader) -> Non
     ):
         pass
     (heard,) = conversation.heard
-    told = [line for line in heard.lines if line.startswith("correlation-context")]
-    assert told == ["correlation-context: mine"]
+    reported = [line for line in heard.lines if line.startswith("correlation-context")]
+    assert reported == ["correlation-context: mine"]
 
 
 def test_every_byte_of_a_write_is_known() -> None:
@@ -119,11 +121,11 @@ def test_every_byte_of_a_write_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "told"),
+    ("named", "reported"),
     [("", []), ("us%40er:p%3Aw@", ["dXNAZXI6cDp3"]), ("user@", ["dXNlcjo="])],
 )
-def test_a_proxy_is_told_who_asks_and_gets_the_whole_address(
-    load: Loader, named: str, told: list[str]
+def test_a_proxy_gets_who_asks_and_the_whole_address(
+    load: Loader, named: str, reported: list[str]
 ) -> None:
     """A plain store is asked through a proxy by its whole address, with the proxy's credentials."""
     with conversing(answer(PAGE)) as (connection_string, conversation):
@@ -139,12 +141,12 @@ def test_a_proxy_is_told_who_asks_and_gets_the_whole_address(
     )
     assert heard.lines == [
         *whole[:2],
-        *(f"Proxy-Authorization: Basic {one}" for one in told),
+        *(f"Proxy-Authorization: Basic {one}" for one in reported),
         *whole[2:],
     ]
 
 
-def test_a_proxy_that_refuses_is_told_of(load: Loader) -> None:
+def test_a_proxy_that_refuses_is_reported(load: Loader) -> None:
     """Before TLS a proxy hears who asks and for which host; what it answers is in the error."""
     refusal = answer(status="407 Proxy Authentication Required")
     with conversing(refusal, HANG_UP) as (connection_string, conversation):
@@ -240,7 +242,7 @@ def test_every_kind_of_trust_works(
     load: Loader, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`verify` takes a CA file, a context or False; True asks `SSL_CERT_FILE` first."""
-    _context.cache_clear()
+    trusted_context.cache_clear()
     certificate = local_certificate()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate.chain_file, certificate.key_file)
@@ -252,7 +254,7 @@ def test_every_kind_of_trust_works(
         ):
             assert config.snapshot["k"] == "v"
     finally:
-        _context.cache_clear()  # what this environment trusts is nothing to other tests
+        trusted_context.cache_clear()  # what this environment trusts is nothing to other tests
 
 
 def test_a_folder_of_certificates_may_hold_none(load: Loader, tmp_path: Path) -> None:
@@ -348,7 +350,7 @@ def test_a_write_is_never_sent_twice() -> None:
 
 
 def test_a_host_name_that_is_none_counts_as_unreachable(load: Loader, store: Emulator) -> None:
-    """An endpoint whose name DNS cannot be asked for keeps no other from its turn."""
+    """An endpoint whose name DNS cannot be asked for keeps no other from being tried."""
     key = store.connection_string.partition(";")[2]
     with load(
         connection_string=f"Endpoint=http://{'a' * 64}.example;{key}",
@@ -369,16 +371,18 @@ def test_an_announced_end_of_a_connection_is_believed(load: Loader) -> None:
     assert [heard.connection for heard in conversation.heard] == [1, 1, 2]
 
 
-def test_a_connection_that_idled_too_long_is_replaced(load: Loader) -> None:
+def test_a_connection_that_idled_too_long_is_replaced(
+    load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An idle connection is used until its time is over, and not once more."""
     answers = [answer(KEY), answer(PAGE), NOT_MODIFIED, HANG_UP, *[NOT_MODIFIED] * 3]
     with (
         conversing(*answers) as (connection_string, conversation),
         load(connection_string=connection_string, refresh_on=["s"]) as config,
     ):
-        driver = config.provider._driver
-        driver._network = replace(driver._network, keepalive=-1.0)
         assert conversation.hung_up.acquire(timeout=10)
+        hourly = itertools.count(time.monotonic(), 3600)
+        monkeypatch.setattr(connections, "monotonic", lambda: next(hourly))
         for _ in range(3):
             config.refresh(force=True)
             assert config.status.last_error is None
@@ -389,7 +393,7 @@ def test_a_connection_that_idled_too_long_is_replaced(load: Loader) -> None:
 
 
 def test_answers_without_a_body_leave_the_connection_usable(load: Loader) -> None:
-    """Neither HEAD nor 304 has a body, whatever length is told; the connection goes on serving."""
+    """HEAD and 304 have no body, whatever their length says; the connection goes on serving."""
     date = "Date: Wed, 20 Nov 2024 10:00:00 GMT"
     head = answer(b"x" * 512, date).removesuffix(b"x" * 512)
     page = answer(PAGE, "Memento-Datetime: Wed, 20 Nov 2024 10:00:00 GMT")
@@ -412,9 +416,9 @@ def chunked(body: bytes, *headers: str) -> bytes:
     """Return an answer in chunks of a few bytes, after another one that only announces it."""
     lines = ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", 'ETag: "1"', *headers]
     parts = [body[at : at + 7] for at in range(0, len(body), 7)]
-    told = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+    reported = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
     early = b"HTTP/1.1 103 Early Hints\r\n\r\n"
-    return early + "\r\n".join(lines).encode() + b"\r\n\r\n" + told + b"0\r\n\r\n"
+    return early + "\r\n".join(lines).encode() + b"\r\n\r\n" + reported + b"0\r\n\r\n"
 
 
 def test_chunks_are_put_together(load: Loader) -> None:
@@ -476,7 +480,7 @@ def test_packed_answers_are_unpacked(
     ],
     ids=["not packed", "boundless"],
 )
-def test_an_answer_that_cannot_be_unpacked_is_told_of(
+def test_an_answer_that_cannot_be_unpacked_is_reported(
     load: Loader, body: bytes, mistake: str
 ) -> None:
     """What is not packed as it says, or grows beyond measure, is no answer."""

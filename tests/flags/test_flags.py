@@ -12,11 +12,11 @@ import appconfig_provider
 from appconfig_provider import ChangeSet, SettingSelector, load
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_PREFIX, FLAG_TYPE, secret_id, set_flag
-from tests.support.faces import Face, Loader
 
 
-def flags(config: Face) -> dict[str, bool]:
+def flags(config: Provider) -> dict[str, bool]:
     """Return which flags there are and whether each is enabled."""
     listed: object = config.snapshot["feature_management"]
     assert isinstance(listed, dict)
@@ -80,7 +80,7 @@ def test_flags_stay_without_their_own_switch(
 
 
 def test_flags_have_their_own_timer(load: Loader, store: Emulator, clock: FakeClock) -> None:
-    """`feature_flag_refresh_interval` decides alone when flags are looked at, and nothing else."""
+    """`feature_flag_refresh_interval` decides alone when flags are checked, and nothing else."""
     set_flag(store, "beta")
     store.set("sentinel", "1")
     with load(
@@ -142,7 +142,7 @@ def test_a_malformed_flag_is_named_and_not_fatal(
 def test_a_flag_that_becomes_malformed_is_not_fatal(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A flag that turns malformed goes at the refresh, is told once, and comes back mended."""
+    """A flag that turns malformed goes at the refresh, is reported once, and comes back mended."""
     set_flag(store, "beta")
     with load(
         connection_string=store.connection_string,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_PREFIX, set_flag
-from tests.support.faces import Face, Loader
 
 WATCHING: dict[str, Any] = {
     "refresh_on": ["sentinel"],
@@ -15,17 +15,17 @@ WATCHING: dict[str, Any] = {
 }
 
 
-def management(config: Face) -> Any:
+def management(config: Provider) -> Any:
     """Return the value of `feature_management`."""
     return config.snapshot["feature_management"]
 
 
-def listed(config: Face) -> dict[str, Any]:
+def listed(config: Provider) -> dict[str, Any]:
     """Return the flags by id."""
     return {flag["id"]: flag for flag in list.__iter__(management(config)["feature_flags"])}
 
 
-def refreshed(config: Face, store: Emulator, clock: FakeClock) -> None:
+def refreshed(config: Provider, store: Emulator, clock: FakeClock) -> None:
     """Publish a new generation."""
     store.set("sentinel", str(clock.time()))
     clock.advance(30)

@@ -33,6 +33,6 @@ def test_every_sha256_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
     expected = percentage("Adam", "x")
     monkeypatch.setattr(module, "import_module", missing)
-    assert module._sha256() is hashlib.sha256
-    monkeypatch.setattr(module, "_hashed", module._sha256())
+    assert module.own_sha256() is hashlib.sha256
+    monkeypatch.setattr(module, "hashed", module.own_sha256())
     assert percentage("Adam", "x") == expected

@@ -9,19 +9,21 @@ from typing import Any
 import pytest
 from azure.appconfiguration.provider import load as load_official
 
-from appconfig_provider import ChangeSet, load
+from appconfig_provider import ChangeSet, Overrides, Polling, load
 from appconfig_provider.flags import FeatureManager
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_PREFIX, set_flag
-from tests.support.faces import Face, Loader
 from tests.support.managers import Called, window
+from tests.support.official import make_flags_due
 
 LOADED: dict[str, Any] = {"feature_flag_enabled": True, "feature_flag_refresh_enabled": True}
 
 
-def flags_of(config: Face) -> Any:
+def flags_of(config: Provider) -> Any:
     """Return the manager of a provider, called without `await`."""
-    manager = config.provider.feature_flags  # type: ignore[attr-defined]  # both faces have it
+    provider: Any = config.provider
+    manager = provider.feature_flags
     return manager if isinstance(manager, FeatureManager) else Called(manager)
 
 
@@ -133,6 +135,47 @@ def test_a_program_without_flags_does_not_import_what_evaluates_them() -> None:
     assert shown.stdout.strip() == b"[]"
 
 
+def test_an_evaluation_is_a_read_of_a_lazy_provider() -> None:
+    """With `Polling.lazy` an evaluation refreshes first what is due; nobody calls `refresh()`."""
+    with FakeClock() as clock, Emulator(clock=clock) as store:
+        set_flag(store, "beta")
+        with load(
+            connection_string=store.connection_string, polling=Polling.lazy(10), **LOADED
+        ) as config:
+            flags = config.feature_flags
+            assert flags.is_enabled("beta")
+            set_flag(store, "beta", enabled=False)
+            assert flags.is_enabled("beta")
+            clock.advance(30)
+            assert not flags.is_enabled("beta")
+
+
+def test_flags_of_overrides_are_evaluated_and_held(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """A flag of the program's own wins over the store's; unchanged ones stay the same objects."""
+    set_flag(store, "beta")
+    set_flag(store, "gamma")
+    mine = {"feature_management": {"feature_flags": [{"id": "beta", "enabled": False}], "more": 1}}
+    with load(
+        connection_string=store.connection_string, overrides=Overrides.from_dict(mine), **LOADED
+    ) as config:
+        flags, before = flags_of(config), config.snapshot["feature_management"]
+        assert (flags.is_enabled("beta"), flags.is_enabled("gamma")) == (False, True)
+        store.set("k", "v")
+        set_flag(store, "delta")
+        clock.advance(30)
+        assert config.refresh()
+        after = config.snapshot["feature_management"]
+        assert after["more"] == 1
+        old, new = (
+            {flag["id"]: flag for flag in list.__iter__(one["feature_flags"])}
+            for one in (before, after)
+        )
+        assert [name for name in new if new[name] is old.get(name)] == ["beta", "gamma"]
+        assert (flags.is_enabled("beta"), flags.is_enabled("delta")) == (False, True)
+
+
 def test_the_official_provider_is_a_mapping_too(store: Emulator) -> None:
     """A manager over azure-appconfiguration-provider follows what that one loads."""
     set_flag(store, "beta")
@@ -146,6 +189,6 @@ def test_the_official_provider_is_a_mapping_too(store: Emulator) -> None:
         manager = FeatureManager(config)
         assert manager.is_enabled("beta")
         set_flag(store, "beta", enabled=False)
-        config._feature_flag_refresh_timer._next_refresh_time = 0
+        make_flags_due(config)
         config.refresh()
         assert not manager.is_enabled("beta")

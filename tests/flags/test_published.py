@@ -10,8 +10,8 @@ import pytest
 
 from appconfig_provider.flags import EvaluationEvent, TargetingContext, event_properties
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_PREFIX, FLAG_TYPE
-from tests.support.faces import Loader
 from tests.support.managers import Manage
 from tests.support.vectors import VECTORS, vectors
 

@@ -28,8 +28,9 @@ async def _script(store: Emulator, step: int) -> bool:
         snapshot = config.snapshot
         assert snapshot["host"] == snapshot["port"]
         assert snapshot.version == (1 if snapshot["host"] == "old" else 2)
-        assert not config._flight.locked()
+        sent = config.status.requests_sent
         await config.refresh(force=True)
+        assert config.status.requests_sent > sent, "the flag is held"
         assert config["host"] == config["port"] == "new"
     return cancelled
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from appconfig_provider.testing import Emulator, RequestRecord
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 LOAD = 6
 """Requests of a load: the sentinel, pages `host`, `port`, `sentinel` and an empty one, it again."""
@@ -62,7 +62,7 @@ def keywords(store: Emulator) -> dict[str, object]:
     return {"connection_string": store.connection_string, "refresh_on": ["sentinel"]}
 
 
-def assert_healed(config: Face, version: str) -> None:
+def assert_healed(config: Provider, version: str) -> None:
     """After the next refresh the newest version is there, whole."""
     config.refresh(force=True)
     snapshot = config.snapshot
@@ -103,7 +103,7 @@ def test_a_slow_deployment_during_load_is_never_lost(
     paged: Emulator, data: tuple[int, str], sentinel: tuple[int, str]
 ) -> None:
     """Data written at one cut point and the sentinel at a later one are not lost either."""
-    from tests.support.faces import load_sync
+    from tests.support.adapter import load_sync
 
     with ExitStack() as stack:
         stack.enter_context(at(paged, data, lambda: publish_data(paged, "new")))

@@ -11,17 +11,17 @@ import appconfig_provider.aio
 import appconfig_provider.provider
 from appconfig_provider import SettingSelector, WatchKey
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-from tests.support.faces import FACES, Face
+from tests.support.adapter import LOADERS, Provider
 
 Told = tuple[str, str, str | None, int | None]
 
 
-def told(record: RequestRecord) -> Told:
+def sent(record: RequestRecord) -> Told:
     """Return what matters of a request."""
     return record.method, record.target, record.headers.get("if-none-match"), record.status
 
 
-def script_plain(store: Emulator, config: Face) -> None:
+def script_plain(store: Emulator, config: Provider) -> None:
     """Nothing moved, then everything."""
     config.refresh(force=True)
     store.set("a", "2")
@@ -32,7 +32,7 @@ def script_plain(store: Emulator, config: Face) -> None:
     config.refresh(force=True)
 
 
-def script_trouble(store: Emulator, config: Face) -> None:
+def script_trouble(store: Emulator, config: Provider) -> None:
     """A store that throttles, then recovers."""
     with store.respond(lambda _: Scripted(status=429, headers={"retry-after-ms": "5"})):
         config.refresh(force=True)
@@ -42,7 +42,7 @@ def script_trouble(store: Emulator, config: Face) -> None:
     config.refresh(force=True)
 
 
-def transcript(face: str, script: Callable[[Emulator, Face], None]) -> list[Told]:
+def transcript(mode: str, script: Callable[[Emulator, Provider], None]) -> list[Told]:
     """Run a script and return the requests; etags are numbered, since each store makes its own.
 
     While the clock stands still every answer comes at once, so pages are asked for one by one.
@@ -53,22 +53,24 @@ def transcript(face: str, script: Callable[[Emulator, Face], None]) -> list[Told
         store.set("a", "1")
         store.set("sentinel", "1")
         keywords = {"connection_string": store.connection_string, "refresh_on": ["sentinel"]}
-        with FACES[face](**keywords) as config:
+        with LOADERS[mode](**keywords) as config:
             script(store, config)
         etags: dict[str | None, str] = {}
         return [
             (method, target, etags.setdefault(etag, f"etag {len(etags)}"), status)
-            for method, target, etag, status in map(told, store.requests)
+            for method, target, etag, status in map(sent, store.requests)
         ]
 
 
 @pytest.mark.parametrize("script", [script_plain, script_trouble])
-def test_both_faces_send_the_same_transcript(script: Callable[[Emulator, Face], None]) -> None:
+def test_both_providers_send_the_same_transcript(
+    script: Callable[[Emulator, Provider], None],
+) -> None:
     """One selector, one sentinel: the same requests, conditions and order."""
     assert transcript("sync", script) == transcript("aio", script)
 
 
-def batches(face: str) -> list[set[Told]]:
+def batches(mode: str) -> list[set[Told]]:
     """Load several selectors and sentinels; return the requests in batches."""
     with Emulator() as store:
         store.set("sentinel", "1")
@@ -77,8 +79,8 @@ def batches(face: str) -> list[set[Told]]:
             "refresh_on": [WatchKey("sentinel"), WatchKey("other", "dev")],
             "selects": [SettingSelector(key_filter=f"{name}*") for name in "abc"],
         }
-        with FACES[face](**keywords):
-            requests = [told(record) for record in store.requests]
+        with LOADERS[mode](**keywords):
+            requests = [sent(record) for record in store.requests]
     assert len(requests) == 7
     return [
         {(method, target, None, status) for method, target, _, status in part}
@@ -87,7 +89,7 @@ def batches(face: str) -> list[set[Told]]:
 
 
 def test_batches_hold_the_same_requests() -> None:
-    """Sentinels, then all selectors at once, then sentinels: the same sets from both faces."""
+    """Sentinels, then all selectors at once, then sentinels: the same sets from both providers."""
     assert batches("sync") == batches("aio")
 
 
@@ -96,19 +98,19 @@ def public_names(kind: type) -> set[str]:
     return {name for name in dir(kind) if not name.startswith("_")}
 
 
-def test_both_faces_have_the_same_public_names_and_keywords() -> None:
-    """`aio` mirrors the sync face: class, methods, and every keyword of load() with its default."""
+def test_both_providers_have_the_same_public_names_and_keywords() -> None:
+    """`aio` mirrors sync: class, methods, and every keyword of load() with its default."""
     sync = appconfig_provider.provider
     aio = appconfig_provider.aio
     assert public_names(sync.AzureAppConfigurationProvider) == public_names(
         aio.AzureAppConfigurationProvider
     )
 
-    def face(function: Callable[..., object]) -> list[tuple[str, object, object]]:
+    def signature_of(function: Callable[..., object]) -> list[tuple[str, object, object]]:
         parameters = inspect.signature(function).parameters.values()
         return [(one.name, one.kind, one.default) for one in parameters]
 
-    assert face(sync.load) == face(aio.load)
+    assert signature_of(sync.load) == signature_of(aio.load)
     assert inspect.iscoroutinefunction(aio.load)
 
 

@@ -1,4 +1,4 @@
-"""`consistency="point_in_time"`: all pages of a load show the store at one moment.
+"""`consistency="point_in_time"`: all pages of a load show the store at one time.
 
 Providers and the store live by a clock that the test moves; the store's `Date` header tells it.
 """
@@ -16,8 +16,8 @@ from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
@@ -103,13 +103,13 @@ def writing_between_pages(store: Emulator, version: str) -> Iterator[None]:
 
 
 def moments(store: Emulator) -> list[str]:
-    """Return the moments that the pages were asked for, "" for the present."""
+    """Return the points in time that the pages were asked for, "" for the present."""
     pages = [one for one in store.requests if one.target.startswith("/kv?")]
     return sorted({one.headers.get("accept-datetime", "") for one in pages})
 
 
 @pytest.mark.parametrize("watch", WATCHES)
-def test_a_load_shows_one_moment(
+def test_a_load_shows_one_point_in_time(
     load: Loader, store: Emulator, clock: FakeClock, watch: str
 ) -> None:
     """A write between two pages of a load is not seen by it, but by the next refresh."""
@@ -120,13 +120,13 @@ def test_a_load_shows_one_moment(
         store.set("sentinel", "2")
         clock.advance(2)
         config.refresh(force=True)
-        newest = {"1", "2"} if watch == "flags" else {"2"}  # then settings are not looked at
+        newest = {"1", "2"} if watch == "flags" else {"2"}  # then settings are not checked
         assert set(versions(config.snapshot)) == newest
 
 
 @pytest.mark.parametrize("watch", ["sentinel", "both"])
-def test_a_reload_shows_one_moment(load: Loader, store: Emulator, watch: str) -> None:
-    """A reload that a sentinel caused asks all its pages, flags included, for one moment.
+def test_a_reload_shows_one_point_in_time(load: Loader, store: Emulator, watch: str) -> None:
+    """A reload that a sentinel caused asks all its pages, flags included, for one point in time.
 
     The sentinel was written in the second that is running: that second is waited for, so that what
     was written before the sentinel is seen.
@@ -151,7 +151,7 @@ def asked(load: Loader, store: Emulator, watch: str, **more: object) -> list[str
 
 @pytest.mark.parametrize("watch", WATCHES)
 def test_it_costs_one_request_more(load: Loader, store: Emulator, watch: str) -> None:
-    """A load at one moment makes the requests of any load and one HEAD."""
+    """A load at one point in time makes the requests of any load and one HEAD."""
     usual = asked(load, store, watch, consistency=None)
     pinned = asked(load, store, watch)
     assert sorted(pinned) == sorted([*usual, "HEAD"])
@@ -224,7 +224,7 @@ def test_the_second_after_a_sentinel_is_waited_for(
 
 
 @pytest.mark.parametrize(
-    ("date", "memento", "modified", "told"),
+    ("date", "memento", "modified", "reported"),
     [
         (None, NOON, "2026-11-21T11:00:00Z", "the answer has no date"),
         ("yesterday", NOON, "2026-11-21T11:00:00Z", "the answer has no date"),
@@ -233,10 +233,10 @@ def test_the_second_after_a_sentinel_is_waited_for(
     ],
 )
 def test_a_store_that_cannot_travel_is_a_clear_error(
-    date: str | None, memento: str | None, modified: str, told: str
+    date: str | None, memento: str | None, modified: str, reported: str
 ) -> None:
-    """Without Date, without Memento-Datetime, or with sentinels of its future: told in words."""
-    with pytest.raises(Exception, match=told) as caught:
+    """Without Date, without Memento-Datetime, or with sentinels of its future: an error says so."""
+    with pytest.raises(Exception, match=reported) as caught:
         run(Scripted(lambda: date, memento, modified))
     causes = getattr(caught.value, "failures", (caught.value,))
     assert all(isinstance(one, RequestFailed) for one in causes)

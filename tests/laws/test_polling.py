@@ -19,14 +19,23 @@ import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider import Polling
 from appconfig_provider._fetch.exchange import BACKGROUND_CONCURRENCY, MAX_CONCURRENCY
-from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider._io.connections import Connection
+from appconfig_provider._live import polling
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
+from tests.support.adapter import (
+    POLLED,
+    Loader,
+    Provider,
+    load_aio_on_thread,
+    load_sync,
+    polling_tasks,
+    polling_threads,
+)
 from tests.support.content import publish
-from tests.support.faces import POLLED, Face, Loader, load_aio_on_thread, load_sync
 
 INTERVAL = 30.0
 JITTER = 0.1
-"""As part of the interval: how much later than necessary a poller looks at most."""
+"""As part of the interval: how much later than necessary a poller checks at most."""
 LATE = 1.0
 """Seconds after which a caller of `refresh()` does what the poller should have done."""
 SURELY = INTERVAL * (1 + JITTER)
@@ -44,7 +53,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
 
 @pytest.fixture(params=list(POLLED))
 def watch(request: pytest.FixtureRequest, store: Emulator) -> Loader:
-    """Load with automatic polling; with the sync face, then with the async one."""
+    """Load with automatic polling; with the sync provider, then with the aio one."""
     usual = {
         "connection_string": store.connection_string,
         "refresh_on": ["sentinel"],
@@ -52,6 +61,11 @@ def watch(request: pytest.FixtureRequest, store: Emulator) -> Loader:
         "retry_total": 0,
     }
     return lambda **keywords: POLLED[request.param](**usual, **keywords)
+
+
+def next_check(live: Provider, clock: FakeClock) -> float | None:
+    """Return until when a poller would sleep now; None if it would refresh."""
+    return next(polling.rounds(lambda: live.provider, clock))
 
 
 def eventually(true: Callable[[], object]) -> None:
@@ -66,22 +80,22 @@ def test_it_follows_the_store_without_being_asked(
     watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
     """Nobody calls `refresh()`, and the callback hears of every publish."""
-    told: list[str] = []
-    with watch(on_refresh_success=lambda changes: told.append(changes.reason)) as live:
+    reasons: list[str] = []
+    with watch(on_refresh_success=lambda changes: reasons.append(changes.reason)) as live:
         for number in range(3):
             publish(store, f"new {number}")
             clock.advance(SURELY)
-            eventually(lambda: len(told) == number + 1)  # noqa: B023 - awaited right here
+            eventually(lambda: len(reasons) == number + 1)  # noqa: B023 - awaited right here
             assert live.provider["k"] == f"new {number}"
-    assert told == ["sentinel"] * 3
+    assert reasons == ["sentinel"] * 3
 
 
-def test_it_looks_when_something_is_due_and_at_most_a_tenth_of_the_interval_later(
+def test_it_checks_when_something_is_due_and_at_most_a_tenth_of_the_interval_later(
     watch: Loader, clock: FakeClock
 ) -> None:
     """Never before it is due; spread at random, so that many processes do not ask at once."""
     with watch() as live:
-        moments = [live.provider._next_check() or 0.0 for _ in range(200)]
+        moments = [next_check(live, clock) or 0.0 for _ in range(200)]
         begin = clock.monotonic() + INTERVAL
         assert all(begin <= moment <= begin + INTERVAL * JITTER for moment in moments)
         assert max(moments) - min(moments) > INTERVAL * JITTER / 2
@@ -96,9 +110,10 @@ def test_an_interval_of_its_own_takes_the_place_of_the_refresh_interval(
         refresh_on=["sentinel"],
         polling=Polling.auto(interval=600),
     ) as live:
+        due = clock.monotonic() + 600
         publish(store, "new")
         clock.advance(SURELY)
-        assert live.provider._due == pytest.approx(clock.monotonic() + 600 - SURELY)
+        assert due <= (next_check(live, clock) or 0.0) <= due + 600 * JITTER
         clock.advance(600 * (1 + JITTER))
         eventually(lambda: live.provider["k"] == "new")
 
@@ -143,9 +158,7 @@ def test_a_caller_does_what_the_poller_does_not(
     watch: Loader, store: Emulator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A poller that is late by more than its spread is not waited for."""
-    monkeypatch.setattr(
-        LiveConfiguration, "_next_check", lambda one: None if one._closed else math.inf
-    )
+    monkeypatch.setattr(polling, "rounds", lambda _polled, _clock: iter([math.inf]))
     with watch() as live:
         publish(store, "new")
         clock.advance(INTERVAL * (1 + JITTER) + LATE - 0.1)
@@ -156,7 +169,7 @@ def test_a_caller_does_what_the_poller_does_not(
 
 
 def test_an_event_wakes_it(watch: Loader, store: Emulator) -> None:
-    """What was pushed is looked at when its delay is over, not at the end of the interval."""
+    """What was pushed is checked when its delay is over, not at the end of the interval."""
     with watch(push_delay=0) as live:
         publish(store, "pushed")
         live.provider.notify(store.event("sentinel"))
@@ -173,11 +186,11 @@ def test_it_leaves_a_store_alone_that_is_backing_off(
         store.down()
         clock.advance(SURELY)
         assert failed.wait(PATIENCE)
-        eventually(lambda: not live.provider._flight.locked())
+        eventually(lambda: next_check(live, clock) is not None)
         sent = live.provider.status.requests_sent
         store.up()
         clock.advance(INTERVAL - 1)  # the first back-off is at least the interval
-        assert (live.provider._next_check() or 0.0) > clock.monotonic()
+        assert (next_check(live, clock) or 0.0) > clock.monotonic()
         assert live.provider.status.requests_sent == sent
         clock.advance(INTERVAL)
         eventually(lambda: live.provider["k"] == "new")
@@ -185,13 +198,10 @@ def test_it_leaves_a_store_alone_that_is_backing_off(
 
 def test_it_ends_with_close(watch: Loader, store: Emulator, clock: FakeClock) -> None:
     """After `close()` no thread and no task is left, and nothing is asked any more."""
-    before = set(threading.enumerate())
     with watch() as live:
-        ours = set(threading.enumerate()) - before
+        assert len(live.pollers) == 1
         live.close()
-        assert not any(one.name == "appconfig-provider" for one in ours if one.is_alive())
-        task = getattr(live.provider._poller, "_task", None)
-        assert task is None or task.done()
+        assert not live.pollers
         sent = live.provider.status.requests_sent
         publish(store, "new")
         clock.advance(10 * INTERVAL)
@@ -230,7 +240,7 @@ def test_close_waits_for_what_is_under_way_no_longer_than_its_budget(
 def test_what_comes_after_close_is_not_published(
     watch: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """A look that was under way when it was closed changes nothing any more."""
+    """A check that was under way when it was closed changes nothing any more."""
     came, go = threading.Event(), threading.Event()
 
     def hold(_record: RequestRecord) -> None:
@@ -262,13 +272,19 @@ def test_a_callback_may_close(watch: Loader, store: Emulator, clock: FakeClock) 
 
         return closing()
 
-    held: list[Face] = []
+    held: list[Provider] = []
     with watch(on_refresh_success=close) as live:
         held.append(live)
         publish(store, "new")
         clock.advance(SURELY)
         assert closed.wait(PATIENCE)
         assert live.provider["k"] == "new"
+
+
+def connections() -> list[object]:
+    """Return the connections that a driver keeps or uses; those that it has closed are gone."""
+    gc.collect()
+    return [one for one in gc.get_objects() if type(one) is Connection]
 
 
 @pytest.mark.parametrize("through", ["task", "wait_for"])
@@ -281,7 +297,8 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         await (asyncio.create_task(job) if through == "task" else asyncio.wait_for(job, 5))
         ended.append("quietly")
 
-    held: list[Face] = []
+    held: list[Provider] = []
+    others = connections()
     with load_aio_on_thread(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
@@ -289,17 +306,17 @@ def test_a_callback_may_close_in_a_task(store: Emulator, clock: FakeClock, throu
         on_refresh_success=close,
     ) as live:
         held.append(live)
+        assert connections() != others
         publish(store, "new")
         clock.advance(SURELY)
         eventually(lambda: ended)
-        poller: Any = live.provider._poller
-        eventually(poller._task.done)
-        homes = live.provider._driver._by_loop.values()
-        assert [home.connections.take(store.endpoint) for home in homes] == [None]
+        eventually(lambda: not live.pollers)
+        assert ended == ["quietly"]
+        eventually(lambda: connections() == others)
 
 
 def test_a_validation_may_close(watch: Loader, store: Emulator, clock: FakeClock) -> None:
-    """`close()` in the middle of a look, on its own thread or task, ends it without a word."""
+    """`close()` in the middle of a check, on its own thread or task, ends it without a word."""
     called = threading.Event()
 
     def validate(snapshot: object) -> Any:
@@ -308,32 +325,31 @@ def test_a_validation_may_close(watch: Loader, store: Emulator, clock: FakeClock
         called.set()
         return held[0].provider.close()  # type: ignore[attr-defined]
 
-    held: list[Face] = []
+    held: list[Provider] = []
     with watch(validate=validate) as live:
         held.append(live)
         publish(store, "new")
         clock.advance(SURELY)
         assert called.wait(PATIENCE)
-        eventually(lambda: not live.provider._flight.locked())
+        eventually(lambda: not live.pollers)
         assert live.provider["k"] == "v1"
 
 
 def test_a_configuration_nobody_holds_is_collected_and_its_thread_ends(store: Emulator) -> None:
-    """The poller holds its configuration only while it looks."""
+    """The poller holds its configuration only while it checks."""
+    others = polling_threads()
     config: Any = appconfig_provider.load(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         polling=Polling.auto(),
     )
-    thread = config._poller._thread
-    driver, seen = config._driver, weakref.ref(config)
-    assert thread.is_alive()
+    (thread,) = polling_threads() - others
+    seen = weakref.ref(config)
     del config
     gc.collect()
     assert seen() is None
     thread.join(PATIENCE)
     assert not thread.is_alive()
-    driver.close()
 
 
 def test_it_goes_on_after_an_unexpected_error(
@@ -343,7 +359,7 @@ def test_it_goes_on_after_an_unexpected_error(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An error that ought not to happen is logged with its traceback, and the next look comes."""
+    """An error that ought not to happen is logged with its traceback, and the next check comes."""
     with watch() as live:
         broken = threading.Event()
 
@@ -375,7 +391,7 @@ def test_a_callback_that_exits_ends_neither_the_poller_nor_the_program(
             publish(store, value)
             clock.advance(SURELY)
             eventually(lambda: live.provider["k"] == value)  # noqa: B023 - awaited right here
-            eventually(lambda: not live.provider._flight.locked())
+            eventually(lambda: next_check(live, clock) is not None)
     assert caplog.text.count("SystemExit") == 2
 
 
@@ -430,7 +446,7 @@ def test_another_event_loop_gets_a_task_of_its_own(store: Emulator, clock: FakeC
 
 @pytest.mark.parametrize("turns", range(5))
 def test_a_task_that_is_cancelled_ends_at_once(turns: int) -> None:
-    """Also just after its bell rang: `asyncio.run()` waits for it, and nobody else could end it."""
+    """Also just after it was woken: `asyncio.run()` waits for it, and nobody else could end it."""
 
     async def cancelled(store: Emulator) -> bool:
         config = await appconfig_provider.aio.load(
@@ -438,13 +454,13 @@ def test_a_task_that_is_cancelled_ends_at_once(turns: int) -> None:
             refresh_on=["sentinel"],
             polling=Polling.auto(),
         )
-        poller: Any = config._poller
+        (task,) = await polling_tasks()
         await asyncio.sleep(0.01)
         config.notify(store.event("sentinel"))
         for _ in range(turns):
             await asyncio.sleep(0)
-        poller._task.cancel()
-        done, _ = await asyncio.wait([poller._task], timeout=PATIENCE)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=PATIENCE)
         await config.close()
         return bool(done)
 
@@ -453,28 +469,28 @@ def test_a_task_that_is_cancelled_ends_at_once(turns: int) -> None:
         assert asyncio.run(cancelled(emulator))
 
 
-def test_one_task_looks_however_many_loops_refresh(store: Emulator, clock: FakeClock) -> None:
+def test_one_task_polls_however_many_loops_refresh(store: Emulator, clock: FakeClock) -> None:
     """While the loop that loaded runs, a `refresh()` on another one starts no second task."""
     with load_aio_on_thread(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
         polling=Polling.auto(),
     ) as live:
-        poller: Any = live.provider._poller
-        task = poller._task
+        before = live.pollers
+        assert len(before) == 1
 
-        async def elsewhere() -> None:
+        async def elsewhere() -> set[asyncio.Task[Any]]:
             config: Any = live.provider
             await config.refresh(force=True)
+            return await polling_tasks()
 
-        asyncio.run(elsewhere())
-        assert poller._task is task
-        assert not task.done()
+        assert asyncio.run(elsewhere()) == set()
+        assert live.pollers == before
 
 
 @pytest.mark.parametrize("in_background", [True, False])
 def test_it_keeps_few_requests_under_way(in_background: bool) -> None:
-    """In the background a reload of many pages uses fewer lanes than one that is waited for."""
+    """In the background a reload of many pages uses fewer connections than one in a call."""
     lock, under_way, most = threading.Lock(), 0, 0
 
     def begin(_record: RequestRecord) -> None:

@@ -1,4 +1,4 @@
-"""What an event that was pushed does: the next refresh is due soon, and sees what it told of."""
+"""What an event that was pushed does: the next refresh is due soon, and sees the change."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ import pytest
 
 import appconfig_provider
 import appconfig_provider.aio
-from appconfig_provider import ChangeSet
+from appconfig_provider import ChangeSet, ConfigurationSnapshot
+from appconfig_provider._io.sync import SyncDriver
+from appconfig_provider._live import agenda
+from appconfig_provider._live.inspection import forked, inspect
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
+from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_TYPE, publish
-from tests.support.faces import Face, Loader
 
 FOREIGN = {
     "eventType": "Microsoft.AppConfiguration.KeyValueModified",
@@ -73,7 +76,7 @@ SHAPES: dict[str, Callable[[Emulator], object]] = {
 def test_an_event_in_any_shape_makes_the_next_refresh_see_the_change(
     load: Loader, store: Emulator, shape: str
 ) -> None:
-    """Both schemas, as a dict, text, bytes, a batch or a mixture, make `refresh()` look."""
+    """Both schemas, as a dict, text, bytes, a batch or a mixture, make `refresh()` check."""
     with load(**keywords(store)) as config:
         publish(store, "v2")
         assert not config.refresh()
@@ -83,7 +86,7 @@ def test_an_event_in_any_shape_makes_the_next_refresh_see_the_change(
 
 
 def test_a_validation_is_answered_with_its_code(load: Loader, store: Emulator) -> None:
-    """The event that validates a subscription is answered, also after close(), and wishes nothing.
+    """An event that validates a subscription is answered, also after close(); nothing is due.
 
     Any other event is answered with None.
     """
@@ -148,7 +151,7 @@ def test_what_is_no_event_is_a_value_error_and_spoils_its_whole_batch(
             config.notify(batch)
         assert not config.refresh()
         assert config.status.requests_sent == sent
-        assert config._pending is None
+        assert inspect(config).pending is None
 
 
 def test_the_token_shows_the_new_value_at_an_endpoint_that_lags(
@@ -195,12 +198,11 @@ def test_the_token_is_sent_again_until_a_newer_one_comes(load: Loader, store: Em
 
 
 def test_the_refresh_is_due_after_the_delay_and_is_quiet_before(
-    load: Loader, store: Emulator, clock: FakeClock
+    load: Loader, store: Emulator, clock: FakeClock, chance: list[float]
 ) -> None:
-    """An event makes a refresh due at a moment within push_delay; before it nothing is sent."""
+    """An event makes a refresh due within push_delay; before it nothing is sent."""
+    chance[0] = 0.5
     with load(**keywords(store, push_delay=20)) as config:
-        chance = [0.5]
-        object.__setattr__(config.provider._context, "random", lambda: chance[0])
         event = publish(store, "v2")
         config.provider.notify(event)
         sent = config.status.requests_sent
@@ -222,15 +224,15 @@ def test_the_refresh_is_due_after_the_delay_and_is_quiet_before(
         assert config.snapshot["k"] == "v3"
 
 
-def test_the_delay_is_random_within_its_limit(store: Emulator) -> None:
+def test_the_delay_is_random_within_its_limit(store: Emulator, clock: FakeClock) -> None:
     """Delays spread over 0 to push_delay seconds, so that many processes do not ask all at once."""
     moments = set()
     for _ in range(20):
         with appconfig_provider.load(**keywords(store, push_delay=20)) as config:  # type: ignore[arg-type]
             config.notify(store.event("k"))
             assert config.refresh() is False  # works out when it is due
-            moments.add(config._wake)
-            assert 0 <= config._wake - config._monotonic() <= 20
+            moments.add(inspect(config).wake)
+            assert 0 <= inspect(config).wake - clock.monotonic() <= 20
     assert len(moments) == 20
 
 
@@ -243,7 +245,7 @@ def flag(*, enabled: bool) -> str:
 
 
 def test_watching_all_an_event_is_as_good(load: Loader, store: Emulator) -> None:
-    """Watching every page, an event makes the pages looked at; the reason is `push`."""
+    """Watching every page, an event makes the pages due; the reason is `push`."""
     changes: list[ChangeSet] = []
     given = keywords(store, refresh_on=(), refresh_enabled=True, on_refresh_success=changes.append)
     with load(**given) as config:
@@ -254,8 +256,8 @@ def test_watching_all_an_event_is_as_good(load: Loader, store: Emulator) -> None
     assert [(one.changed, one.reason) for one in changes] == [(("k",), "push")]
 
 
-def test_flags_are_looked_at_too(load: Loader, store: Emulator) -> None:
-    """An event makes flags looked at before their time, and settings with them."""
+def test_flags_are_checked_too(load: Loader, store: Emulator) -> None:
+    """An event makes flags due before their time, and settings with them."""
     store.set(FLAG, flag(enabled=False), content_type=FLAG_TYPE)
     changes: list[ChangeSet] = []
     more: dict[str, object] = {
@@ -272,14 +274,14 @@ def test_flags_are_looked_at_too(load: Loader, store: Emulator) -> None:
 
 
 def test_where_nothing_is_watched_an_event_does_nothing(load: Loader, store: Emulator) -> None:
-    """Without anything to look at, `refresh()` stays quiet whatever is pushed."""
+    """Where nothing is watched, `refresh()` stays quiet whatever is pushed."""
     with load(**keywords(store, refresh_on=())) as config:
         store.clear_requests()
         config.provider.notify(publish(store, "v2"))
         assert not config.refresh()
         assert not config.refresh(force=True)
         assert store.requests == []
-        assert config.provider._wake == math.inf
+        assert inspect(config.provider).wake == math.inf
 
 
 def test_while_every_endpoint_backs_off_the_event_waits(
@@ -371,21 +373,23 @@ def test_an_event_during_a_refresh_is_not_swallowed_by_it(load: Loader, store: E
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_during_a_refresh_gives_the_event_back(store: Emulator, times: int) -> None:
+def test_ctrl_c_during_a_refresh_gives_the_event_back(
+    store: Emulator, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A refresh that ends in KeyboardInterrupt, also twice, leaves the event standing."""
     with appconfig_provider.load(**keywords(store)) as config, store.lag():  # type: ignore[arg-type]
         config.notify(publish(store, "v2"))
-        run = config._driver.run
+        run = SyncDriver.run
 
-        def interrupted(plan: Any) -> Any:
-            run_to_its_end = run(plan)
+        def interrupted(driver: SyncDriver, plan: Any) -> Any:
+            run_to_its_end = run(driver, plan)
             raise KeyboardInterrupt(run_to_its_end)
 
-        config._driver.run = interrupted  # type: ignore[method-assign]  # as if pressed in there
-        for _ in range(times):
-            with pytest.raises(KeyboardInterrupt):
-                config.refresh()
-        del config._driver.run
+        with monkeypatch.context() as pressed:
+            pressed.setattr(SyncDriver, "run", interrupted)
+            for _ in range(times):
+                with pytest.raises(KeyboardInterrupt):
+                    config.refresh()
         assert config.snapshot["k"] == "v1"
         assert config.refresh()
         assert config.snapshot["k"] == "v2"
@@ -435,7 +439,7 @@ def test_notifying_from_threads_while_others_refresh(store: Emulator) -> None:
         assert config["k"] == "n14"
 
 
-def events_of(config: Face) -> list[ChangeSet]:
+def events_of(config: Provider) -> list[ChangeSet]:
     """Return the list that the changes of a provider are put into."""
     changes: list[ChangeSet] = []
     config.provider.subscribe(changes.append)
@@ -445,7 +449,7 @@ def events_of(config: Face) -> list[ChangeSet]:
 def test_the_reason_is_push_only_where_the_event_was_the_cause(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """A change set says `push` or `forced` when somebody looked early, else what moved."""
+    """A change set says `push` or `forced` after an early check, else what moved."""
     with load(**keywords(store)) as config:
         changes = events_of(config)
         config.provider.notify(publish(store, "v2"))
@@ -461,65 +465,75 @@ def test_the_reason_is_push_only_where_the_event_was_the_cause(
 
 def test_a_forked_child_keeps_the_event(store: Emulator) -> None:
     """An event that a refresh of the parent had taken up at the fork is the child's as well."""
-    with appconfig_provider.load(**keywords(store)) as config, store.lag():  # type: ignore[arg-type]
-        parents = config._driver
+    children: list[appconfig_provider.AzureAppConfigurationProvider] = []
+
+    def fork(snapshot: ConfigurationSnapshot) -> None:
+        if snapshot["k"] == "v2" and not children:
+            assert inspect(config).pending is None  # the refresh under way has it
+            children.append(forked(config))
+
+    with appconfig_provider.load(**keywords(store, validate=fork)) as config, store.lag():  # type: ignore[arg-type]
         config.notify(publish(store, "v2"))
-        process = config._process
-        for owner in config._flight.begin(0.0, 1.0):
-            assert config._flight.take(owner)
-            assert config._take(process, in_background=False, force=False) is not None
-            config._begin_in_child(config._process)
         assert config.refresh()
-        assert config["k"] == "v2"
-        config.notify(publish(store, "v3"))
-        assert config.refresh(force=True)
+        (child,) = children
+        assert child["k"] == "v1"
+        assert child.refresh()
+        assert child["k"] == "v2"
+        child.notify(publish(store, "v3"))
+        assert child.refresh(force=True)
         # What a failed check of the parent left in its state is not lost either.
         with store.respond(lambda _: Scripted(503)):
-            config.notify(publish(store, "v4"))
-            config.refresh()
-        assert config._state.timers.push < math.inf
-        middle = config._driver
-        config._begin_in_child(config._process)
-        assert config._state.timers.push < math.inf
-        parents.close()
-        middle.close()
+            child.notify(publish(store, "v4"))
+            child.refresh()
+        assert inspect(child).state.timers.push < math.inf
+        with forked(child) as grandchild:
+            assert inspect(grandchild).state.timers.push < math.inf
+        child.close()
 
 
 def test_a_signal_handler_may_notify_in_the_middle_of_a_refresh(store: Emulator) -> None:
     """While the thread it interrupts has the flag, its event waits, and is not lost."""
-    with appconfig_provider.load(**keywords(store, push_delay=0)) as config:  # type: ignore[arg-type]
-        for owner in config._flight.begin(0.0, 1.0):
-            assert config._flight.take(owner)
-            config.notify(publish(store, "v2"))
-            assert not config.refresh()
-            config._finish(config._process, owner)  # as at the end of every refresh
+    handled: list[bool] = []
+
+    def handler(snapshot: ConfigurationSnapshot) -> None:
+        if snapshot["k"] == "v2" and not handled:
+            config.notify(publish(store, "v3"))
+            handled.append(config.refresh())
+
+    with appconfig_provider.load(**keywords(store, validate=handler)) as config:  # type: ignore[arg-type]
+        publish(store, "v2")
+        assert config.refresh(force=True)
+        assert handled == [False]
+        assert config["k"] == "v2"
         config.notify(store.event("k"))  # the next one to come finds both
         assert config.refresh()
-        assert config["k"] == "v2"
+        assert config["k"] == "v3"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no such signal")
-def test_a_signal_handler_may_refresh_while_its_own_thread_notifies(store: Emulator) -> None:
-    """The handler gives way instead of waiting for itself, and what was wished for stays."""
+def test_a_signal_handler_may_refresh_while_its_own_thread_notifies(
+    store: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler gives way instead of waiting for itself, and what was pushed stays."""
+    handled = 0
+
+    def refresh(*_: object) -> None:
+        nonlocal handled
+        handled += 1
+        config.refresh()
+
+    class Inbox(deque[Any]):
+        """An inbox that a signal reaches just before the event, or just after it."""
+
+        def append(self, request: Any) -> None:
+            signal.raise_signal(signal.SIGALRM)
+            super().append(request)
+            signal.raise_signal(signal.SIGALRM)
+
+    monkeypatch.setattr(agenda, "deque", Inbox)
     with appconfig_provider.load(**keywords(store)) as config:  # type: ignore[arg-type]
-        handled = 0
-
-        def refresh(*_: object) -> None:
-            nonlocal handled
-            handled += 1
-            config.refresh()
-
-        class Inbox(deque[Any]):
-            """An inbox that a signal reaches just before the event, or just after it."""
-
-            def append(self, wish: Any) -> None:
-                signal.raise_signal(signal.SIGALRM)
-                super().append(wish)
-                signal.raise_signal(signal.SIGALRM)
-
         before = signal.signal(signal.SIGALRM, refresh)
         try:
-            config._inbox = Inbox()
             config.notify(publish(store, "v2"))
         finally:
             signal.signal(signal.SIGALRM, before)

@@ -6,6 +6,7 @@ import threading
 from typing import cast
 
 import pytest
+from pydantic import BaseModel
 
 from appconfig_provider import AzureAppConfigurationProvider
 from appconfig_provider._azure.keywords import Keywords
@@ -115,3 +116,47 @@ def test_a_mapping_answers_like_the_dict_it_shows(config: AzureAppConfigurationP
         config["absent"]
     with pytest.raises(TypeError):
         hash(config)
+
+
+class Numbers(BaseModel, frozen=True):
+    """Two settings of one generation."""
+
+    k0: int
+    k19: int
+
+
+def test_a_binding_agrees_with_the_snapshot_it_is_read_from(
+    config: AzureAppConfigurationProvider, publisher: Publisher
+) -> None:
+    """Eight threads read pairs while a thousand generations are swapped in; each pair agrees.
+
+    A pair is a value and what is bound to the same snapshot. `value` never goes back in time.
+    """
+    binding = config.bind(Numbers)
+    done = threading.Event()
+    wrong: list[object] = []
+
+    def reading() -> None:
+        newest = 0
+        try:
+            while not done.is_set():
+                snapshot = config.snapshot
+                bound, now = binding.of(snapshot), binding.value
+                pair = (bound.k0, bound.k19, int(snapshot["k0"]))
+                wrong.extend([pair] if len(set(pair)) != 1 else [])
+                wrong.extend([now] if now.k0 != now.k19 or now.k0 < max(newest, bound.k0) else [])
+                newest = now.k0
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=reading) for _ in range(READERS)]
+    for thread in threads:
+        thread.start()
+    for version in range(2, SWAPS + 2):
+        publisher.version = version
+        assert config.refresh(force=True)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert binding.value == Numbers(k0=SWAPS + 1, k19=SWAPS + 1)

@@ -21,8 +21,8 @@ def choose(
     modified: list[float | None], *, date: str | None = None, left: float = 100.0
 ) -> tuple[float, list[float]]:
     """Return the second that is chosen, from noon on, and the waits."""
-    told = format_datetime(NOON, usegmt=True) if date is None else date
-    driver = ScriptedDriver(lambda _: status(200, {"date": told} if told else {}))
+    reported = format_datetime(NOON, usegmt=True) if date is None else date
+    driver = ScriptedDriver(lambda _: status(200, {"date": reported} if reported else {}))
     session = Session(
         origin="https://one.azconfig.io",
         sign=None,

@@ -10,7 +10,8 @@ from typing import TypeVar
 import pytest
 
 from appconfig_provider import SettingSelector
-from appconfig_provider._azure.listing.pages import Lister, Selections, moved
+from appconfig_provider._azure.listing.content import Selections
+from appconfig_provider._azure.listing.pages import Lister, moved
 from appconfig_provider._azure.rest.services import StoreService
 from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider._azure.settings.references import UnusableSnapshot
@@ -173,7 +174,7 @@ def test_listings_keep_the_order_of_their_selectors() -> None:
 MOMENT = (("accept-datetime", "Fri, 20 Nov 2026 23:52:02 GMT"),)
 
 
-def test_a_listing_of_a_moment_asks_for_it_and_wants_it_confirmed() -> None:
+def test_a_listing_as_of_a_time_asks_for_it_and_wants_it_confirmed() -> None:
     """Every page carries the date, and must say that it shows the past."""
 
     def dated(request: Request) -> Response:
@@ -210,7 +211,7 @@ def of_snapshot(described: object, code: int = 200) -> Callable[[Request], Respo
 @pytest.mark.parametrize("by", ["selector", "reference"])
 @pytest.mark.parametrize("state", ["ready", "archived"])
 def test_a_snapshot_is_looked_at_before_it_is_listed(state: str, by: str) -> None:
-    """One that is ready or archived is listed; it never changes, so no moment is asked for."""
+    """One that is ready or archived is listed; it never changes, so no time is asked for."""
     answer = of_snapshot({**READY, "status": state})
     if by == "selector":
         selections, asked = run(answer, listing_of([SNAPSHOT]), as_of=MOMENT)
@@ -309,13 +310,13 @@ def test_a_page_that_was_read_makes_room_for_the_next() -> None:
     assert widths == [10] * 51 + list(range(9, 0, -1))
 
 
-def test_fewer_pages_than_lanes_are_asked_all_at_once() -> None:
+def test_fewer_pages_than_connections_are_asked_all_at_once() -> None:
     """There are never more requests under way than pages."""
     assert Widths(1.0, known=5).run(lambda _: (1.0, status(304))) == [5, 4, 3, 2, 1]
 
 
 def test_a_store_that_is_nearer_than_thought_is_asked_for_less_at_once() -> None:
-    """The quickest answer of a session counts; lanes that are too many end after their job."""
+    """The quickest answer of a session counts; after it fewer are in flight at once."""
     widths = Widths(1.0, known=60).run(lambda _: (0.0014, status(304)))
     assert widths[0] == 32
     assert max(widths[32:]) == 2

@@ -15,9 +15,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 import pytest
 
 from appconfig_provider import SettingSelector
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.testing import FakeClock

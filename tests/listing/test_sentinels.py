@@ -25,7 +25,7 @@ def sentinel(etag: str | None, modified: str | None = None) -> Sentinel:
     return Sentinel(etag, parse_date(modified))
 
 
-def told(etag: str, modified: str | None = None) -> Response:
+def answered(etag: str, modified: str | None = None) -> Response:
     """Return the answer of a store for a sentinel."""
     body = {"key": "s", "last_modified": modified}
     return Response(200, {"etag": f'"{etag}"'}, json.dumps(body).encode())
@@ -61,20 +61,20 @@ AFTER_HELD = Sentinel("e2", HELD.modified, ("e1",))
     ("answer", "held", "seen"),
     [
         (status(304), HELD, HELD),
-        (told("e1", EARLY), HELD, HELD),
-        (told("e1", LATE), HELD, HELD),
-        (told("e2", LATE), HELD, sentinel("e2", LATE)),
-        (told("e2", EARLY), HELD, AFTER_HELD),
-        (told("e1", EARLY), AFTER_HELD, AFTER_HELD),
-        (told("e3", EARLY), AFTER_HELD, sentinel("e3", EARLY)._replace(before=("e1", "e2"))),
-        (told("e1", LATE), AFTER_HELD, sentinel("e1", LATE)),
-        (told("e2"), sentinel("e1"), sentinel("e2")),
-        (told("e0", EARLY), sentinel("e1", LATE), sentinel("e1", LATE)),
-        (told("e0"), HELD, sentinel("e0")),
-        (told("e0", EARLY), sentinel("e1"), sentinel("e0", EARLY)),
+        (answered("e1", EARLY), HELD, HELD),
+        (answered("e1", LATE), HELD, HELD),
+        (answered("e2", LATE), HELD, sentinel("e2", LATE)),
+        (answered("e2", EARLY), HELD, AFTER_HELD),
+        (answered("e1", EARLY), AFTER_HELD, AFTER_HELD),
+        (answered("e3", EARLY), AFTER_HELD, sentinel("e3", EARLY)._replace(before=("e1", "e2"))),
+        (answered("e1", LATE), AFTER_HELD, sentinel("e1", LATE)),
+        (answered("e2"), sentinel("e1"), sentinel("e2")),
+        (answered("e0", EARLY), sentinel("e1", LATE), sentinel("e1", LATE)),
+        (answered("e0"), HELD, sentinel("e0")),
+        (answered("e0", EARLY), sentinel("e1"), sentinel("e0", EARLY)),
         (status(404), HELD, sentinel(None)),
         (status(404), sentinel(None), sentinel(None)),
-        (told("e1", EARLY), sentinel(None), HELD),
+        (answered("e1", EARLY), sentinel(None), HELD),
     ],
     ids=[
         "not modified",
@@ -106,7 +106,7 @@ def test_a_sentinel_has_moved_when_it_is_another_and_not_older(
 
 def test_the_first_time_every_answer_counts() -> None:
     """Nothing is held, so nothing is asked conditionally, and a key may be absent."""
-    seen, requests = ask({"a": told("e1", EARLY), "b": status(404)}, None)
+    seen, requests = ask({"a": answered("e1", EARLY), "b": status(404)}, None)
     assert seen == (HELD, sentinel(None))
     assert all("if-none-match" not in dict(request.headers) for request in requests)
 
@@ -114,9 +114,9 @@ def test_the_first_time_every_answer_counts() -> None:
 def test_beside_one_that_moved_an_older_one_counts_as_it_was_answered() -> None:
     """The data of this endpoint is loaded, so the next check must find what it lacks."""
     held = (sentinel("a1", LATE), sentinel("b1", EARLY))
-    seen, _ = ask({"a": told("a0", EARLY), "b": told("b2", LATE)}, held)
+    seen, _ = ask({"a": answered("a0", EARLY), "b": answered("b2", LATE)}, held)
     assert seen == (sentinel("a0", EARLY), sentinel("b2", LATE))
-    seen, _ = ask({"a": told("a0", EARLY), "b": status(304)}, held)
+    seen, _ = ask({"a": answered("a0", EARLY), "b": status(304)}, held)
     assert seen == held
 
 

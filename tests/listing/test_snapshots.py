@@ -7,8 +7,8 @@ import pytest
 from appconfig_provider import SettingSelector
 from appconfig_provider.errors import SnapshotNotFoundError
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader
 from tests.support.content import SNAPSHOT_REFERENCE, without_snapshots
-from tests.support.faces import Loader
 
 SELECTS = [SettingSelector(key_filter="*"), SettingSelector(snapshot_name="release")]
 
@@ -39,7 +39,7 @@ def test_a_missing_referenced_snapshot_fails_the_load(load: Loader, store: Emula
 def test_a_snapshot_that_went_keeps_the_generation(
     load: Loader, store: Emulator, clock: FakeClock, watching: dict[str, object]
 ) -> None:
-    """On refresh the old generation stays and the error is told; both heal by themselves."""
+    """On refresh the old generation stays and the error is reported; both heal by themselves."""
     store.set("a", "1")
     store.set("sentinel", "1")
     store.create_snapshot("release", [("a", None)])

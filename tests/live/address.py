@@ -47,7 +47,7 @@ class Address(document.DocumentSource):
         if answer.result.status == 304:
             return Outcome(state)
         values, etag = json.loads(answer.result.body), answer.result.headers.get("etag")
-        return document.changed(state, values, etag, reason="address")
+        return (yield from document.changed(state, values, etag, self.options, reason="address"))
 
     def _ask(self, endpoints: Endpoints, etag: str | None, *, force: bool) -> Plan[Answer]:
         clock, given = self.options.clock, self.options

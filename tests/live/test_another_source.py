@@ -16,20 +16,24 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from appconfig_provider import ChangeSet
+from appconfig_provider import BindingError, ChangeSet
 from appconfig_provider._io.aio import AsyncDriver
 from appconfig_provider._io.network import Network
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._live.callbacks import error_callbacks, success_callbacks
+from appconfig_provider._live.configuration import on_attempt
 from appconfig_provider._live.document import Document
+from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.notifications import Attempted
+from appconfig_provider._live.polling import TaskPoller, ThreadPoller
 from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.testing import FakeClock
 from tests.live.address import Address
-from tests.support.faces import Called, loop_on_thread
+from tests.support.adapter import Called, loop_on_thread
 
 SOURCE = Path(__file__).with_name("address.py")
 INTERVAL = 30.0
@@ -85,21 +89,39 @@ def network() -> Network:
     return Network(5.0, 5.0, 60.0, None, verify=True)
 
 
+class LazyThreads(
+    LazyConfiguration[Document, Any, SyncDriver, ThreadPoller], ThreadedProvider[Document, Any]
+):
+    """A provider for threads that is kept fresh by reads."""
+
+    __slots__ = ()
+
+
+class LazyTasks(
+    LazyConfiguration[Document, Any, AsyncDriver, TaskPoller], AsyncProvider[Document, Any]
+):
+    """The same for asyncio."""
+
+    __slots__ = ()
+
+
 @contextmanager
-def threaded(source: Address) -> Iterator[Called[Any]]:
+def threaded(source: Address, *, lazy: bool = False) -> Iterator[Called[Any]]:
     """Load with threads."""
-    driver = SyncDriver(network(), source.options.clock, None)
-    with ThreadedProvider[Document, Any](source, driver, driver.run(source.first())) as live:
+    driver = SyncDriver(network, source.options.clock, None)
+    kind = LazyThreads if lazy else ThreadedProvider[Document, Any]
+    with kind(source, driver, driver.run(source.first())) as live:
         yield Called(live)
 
 
 @contextmanager
-def awaited(source: Address) -> Iterator[Called[Any]]:
+def awaited(source: Address, *, lazy: bool = False) -> Iterator[Called[Any]]:
     """Load with asyncio, on a loop that runs on a thread."""
 
     async def begin() -> AsyncProvider[Document, Any]:
         driver = AsyncDriver(network(), source.options.clock, None)
-        return AsyncProvider(source, driver, await driver.run(source.first()))
+        kind = LazyTasks if lazy else AsyncProvider[Document, Any]
+        return kind(source, driver, await driver.run(source.first()))
 
     with loop_on_thread() as wait:
         live = Called(wait(begin()), wait)
@@ -108,9 +130,9 @@ def awaited(source: Address) -> Iterator[Called[Any]]:
 
 
 @pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
-def load(request: pytest.FixtureRequest) -> Callable[[Address], Any]:
+def load(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Return what loads a source, with threads and with asyncio."""
-    kind: Callable[[Address], Any] = request.param
+    kind: Callable[..., Any] = request.param
     return kind
 
 
@@ -134,15 +156,15 @@ def test_it_is_checked_when_the_interval_has_passed(web: Web, load: Any) -> None
 
 
 def test_callbacks_hear_of_changes_and_errors(web: Web, load: Any) -> None:
-    """A change is told with its keys, a failure as an exception; the old values stay."""
+    """A change is reported with its keys, a failure as an exception; the old values stay."""
     changes: list[ChangeSet] = []
     errors: list[Exception] = []
 
     def changed(news: ChangeSet) -> None:
         changes.append(news)
 
-    told = {"success": success_callbacks(changed), "error": error_callbacks(errors.append)}
-    with FakeClock() as clock, load(Address(web.url, options(clock, **told))) as live:
+    reported = {"success": success_callbacks(changed), "error": error_callbacks(errors.append)}
+    with FakeClock() as clock, load(Address(web.url, options(clock, **reported))) as live:
         heard = live.provider.on_change("size*")(changed)
         web.content = {"color": "red", "size": 2}
         assert live.refresh(force=True)
@@ -159,7 +181,7 @@ def test_every_attempt_failure_and_recovery_can_be_heard(web: Web, load: Any) ->
     """A listener of attempts hears of each one, also of those that find nothing new."""
     heard: list[Attempted] = []
     with FakeClock() as clock, load(Address(web.url, options(clock))) as live:
-        end = live.provider._on_attempt(heard.append)
+        end = on_attempt(live.provider, heard.append)
         live.refresh(force=True)
         web.status = 500
         live.refresh(force=True)
@@ -197,11 +219,40 @@ def test_a_poller_checks_by_itself(web: Web, load: Any) -> None:
     with FakeClock() as clock, load(Address(web.url, options(clock, polls=True))) as live:
         web.content = {"color": "green"}
         clock.advance(INTERVAL * 1.1)
-        for _ in range(1000):
-            if live.provider["color"] == "green":
-                break
-            time.sleep(0.01)  # the poller has a thread of its own
-        assert live.provider["color"] == "green"
+        eventually(lambda: live.provider["color"] == "green")
+
+
+def test_reads_keep_it_fresh_where_they_are_lazy(web: Web, load: Any) -> None:
+    """With the lazy class a read finds it due, and a server in trouble is left alone."""
+    with FakeClock() as clock, load(Address(web.url, options(clock)), lazy=True) as live:
+        web.content = {"color": "green"}
+        assert live.read(color) == "red"
+        assert web.asked == 1
+        clock.advance(INTERVAL)
+        live.read(color)
+        eventually(lambda: live.read(color) == "green")
+        web.status = 503
+        clock.advance(INTERVAL)
+        live.read(color)
+        eventually(lambda: live.provider.status.last_error)
+        asked = web.asked
+        for _ in range(10):
+            assert live.read(color) == "green"
+        assert web.asked == asked
+
+
+def color(config: Any) -> object:
+    """Read the only value."""
+    return config["color"]
+
+
+def eventually(true: Callable[[], object]) -> None:
+    """Wait until something is true that a thread of its own brings about."""
+    for _ in range(1000):
+        if true():
+            break
+        time.sleep(0.01)
+    assert true()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -233,6 +284,33 @@ def test_after_close_the_values_stay_readable(web: Web, load: Any) -> None:
     with FakeClock() as clock, threaded(Address(web.url, options(clock))) as other:
         other.provider.close()
         assert not other.refresh(force=True)
+
+
+class Colored(BaseModel, frozen=True):
+    """What is bound to the document."""
+
+    color: str
+    size: int = 1
+
+
+def test_a_binding_refuses_a_document_that_does_not_fit(web: Web, load: Any) -> None:
+    """Any source has bindings: the old document stays, is told, and a right one recovers."""
+    errors: list[Exception] = []
+    with FakeClock() as clock:
+        given = options(clock, error=error_callbacks(errors.append))
+        with load(Address(web.url, given)) as live:
+            binding = live.provider.bind(Colored)
+            web.content = {"color": "blue", "size": "many"}
+            clock.advance(INTERVAL)
+            assert not live.refresh()
+            assert (binding.value.color, live.provider["color"]) == ("red", "red")
+            assert [type(error) for error in errors] == [BindingError]
+            assert live.provider.status.last_error is errors[0]
+            web.content = {"color": "green", "size": "2"}
+            clock.advance(INTERVAL)
+            assert live.refresh()
+            assert binding.value == Colored(color="green", size=2)
+            assert live.provider.status.last_error is None
 
 
 def test_the_source_is_short_and_imports_no_more_than_the_runtime() -> None:
@@ -271,7 +349,7 @@ from tests.live.address import Address
 
 clock = clock_in_force()
 source = Address("{web.url}", LiveOptions(clock=clock, random=lambda: 0.0, interval=30.0))
-driver = SyncDriver(Network(5.0, 5.0, 60.0, None, verify=True), clock, None)
+driver = SyncDriver(lambda: Network(5.0, 5.0, 60.0, None, verify=True), clock, None)
 with ThreadedProvider(source, driver, driver.run(source.first())) as live:
     live.refresh(force=True)
     assert live["color"] == "red"

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     ]
 
 
-def live(config: Face, clock: FakeClock, seconds: int) -> list[float]:
+def live(config: Provider, clock: FakeClock, seconds: int) -> list[float]:
     """Call `refresh()` every second; return in which of them something was attempted."""
     attempts = []
     for second in range(1, seconds + 1):
@@ -64,9 +64,9 @@ def test_an_outage_says_when_the_next_try_is_and_when_it_is_over(
     with load(**keywords(store)) as config:
         with store.respond(lambda _: Scripted(503)):
             tried = live(config, clock, 400)
-        told = [re.search(r"; next try in (\d+) s$", line) for line in lines(caplog, 30)]
-        pauses = [float(found[1]) for found in told if found]
-        assert len(pauses) == len(told) == len(tried) > 2
+        messages = [re.search(r"; next try in (\d+) s$", line) for line in lines(caplog, 30)]
+        pauses = [float(found[1]) for found in messages if found]
+        assert len(pauses) == len(messages) == len(tried) > 2
         made = [later - earlier for earlier, later in pairwise(tried)]
         assert pauses[:-1] == pytest.approx(made, abs=1.5)
         assert "next try" not in str(config.status.last_error)
@@ -75,7 +75,7 @@ def test_an_outage_says_when_the_next_try_is_and_when_it_is_over(
         assert lines(caplog, logging.INFO) == [f"{store.endpoint} answers again"]
 
 
-def test_the_end_is_told_where_endpoints_take_turns(
+def test_the_end_is_reported_where_endpoints_take_turns(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One line after an outage of all, and none after that of one."""
@@ -92,7 +92,7 @@ def test_the_end_is_told_where_endpoints_take_turns(
         assert re.fullmatch(r"http://\S+ answers again", line)
 
 
-def test_the_end_is_not_told_twice(
+def test_the_end_is_not_reported_twice(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where another endpoint answers after an outage, the line of the failover says it."""

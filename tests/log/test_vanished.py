@@ -1,4 +1,4 @@
-"""What vanishes from the store while a program runs is told by the refresh that finds it."""
+"""What vanishes from the store while a program runs is reported by the refresh that finds it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
 
 SELECTS = [SettingSelector(key_filter="a/*"), SettingSelector(key_filter="b/*")]
 WAYS = pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
 
 
 def refreshed(
-    config: Face, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    config: Provider, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> list[tuple[str, str]]:
     """Refresh after a change; return the lines about what is missing, by their level."""
     caplog.clear()

@@ -1,4 +1,4 @@
-"""The same for a server of asyncio: `MANUAL` is loaded at import, another one in each worker."""
+"""The same for a server of asyncio: `MANUAL` is loaded at import, the others in each worker."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
         own["polled"] = await aio.load(**KEYWORDS, polling=Polling.auto(interval=1))
+        own["lazy"] = await aio.load(**KEYWORDS, polling=Polling.lazy(1))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await own["polled"].close()
+        await own["lazy"].close()
         MANUAL.close()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    polled = own["polled"]
+    configs = (own["polled"], own["lazy"], MANUAL)
     await asyncio.to_thread(MANUAL.refresh)
     time.sleep(0.02)  # noqa: ASYNC251 - so that one worker alone does not serve everything
     body = {
         "pid": os.getpid(),
-        "values": [polled["k"], MANUAL["k"]],
-        "errors": [str(one.status.last_error) for one in (polled, MANUAL) if one.status.last_error],
+        "values": [one["k"] for one in configs],
+        "errors": [str(one.status.last_error) for one in configs if one.status.last_error],
         "pollers": 1,
     }
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]

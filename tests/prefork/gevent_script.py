@@ -1,6 +1,7 @@
 """Load after gevent has patched what our modules had imported; run by test_gevent.py.
 
-Prints the longest time that a greenlet was kept from running, and what the poller brought.
+Prints the longest time that a greenlet was kept from running, and what the poller, or a read,
+brought.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import time
 from typing import Any
 
 import appconfig_provider
+import appconfig_provider._io.exchanges
 import appconfig_provider._io.sync
 import appconfig_provider._live.polling
 
 
-def main(connection_string: str) -> None:
+def main(connection_string: str, polling: str) -> None:
     import gevent
     from gevent import monkey
 
@@ -38,7 +40,7 @@ def main(connection_string: str) -> None:
     ticking = gevent.spawn(tick)
     config = appconfig_provider.load(
         connection_string=connection_string,
-        polling=appconfig_provider.Polling.auto(interval=1),
+        polling=getattr(appconfig_provider.Polling, polling)(1),
         **keywords,
     )
     print("loaded", flush=True)
@@ -51,4 +53,4 @@ def main(connection_string: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -22,12 +22,13 @@ ROOT = HERE.parents[1]
 @pytest.mark.skipif(
     importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group prefork"
 )
-def test_a_poller_leaves_other_greenlets_running(store: Emulator) -> None:
-    """It follows the store from a greenlet; none of its waits stops the others."""
+@pytest.mark.parametrize("polling", ["auto", "lazy"])
+def test_polling_leaves_other_greenlets_running(store: Emulator, polling: str) -> None:
+    """A poller follows the store from a greenlet, a read on its own; no wait stops the others."""
     store.set_many({"k": "v1", "sentinel": "1", "other": "1"})
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
-        [sys.executable, str(HERE / "gevent_script.py"), store.connection_string],
+        [sys.executable, str(HERE / "gevent_script.py"), store.connection_string, polling],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path},
@@ -40,10 +41,10 @@ def test_a_poller_leaves_other_greenlets_running(store: Emulator) -> None:
             assert run.stdout.readline() == "loaded\n"
             store.set("k", "v2")
             store.set("sentinel", "2")
-            told = json.loads(run.stdout.readline())
+            reported = json.loads(run.stdout.readline())
         finally:
             patience.cancel()
             run.kill()
-    assert told["k"] == "v2"
-    assert told["ticks"] > 20
-    assert told["longest"] < 0.8, "the greenlets stood still"
+    assert reported["k"] == "v2"
+    assert reported["ticks"] > 20
+    assert reported["longest"] < 0.8, "the greenlets stood still"

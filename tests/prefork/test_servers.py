@@ -119,8 +119,8 @@ class Running:
         """Return what some worker knows; None while none answers."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=20) as answer:
-                told: dict[str, Any] = json.load(answer)
-                return told
+                reported: dict[str, Any] = json.load(answer)
+                return reported
         except (OSError, ValueError):
             assert self.process.poll() is None, self.log
             return None
@@ -130,9 +130,9 @@ class Running:
         end, found = time.monotonic() + PATIENCE, dict[int, Any]()
         with ThreadPoolExecutor(WORKERS + 1) as crowd:
             while True:
-                for told in crowd.map(self.ask, range(2 * WORKERS)):
-                    if told is not None and told["pid"] != but:
-                        found[told["pid"]] = told
+                for reported in crowd.map(self.ask, range(2 * WORKERS)):
+                    if reported is not None and reported["pid"] != but:
+                        found[reported["pid"]] = reported
                 if len(found) == WORKERS and all(map(wanted, found.values())):
                     return found
                 assert time.monotonic() < end, (found, self.log)
@@ -176,7 +176,7 @@ def running(server: Server, relay: Relay, folder: Path, **more: str) -> Iterator
 
 def all_say(value: str) -> Callable[[dict[str, Any]], bool]:
     """Return whether a worker's configurations all have a value."""
-    return lambda told: set(told["values"]) == {value} and not told["errors"]
+    return lambda reported: set(reported["values"]) == {value} and not reported["errors"]
 
 
 def lines_of(folder: Path) -> list[tuple[int, float, float]]:
@@ -208,7 +208,7 @@ def test_each_worker_follows_the_store_over_connections_of_its_own(
         served.workers(all_say("1"))
         publish(store, "2")
         workers = served.workers(all_say("2"))
-        assert {told["pollers"] for told in workers.values()} == {int(server.polls)}
+        assert {reported["pollers"] for reported in workers.values()} == {int(server.polls)}
         killed = next(iter(workers))
         os.kill(killed, signal.SIGKILL)
         publish(store, "3")

@@ -1,7 +1,8 @@
 """What the servers of test_servers.py serve: what each worker's configurations hold, as JSON.
 
-`POLLED` is followed by a poller, `MANUAL` by calls of `refresh()`; with APP_HOLD there is `HELD`,
-whose single-flight flag is taken by a thread of the process that loads, until the test ends.
+`POLLED` is followed by a poller, `MANUAL` by calls of `refresh()`, `LAZY` by reads; with APP_HOLD
+there is `HELD`, whose single-flight flag is taken by a thread of the process that loads, until the
+test ends.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def loaded(**keywords: Any) -> AzureAppConfigurationProvider:
 
 POLLED = loaded(polling=Polling.auto(interval=1))
 MANUAL = loaded(refresh_interval=1, headers={"x-config": "manual"})
+LAZY = loaded(polling=Polling.lazy(1), headers={"x-config": "manual"})
 HELD = None
 if os.environ.get("APP_HOLD"):
     HELD = loaded(refresh_interval=1, headers={"x-hold": "yes"})
@@ -43,7 +45,7 @@ with Path(os.environ["APP_LOADS"]).open("a", encoding="utf-8") as file:
     print(json.dumps([os.getpid(), BEGAN, time.monotonic()]), file=file)
 
 
-def told() -> dict[str, object]:
+def reported() -> dict[str, object]:
     """Refresh as request handlers do, and tell what this worker knows."""
     if os.environ.get("APP_REFRESHES_POLLED"):
         POLLED.refresh()
@@ -51,7 +53,7 @@ def told() -> dict[str, object]:
     if HELD is not None:
         HELD.refresh(force=True)
     time.sleep(0.02)  # so that one worker alone does not serve everything
-    configs = [one for one in (POLLED, MANUAL, HELD) if one is not None]
+    configs = [one for one in (POLLED, MANUAL, LAZY, HELD) if one is not None]
     return {
         "pid": os.getpid(),
         "values": [one["k"] for one in configs],
@@ -63,4 +65,4 @@ def told() -> dict[str, object]:
 def application(_environ: object, start_response: Callable[..., object]) -> Iterable[bytes]:
     """Answer any request."""
     start_response("200 OK", [("content-type", "application/json")])
-    return [json.dumps(told()).encode()]
+    return [json.dumps(reported()).encode()]

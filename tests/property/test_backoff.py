@@ -70,8 +70,8 @@ def test_what_the_store_asks_for_is_waited_for_within_the_cap(
     """`Retry-After` lengthens a back-off, never shortens it, and never passes the cap."""
     begun = Backoff(failures)
     plain = begun.after_failure(0.0, interval=interval, jitter=jitter)
-    told = begun.after_failure(0.0, interval=interval, jitter=jitter, at_least=asked)
-    assert told.until == min(max(plain.until, asked), MAX_BACKOFF)
+    reported = begun.after_failure(0.0, interval=interval, jitter=jitter, at_least=asked)
+    assert reported.until == min(max(plain.until, asked), MAX_BACKOFF)
 
 
 def test_a_fresh_back_off_is_over() -> None:
@@ -107,10 +107,10 @@ def attempt(context: Context, endpoints: Endpoints, succeeds: bool) -> Answered[
     """Do a job at the endpoint that needs no request and ends as it is told to."""
 
     @plan
-    def job(turn: EndpointAttempt) -> Steps[None]:
+    def job(attempt: EndpointAttempt) -> Steps[None]:
         yield from perform(Sleep(0.0))
         if not succeeds:
-            raise RequestFailed(Kind.UNREACHABLE, turn.session.origin, "scripted")
+            raise RequestFailed(Kind.UNREACHABLE, attempt.session.origin, "scripted")
 
     schedule = Schedule(
         first_answer(

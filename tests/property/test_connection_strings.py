@@ -35,7 +35,7 @@ def joined(fields: dict[str, str], order: tuple[str, ...] = NAMES) -> str:
     return ";".join(f"{name}={fields[name]}" for name in order if name in fields)
 
 
-def told(text: str) -> str:
+def reported(text: str) -> str:
     """Return what the ValueError a text is refused with says, and the errors shown with it."""
     with pytest.raises(ValueError, match=r"^connection_string") as caught:
         parse_connection_string(text)
@@ -60,55 +60,55 @@ def test_the_fields_may_come_in_any_order(
 
 
 @given(HOSTS, IDS, SECRETS, ORDERS, st.sampled_from(NAMES))
-def test_a_missing_field_is_told_without_the_secret(
+def test_a_missing_field_is_reported_without_the_secret(
     host: str, name: str, secret: bytes, order: tuple[str, ...], missing: str
 ) -> None:
     """A field left out or left empty is a ValueError that repeats nothing secret."""
     fields = fields_of(host, name, secret)
     del fields[missing]
-    assert encoded(secret) not in told(joined(fields, order))
-    assert encoded(secret) not in told(joined({**fields, missing: ""}, order))
+    assert encoded(secret) not in reported(joined(fields, order))
+    assert encoded(secret) not in reported(joined({**fields, missing: ""}, order))
 
 
 @given(HOSTS, IDS, SECRETS, ORDERS, st.sampled_from(NAMES))
-def test_a_doubled_field_is_told_without_the_secret(
+def test_a_doubled_field_is_reported_without_the_secret(
     host: str, name: str, secret: bytes, order: tuple[str, ...], twice: str
 ) -> None:
     """A field given twice, even with the same value, is a ValueError."""
     fields = fields_of(host, name, secret)
     text = joined(fields, order)
-    assert encoded(secret) not in told(f"{text};{twice}={fields[twice]}")
+    assert encoded(secret) not in reported(f"{text};{twice}={fields[twice]}")
 
 
 @given(HOSTS, IDS, SECRETS, ORDERS, st.sampled_from(["secret", "Key", "EndPoint", "", " "]))
-def test_an_unknown_field_is_told_without_the_secret(
+def test_an_unknown_field_is_reported_without_the_secret(
     host: str, name: str, secret: bytes, order: tuple[str, ...], unknown: str
 ) -> None:
     """A field of another name, beside the three or instead of one, is a ValueError."""
     fields = fields_of(host, name, secret)
-    assert encoded(secret) not in told(f"{joined(fields, order)};{unknown}=x")
+    assert encoded(secret) not in reported(f"{joined(fields, order)};{unknown}=x")
     for known in NAMES:
         renamed = {unknown if one == known else one: value for one, value in fields.items()}
-        assert encoded(secret) not in told(joined(renamed, tuple(renamed)))
+        assert encoded(secret) not in reported(joined(renamed, tuple(renamed)))
 
 
 @given(HOSTS, IDS, SECRETS, ORDERS, st.sampled_from(["!", "=a", "ä", "a"]))
-def test_a_secret_that_is_not_base64_is_told_without_it(
+def test_a_secret_that_is_not_base64_is_reported_without_it(
     host: str, name: str, secret: bytes, order: tuple[str, ...], damage: str
 ) -> None:
     """A damaged Secret is a ValueError that does not print it."""
     fields = fields_of(host, name, secret)
     fields["Secret"] += damage
-    assert encoded(secret)[:12] not in told(joined(fields, order))
+    assert encoded(secret)[:12] not in reported(joined(fields, order))
 
 
 @given(HOSTS, IDS, SECRETS, st.sampled_from(["contoso", "ftp://{}", "//{}", "https://", "{}:x"]))
-def test_an_endpoint_that_is_none_is_told_without_the_secret(
+def test_an_endpoint_that_is_none_is_reported_without_the_secret(
     host: str, name: str, secret: bytes, endpoint: str
 ) -> None:
     """An Endpoint that is no http address is a ValueError without the secret."""
     fields = {**fields_of(host, name, secret), "Endpoint": endpoint.format(host)}
-    assert encoded(secret) not in told(joined(fields))
+    assert encoded(secret) not in reported(joined(fields))
 
 
 @given(JUNK, JUNK, SECRETS)
@@ -116,7 +116,7 @@ def test_text_around_a_secret_is_never_repeated(before: str, after: str, secret:
     """Any text that is no connection string is refused without repeating what stands in it."""
     text = f"{before}Secret={encoded(secret)}{after}"
     assume("Endpoint" not in text)
-    assert encoded(secret) not in told(text)
+    assert encoded(secret) not in reported(text)
 
 
 @given(HOSTS, IDS, SECRETS)

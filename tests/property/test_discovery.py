@@ -18,9 +18,9 @@ from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.errors import StartupTimeout
+from tests.support.adapter import LOADERS
 from tests.support.contoso import EAST, FIRST_REPLICAS, MAIN, ORIGIN, Contoso, contoso
 from tests.support.dns_server import Behaviour, noise, srv, too_long
-from tests.support.faces import FACES
 from tests.support.scripted import CONNECTION, ScriptedDriver, context_for
 
 HOST = "one.azconfig.io"
@@ -103,12 +103,12 @@ NOISE = st.builds(
 
 @settings(max_examples=25)
 @given(
-    face=st.sampled_from(sorted(FACES)),
+    mode=st.sampled_from(sorted(LOADERS)),
     origin=st.one_of(st.just(srv(MAIN)), RECORDS, NOISE),
     replicas=st.one_of(RECORDS, NOISE),
 )
 def test_any_answer_of_a_dns_server_leaves_load_and_refresh_as_they_are(
-    scene: Contoso, face: str, origin: Behaviour, replicas: Behaviour
+    scene: Contoso, mode: str, origin: Behaviour, replicas: Behaviour
 ) -> None:
     """Random names and random bytes: the store's own failure is raised, or a replica answers."""
     scene.dns.answers = {ORIGIN: origin, FIRST_REPLICAS: replicas}
@@ -116,7 +116,7 @@ def test_any_answer_of_a_dns_server_leaves_load_and_refresh_as_they_are(
     caught: StartupTimeout | None = None
     with mock.patch.object(discovery, "BUDGET", 0.1):
         try:
-            with FACES[face](**scene.keywords()) as config:
+            with LOADERS[mode](**scene.keywords()) as config:
                 assert config.status.endpoint == f"https://{EAST}"
                 assert config.snapshot["k"] == "v1"
                 assert config.refresh(force=True) is False
@@ -129,9 +129,9 @@ def test_any_answer_of_a_dns_server_leaves_load_and_refresh_as_they_are(
 
 
 @settings(max_examples=6)
-@given(face=st.sampled_from(sorted(FACES)), packet=st.binary(min_size=1, max_size=600))
+@given(mode=st.sampled_from(sorted(LOADERS)), packet=st.binary(min_size=1, max_size=600))
 def test_any_packet_of_a_dns_server_leaves_refresh_as_it_is(
-    scene: Contoso, face: str, packet: bytes
+    scene: Contoso, mode: str, packet: bytes
 ) -> None:
     """Random packets: refresh() keeps its values and tells of its store, not of DNS."""
     scene.store.up()
@@ -139,7 +139,7 @@ def test_any_packet_of_a_dns_server_leaves_refresh_as_it_is(
         scene.dns.answers = {ORIGIN: noise(packet)}
         with (
             mock.patch.object(discovery, "BUDGET", 0.05),
-            FACES[face](**scene.keywords()) as config,
+            LOADERS[mode](**scene.keywords()) as config,
         ):
             scene.down(MAIN)
             assert config.refresh(force=True) is False

@@ -52,7 +52,7 @@ def test_explain_agrees_with_layering(
 ) -> None:
     """The winner is the setting whose value counts; the shadows are all other candidates.
 
-    The next best one comes first, and each is told with the selector and snapshot it came by.
+    The next best one comes first, and each is reported with the selector and snapshot it came by.
     """
     cut = tuple(sorted(filter(None, prefixes), key=len, reverse=True))
     selections = tuple(numbered(each, f"s{place}") for place, each in enumerate(listed))
@@ -61,12 +61,12 @@ def test_explain_agrees_with_layering(
     sources = Sources(selectors, selections, references, cut)
     settings = list(in_order(selections, references))
     for key, winner in layer(settings, cut).items():
-        told = sources.explain(key)
-        every = [(each.key, each.label) for each in (told, *told.shadows)]
+        reported = sources.explain(key)
+        every = [(each.key, each.label) for each in (reported, *reported.shadows)]
         candidates = [each for each in settings if trim(each.key, cut) == key]
         assert every[0] == (winner.key, winner.label)
         assert every == [(each.key, each.label) for each in reversed(candidates)]
-        for each in (told, *told.shadows):
+        for each in (reported, *reported.shadows):
             found_in, _, _ = (each.label or "").partition(".")
             inside = found_in in references
             assert each.snapshot_name == (found_in if inside else None)

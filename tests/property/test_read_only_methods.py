@@ -16,7 +16,7 @@ import pytest
 
 from appconfig_provider.models import Explanation
 from appconfig_provider.readonly import read_only
-from appconfig_provider.snapshot import make_snapshot
+from appconfig_provider.snapshot import Provenance, make_snapshot
 
 CONTENTS: dict[str, Any] = {
     "dict": {"b": 1, "a": [2], "0": None},
@@ -55,7 +55,7 @@ def nowhere(key: str) -> Explanation:
 def as_snapshot(values: dict[str, Any]) -> Any:
     """Return a whole generation, which is a read-only dict as well."""
     moment = datetime.now(timezone.utc)
-    return make_snapshot(values, version=1, loaded_at=moment, consistent=True, explain=nowhere)
+    return make_snapshot(values, Provenance(1, moment), explain=nowhere)
 
 
 def calls_of(kind: type) -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:
@@ -103,7 +103,7 @@ def test_no_method_changes_a_read_only_value(content: Any, value: Any) -> None:
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_a_call_that_would_write_is_told_so(content: Any) -> None:
+def test_a_call_that_would_write_says_so(content: Any) -> None:
     """What changes an ordinary value raises TypeError with a way out, instead of doing nothing."""
     tried = set()
     for name, arguments, named in calls_of(type(content)):

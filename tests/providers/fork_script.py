@@ -18,11 +18,12 @@ from typing import Any
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider._io.clock import current_clock
+from appconfig_provider._live import polling
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
 
 
 def run(answer: Any) -> Any:
-    """Finish what a face returned: await it, where it is to be awaited."""
+    """Finish what a provider returned: await it, where it is to be awaited."""
     return asyncio.run(answer) if asyncio.iscoroutine(answer) else answer
 
 
@@ -141,8 +142,56 @@ def main_polled() -> None:
         print(json.dumps({"child": child, "parent": [before, config["k"]]}))
 
 
+async def read_on(config: Any) -> object:
+    """Read, wait for the task that this may have started, and return what is read then."""
+    config["k"]
+    for task in asyncio.all_tasks():
+        if task.get_name() == polling.NAME:
+            await task
+    now: object = config["k"]
+    return now
+
+
+def main_lazy(flavour: str) -> None:
+    """Fork while a reader of the parent has the flag; both are to follow the store by reading."""
+    clock = FakeClock()
+    current_clock.set(clock)
+    with Emulator(clock=clock) as store:
+        store.set_many({"k": "v1", "sentinel": "1"})
+        load = {"lazy": appconfig_provider.load, "lazy async": appconfig_provider.aio.load}[flavour]
+        config: Any = run(
+            load(
+                connection_string=store.connection_string,
+                refresh_on=["sentinel"],
+                polling=appconfig_provider.Polling.lazy(30),
+            )
+        )
+        came, go = hold_first(store)
+        store.set("k", "v2")
+        store.set("sentinel", "2")
+        clock.advance(30)
+        answers: list[object] = []
+        reading = threading.Thread(target=lambda: answers.append(run(read_on(config))))
+        reading.start()
+        came.wait(20)
+
+        def follow() -> dict[str, object]:
+            begun: object = config["k"]
+            clock.advance(30)
+            return {"kept": begun, "now": run(read_on(config))}
+
+        child = in_child(follow)
+        before = config["k"]
+        go.set()
+        reading.join(20)
+        run(config.close())
+        print(json.dumps({"child": child, "parent": [before, *answers]}))
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "polled":
         main_polled()
+    elif sys.argv[1].startswith("lazy"):
+        main_lazy(sys.argv[1])
     else:
         main(sys.argv[1])

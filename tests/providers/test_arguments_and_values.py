@@ -9,7 +9,7 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Face, Opener
+from tests.support.adapter import Opener, Provider
 
 JSON = "application/json"
 
@@ -58,7 +58,7 @@ def test_a_bare_text_as_refresh_on_is_one_key(opened: Opener, store: Emulator) -
 
 
 @pytest.fixture
-def face(opened: Opener, store: Emulator) -> Face:
+def loaded(opened: Opener, store: Emulator) -> Provider:
     """A provider with one JSON setting."""
     store.set("j", '{"hosts": ["a"], "limits": {"cpu": 1}}', content_type=JSON)
     store.set("sentinel", "1")
@@ -66,10 +66,10 @@ def face(opened: Opener, store: Emulator) -> Face:
 
 
 def test_a_value_read_from_the_configuration_cannot_be_changed_for_everybody(
-    face: Face,
+    loaded: Provider,
 ) -> None:
     """Writing into a JSON value raises TypeError and leaves it as it is."""
-    config: Any = face.provider
+    config: Any = loaded.provider
     before = copy.deepcopy(config["j"])
     with pytest.raises(TypeError):
         config["j"]["hosts"].append("evil")
@@ -81,33 +81,33 @@ def test_a_value_read_from_the_configuration_cannot_be_changed_for_everybody(
 
 
 def test_an_iterator_keeps_the_generation_it_began_on(
-    store: Emulator, clock: FakeClock, face: Face
+    store: Emulator, clock: FakeClock, loaded: Provider
 ) -> None:
     """A swap in the middle of an iteration neither raises nor mixes generations."""
-    iterators = [iter(face.provider), iter(face.provider.keys()), iter(face.provider.items())]
+    iterators = [iter(loaded.provider), iter(loaded.provider.keys()), iter(loaded.provider.items())]
     begun: list[Any] = [next(iterator) for iterator in iterators]
     store.delete("j")
     store.set("k", "new")
     store.set("sentinel", "2")
     clock.advance(30)
-    assert face.refresh()
+    assert loaded.refresh()
     seen = [[first, *iterator] for first, iterator in zip(begun, iterators, strict=True)]
     assert seen[0] == seen[1] == ["j", "sentinel"]
     assert dict(seen[2])["sentinel"] == "1"
 
 
 def test_a_view_keeps_its_generation_and_a_new_one_shows_the_next(
-    store: Emulator, clock: FakeClock, face: Face
+    store: Emulator, clock: FakeClock, loaded: Provider
 ) -> None:
     """A `keys()` view answers from one generation; asked again, the provider gives the new one."""
-    view = face.provider.keys()
+    view = loaded.provider.keys()
     store.set("k", "new")
     store.set("sentinel", "2")
     clock.advance(30)
-    assert face.refresh()
+    assert loaded.refresh()
     assert list(view) == ["j", "sentinel"]
     assert "k" not in view
-    assert "k" in face.provider.keys()  # noqa: SIM118 - the view is what is tested
+    assert "k" in loaded.provider.keys()  # noqa: SIM118 - the view is what is tested
 
 
 def test_a_null_value_with_a_json_content_type_is_none(opened: Opener, store: Emulator) -> None:

@@ -21,8 +21,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
-from tests.support.content import Resolver, secret_id
-from tests.support.faces import FACES, Loader
+from tests.support.adapter import LOADERS, Loader
+from tests.support.content import Resolver, secret, secret_id
 
 
 @pytest.fixture
@@ -79,8 +79,7 @@ def test_closing_closes_every_connection(
 ) -> None:
     """A provider that is closed has closed the connections to store and vault."""
     for number in range(20):
-        vault.set(f"s{number}", "x")
-        store.set_secret(f"s{number}", vault.id(f"s{number}"))
+        secret(store, vault, f"s{number}", "x")
     with load(
         connection_string=store.connection_string,
         keyvault_client_configs={vault.url: {"credential": StaticCredential()}},
@@ -115,8 +114,7 @@ def test_the_callers_headers_do_not_go_to_the_vault(
     load: Loader, store: Emulator, vault: Vault
 ) -> None:
     """`headers` are meant for the store and may be confidential: a vault does not get them."""
-    vault.set("pw", "x")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "x")
     with load(
         connection_string=store.connection_string,
         headers={"X-Team": "payments"},
@@ -139,16 +137,15 @@ def test_a_generation_is_all_a_closed_provider_keeps(load: Loader, store: Emulat
     assert not store.requests
 
 
-@pytest.mark.parametrize("face", list(FACES))
-def test_forty_secrets_are_read_side_by_side(face: str) -> None:
+@pytest.mark.parametrize("mode", list(LOADERS))
+def test_forty_secrets_are_read_side_by_side(mode: str) -> None:
     """40 secrets at 50 ms each take 0.3 s, not 2; sixteen at once, none asked twice."""
-    credential = AsyncStaticCredential() if face == "aio" else StaticCredential()
+    credential = AsyncStaticCredential() if mode == "aio" else StaticCredential()
     with Emulator() as store, Vault() as vault, busy(vault) as most_at_once:
         for number in range(40):
-            vault.set(f"s{number}", str(number))
-            store.set_secret(f"s{number}", vault.id(f"s{number}"))
+            secret(store, vault, f"s{number}", str(number))
         began = time.monotonic()
-        with FACES[face](
+        with LOADERS[mode](
             connection_string=store.connection_string,
             keyvault_client_configs={vault.url: {"credential": credential}},
             verify=vault.ca_file,

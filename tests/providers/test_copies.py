@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from appconfig_provider.testing import Emulator
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 HOW = ["os.fork", "C"]
 
 
-def told_by(flavour: str, how: str) -> dict[str, object]:
+def reported_by(flavour: str, how: str) -> dict[str, object]:
     """Run the script, which must say nothing but what it found."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
@@ -33,28 +33,37 @@ def told_by(flavour: str, how: str) -> dict[str, object]:
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
-    told: dict[str, object] = json.loads(run.stdout)
-    return told
+    reported: dict[str, object] = json.loads(run.stdout)
+    return reported
 
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("flavour", ["sync", "async"])
 def test_a_child_forked_during_a_refresh_refreshes_on_its_own(flavour: str, how: str) -> None:
     """The child keeps the generation, arms its timer anew, and gets the update by itself."""
-    told = told_by(flavour, how)
-    assert told["child"] == {
+    reported = reported_by(flavour, how)
+    assert reported["child"] == {
         "kept": "v1",
         "early": False,
         "published": True,
         "now": "v2",
         "again": False,
     }
-    assert told["parent"] == [True, "v2"]
+    assert reported["parent"] == [True, "v2"]
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("flavour", ["lazy", "lazy async"])
+def test_a_child_follows_the_store_by_reading(flavour: str, how: str) -> None:
+    """Forked while a reader of the parent refreshes, the child keeps the generation at first."""
+    reported = reported_by(flavour, how)
+    assert reported["child"] == {"kept": "v1", "now": "v2"}
+    assert reported["parent"] == ["v1", "v2"]
 
 
 @pytest.mark.parametrize("how", HOW)
 def test_a_child_is_looked_after_by_a_poller_of_its_own(how: str) -> None:
     """Forked while the parent's poller is under way, the child follows the store by itself."""
-    told = told_by("polled", how)
-    assert told["child"] == {"kept": "v1", "now": "v2"}
-    assert told["parent"] == ["v1", "v2"]
+    reported = reported_by("polled", how)
+    assert reported["child"] == {"kept": "v1", "now": "v2"}
+    assert reported["parent"] == ["v1", "v2"]

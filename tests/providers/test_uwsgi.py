@@ -13,7 +13,8 @@ import pytest
 import appconfig_provider
 from appconfig_provider import Polling
 from appconfig_provider._live import process
-from appconfig_provider.testing import Emulator
+from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import polling_threads
 
 
 @pytest.fixture
@@ -28,17 +29,17 @@ def uwsgi(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def keep_two() -> list[str]:
     """Ask uWSGI for two configurations; return what its hook will tell."""
-    told: list[str] = []
+    calls: list[str] = []
 
     class One:
         def _begin_here(self) -> None:
-            told.append("begun")
+            calls.append("begun")
 
     ones = One(), One()
     for one in ones:
         process.keep_after_fork(one)
     holder.append(ones)
-    return told
+    return calls
 
 
 holder: list[object] = []
@@ -49,9 +50,9 @@ def test_a_hook_that_was_there_is_called_too(uwsgi: Any) -> None:
     """UWSGI has room for one hook; ours calls the one before, and is put there once."""
     called: list[str] = []
     uwsgi.post_fork_hook = lambda: called.append("theirs")
-    told = keep_two()
+    calls = keep_two()
     uwsgi.post_fork_hook()
-    assert told == ["begun", "begun"]
+    assert calls == ["begun", "begun"]
     assert called == ["theirs"]
 
 
@@ -64,32 +65,36 @@ def test_the_chain_of_uwsgidecorators_is_joined(
     decorators.postfork_chain = chain
     decorators.postfork_chain_hook = uwsgi.post_fork_hook = lambda: [one() for one in chain]
     monkeypatch.setitem(sys.modules, "uwsgidecorators", decorators)
-    told = keep_two()
+    calls = keep_two()
     assert uwsgi.post_fork_hook is decorators.postfork_chain_hook
     uwsgi.post_fork_hook()
-    assert told == ["begun", "begun"]
+    assert calls == ["begun", "begun"]
 
 
-def test_a_master_has_no_poller(uwsgi: Any, store: Emulator) -> None:
+def test_a_master_has_no_poller(uwsgi: Any, store: Emulator, clock: FakeClock) -> None:
     """A process that only forks workers asks nothing in the background."""
     store.set("sentinel", "1")
     uwsgi.masterpid = os.getpid
     keywords: Any = {"connection_string": store.connection_string, "refresh_on": ["sentinel"]}
+    others = polling_threads()
     with appconfig_provider.load(**keywords, polling=Polling.auto()) as config:
-        assert config._poller is not None
-        assert config._poller._thread is None
+        assert polling_threads() == others
+        clock.advance(30)
+        store.clear_requests()
+        assert not config.refresh()
+        assert store.requests == [], "its workers' pollers are waited for"
 
 
 def test_without_threads_a_call_does_the_work(
-    uwsgi: Any, store: Emulator, caplog: pytest.LogCaptureFixture
+    uwsgi: Any, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning says what to do; a poller could not get on between requests."""
     store.set("sentinel", "1")
     uwsgi.opt = {"master": True}
     keywords: Any = {"connection_string": store.connection_string, "refresh_on": ["sentinel"]}
     with appconfig_provider.load(**keywords, polling=Polling.auto()) as config:
-        assert config._poller is None
         store.set_many({"k": "new", "sentinel": "2"})
-        assert config.refresh(force=True)
+        clock.advance(30)
+        assert config.refresh(), "no poller is waited for"
         assert config["k"] == "new"
     assert caplog.text.count("--enable-threads") == 1

@@ -149,7 +149,7 @@ def test_two_changes_are_one_at_the_time_of_the_first() -> None:
 
 
 def test_a_change_that_waits_is_not_put_off_by_a_later_one() -> None:
-    """The state keeps the moment of the first, and the newest tokens of each endpoint."""
+    """The state keeps the time of the first, and the newest tokens of each endpoint."""
     life = Life({"refresh_on": ["sentinel"]})
     token = {"one.azconfig.io:443": {"zone": SyncToken("a", 1)}}
     later = {"one.azconfig.io:443": {"zone": SyncToken("b", 2)}}

@@ -7,6 +7,7 @@ import time
 from azure.core.credentials import AccessToken
 
 from appconfig_provider import load
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider.testing import Emulator, FakeClock
 
 
@@ -23,7 +24,7 @@ class Moody:
 
 
 def test_a_push_outlives_a_failure_of_the_programs_own() -> None:
-    """Where a credential breaks, the event's look comes soon after, not an interval later."""
+    """Where a credential breaks, the event is checked soon after, not an interval later."""
     credential = Moody()
     with FakeClock() as clock, Emulator(tls=True, clock=clock) as store:
         store.tokens.add("token")
@@ -46,9 +47,10 @@ def test_a_push_outlives_a_failure_of_the_programs_own() -> None:
             assert config["k"] == "2"
 
 
-def test_a_push_that_is_not_due_yet_outlives_such_a_failure_too() -> None:
-    """A timer's attempt that breaks by itself does not use up an event whose moment is to come."""
+def test_a_push_that_is_not_due_yet_outlives_such_a_failure_too(chance: list[float]) -> None:
+    """A timer's attempt that breaks by itself does not use up an event that is due later."""
     credential = Moody()
+    chance[0] = 1.0
     with FakeClock() as clock, Emulator(tls=True, clock=clock) as store:
         store.tokens.add("token")
         store.set("sentinel", "1")
@@ -57,12 +59,17 @@ def test_a_push_that_is_not_due_yet_outlives_such_a_failure_too() -> None:
             credential,
             verify=store.ca_file,
             refresh_on=["sentinel"],
-            refresh_interval=30,
-            push_delay=60,
+            refresh_interval=600,
+            push_delay=660,
         ) as config:
-            object.__setattr__(config._context, "random", lambda: 1.0)
             config.notify(store.event("sentinel"))
-            clock.advance(30)
+            clock.advance(600)
             credential.mood = OSError("no route")
             assert not config.refresh()
-            assert config._state.timers.push == 60
+            assert inspect(config).state.timers.push == 660
+            credential.mood = None
+            store.set("sentinel", "2")
+            clock.advance(59.9)
+            assert not config.refresh()
+            clock.advance(0.1)
+            assert config.refresh()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appconfig_provider import ChangeSet, SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Opener
+from tests.support.adapter import Opener
 
 APP = [SettingSelector(key_filter="app/*")]
 

@@ -9,8 +9,8 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.content import set_flag
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
+from tests.support.content import secret_id, set_flag
 
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
@@ -48,7 +48,7 @@ def spoilt_setting(store: Emulator) -> None:
 
 def gone_secret(store: Emulator) -> None:
     """Refer to a secret that cannot be read."""
-    store.set_secret("k", "https://v.vault.azure.net/secrets/gone")
+    store.set_secret("k", secret_id("gone"))
 
 
 def gone_snapshot(store: Emulator) -> None:
@@ -71,7 +71,7 @@ def keywords(store: Emulator, watching: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def ages(config: Face, clock: FakeClock, checks: int) -> list[float]:
+def ages(config: Provider, clock: FakeClock, checks: int) -> list[float]:
     """Return the age after each of some checks."""
     found = []
     for _ in range(checks):
@@ -151,7 +151,7 @@ def test_a_secret_in_trouble_leaves_the_store_its_say(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
     """A vault has no part in the age: the store confirmed the settings."""
-    store.set_secret("k", "https://v.vault.azure.net/secrets/pw")
+    store.set_secret("k", secret_id("pw"))
     answers = ["good"]
     given = {**keywords(store, {"refresh_on": ["ks"]}), "secret_refresh_interval": 60.0}
     with load(**{**given, "secret_resolver": lambda _uri: answers.pop()}) as config:

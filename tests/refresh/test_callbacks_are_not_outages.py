@@ -13,10 +13,10 @@ from azure.core.exceptions import ServiceRequestError
 
 from appconfig_provider import ChangeSet, aio, load
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import FACES, Face, Loader, Opener
+from tests.support.adapter import LOADERS, Loader, Opener, Provider
 
 TROUBLE = [ValueError("mine"), ServiceRequestError("another Azure client of the callback's")]
-Load = Callable[..., Face]
+Load = Callable[..., Provider]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def load_watched(opened: Opener, store: Emulator) -> Load:
     store.set("message", "old")
     store.set("sentinel", "1")
 
-    def load(**keywords: object) -> Face:
+    def load(**keywords: object) -> Provider:
         return opened(
             connection_string=store.connection_string, refresh_on=["sentinel"], **keywords
         )
@@ -123,7 +123,7 @@ def test_callbacks_run_after_the_swap_and_a_refresh_inside_them_is_refused(
     config = opened(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
-        on_refresh_success=look if load is FACES["sync"] else look_async,
+        on_refresh_success=look if load is LOADERS["sync"] else look_async,
     )
     provider: Any = config.provider
     deploy(store, clock, "2")

@@ -1,4 +1,4 @@
-"""Where a look at the connections finds more than was asked for, all is loaded anew."""
+"""Where a check of the connections finds more than was asked for, all is loaded anew."""
 
 from __future__ import annotations
 

@@ -35,10 +35,10 @@ class Interrupt(BaseException):
 class Subject:
     """A provider of a store on this machine, with pages of one setting."""
 
-    def __init__(self, face: str, store: Emulator) -> None:
+    def __init__(self, mode: str, store: Emulator) -> None:
         self.store, self.version = store, 1
         self.loop = asyncio.new_event_loop()
-        load: Any = appconfig_provider.load if face == "sync" else appconfig_provider.aio.load
+        load: Any = appconfig_provider.load if mode == "sync" else appconfig_provider.aio.load
         self.publish()
         self.config = self.wait(
             load(connection_string=store.connection_string, refresh_on=["sentinel", "other"])
@@ -73,9 +73,9 @@ class Subject:
 
 
 @contextmanager
-def subject_of(face: str, store: Emulator) -> Iterator[Subject]:
+def subject_of(mode: str, store: Emulator) -> Iterator[Subject]:
     """Give a provider; close it, and its loop."""
-    subject = Subject(face, store)
+    subject = Subject(mode, store)
     try:
         yield subject
     finally:
@@ -116,16 +116,16 @@ class Tracer:
         return False
 
 
-@pytest.mark.parametrize("face", ["sync", "aio"])
-def test_a_refresh_may_be_broken_off_at_every_line_of_the_io(face: str) -> None:
+@pytest.mark.parametrize("mode", ["sync", "aio"])
+def test_a_refresh_may_be_broken_off_at_every_line_of_the_io(mode: str) -> None:
     """Whatever line an exception comes at, everybody can refresh, and no socket is left open."""
-    with Emulator(page_size=1) as store, warnings.catch_warnings(record=True) as told:
+    with Emulator(page_size=1) as store, warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
-        with subject_of(face, store) as subject:
+        with subject_of(mode, store) as subject:
             tracer = Tracer()
             tracer.run(subject)
         reached = 0
-        with subject_of(face, store) as subject:
+        with subject_of(mode, store) as subject:
             for place in tracer.lines:
                 reached += Tracer(place).run(subject)
                 try:
@@ -134,4 +134,4 @@ def test_a_refresh_may_be_broken_off_at_every_line_of_the_io(face: str) -> None:
                     raise AssertionError(f"interrupted at {place}: {failed}") from None
         gc.collect()
     assert reached > 50
-    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
+    assert [str(one.message) for one in reported if one.category is ResourceWarning] == []

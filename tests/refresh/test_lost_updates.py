@@ -8,7 +8,7 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, Hook, RequestRecord
-from tests.support.faces import Face, Opener
+from tests.support.adapter import Opener, Provider
 
 CUTS = {"after the sentinel": 0, "after db/host": 1, "after db/port": 2}
 """The first requests of a load; every other cut point is in tests/laws."""
@@ -45,11 +45,11 @@ def at_request(
     return register(count)
 
 
-def load_db(opened: Opener, store: Emulator) -> Face:
+def load_db(opened: Opener, store: Emulator) -> Provider:
     return opened(connection_string=store.connection_string, selects=DB, refresh_on=["sentinel"])
 
 
-def assert_whole(config: Face, version: str) -> None:
+def assert_whole(config: Provider, version: str) -> None:
     assert dict(config.snapshot) == {"db/host": f"host-{version}", "db/port": f"port-{version}"}
 
 

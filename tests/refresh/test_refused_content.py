@@ -10,8 +10,8 @@ import pytest
 
 from appconfig_provider import ChangeSet, ConfigurationSnapshot, SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
-from tests.support.content import FLAG_TYPE, set_flag
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
+from tests.support.content import FLAG_TYPE, secret_id, set_flag
 
 SNAPSHOT_REFERENCE = (
     'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"; charset=utf-8'
@@ -65,7 +65,7 @@ def refuse_flags(snapshot: ConfigurationSnapshot) -> None:
         raise ValueError
 
 
-def check_for_twenty_minutes(config: Face, clock: FakeClock) -> None:
+def check_for_twenty_minutes(config: Provider, clock: FakeClock) -> None:
     """Refresh at every interval; nothing is to be published."""
     for _ in range(CHECKS):
         clock.advance(INTERVAL)
@@ -78,7 +78,7 @@ def spoil(store: Emulator, how: str) -> int:
         case "validate":
             store.set("k4", "bad")
         case "secret":
-            store.set_secret("k4", "https://v.vault.azure.net/secrets/gone")
+            store.set_secret("k4", secret_id("gone"))
         case "snapshot":
             store.set("k4", '{"snapshot_name": "gone"}', content_type=SNAPSHOT_REFERENCE)
     store.set("ks", "2")

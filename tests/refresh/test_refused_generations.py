@@ -39,7 +39,7 @@ class Refusing(Life):
 
 
 def test_refused_settings_are_tried_again_when_their_back_off_has_passed() -> None:
-    """Sentinels are asked every interval, data after 20, 40, 80 s; what is refused is told."""
+    """Sentinels are asked every interval, data after 20, 40, 80 s; what is refused is reported."""
     life = Refusing(SENTINEL, k={"2"})
     steps = [life.next("sentinel", "settings")]
     steps += [life.next() for _ in range(8)]
@@ -158,7 +158,7 @@ def test_watching_pages_content_that_is_what_it_was_ends_the_refusal() -> None:
 
 @pytest.mark.parametrize("watched", [SENTINEL, PAGES])
 def test_flags_do_not_wait_for_settings_that_are_refused(watched: dict[str, Any]) -> None:
-    """A kill switch works beside a bad setting; the refusal stands and is told."""
+    """A kill switch works beside a bad setting; the refusal stands and is reported."""
     life = Refusing({**watched, **FRESH_FLAGS}, k={"2"})
     moved = ("settings", "flags") if watched is PAGES else ("sentinel", "settings", "flags")
     _, failed = life.next(*moved)
@@ -189,7 +189,7 @@ def test_flags_that_did_not_move_say_nothing_of_refused_settings() -> None:
 
 
 def test_flags_that_move_alone_leave_the_error_of_refused_settings() -> None:
-    """They are published, and what stands refused is still told."""
+    """They are published, and what stands refused is still reported."""
     life = Refusing({**SENTINEL, **FRESH_FLAGS}, k={"2"})
     life.next("sentinel", "settings")
     life.next()
@@ -254,7 +254,7 @@ def test_flags_and_settings_that_are_both_refused_keep_both() -> None:
 
 
 def test_a_snapshot_that_is_gone_is_a_refused_generation() -> None:
-    """It is told as an error of the content, not of the endpoint, and tried again later."""
+    """It is reported as an error of the content, not of the endpoint, and tried again later."""
     life = Life({**SENTINEL, "refresh_interval": 20}, refers=True)
     whole = life.world.answer
     gone = Response(404, {}, b"")

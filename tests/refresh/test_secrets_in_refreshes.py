@@ -142,8 +142,8 @@ def test_a_secret_that_is_refused_stays_owed() -> None:
     assert life.state.attempt.error is None
 
 
-def test_a_secret_that_cannot_be_read_is_told_until_it_was() -> None:
-    """Its last value is kept; the trouble is told at each attempt and stands until it heals."""
+def test_a_secret_that_cannot_be_read_is_reported_until_it_was() -> None:
+    """Its last value is kept; the trouble is reported at each attempt and stands until it heals."""
     life = Secretive({**SENTINEL, "secret_refresh_interval": 100})
     life.broken = True
     assert life.next(after=100.0) == ("", 1)

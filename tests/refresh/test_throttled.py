@@ -53,7 +53,7 @@ class SideBySide(ScriptedDriver):
                 # A pause is short, and over before the next answer.
                 waiting.sort(key=lambda pending: not isinstance(pending.effect, Sleep))
                 pending = waiting.pop(0)
-                waiting += schedule.answer(pending, self._attempt(pending.effect))
+                waiting += schedule.answer(pending, self.attempt(pending.effect))
             return schedule.result()
         finally:
             schedule.close()

@@ -12,14 +12,14 @@ import pytest
 from appconfig_provider._azure.context import Secret
 from appconfig_provider._azure.generation import Generation
 from appconfig_provider._azure.keywords import Keywords
-from appconfig_provider._azure.listing.load import Content
+from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.tracing import Usage
 from appconfig_provider._azure.state import Due, Reason, State, Timers, first_timers
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider.models import Explanation, Store
-from appconfig_provider.snapshot import make_snapshot
+from appconfig_provider.snapshot import Provenance, make_snapshot
 from tests.support.scripted import CONNECTION
 
 NEVER = math.inf
@@ -31,11 +31,7 @@ def unexplained(key: str) -> Explanation:
 
 
 SNAPSHOT = make_snapshot(
-    {},
-    version=1,
-    loaded_at=datetime(2026, 11, 21, tzinfo=timezone.utc),
-    consistent=True,
-    explain=unexplained,
+    {}, Provenance(1, datetime(2026, 11, 21, tzinfo=timezone.utc)), explain=unexplained
 )
 
 
@@ -133,7 +129,7 @@ NOTHING = Due(settings=False, flags=False, secrets=False, cause=Reason.FORCED)
 def test_what_has_come_due_is_asked_and_nothing_else(
     found: State, now: float, expected: Due
 ) -> None:
-    """At its very moment a timer has passed; a push wants settings and flags sooner."""
+    """At its very time a timer has passed; a push wants settings and flags sooner."""
     assert found.what_is_due(now, force=False) == expected
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader
 from tests.support.content import Resolver, secret_id
-from tests.support.faces import Loader
 
 
 def no_bad_value(snapshot: ConfigurationSnapshot) -> None:
@@ -30,7 +30,7 @@ def test_a_refused_generation_fails_the_load(load: Loader, store: Emulator) -> N
 def test_a_refused_generation_keeps_the_old_one(
     load: Loader, store: Emulator, clock: FakeClock, watching: dict[str, object]
 ) -> None:
-    """A refused refresh keeps the old generation, is told, and is forgotten once it is mended."""
+    """A refused refresh keeps the old generation and is reported, until it is mended."""
     store.set("a", "1")
     errors: list[Exception] = []
     news: list[None] = []

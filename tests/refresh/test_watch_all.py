@@ -8,7 +8,7 @@ import pytest
 
 from appconfig_provider import ChangeSet, SettingSelector, load
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 APP = [SettingSelector(key_filter="app/*")]
 

@@ -27,7 +27,7 @@ from tests.support.scripted import page, setting, status
 def test_a_load_asks_for_sentinels_before_and_after_the_data(
     keywords: dict[str, Any], refers: bool, asked: str, served: dict[str, str]
 ) -> None:
-    """The connections are looked at last, when a displaced answer would have come."""
+    """The connections are checked last, when a displaced answer would have come."""
     life = Life(keywords, refers)
     assert " ".join(life.world.asked) == asked
     assert life.served() == served
@@ -81,7 +81,7 @@ def test_a_refresh_loads_what_moved_and_nothing_else(
 
 
 def test_a_moved_sentinel_asks_for_snapshots_of_references_by_their_etags() -> None:
-    """A snapshot may have been replaced by another one of the name, so it is looked at again."""
+    """A snapshot may have been replaced by another one of the name, so it is checked again."""
     life = Life(SENTINEL, refers=True)
     _, asked = life.refresh("sentinel")
     assert asked == "sentinel? settings? snapshot frozen? sentinel? verify"
@@ -112,7 +112,7 @@ def test_settings_and_flags_are_asked_for_by_their_own_timers() -> None:
 
 
 def test_force_asks_for_all_that_is_watched_before_its_time() -> None:
-    """What is not watched is not asked for by force either; the reason is told."""
+    """What is not watched is not asked for by force either; the reason is reported."""
     life = Life({**SENTINEL, **FRESH_FLAGS})
     outcome, asked = life.refresh("flags", after=0.0, force=True)
     assert asked == "sentinel? flags? verify"
@@ -121,7 +121,7 @@ def test_force_asks_for_all_that_is_watched_before_its_time() -> None:
     assert Life(FLAGS).refresh("settings", "flags", force=True)[1] == ""
 
 
-def test_a_load_that_stays_inconsistent_is_told_until_the_next() -> None:
+def test_a_load_that_stays_inconsistent_is_reported_until_the_next() -> None:
     """A sentinel that moves during each of three loads; the one after it is consistent again."""
     life = Life(SENTINEL)
     quiet = life.world.answer

@@ -48,7 +48,7 @@ TELEMETRY: dict[str, Any] = {"telemetry": {}}
         ({"AZURE_APP_CONFIGURATION_TRACING_DISABLED": "1"}, Environment()),
     ],
 )  # fmt: skip
-def test_the_environment_is_told_by_its_variables(
+def test_the_environment_is_reported_by_its_variables(
     variables: Mapping[str, str], expected: Environment
 ) -> None:
     """The first platform counts; only the word `true` turns the header off."""
@@ -67,7 +67,7 @@ FILTERS: dict[str, list[str | None]] = {
 
 
 @pytest.mark.parametrize(("tag", "name"), [(tag, name) for tag in FILTERS for name in FILTERS[tag]])
-def test_a_filter_is_told_by_its_kind(tag: str, name: str | None) -> None:
+def test_a_filter_is_reported_by_its_kind(tag: str, name: str | None) -> None:
     """The filters that come with feature management have tags; every other is custom."""
     flag = {**TELEMETRY, "conditions": {"client_filters": [{"name": name}]}}
     assert usage_of([flag], (), snapshot_reference=False) == Usage(filters=frozenset({tag}))
@@ -101,8 +101,8 @@ def test_what_one_flag_or_setting_uses_is_used(
 ) -> None:
     """Of all flags the most variants count; null counts as nothing."""
     assert usage_of(flags, types, snapshot_reference=False) == expected
-    told = usage_of(iter(flags), iter(types), snapshot_reference=True)
-    assert told == replace(expected, snapshot_reference=True)
+    reported = usage_of(iter(flags), iter(types), snapshot_reference=True)
+    assert reported == replace(expected, snapshot_reference=True)
 
 
 def header(usage: Usage, environment: Environment = ANYWHERE, **others: Any) -> str:
@@ -140,12 +140,12 @@ def test_the_header_names_who_asks_and_how() -> None:
     assert header(PLAIN, balanced=True) == "RequestType=Watch,Features=LB"
     tags = ("UsesKeyVault", "Failover")
     assert header(PLAIN, tags=tags) == "RequestType=Watch,UsesKeyVault,Failover"
-    told = header(PLAIN, Environment(host="H", feature_management="2.1"), tags=("Failover",))
-    assert told == "RequestType=Watch,Host=H,FMPyVer=2.1,Failover"
+    reported = header(PLAIN, Environment(host="H", feature_management="2.1"), tags=("Failover",))
+    assert reported == "RequestType=Watch,Host=H,FMPyVer=2.1,Failover"
 
 
 def test_switched_off_there_is_no_header() -> None:
-    """Nothing is told then, whatever is used."""
+    """Nothing is reported then, whatever is used."""
     off = Environment(enabled=False, host="H")
     assert header(Usage(seed=True), off, tags=("Failover",), replicas=2) == ""
 

@@ -47,9 +47,9 @@ def refused(doing: str, status: int, body: bytes) -> RequestFailed:
 def test_a_refusal_says_what_to_do_about_it(doing: str, status: int, hint: str) -> None:
     """The hint follows from who refused what; where none helps, nothing is said."""
     failure = refused(doing, status, b"")
-    before, _, told = str(failure).partition("; ")
+    before, _, reported = str(failure).partition("; ")
     assert before == f"{ORIGIN}: answered {status} to {doing}"
-    assert (hint in told) if hint else told == ""
+    assert (hint in reported) if hint else reported == ""
     assert failure.detail == f"answered {status} to {doing}"
     assert (failure.kind, failure.status) == (Kind.REFUSED, status)
     assert failure.permanent is (status in {400, 401, 403, 404})
@@ -72,7 +72,7 @@ def test_any_other_problem_has_its_hint(kind: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ({"title": "Bad", "detail": "Key is too long"}, " (Bad: Key is too long)"),
         ({"title": "Bad"}, " (Bad)"),
@@ -83,11 +83,11 @@ def test_any_other_problem_has_its_hint(kind: object) -> None:
         (b"", ""),
     ],
 )
-def test_a_refusal_repeats_what_the_service_said(body: object, told: str) -> None:
+def test_a_refusal_repeats_what_the_service_said(body: object, reported: str) -> None:
     """Title and detail of a problem body; anything else is not repeated."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     failure = refused("GET /kv", 500, content)
-    assert str(failure) == f"{ORIGIN}: answered 500 to GET /kv{told}"
+    assert str(failure) == f"{ORIGIN}: answered 500 to GET /kv{reported}"
 
 
 @pytest.mark.parametrize(

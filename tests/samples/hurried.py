@@ -48,13 +48,13 @@ class HurriedClock:
         """Sleep a tenth of the time."""
         await asyncio.sleep(seconds / FACTOR)
 
-    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
+    def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
         """Wait until a moment; this clock runs fast already."""
-        SystemClock().wait_until(moment / FACTOR, bell)
+        SystemClock().wait_until(moment / FACTOR, woken)
 
-    async def await_until(self, moment: float, bell: asyncio.Event) -> None:
+    async def await_until(self, moment: float, woken: asyncio.Event) -> None:
         """Wait until a moment; this clock runs fast already."""
-        await SystemClock().await_until(moment / FACTOR, bell)
+        await SystemClock().await_until(moment / FACTOR, woken)
 
 
 def main() -> None:

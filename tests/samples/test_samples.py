@@ -18,6 +18,7 @@ from .processes import CONSOLE_VARIABLE, FLASK_VARIABLE, HURRIED, ROOT, Running
 
 CONSOLE = str(ROOT / "samples" / "console_app.py")
 FLASK = str(ROOT / "samples" / "flask_app" / "app.py")
+WITHOUT_STORE = ROOT / "samples" / "without_store.py"
 DEMO = ROOT / "samples" / "demo.py"
 
 
@@ -157,6 +158,20 @@ def test_demo(demo: Running) -> None:
         "Changed: message, sentinel",
         "Hello World Refreshed!",
     ]
+
+
+def test_sample_without_store(tmp_path: Path) -> None:
+    """The sample without a store prints what its file says, and again when that was edited."""
+    program, dev = tmp_path / "without_store.py", tmp_path / "dev.json"
+    program.write_text(WITHOUT_STORE.read_text(encoding="utf-8"), encoding="utf-8")
+    text = WITHOUT_STORE.with_name("dev.json").read_text(encoding="utf-8")
+    dev.write_text(text, encoding="utf-8")
+    with Running(HURRIED, str(program)) as running:
+        assert running.next_line() == "Hello Developer! localhost"
+        edited = tmp_path / "edited"
+        edited.write_text(text.replace("localhost", "example.com"), encoding="utf-8")
+        edited.replace(dev)
+        assert running.next_line() == "Hello Developer! example.com"
 
 
 def test_feature_flags_sample() -> None:

@@ -16,7 +16,7 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 from tests.support.hostile import STRAY, hostile
 from tests.support.hostile_scenes import server_context
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, FakeClock, StaticCredential
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
+from tests.support.content import secret_id
 
 
 def test_a_credential_that_raises_does_not_lose_the_forced_read(
@@ -29,7 +30,7 @@ def test_a_credential_that_raises_does_not_lose_the_forced_read(
             return token._replace(expires_on=0)
 
     with Emulator(clock=clock, tls=True) as store:
-        store.set_secret("k", "https://v.vault.azure.net/secrets/a")
+        store.set_secret("k", secret_id("a"))
         store.set("sentinel", "1")
         with load(
             endpoint=store.endpoint,

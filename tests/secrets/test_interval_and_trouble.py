@@ -10,7 +10,8 @@ import pytest
 
 from appconfig_provider import ConfigurationSnapshot
 from appconfig_provider.testing import Emulator, FakeClock
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
+from tests.support.content import secret_id
 
 INTERVAL = 60
 
@@ -35,7 +36,7 @@ class Vaults:
 def vaults(store: Emulator) -> Vaults:
     """Two secrets that settings refer to."""
     for name in ("one", "two"):
-        store.set_secret(name, f"https://v.vault.azure.net/secrets/{name}")
+        store.set_secret(name, secret_id(name))
     return Vaults()
 
 
@@ -50,7 +51,7 @@ def keywords(store: Emulator, vaults: Vaults, **more: Any) -> dict[str, Any]:
     }
 
 
-def live(config: Face, clock: FakeClock, seconds: int) -> None:
+def live(config: Provider, clock: FakeClock, seconds: int) -> None:
     """Call `refresh()` every second."""
     for _ in range(seconds):
         clock.advance(1)
@@ -66,7 +67,7 @@ def test_a_vault_in_trouble_is_asked_ever_more_rarely(
     vaults: Vaults,
     policy: str,
 ) -> None:
-    """Once for each back-off, told once each; when it answers, the interval holds again."""
+    """Once for each back-off, reported once each; when it answers, the interval holds again."""
     errors: list[Exception] = []
     validated: list[ConfigurationSnapshot] = []
     more = {"on_refresh_error": errors.append, "validate": validated.append}

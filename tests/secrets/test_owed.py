@@ -22,8 +22,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
-from tests.support.content import FLAG_TYPE, secret_id
-from tests.support.faces import Face, Loader
+from tests.support.adapter import Loader, Provider
+from tests.support.content import FLAG_TYPE, secret, secret_id
 
 LONGER = 40.0
 """Seconds after which the first back-off has passed, whatever chance adds to it."""
@@ -69,7 +69,7 @@ def bump(store: Emulator, version: str = "2") -> None:
     store.set("sentinel", version)
 
 
-def refresh_when_due(config: Face, clock: FakeClock, seconds: float) -> None:
+def refresh_when_due(config: Provider, clock: FakeClock, seconds: float) -> None:
     """Call `refresh()` every second."""
     for _ in range(int(seconds)):
         clock.advance(1)
@@ -193,7 +193,7 @@ def test_a_resolver_in_trouble_owes_what_it_did_not_give(
 def test_a_vault_that_stays_down_is_asked_ever_more_rarely(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver, policy: str
 ) -> None:
-    """The debt has the one back-off: doubling, at most ten minutes; each attempt is told."""
+    """The debt has the one back-off: doubling, at most ten minutes; each attempt is reported."""
     errors: list[Exception] = []
     more = {"secret_policy": policy, "on_refresh_error": errors.append}
     with load(**keywords(store, secrets, **SENTINEL, **more)) as config:
@@ -294,7 +294,7 @@ def test_a_key_that_was_left_out_at_start_comes_back(
         assert config.status.last_error is None
 
 
-def test_a_vault_outage_is_told_with_its_status(
+def test_a_vault_outage_is_reported_with_its_status(
     load: Loader,
     store: Emulator,
     vault: Vault,
@@ -302,8 +302,7 @@ def test_a_vault_outage_is_told_with_its_status(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One warning holds the HTTP status, `on_refresh_error` and `status` the error, by its key."""
-    vault.set("pw", "old")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "old")
     bump(store, "1")
     errors: list[Exception] = []
     with load(
@@ -324,11 +323,11 @@ def test_a_vault_outage_is_told_with_its_status(
         assert all(isinstance(error, KeyVaultReferenceError) for error in errors)
         assert len(errors) >= 2
         assert config.status.last_error is errors[-1]
-        told = [record.getMessage() for record in caplog.records]
-        assert len(told) == 1
-        assert "'pw'" in told[0]
-        assert "503" in told[0]
-        assert "keeps its last value" in told[0]
+        messages = [record.getMessage() for record in caplog.records]
+        assert len(messages) == 1
+        assert "'pw'" in messages[0]
+        assert "503" in messages[0]
+        assert "keeps its last value" in messages[0]
         vault.set("pw", "new")
         refresh_when_due(config, clock, 300)
         assert config.snapshot["pw"] == "new"
@@ -339,8 +338,7 @@ def test_the_wait_that_a_vault_asks_for_is_kept(
     load: Loader, store: Emulator, vault: Vault, clock: FakeClock
 ) -> None:
     """A `Retry-After` of the vault lengthens the back-off of what it did not give."""
-    vault.set("pw", "old")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "old")
     bump(store, "1")
     busy = Scripted(429, headers={"Retry-After": "200"})
     with load(
@@ -381,7 +379,7 @@ def test_flags_that_move_alone_read_no_secret(
 def test_force_reads_secrets_while_the_store_is_down(
     load: Loader, store: Emulator, clock: FakeClock, secrets: Resolver
 ) -> None:
-    """When no endpoint answers, what was forced is done for secrets; the outage is told."""
+    """When no endpoint answers, what was forced is done for secrets; the outage is reported."""
     errors: list[Exception] = []
     with (
         load(**keywords(store, secrets, **SENTINEL, on_refresh_error=errors.append)) as config,
@@ -470,8 +468,7 @@ def test_a_vault_is_asked_once_for_a_generation_that_is_refused(
     def reads(records: list[RequestRecord]) -> int:
         return sum(record.status == 200 for record in records)
 
-    vault.set("pw", "old")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "old")
     bump(store, "1")
     with load(
         connection_string=store.connection_string,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +16,13 @@ from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._plan import Request, Response
-from tests.support.content import VAULT_TYPE
+from tests.support.content import secret_id
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
     context_for,
     page,
+    reference,
     setting,
     single,
     status,
@@ -30,7 +30,6 @@ from tests.support.scripted import (
 
 pytestmark = pytest.mark.unmeasured
 
-URI = json.dumps({"uri": "https://v.vault.azure.net/secrets/pw"})
 LONGEST = 1600
 """Seconds within which everything that is owed is read, once all trouble is over."""
 
@@ -85,11 +84,10 @@ class World:
         if self.store_fails:
             return status(503)
         mark = setting("a", str(self.version), f"e{self.version}")
-        reference = setting("pw", URI, "e0", content_type=VAULT_TYPE)
         if request.target.startswith("/kv/"):
             answer = single(mark)
         else:
-            answer = page([mark, reference], f"p{self.version}")
+            answer = page([mark, reference("pw", secret_id("pw"), "e0")], f"p{self.version}")
         known = dict(request.headers).get("if-none-match")
         return status(304) if known == answer.headers["etag"] else answer
 

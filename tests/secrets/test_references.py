@@ -16,8 +16,8 @@ from appconfig_provider.testing import (
     StaticCredential,
     Vault,
 )
-from tests.support.content import VAULT_TYPE, Resolver, secret_id
-from tests.support.faces import Loader, load_aio
+from tests.support.adapter import Loader, load_aio
+from tests.support.content import VAULT_TYPE, Resolver, secret, secret_id
 
 
 def data_requests(store: Emulator) -> list[RequestRecord]:
@@ -26,7 +26,7 @@ def data_requests(store: Emulator) -> list[RequestRecord]:
 
 
 def test_an_unresolvable_reference_appears(load: Loader, store: Emulator, clock: FakeClock) -> None:
-    """The old generation stays, the error is told, and reloads are as rare as back-off."""
+    """The old generation stays, the error is reported, and reloads are as rare as back-off."""
     store.set("a", "1")
     store.set("sentinel", "1")
     errors: list[Exception] = []
@@ -101,8 +101,7 @@ def test_a_vault_in_passing_trouble_is_asked_again_alone(
     load: Loader, store: Emulator, vault: Vault
 ) -> None:
     """A vault that answers 503 at start is asked again within the budget; the store is not."""
-    vault.set("pw", "hunter2")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "hunter2")
     answers = [Scripted(503)] * 4
 
     def trouble(record: RequestRecord) -> Scripted | None:
@@ -136,8 +135,7 @@ def test_an_empty_secret_is_a_value(load: Loader, store: Emulator, vault: Vault)
 
 def test_client_configs_are_not_written_to(load: Loader, store: Emulator, vault: Vault) -> None:
     """The caller's keyvault_client_configs are as before, and serve a second load()."""
-    vault.set("pw", "hunter2")
-    store.set_secret("pw", vault.id("pw"))
+    secret(store, vault, "pw", "hunter2")
     credential = StaticCredential()
     configs = {vault.url + "/": {"credential": credential}}
     for _ in range(2):
@@ -366,7 +364,7 @@ def test_omit_leaves_a_malformed_reference_out(load: Loader, store: Emulator) ->
 
 
 def test_a_bad_port_is_not_repeated(load: Loader, store: Emulator) -> None:
-    """A reference with a port that is none is told without it."""
+    """A reference with a port that is none is reported without it."""
     store.set_secret("pw", "https://h:planted/secrets/x")
     with (
         pytest.raises(ValueError) as caught,

@@ -12,11 +12,12 @@ import pytest
 from appconfig_provider._azure.context import Secret
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import SecretPolicy
-from appconfig_provider._azure.secrets.resolving import Resolved, resolve
+from appconfig_provider._azure.secrets.resolving import resolve
 from appconfig_provider._azure.secrets.rotation import (
     Reading,
     ReadResults,
     Reads,
+    Resolved,
     anything_wanted,
     is_wanted,
     skipped,
@@ -196,7 +197,7 @@ def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
     waiting = schedule.start()
     while waiting:
         pending = waiting.pop()  # the newest first, so that one reader is through before the other
-        waiting += schedule.answer(pending, driver._attempt(pending.effect))
+        waiting += schedule.answer(pending, driver.attempt(pending.effect))
     assert schedule.result().values == {"x": "value of x", "y": "value of y"}
     assert [token.refused for token in driver.tokens] == [None, "t1"]
 
@@ -213,7 +214,7 @@ def test_a_token_that_was_replaced_meanwhile_is_used() -> None:
         (Response(200, {}, b"<html>"), "did not answer with JSON", False, None),
     ],
 )
-def test_a_secret_that_cannot_be_read_is_told(
+def test_a_secret_that_cannot_be_read_is_reported(
     answer: Response, words: str, heals: bool, wait: float | None
 ) -> None:
     """The failure says why, whether it may heal, and for how long the vault wants to be left."""
@@ -232,7 +233,7 @@ HELD = {url("x"): Secret("old", -200.0), url("y"): Secret("value of y", -200.0)}
 
 
 @pytest.mark.parametrize(
-    ("policy", "held", "values", "left_out", "told"),
+    ("policy", "held", "values", "left_out", "reported"),
     [
         ("keep_last", HELD, {"x": "old", "y": "value of y"}, set(), "keeps its last value"),
         ("omit", HELD, {"y": "value of y"}, {"x"}, "is left out"),
@@ -244,7 +245,7 @@ def test_a_policy_says_what_becomes_of_a_key_whose_secret_was_not_read(
     held: Mapping[str, Secret],
     values: dict[str, str],
     left_out: set[str],
-    told: str,
+    reported: str,
 ) -> None:
     """The secret stays owed, with a back-off, and the problem names its key."""
     driver = Driver(x=status(503))
@@ -253,7 +254,7 @@ def test_a_policy_says_what_becomes_of_a_key_whose_secret_was_not_read(
     assert found.left_out == left_out
     (problem,) = found.problems
     assert problem.key == "x"
-    assert told in problem.message
+    assert reported in problem.message
     assert found.trouble is not None
     assert found.trouble.setting.key == "x"
     owed = found.secrets[url("x")]
@@ -372,8 +373,8 @@ def test_an_address_of_another_kind_is_left_to_a_resolver_alone(
     ("answer", "words"),
     [(lambda _: 7, "secret_resolver returned no str"), (lambda _: 1 // 0, "ZeroDivisionError")],
 )
-def test_a_resolver_that_gives_no_text_is_told(answer: Any, words: str) -> None:
-    """Of what it raised only the type is told; its error is the cause of ours."""
+def test_a_resolver_that_gives_no_text_is_reported(answer: Any, words: str) -> None:
+    """Of what it raised only the type is reported; its error is the cause of ours."""
     with pytest.raises(UnresolvedReference, match=words) as caught:
         resolved(Driver(), references("x"), secret_resolver=answer)
     assert not caught.value.may_heal

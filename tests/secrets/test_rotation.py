@@ -6,8 +6,8 @@ import pytest
 
 from appconfig_provider import ChangeSet, SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
+from tests.support.adapter import Loader
 from tests.support.content import Resolver, secret_id, without_snapshots
-from tests.support.faces import Loader
 
 
 def test_a_rotated_secret_keeps_its_trimmed_key(
@@ -231,7 +231,7 @@ def test_secrets_due_while_the_store_backs_off(
         assert config.snapshot["pw"] == "a2"
 
 
-def test_a_failing_secret_is_told(
+def test_a_failing_secret_is_reported(
     load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A rotation that keeps a last value because the secret cannot be read says so in the log."""

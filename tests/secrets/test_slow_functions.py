@@ -14,8 +14,8 @@ import appconfig_provider.aio
 from appconfig_provider import ConfigurationSetting
 from appconfig_provider.errors import KeyVaultReferenceError, StartupTimeout
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, load_aio
 from tests.support.content import secret_id
-from tests.support.faces import Loader, load_aio
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
 
@@ -81,7 +81,7 @@ def test_a_reload_does_not_call_a_resolver_past_its_budget(
 def test_a_mapper_is_not_called_past_the_budget(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """The clock is looked at before each call of the mapper, and the error says how far it came."""
+    """The clock is read before each call of the mapper, and the error says how far it came."""
     store.set_many({f"k{number:02}": "1" for number in range(40)})
 
     def slow(_setting: ConfigurationSetting) -> None:
@@ -172,7 +172,7 @@ def test_a_slow_plain_resolver_does_not_stop_the_loop() -> None:
         fill(store, 1)
         assert asyncio.run(run(store)) < 0.7
     assert seen == [("caller", False)]
-    assert not [one for one in threading.enumerate() if one.name == "appconfig-resolver"]
+    assert not [one for one in threading.enumerate() if one.name == "appconfig-blocking"]
 
 
 def test_many_mapper_calls_let_the_loop_run() -> None:
@@ -225,7 +225,7 @@ def test_a_cancelled_load_leaves_its_resolver_behind() -> None:
         try:
             assert asyncio.run(run(store)) < 1.5
         finally:
-            left = [one for one in threading.enumerate() if one.name == "appconfig-resolver"]
+            left = [one for one in threading.enumerate() if one.name == "appconfig-blocking"]
             assert all(one.daemon for one in left)
             go_on.set()
             for one in left:
@@ -234,7 +234,7 @@ def test_a_cancelled_load_leaves_its_resolver_behind() -> None:
 
 
 @pytest.mark.parametrize("error", [StopIteration("x"), SystemExit(3), LookupError("x")])
-def test_what_a_resolver_raises_on_its_thread_is_told(
+def test_what_a_resolver_raises_on_its_thread_is_reported(
     store: Emulator, error: BaseException
 ) -> None:
     """Whatever a plain resolver raises reaches the caller of load()."""
@@ -260,7 +260,7 @@ def test_without_a_thread_the_resolver_is_called_all_the_same(
     start = threading.Thread.start
 
     def refuse(thread: threading.Thread) -> None:
-        if thread.name == "appconfig-resolver":
+        if thread.name == "appconfig-blocking":
             raise RuntimeError("can't start new thread")
         start(thread)
 

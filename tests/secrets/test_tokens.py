@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, StaticCredential, Vault
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
+from tests.support.content import secret
 
 TOKEN = "s3cr3t-t0ken"
 
 
 def credential_of(load: Loader, token: str) -> Any:
-    """Return a credential of the kind that a face takes."""
+    """Return a credential of the kind that a provider takes."""
     aio = "aio" in load.__name__  # type: ignore[attr-defined]  # a function
     return AsyncStaticCredential(token) if aio else StaticCredential(token)
 
@@ -38,8 +39,7 @@ def test_a_token_that_no_header_can_hold_is_not_shown(load: Loader, end: str) ->
 def test_a_token_for_a_vault_is_not_shown_either(load: Loader) -> None:
     """The same for the token of a vault."""
     with Emulator() as store, Vault() as vault:
-        vault.set("a", "x")
-        store.set_secret("a", vault.id("a"))
+        secret(store, vault, "a", "x")
         own = {vault.url: {"credential": credential_of(load, TOKEN + "\n")}}
         with (
             pytest.raises(ValueError, match="line break") as raised,

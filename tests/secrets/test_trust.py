@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from appconfig_provider._azure.vaults import Vaults, parse_secret_id
 from appconfig_provider.errors import KeyVaultReferenceError
 from appconfig_provider.testing import Emulator, Scripted, StaticCredential, Vault
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 DOMAINS = ("vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net")
 PLAIN = re.compile(

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider._azure.settings.flags import read_flags, to_value
+from appconfig_provider._azure.settings.flags import read_flags
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
+from appconfig_provider.flag_values import to_value
 from appconfig_provider.flags import FeatureManager
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
 
 ORIGIN = "https://one.azconfig.io"
 

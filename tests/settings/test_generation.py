@@ -124,7 +124,7 @@ def test_what_a_mapper_leaves_or_returns_counts(
         (lambda _: ConfigurationSetting(None), "made the key of 'app/host' a NoneType"),  # type: ignore[arg-type]  # the mistake
     ],
 )
-def test_a_mapper_that_makes_what_no_setting_can_be_is_told(
+def test_a_mapper_that_makes_what_no_setting_can_be_is_reported(
     mapper: Callable[[ConfigurationSetting], object], words: str
 ) -> None:
     """The error names the setting and the type, not the value."""
@@ -174,9 +174,9 @@ def test_flags_that_are_loaded_stand_below_their_own_key() -> None:
 def test_the_key_of_flags_is_explained_by_no_setting() -> None:
     """A setting of that key stands in its shadow; without flags it is the one that counts."""
     own = setting("feature_management", "{}")
-    told = loaded(own, feature_flag_enabled=True).snapshot.explain("feature_management")
-    assert (told.origin, told.selector, told.tags) == ("store", None, {})
-    assert [one.key for one in told.shadows] == ["feature_management"]
+    reported = loaded(own, feature_flag_enabled=True).snapshot.explain("feature_management")
+    assert (reported.origin, reported.selector, reported.tags) == ("store", None, {})
+    assert [one.key for one in reported.shadows] == ["feature_management"]
     plain = loaded(own).snapshot.explain("feature_management")
     assert (plain.selector, plain.shadows) == (ALL, ())
 
@@ -201,7 +201,7 @@ def test_a_generation_tells_its_version_and_its_time() -> None:
     assert outcome.state.snapshot["json"] is state.snapshot["json"]
 
 
-def test_a_setting_that_is_no_json_is_told_and_served_as_text() -> None:
+def test_a_setting_that_is_no_json_is_reported_and_served_as_text() -> None:
     """The problem names key and label, and never repeats the text."""
     state = loaded({**JSON, "value": "{hunter2"}, HOST)
     assert state.snapshot["json"] == "{hunter2"

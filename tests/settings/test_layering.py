@@ -80,7 +80,7 @@ def test_a_prefix_is_cut_before_the_later_setting_wins() -> None:
     assert entries(selections, {}, ()) == {"app/host": "1", "host": "2", "app/port": "3"}
 
 
-def test_what_is_left_to_be_resolved_and_told_is_found_by_type() -> None:
+def test_what_is_left_to_be_resolved_and_reported_is_found_by_type() -> None:
     """Key Vault references by their keys, and each content type once."""
     winners = entries([(page(A, B, C),)], {}, ())
     assert vault_references(winners) == {"c": C}

@@ -6,12 +6,12 @@ import pytest
 
 from appconfig_provider import DROP, ConfigurationSetting
 from appconfig_provider.testing import Emulator, FakeClock
+from tests.support.adapter import Loader, load_aio, load_sync
 from tests.support.content import Resolver, secret_id, set_flag
-from tests.support.faces import Loader, load_aio, load_sync
 
 
 def test_a_mapper_may_be_a_coroutine_function_in_aio(store: Emulator) -> None:
-    """The async face awaits a coroutine mapper."""
+    """The aio provider awaits a coroutine mapper."""
     store.set("a", "1")
 
     async def shout(setting: ConfigurationSetting) -> None:
@@ -29,7 +29,7 @@ def test_a_mapper_may_be_a_coroutine_function_in_aio(store: Emulator) -> None:
 def test_a_plain_mapper_changes_what_is_published(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """Attributes a mapper sets count, at start and on refresh; both faces take a function."""
+    """Attributes a mapper sets count, at start and on refresh; both providers take a function."""
     store.set("a", "1")
     store.set("sentinel", "1")
 

@@ -45,7 +45,7 @@ def test_a_key_vault_reference_names_vault_secret_and_version(
 @pytest.mark.parametrize(
     "content", [None, "", "{", "[" * 100_000], ids=["null", "empty", "cut", "deep"]
 )
-def test_a_key_vault_reference_that_is_no_json_is_told(content: str | None) -> None:
+def test_a_key_vault_reference_that_is_no_json_is_reported(content: str | None) -> None:
     """The error names the setting and not its text."""
     with pytest.raises(UnresolvedReference, match="its value is no JSON") as caught:
         secret_of(setting(content))
@@ -57,7 +57,7 @@ def test_a_key_vault_reference_that_is_no_json_is_told(content: str | None) -> N
     [[], "[]", '"text"', {}, {"uri": 7}, {"uri": f"{VAULT}/keys/pw"}, {"uri": ""}],
     ids=str,
 )
-def test_a_key_vault_reference_that_names_no_secret_is_told(content: object) -> None:
+def test_a_key_vault_reference_that_names_no_secret_is_reported(content: object) -> None:
     """A resolver alone may be given any text, but it must be one."""
     with pytest.raises(UnresolvedReference, match="its uri is not https"):
         secret_of(setting(content))
@@ -83,7 +83,7 @@ def test_a_snapshot_reference_names_a_snapshot() -> None:
     [None, "", "{", "[" * 100_000, "[]", {}, {"snapshot_name": 7}, {"snapshot_name": "  "}],
     ids=["null", "empty", "cut", "deep", "list", "nothing", "number", "blank"],
 )
-def test_a_snapshot_reference_without_a_name_is_told(content: object) -> None:
+def test_a_snapshot_reference_without_a_name_is_reported(content: object) -> None:
     """The error names the setting, and what it must hold."""
     with pytest.raises(BrokenReference, match="must hold") as caught:
         snapshot_of(setting(content))
@@ -93,7 +93,7 @@ def test_a_snapshot_reference_without_a_name_is_told(content: object) -> None:
 
 
 @pytest.mark.parametrize("secret_id", [None, f"{VAULT}/secrets/pw"])
-def test_a_reference_that_failed_is_told_with_setting_and_secret(secret_id: str | None) -> None:
+def test_a_reference_that_failed_is_reported_with_setting_and_secret(secret_id: str | None) -> None:
     """The public error has key, label and secret as attributes, and why in its text."""
     failure = UnresolvedReference(setting("{}"), "the vault said no", secret_id)
     cause = failure.original = OSError("no")
@@ -107,7 +107,7 @@ def test_a_reference_that_failed_is_told_with_setting_and_secret(secret_id: str 
 
 
 @pytest.mark.parametrize(("missing", "kind"), [(True, SnapshotNotFoundError), (False, ValueError)])
-def test_a_snapshot_that_cannot_be_used_is_told_by_name(missing: bool, kind: type) -> None:
+def test_a_snapshot_that_cannot_be_used_is_reported_by_name(missing: bool, kind: type) -> None:
     """Only one that is missing is a SnapshotNotFoundError."""
     error = UnusableSnapshot("s", "is failed", missing=missing).as_public()
     assert type(error) is kind

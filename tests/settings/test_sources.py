@@ -11,8 +11,8 @@ from appconfig_provider._azure.settings.records import Page, Setting, columns_of
 from appconfig_provider._azure.settings.sources import Sources
 from appconfig_provider.models import Explanation
 from appconfig_provider.testing import Emulator
+from tests.support.adapter import Loader
 from tests.support.content import VAULT_TYPE
-from tests.support.faces import Loader
 
 REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
 ALL = SettingSelector(key_filter="*")
@@ -47,11 +47,11 @@ REFERENCE = Setting("ref", None, '{"snapshot_name": "one"}', REFERENCE_TYPE)
 def test_every_setting_of_a_key_is_named_the_winner_first() -> None:
     """Those it won over stand behind it, the next best first, each with where it was found."""
     found = sources(plain("app/k"), plain("x"), REFERENCE, plain("k", "late")).explain("k")
-    told = [
+    reported = [
         (one.key, one.label, one.origin, one.selector, one.snapshot_name)
         for one in (found, *found.shadows)
     ]
-    assert told == [
+    assert reported == [
         ("k", "frozen", "snapshot", FROZEN, "frozen"),
         ("k", "late", "store", ALL, None),
         ("app/k", "inside", "snapshot", ALL, "one"),
@@ -97,7 +97,7 @@ def test_a_key_that_a_mapper_made_is_explained_by_the_setting_it_was_made_from()
         ("hunter2", None),
     ],
 )
-def test_a_secret_is_told_by_its_address_alone(uri: object, secret_id: str | None) -> None:
+def test_a_secret_is_reported_by_its_address_alone(uri: object, secret_id: str | None) -> None:
     """What only a resolver understands may hold a password or a signature, which are left out."""
     found = sources(secret(uri)).explain("pw")
     assert (found.origin, found.secret_id) == ("secret", secret_id)
@@ -115,6 +115,6 @@ def test_what_is_no_address_is_not_repeated(load: Loader, store: Emulator, uri: 
     store.set_secret("pw", uri)
     with load(connection_string=store.connection_string, secret_resolver=str) as config:
         assert config.snapshot["pw"] == uri
-        told = config.snapshot.explain("pw")
-    assert told.origin == "secret"
-    assert "hunter2" not in repr(told)
+        reported = config.snapshot.explain("pw")
+    assert reported.origin == "secret"
+    assert "hunter2" not in repr(reported)

@@ -1,4 +1,4 @@
-"""Performs effects in virtual time, several refreshes side by side if the face lets them."""
+"""Performs effects in virtual time, several refreshes side by side if the provider lets them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from azure.core.credentials import AccessToken
 
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._io.storage import MAX_WAIT, CacheBlocked
 from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
@@ -16,15 +17,19 @@ from appconfig_provider._plan import (
     Invoke,
     Pending,
     Plan,
+    ReadFile,
+    ReadStored,
     ResolveSrv,
     Schedule,
     Send,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from tests.simulation.network import Answer, Network
 from tests.simulation.run import Run
 from tests.simulation.world import Mailbox, RuleBroken, World
+from tests.support.files import Files
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -33,12 +38,15 @@ T = TypeVar("T")
 
 
 class Driver:
-    """What the asynchronous face asks of a driver; `life` hears of everything."""
+    """What the aio provider asks of a driver; `life` hears of everything."""
 
-    def __init__(self, world: World, network: Network) -> None:
+    def __init__(self, world: World, network: Network, files: Files) -> None:
         self._world = world
         self._network = network
+        self._files = files
         self._tokens = Tokens(world)
+        self._hanging = False
+        """Whether a write to the disk has not ended yet."""
         self.life: Life | None = None
         self.closed = False
         self.sent = 0
@@ -68,7 +76,7 @@ class Driver:
 
     def for_child(self) -> Driver:
         """Return a driver for a forked child."""
-        child = Driver(self._world, self._network)
+        child = Driver(self._world, self._network, self._files)
         child.closed = self.closed
         return child
 
@@ -116,6 +124,13 @@ class Driver:
             case ResolveSrv(name, deadline):
                 answer, seconds = self._look_up(name, deadline)
                 self._world.later(seconds, arrived.put, (pending, answer, None))
+            case ReadFile() as read:
+                run.checks_file(self._files.text(read.path), self._world.now)
+                arrived.put((pending, self._read(read), None))
+            case ReadStored(cache, now):
+                arrived.put((pending, cache.read(now), None))
+            case WriteStored() as written:
+                self._write(written, pending, arrived)
             case other:
                 raise RuleBroken(f"no driver performs {other!r}")
 
@@ -139,6 +154,43 @@ class Driver:
 
         if not self._network.carry(send, deliver):
             run.clean = False
+
+    def _read(self, effect: ReadFile) -> object:
+        try:
+            return self._files.perform(effect)
+        except OSError as error:
+            return Failure(error)
+
+    def _write(
+        self,
+        effect: WriteStored,
+        pending: Pending,
+        arrived: Mailbox[tuple[Pending, object, Answer | None]],
+    ) -> None:
+        """Write to the disk: at once, not at all, or long after nobody waits for it any more."""
+        world, network = self._world, self._network
+
+        def write() -> str:
+            self._hanging = False
+            return effect.cache.write(effect.text, effect.loaded, effect.confirmed, effect.digest)
+
+        def deliver() -> None:
+            arrived.put((pending, write(), None))
+
+        faulty = not network.calm and world.chance(network.scenario.disk_faults)
+        if self._hanging:
+            arrived.put((pending, Failure(CacheBlocked("an earlier write hangs")), None))
+        elif not faulty:
+            world.later(network.delay() / 10, deliver)
+        elif world.chance(0.5):
+            world.counts["disk full"] += 1
+            arrived.put((pending, Failure(OSError(28, "No space left on device")), None))
+        else:
+            world.counts["disk hangs"] += 1
+            self._hanging = True
+            failure = Failure(CacheBlocked("a write hangs"))
+            world.later(MAX_WAIT, arrived.put, (pending, failure, None))
+            world.later(world.between(MAX_WAIT, 3 * MAX_WAIT), write)
 
     def _new_token(self, wanted: AcquireToken) -> AccessToken:
         self._world.counts["token"] += 1

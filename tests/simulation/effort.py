@@ -1,4 +1,4 @@
-"""How much may be asked: by whose turn, by which time, with which ETags, and how many requests."""
+"""How much may be asked: of whom, until when, with which ETags, and how many requests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from appconfig_provider._azure.listing.cut_points import fragmented
 from appconfig_provider._azure.state import State
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._plan import Send
 from appconfig_provider.models import FLAG_PREFIX
 from tests.simulation.history import read_target
@@ -28,7 +29,7 @@ def judge_effort(life: Life, run: Run, before: State) -> None:
     """
     scenario, passes = life.stage.scenario, run.passes()
     life.rule(passes <= MOST_PASSES, f"{passes} passes")
-    if scenario.sentinels and run.last_pass():
+    if scenario.sentinels and run.last_pass() and not run.heals:
         kept = dict(zip(scenario.sentinels, (one.etag for one in before.sentinels), strict=True))
         moved = any(
             life.stage.history.etag(one.revision, one.target.key or "")
@@ -37,12 +38,15 @@ def judge_effort(life: Life, run: Run, before: State) -> None:
         )
         life.rule(moved, "settings are listed only because a sentinel moved")
         _judge_rest(life, run, before)
+    elif scenario.sentinels and run.last_pass():
+        _judge_rest(life, run, before)
     if not run.clean:
         return
     most = (passes + 1) * len(scenario.sentinels) if run.settings_due else 0
     most += passes * _most_pages(life, before.content.settings, life.read_at[0], "k")
     if run.flags_due:
-        most += _most_pages(life, before.content.flags or (), life.read_at[1], FLAG_PREFIX)
+        pages = _most_pages(life, before.content.flags or (), life.read_at[1], FLAG_PREFIX)
+        most += pages * (max(passes, 1) if run.heals else 1)
     life.rule(run.asked <= most, f"{run.asked} requests are more than {most}")
 
 
@@ -89,7 +93,7 @@ def known_pages(life: Life) -> dict[str, str | None]:
     What was loaded last is what is known, also when it was refused. A listing is read anew once it
     has come to be of many more pages than it needs.
     """
-    state, size = life.provider._state, life.stage.history.page_size
+    state, size = inspect(life.provider).state, life.stage.history.page_size
     content = state.content if state.rejected is None else state.rejected.content
     return {
         page.target: page.etag
@@ -106,10 +110,10 @@ def _most_parts(settings: int, page_size: int) -> float:
 def judge_request(life: Life, run: Run, send: Send) -> None:
     """Judge a request of a refresh as it is sent."""
     request = send.request
-    turn = run.turns[: len(run.origins)]
-    life.rule(run.origins == turn, f"it is the turn of {turn}, and not of {run.origins}")
+    expected = run.candidates[: len(run.origins)]
+    life.rule(run.origins == expected, f"the next endpoint is {expected}, and not of {run.origins}")
     gone = request.origin not in run.left
-    life.rule(gone, f"{request.origin} answered 5xx, and others have not had their turn")
+    life.rule(gone, f"{request.origin} answered 5xx, and others were not tried yet")
     if request.target in run.pages and request.target not in run.targets:
         # Later passes know other pages, and what closes a gap may meet one again.
         conditional = "if-none-match" in dict(request.headers)
@@ -119,7 +123,7 @@ def judge_request(life: Life, run: Run, send: Send) -> None:
     if read_target(request.target).kind != "sentinel":
         run.listed = True
     elif not run.listed and not run.flags_due and not scenario.watch_pages:
-        left = run.begun + 2 * READ_TIMEOUT - run.turn_begun
-        until = run.turn_begun + left / (len(run.turns) - len(run.origins) + 1)
+        left = run.begun + 2 * READ_TIMEOUT - run.attempt_begun
+        until = run.attempt_begun + left / (len(run.candidates) - len(run.origins) + 1)
         rule = f"a check at {request.origin} leaves the others their time"
         life.rule(send.deadline <= until + NOTHING, rule)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from azure.core.exceptions import AzureError
+
 from appconfig_provider._azure.state import State
-from appconfig_provider._live import process
 from appconfig_provider._live.callbacks import Subscription
+from appconfig_provider._live.inspection import forked, inspect
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Send
-from appconfig_provider.aio import AzureAppConfigurationProvider
+from appconfig_provider.aio import (
+    AzureAppConfigurationProvider,
+    LazyAzureAppConfigurationProvider,
+)
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from tests.simulation import effort, rules
+from tests.simulation import effort, layers, rules
 from tests.simulation.driver import Driver
 from tests.simulation.model import Model
 from tests.simulation.network import token_of
@@ -24,13 +28,6 @@ from tests.simulation.world import NOTHING, RuleBroken, Task
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
-SLOTS = [
-    name
-    for kind in AzureAppConfigurationProvider.__mro__
-    for name in getattr(kind, "__slots__", ())
-    if name != "__weakref__"
-]
-"""The attributes of a provider, all of which a child inherits."""
 NARROW = "k0*"
 """The filter of the subscription that every life has for a while."""
 
@@ -43,10 +40,21 @@ class Call:
     before: ConfigurationSnapshot
     run: Run | None = None
     outcome: Outcome[State] | None = None
-    told: int = 0
+    called: int = 0
     """How often the success callback that counts was called."""
     failed: int = 0
     """How often the error callback was called."""
+
+
+class Reader(LazyAzureAppConfigurationProvider):
+    """A provider with lazy polling, whose readers' tasks are tasks of the world."""
+
+    __slots__ = ("life",)
+
+    life: Life
+
+    def _refresh_for_reader(self, _process: object) -> None:
+        self.life.reader_finds_due()
 
 
 class Life:
@@ -64,24 +72,35 @@ class Life:
         self.closed = False
         self.read_at = (0, 0)
         """The revisions from which on settings and flags are known."""
-        self.told = 0
-        """The version that callbacks were told last."""
+        self.called_version = 0
+        """The version that callbacks were called for last."""
         self.doomed: Task | None = None
         """A caller who will be cancelled while callbacks run."""
         self._entering: Call | None = None
+        self._reading = self._begun = False
+        """Whether somebody reads who is no judge, and whether that began a check."""
+        self._checking = False
+        """Whether a check that a read began is to come."""
         self._subscription: Subscription | None = None
         driver.life = self
 
     def born(self, provider: AzureAppConfigurationProvider) -> None:
         """Begin to live with a provider."""
         self.provider = provider
-        self.told = provider.snapshot.version
+        if isinstance(provider, Reader):
+            provider.life = self
+        self.called_version = provider.snapshot.version
         self._subscription = provider.subscribe(self._hears, NARROW)
+
+    @property
+    def is_born(self) -> bool:
+        """Tell whether there is a provider yet; a restart begins without one."""
+        return hasattr(self, "provider")
 
     @property
     def endpoints(self) -> list[str]:
         """The endpoints that the provider knows."""
-        return [one.store.url for one in self.provider._state.endpoints.all]
+        return [one.store.url for one in inspect(self.provider).state.endpoints.all]
 
     def tell(self, what: str, *details: object) -> None:
         """Write a line of the trace."""
@@ -94,15 +113,55 @@ class Life:
 
     # What others do to it.
 
-    async def refresh(self, *, forced: bool = False) -> bool:
-        """Call `refresh()` and judge what it did."""
+    def read(self) -> None:
+        """Read in several ways, and judge what that has begun: nothing, unless reads check."""
+        provider, sent, held = self.provider, self.driver.sent, inspect(self.provider)
+        idle = not self.closed and self.flight is None and not held.process.flight.locked()
+        late = self.world.now - self.model.due(self.endpoints)
+        # As in `judge_wake`: an event is to be taken in, or callbacks are still to be called.
+        early = bool(held.inbox) or held.pending_callbacks is not None
+        self._reading, self._begun = True, False
+        generation = provider.snapshot
+        wholes = dict(provider.items()), {key: provider.get(key) for key in provider}
+        self._reading = False
+        if self.stage.scenario.lazy:
+            place = "" if idle else " meanwhile" if not self.closed else " after close()"
+            self.world.counts[f"read{place}{', checked' * self._begun}"] += 1
+        self.rule(all(one == generation for one in wholes), "reads show one generation")
+        self.rule(provider.snapshot is generation, "a read publishes nothing itself")
+        self.rule(self.driver.sent == sent, "a read sends nothing itself")
+        lazy = self.stage.scenario.lazy
+        may = lazy and idle and (late >= -NOTHING or early)
+        self.rule(may or not self._begun, "a read begins nothing unless something is due")
+        must = lazy and idle and late > NOTHING
+        self.rule(self._begun or self._checking or not must, "a read begins what is due")
+
+    def reader_finds_due(self) -> None:
+        """Begin a check for a reader, as a loop would: soon, and one at a time.
+
+        Reads by those who judge begin nothing.
+        """
+        if self._reading and not self._checking:
+            self._begun = self._checking = True
+            self.tell("a read found something due")
+            self.world.later(0.0, self._begin_check)
+
+    def _begin_check(self) -> None:
+        self._checking = False
+        self.stage.begin_check(self)
+
+    async def refresh(self, *, forced: bool = False, for_reader: bool = False) -> bool:
+        """Call `refresh()`, or what a read does, and judge what came of it."""
         call = Call(forced, self.provider.snapshot)
         busy, due = self.flight is not None, self.model.due(self.endpoints)
         late = self.world.now - due
         expected = not self.closed and not busy and (forced or late >= 0)
         self._entering = call
         try:
-            published = await self.provider.refresh(force=forced)
+            if for_reader:
+                published = await self.provider._check()  # noqa: SLF001 - what its task calls
+            else:
+                published = await self.provider.refresh(force=forced)
         except (CancelledError, GeneratorExit):
             self._cancelled(call)
             raise
@@ -150,7 +209,7 @@ class Life:
         rules.judge_wake(self)
 
     def _under_way(self) -> bool:
-        """Tell whether a plan runs that has taken up what was wished for."""
+        """Tell whether a plan runs that has taken what was pending."""
         return self.flight is not None and self.flight.outcome is None
 
     async def close(self) -> None:
@@ -171,14 +230,8 @@ class Life:
         flying, parent = self.flight is not None, self.provider
         self.tell("fork of %s%s", name, ", in flight" if flying else "")
         self.world.counts["forked in flight" if flying else "forked"] += 1
-        provider = object.__new__(type(parent))
-        for slot in SLOTS:
-            setattr(provider, slot, getattr(parent, slot))
-        provider._inbox = deque(parent._inbox)
-        provider._listeners = {}
-        provider._begin_in_child(provider._process)
-        process._left_to_the_parent.remove(parent._driver)
-        driver: Any = provider._driver
+        provider = forked(parent)
+        driver: Any = inspect(provider).process.driver
         child = Life(self.stage, name, driver, self.model.forked(self.world.now))
         child.read_at = self.read_at
         child.closed = self.closed
@@ -200,7 +253,7 @@ class Life:
         if plan == "<plan refresh>":
             self._takes_off(run)
         elif plan == "<plan call_back>":
-            held = self.flight is not None or self.provider._pending_callbacks is not None
+            held = self.flight is not None or inspect(self.provider).pending_callbacks is not None
             self.rule(held, "callbacks are called with the flag held")
         return run
 
@@ -214,9 +267,9 @@ class Life:
         due = self.model.due(self.endpoints)
         early = due - run.begun
         self.rule(run.forced or early <= NOTHING, f"nothing is due before {due}")
-        self.model.begins(run)
+        self.model.begins(run, self.endpoints)
         run.known, run.pages = self.endpoints, effort.known_pages(self)
-        run.turns = self.model.turns(run.known, run)
+        run.candidates = self.model.candidates(run.known, run)
         self.tell("refresh(force=%s) begins", run.forced)
         self.world.counts["refresh"] += 1
 
@@ -237,7 +290,7 @@ class Life:
     def ends(self, run: Run, result: object) -> None:
         """Take note of what a plan returned."""
         run.over = True
-        if isinstance(result, State):
+        if run.name == "<plan start>" and isinstance(result, State):
             rules.judge_start(self, run, result)
         elif isinstance(result, Outcome) and self.flight is not None and not self.closed:
             self.flight.outcome = result
@@ -248,25 +301,33 @@ class Life:
         if run.name == "<plan refresh>":
             self.model.broken_off()
 
-    def is_told(self, changes: ChangeSet) -> None:
+    def succeeds(self, changes: ChangeSet) -> None:
         """Be called as a success callback."""
         call, now = self.flight, self.provider.snapshot
         if call is None or call.outcome is None:
             outcome = self._broken_off()
             late = outcome is not None and outcome.changes is changes
             self.rule(late, "callbacks belong to a refresh that publishes")
-            self.rule(now.version == self.told + 1, "callbacks come once per publish and in order")
-            self.told = now.version
+            self.rule(
+                now.version == self.called_version + 1,
+                "callbacks come once per publish and in order",
+            )
+            self.called_version = now.version
             return
-        call.told += 1
+        call.called += 1
         self.tell("callback: version %d (%s)", now.version, changes.reason)
-        self.rule(changes is call.outcome.changes, "a callback is told what changed")
+        self.rule(changes is call.outcome.changes, "a callback gets what changed")
         self.rule(now is call.outcome.state.snapshot, "callbacks come after the swap")
-        self.rule(now.version == self.told + 1, "callbacks come once per publish and in order")
-        self.told = now.version
+        self.rule(
+            now.version == self.called_version + 1, "callbacks come once per publish and in order"
+        )
+        self.called_version = now.version
 
-    def is_failed(self, error: Exception) -> None:
+    def fails(self, error: Exception) -> None:
         """Be called as an error callback."""
+        if not self.is_born:
+            self.world.counts["told at start"] += 1
+            return
         call = self.flight
         if call is None or call.outcome is None:
             outcome = self._broken_off()
@@ -276,11 +337,16 @@ class Life:
         call.failed += 1
         self.tell("error callback: %s", error)
         self.rule(error is call.outcome.error, "an error callback gets the refresh's error")
-        self.rule(self.provider.status.last_error is error, "status knows what callbacks know")
+        known = self.provider.status.last_error
+        # An error of the store stands, while callbacks get that of a file.
+        stands = layers.is_of_layer(inspect(self.provider).state, error) and isinstance(
+            known, AzureError
+        )
+        self.rule(known is error or stands, "status knows what callbacks know")
 
     def _broken_off(self) -> Outcome[State] | None:
         """Return what a refresh that was cancelled has still to tell; it has not been replaced."""
-        untold = self.provider._pending_callbacks
+        untold = inspect(self.provider).pending_callbacks
         if untold is None or untold.outcome.state.snapshot is not self.provider.snapshot:
             return None
         return cast("Outcome[State]", untold.outcome)
@@ -291,4 +357,7 @@ class Life:
         self.rule(self._subscription is not None, "a cancelled subscription hears nothing")
         concerned = bool(keys) and all(key.startswith(NARROW[:-1]) for key in keys)
         self.rule(concerned, f"a subscription hears of its keys only, not {sorted(keys)}")
-        self.rule(self.provider.snapshot.version == self.told, "subscriptions come after callbacks")
+        self.rule(
+            self.provider.snapshot.version == self.called_version,
+            "subscriptions come after callbacks",
+        )

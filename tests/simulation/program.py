@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import Options
-from appconfig_provider.models import ConfigurationSetting
+from appconfig_provider.models import ConfigurationSetting, Polling
+from appconfig_provider.overrides.declared import Overrides
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ChangeSet, ConfigurationSnapshot
-from tests.simulation.publishers import BAD
+from tests.simulation.publishers import BAD, LAYER
 from tests.simulation.scenario import LOAD_BUDGET, READ_TIMEOUT
 from tests.simulation.world import RuleBroken
 
@@ -35,7 +36,7 @@ class Program:
         self._world = stage.world
 
     def options(self) -> Options:
-        """Return what `load()` is told."""
+        """Return the keywords of `load()`."""
         scenario = self._stage.scenario
         first, others = scenario.endpoints[0], scenario.endpoints[1:]
         key, token = scenario.key_access, not scenario.key_access
@@ -45,9 +46,10 @@ class Program:
             credential=Credential() if token else None,
             selects=[SettingSelector(key_filter=prefix + "*") for prefix in scenario.prefixes],
             refresh_on=scenario.sentinels,
-            refresh_interval=scenario.interval,
+            refresh_interval=None if scenario.lazy else scenario.interval,
+            polling=Polling.lazy(scenario.interval) if scenario.lazy else None,
             refresh_enabled=scenario.settings_watched,
-            on_refresh_success=[self.told, self.curious],
+            on_refresh_success=[self.succeeds, self.curious],
             on_refresh_error=self.failed,
             feature_flag_enabled=scenario.flags_loaded,
             feature_flag_refresh_enabled=scenario.flags_refreshed,
@@ -57,16 +59,17 @@ class Program:
             load_balancing_enabled=scenario.balanced,
             validate=self.validate if scenario.validated else None,
             configuration_mapper=self.mapper if scenario.mapped else None,
-            startup_timeout=LOAD_BUDGET,
+            startup_timeout=0 if scenario.optional else LOAD_BUDGET,
             push_delay=scenario.push_delay,
             connect_timeout=READ_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retry_total=scenario.retries,
+            overrides=Overrides.from_file(LAYER) if scenario.layered else None,
         ).checked()
 
-    def told(self, changes: ChangeSet) -> None:
+    def succeeds(self, changes: ChangeSet) -> None:
         """Be the success callback that counts."""
-        self._stage.acting.is_told(changes)
+        self._stage.acting.succeeds(changes)
 
     async def curious(self) -> None:
         """Do in a success callback whatever a program may do there, and take time for it."""
@@ -75,6 +78,7 @@ class Program:
         if world.chance(0.2):
             refreshed = await life.provider.refresh(force=True)
             life.rule(not refreshed, "a callback cannot refresh")
+        life.read()
         if world.chance(0.1):
             life.notify(self._stage.scenario.endpoints[0], self._stage.history.newest)
         doomed, life.doomed = life.doomed, None
@@ -90,11 +94,13 @@ class Program:
 
     def failed(self, error: Exception) -> None:
         """Be the error callback."""
-        self._stage.acting.is_failed(error)
+        self._stage.acting.fails(error)
 
     def validate(self, snapshot: ConfigurationSnapshot) -> None:
         """Refuse a generation with a bad value, and now and then a good one."""
         stage = self._stage
+        if stage.acting.is_born:
+            stage.acting.read()
         if not stage.over and self._world.chance(stage.scenario.moody):
             raise ValueError("refused for no reason")
         if any(str(value).startswith(BAD) for value in snapshot.values()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from appconfig_provider.models import FLAG_PREFIX
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 BAD = "bad"
 """What values begin with that make their generation one that is refused."""
+LAYER = "/layer.json"
+"""The file of overrides; its keys begin with an `o`."""
 FLAGS = tuple(f"{FLAG_PREFIX}f{number}" for number in range(5))
 
 
@@ -38,6 +41,8 @@ class Publisher:
         for flag in FLAGS:
             if world.chance(0.6):
                 history.write(-100.0, flag, f"{flag} at first")
+        if self._stage.scenario.layered:
+            self._write_layer()
         for sentinel in self._stage.scenario.sentinels:
             if world.chance(0.8):
                 history.write(-100.0, sentinel, "at first")
@@ -48,6 +53,8 @@ class Publisher:
         for number in range(self._stage.scenario.publishers):
             self._world.spawn(f"publisher {number}", self._publish_for_ever())
         self._world.spawn("flags", self._switch_flags())
+        if self._stage.scenario.layered:
+            self._world.spawn("editor", self._edit_layer())
 
     async def _publish_for_ever(self) -> None:
         """Publish until the world calms down; in the end leave nothing that is refused."""
@@ -134,6 +141,28 @@ class Publisher:
             if stage.scenario.notified and world.chance(stage.scenario.notified):
                 origin = world.random.choice(stage.scenario.endpoints)
                 world.later(world.between(0.0, 1.0), life.notify, origin, stage.history.newest)
+
+    async def _edit_layer(self) -> None:
+        """Edit the file of overrides; now and then break it, or take it away for a while."""
+        world, stage = self._world, self._stage
+        while not stage.over:
+            await world.pause(world.between(0.0, stage.scenario.interval))
+            dice = world.random.random()
+            if dice < 0.1:
+                stage.files.contents.pop(LAYER, None)
+            elif dice < 0.25:
+                stage.files.write(LAYER, f'{{"o0": "broken at {world.now}"')
+            else:
+                self._write_layer(bad=world.chance(stage.scenario.bad))
+            world.tell("editor", "the file holds %s", stage.files.text(LAYER))
+        self._write_layer()
+
+    def _write_layer(self, *, bad: bool = False) -> None:
+        """Write the file of overrides with one key or two."""
+        world = self._world
+        keys = ("o0", "o1") if world.chance(0.5) else ("o0",)
+        value = f"{BAD if bad else 'good'} at {world.now}"
+        self._stage.files.write(LAYER, json.dumps(dict.fromkeys(keys, value)))
 
     async def _switch_flags(self) -> None:
         """Switch flags, each for itself."""

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
 
 from appconfig_provider._azure.state import State
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._live.source import Outcome
 from appconfig_provider.aio import AzureAppConfigurationProvider
 from appconfig_provider.models import FLAG_PREFIX
-from tests.simulation import effort
+from tests.simulation import effort, layers
 from tests.simulation.history import History
 from tests.simulation.publishers import BAD
 from tests.simulation.run import Run, window
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
 
 def settings_of(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings of a generation without its flags."""
-    return {key: value for key, value in values.items() if key != "feature_management"}
+    """Return the settings of a generation without its flags and its overrides."""
+    return {key: value for key, value in values.items() if key.startswith(("k", "s"))}
 
 
 def flags_of(values: Mapping[str, Any]) -> dict[str, str]:
@@ -51,19 +53,47 @@ def flags_at(history: History, revision: int) -> dict[str, str]:
 
 def judge_start(life: Life, run: Run, state: State) -> None:
     """Judge the first load."""
-    _judge_settings_read(life, run, state)
+    if state.snapshot.stale:
+        _judge_copy(life, state)
+        return
+    if run.last_pass():
+        _judge_settings_read(life, run, state)
+    else:
+        life.world.counts["sentinels vouched"] += 1
+        trusted = life.stage.scenario.sentinels_only
+        life.rule(trusted, "a start lists the settings unless sentinels vouch for them")
+        _judge_nothing_missed(life, run, state)
+        return
     if state.content.flags is not None:
         _judge_flags_read(life, run, state)
 
 
+def _judge_copy(life: Life, state: State) -> None:
+    """Judge a start that did not come from the store."""
+    scenario, disk, snapshot = life.stage.scenario, life.stage.disk, state.snapshot
+    if snapshot.origin == "empty":
+        life.rule(scenario.optional and not snapshot, "an empty start is wanted, and empty")
+        life.rule(snapshot.version == 0, "an empty start has the version 0")
+        return
+    life.rule(scenario.cached and snapshot.version == 1, "a copy is served where one is kept")
+    life.rule(state.kept.digest in disk.digests, "what is served was kept")
+    checked = scenario.validated or scenario.mapped
+    bad = checked and any(value.startswith(BAD) for value in settings_of(snapshot).values())
+    life.rule(not bad, "a copy passes what every generation passes")
+    success = state.attempt.success
+    known = success is not None and success.boottime <= life.world.now
+    life.rule(known, "a copy is as old as its last confirmation")
+
+
 def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
     """Judge a refresh that came to its end, before its outcome is published."""
-    before, after, error = life.provider._state, outcome.state, outcome.error
+    before, after, error = inspect(life.provider).state, outcome.state, outcome.error
     answered = not isinstance(error, AzureError)
     _count(life, run, outcome, answered=answered)
-    life.model.ends(run, answered=answered)
+    life.model.ends(run, answered=answered, stale=after.snapshot.stale)
+    _count_healing(life, before, outcome)
     if not answered and run.heard < run.begun + 2 * READ_TIMEOUT:
-        left = run.turns[len(run.origins) :]
+        left = run.candidates[len(run.origins) :]
         life.rule(not left, f"nobody answered, and {left} were not asked")
     if outcome.changes is None:
         life.rule(
@@ -71,25 +101,43 @@ def judge_outcome(life: Life, run: Run, outcome: Outcome[State]) -> None:
             "what is not published is not swapped in",
         )
     else:
-        life.rule(answered, "nothing is published that no endpoint answered for")
+        of_layer = outcome.changes.reason == "override"
+        life.rule(answered or of_layer, "nothing is published that no endpoint answered for")
         ordered = after.snapshot.version == before.snapshot.version + 1
         life.rule(ordered, "versions count the generations")
         scenario, shown = life.stage.scenario, settings_of(after.snapshot)
         checked = scenario.validated or scenario.mapped
         bad = checked and any(value.startswith(BAD) for value in shown.values())
         life.rule(not bad, "what is refused is not published")
+    layers.judge_layer(life, run, before, outcome)
     if answered:
         _judge_sentinels_kept(life, run, before, after)
-        _judge_content(life, run, outcome)
+        _judge_content(life, run, _of_store(outcome))
         effort.judge_effort(life, run, before)
         effort.judge_parts(life, run, before, after)
         _remember_reading(life, run, before, after)
 
 
+def _count_healing(life: Life, before: State, outcome: Outcome[State]) -> None:
+    after = outcome.state.snapshot
+    if outcome.silent:
+        life.world.counts["healed in silence"] += 1
+        life.called_version = after.version
+    if before.snapshot.stale and not after.stale:
+        life.world.counts["healed"] += 1
+
+
+def _of_store(outcome: Outcome[State]) -> Outcome[State]:
+    """Return an outcome without what a file of overrides brought; `layers` judges that."""
+    error = None if layers.is_of_layer(outcome.state, outcome.error) else outcome.error
+    of_layer = outcome.changes is not None and outcome.changes.reason == "override"
+    return replace(outcome, error=error, changes=None if of_layer else outcome.changes)
+
+
 def _count(life: Life, run: Run, outcome: Outcome[State], *, answered: bool) -> None:
     counts = life.world.counts
-    told = f"{outcome.changes.reason}" if outcome.changes is not None else "nothing new"
-    life.tell("refresh ends: %s, %d requests, error %r", told, run.asked, outcome.error)
+    reason = f"{outcome.changes.reason}" if outcome.changes is not None else "nothing new"
+    life.tell("refresh ends: %s, %d requests, error %r", reason, run.asked, outcome.error)
     if outcome.changes is not None:
         counts[f"published: {outcome.changes.reason}"] += 1
         counts["published"] += 1
@@ -106,7 +154,7 @@ def _count(life: Life, run: Run, outcome: Outcome[State], *, answered: bool) -> 
 
 def _judge_content(life: Life, run: Run, outcome: Outcome[State]) -> None:
     """Judge what is served after a refresh that was answered, be it old or new."""
-    before, after = life.provider._state, outcome.state
+    before, after = inspect(life.provider).state, outcome.state
     fine = outcome.error is None and after.rejected is None
     if run.last_pass() and outcome.error is None and (outcome.changes is not None or fine):
         _judge_settings_read(life, run, after)
@@ -154,7 +202,8 @@ def _judge_sentinels(life: Life, state: State, first: int, last: int) -> None:
         known = kept.etag is None or int(kept.etag) <= first
         life.rule(known, f"{key} as kept ({kept.etag}) was read before the data ({first})")
         if state.snapshot.consistent:
-            unmoved = history.etag(first, key) == history.etag(last, key)
+            # Between replicas that lag it may go back and forth within the second of its date.
+            unmoved = history.etag(last, key) in {history.etag(first, key), *kept.before}
             rule = f"{key} did not move while pages were read ({first}-{last})"
             life.rule(unmoved, rule)
 
@@ -172,7 +221,8 @@ def _judge_sentinels_kept(life: Life, run: Run, before: State, after: State) -> 
         older = known and int(moments[int(other.etag or 0)]) < int(moments[int(one.etag or 0)])
         back |= older
         moved |= one.etag != other.etag and not older
-    moved |= run.passes() > 1
+    # A load that is made whatever the sentinels say keeps them as its endpoint answered.
+    moved |= run.passes() > 1 or run.heals
     life.rule(moved or not back, f"sentinels went back: {before.sentinels}, {after.sentinels}")
 
 
@@ -189,9 +239,11 @@ def _judge_nothing_missed(life: Life, run: Run, state: State) -> None:
     names = life.stage.scenario.sentinels
     for reading in run.of("sentinel"):
         key = reading.target.key or ""
-        kept = state.sentinels[names.index(key)].etag
+        sentinel = state.sentinels[names.index(key)]
+        kept = sentinel.etag
         seen = life.stage.history.etag(reading.revision, key)
         lagging = kept is not None and seen is not None and int(seen) < int(kept)
+        lagging = lagging or seen in sentinel.before
         rule = f"{key} was {seen}, which is not {kept}: the configuration is loaded"
         life.rule(seen == kept or lagging, rule)
 
@@ -211,7 +263,7 @@ def judge_call(life: Life, call: Call, *, published: bool) -> None:
     """Judge what a call of `refresh()` left behind."""
     outcome, now = call.outcome, life.provider.snapshot
     if outcome is None:
-        life.rule(not published and not call.told, "without an outcome nothing is published")
+        life.rule(not published and not call.called, "without an outcome nothing is published")
         if call.run is None:
             life.world.counts["nothing to do"] += 1
         else:
@@ -220,7 +272,8 @@ def judge_call(life: Life, call: Call, *, published: bool) -> None:
     changed = outcome.changes is not None
     life.rule(published == changed, "refresh() tells whether it published")
     life.rule(now is outcome.state.snapshot, "what a refresh made is served")
-    life.rule(call.told == changed, "the callback is called once per publish")
+    called = changed and not outcome.silent
+    life.rule(call.called == called, "the callback is called once per publish")
     life.rule(call.failed == (outcome.error is not None), "the error callback once per failure")
     if not life.closed:
         judge_wake(life)
@@ -231,32 +284,40 @@ def judge_wake(life: Life) -> None:
     """Judge the one number that `refresh()` compares with the clock."""
     if life.flight is not None:
         return
-    due, wakes = life.model.due(life.endpoints), life.provider._wake
+    provider = inspect(life.provider)
+    due, wakes = life.model.due(life.endpoints), provider.wake
     # Minus infinity: an event waits in the inbox, and the next call works out what is due.
     # Or callbacks that were broken off are to be called.
-    waits = bool(life.provider._inbox) or life.provider._pending_callbacks is not None
+    waits = bool(provider.inbox) or provider.pending_callbacks is not None
     same = wakes == due or (wakes == -math.inf and waits)
     same = same or math.isclose(due, wakes, abs_tol=NOTHING)
     life.rule(same, f"refresh() wakes up at {wakes}, and should at {due}")
 
 
 def _judge_status(life: Life, call: Call, outcome: Outcome[State]) -> None:
-    status, attempt = life.provider.status, life.provider._state.attempt
+    status, state = life.provider.status, inspect(life.provider).state
+    attempt, rejected = state.attempt, state.rejected
     begun = call.run.begun if call.run else None
-    life.rule(attempt.last is not None and attempt.last[0] == begun, "status: the last attempt")
     life.rule(status.generation == life.provider.snapshot.version, "status: the generation")
-    if outcome.error is not None:
+    if call.run is not None and not call.run.remote:
+        return
+    life.rule(attempt.last is not None and attempt.last[0] == begun, "status: the last attempt")
+    if outcome.error is None and state.overlay.error is not None:
+        stands = status.last_error in state.lasting_errors
+        life.rule(stands, f"status: what is wrong stands, and not {status.last_error!r}")
+    elif outcome.error is not None:
         life.rule(status.last_error is outcome.error, "status: the last error")
-    elif life.provider._state.rejected is None:
+    elif rejected is None:
         life.rule(status.last_error is None, f"status: no error, and not {status.last_error!r}")
         heard = call.run.heard if call.run else None
         confirmed = attempt.success is not None and attempt.success[0] == heard
         life.rule(confirmed, "status: the last success")
     else:
-        stands = status.last_error is life.provider._state.rejected.error
+        stands = status.last_error is rejected.error
         life.rule(stands, f"status: what is refused stands, and not {status.last_error!r}")
-    if outcome.error is not None or life.provider._state.rejected is not None:
-        older = attempt.success is not None and attempt.success[0] <= (begun or 0.0)
+    of_layer = layers.is_of_layer(state, outcome.error)
+    if (outcome.error is not None and not of_layer) or rejected is not None:
+        older = attempt.success is None or attempt.success[0] <= (begun or 0.0)
         life.rule(older, "status: what failed or was refused confirms nothing")
     free_at = life.model.free_at(life.endpoints)
     backing_off = free_at > life.world.now + NOTHING
@@ -269,6 +330,7 @@ def judge_child(
 ) -> None:
     """Judge a child at its birth: what is read stays, what is locked does not."""
     assert child.snapshot is parent.snapshot, "a child keeps the generation"
-    assert child._driver is not parent._driver, "a child has connections of its own"
-    assert child._flight is not parent._flight, "a child has a flag of its own"
-    assert not child._flight.locked(), "nobody refreshes in a child yet"
+    its, theirs = inspect(child).process, inspect(parent).process
+    assert its.driver is not theirs.driver, "a child has connections of its own"
+    assert its.flight is not theirs.flight, "a child has a flag of its own"
+    assert not its.flight.locked(), "nobody refreshes in a child yet"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from appconfig_provider._fetch.exchange import READ_OR_ABSENT
 from appconfig_provider._fetch.waiting import retry_after
-from appconfig_provider._plan import AcquireToken, Effect, ResolveSrv, Response, Send
+from appconfig_provider._plan import AcquireToken, Effect, ReadFile, ResolveSrv, Response, Send
 from tests.simulation.history import Target, read_target
 from tests.simulation.network import Answer
 
@@ -29,12 +29,19 @@ class Run:
     begun: float
     forced: bool = False
     pushed: bool = False
+    heals: bool = False
+    """Whether everything is asked for because a copy is served."""
     settings_due: bool = False
     flags_due: bool = False
+    file_due: bool = False
+    file_checked: float | None = None
+    """When the file of overrides was checked; None when it was not."""
+    file_held: str | None = None
+    """What it held then; None when it was not there."""
     origins: list[str] = field(default_factory=list)
-    """The endpoints in the order of their turns."""
+    """The endpoints in the order in which they were tried."""
     readings: list[Reading] = field(default_factory=list)
-    """What the endpoint whose turn it is has answered."""
+    """What the endpoint that is tried now has answered."""
     learned: dict[str, int] = field(default_factory=dict)
     """The newest sync token of each endpoint."""
     refused: set[str] = field(default_factory=set)
@@ -53,39 +60,48 @@ class Run:
     """The endpoints that were known when it began."""
     named: list[str] = field(default_factory=list)
     """The endpoints that DNS named so far."""
-    turns: list[str] = field(default_factory=list)
+    candidates: list[str] = field(default_factory=list)
     """The endpoints to be asked, in this order, those that DNS names last."""
-    turn_begun: float = 0.0
-    """When the turn began whose endpoint was asked last."""
+    attempt_begun: float = 0.0
+    """When the attempt at the endpoint began that was asked last."""
     pages: dict[str, str | None] = field(default_factory=dict)
     """The ETags of the pages that are known, by target."""
     targets: set[str] = field(default_factory=set)
-    """What was asked for in this turn."""
+    """What was asked for in this attempt."""
     listed: bool = False
     """Whether pages were asked for."""
     left: set[str] = field(default_factory=set)
-    """The endpoints that answered 5xx while others had not had their turn."""
+    """The endpoints that answered 5xx while others were not tried yet."""
     over: bool = False
 
     @property
+    def remote(self) -> bool:
+        """Whether the store is asked."""
+        return self.settings_due or self.flags_due
+
+    @property
     def origin(self) -> str:
-        """The endpoint whose turn it is, or was last."""
+        """The endpoint that is tried now, or was last."""
         return self.origins[-1] if self.origins else ""
 
     def sends(self, send: Send, now: float) -> None:
         """Note a request."""
         self.asked += 1
-        self._turn(send.request.origin, now)
+        self._attempt_at(send.request.origin, now)
+
+    def checks_file(self, held: str | None, now: float) -> None:
+        """Note what the file of overrides holds as it is checked."""
+        self.file_checked, self.file_held = now, held
 
     def refuses(self, origin: str, now: float) -> None:
         """Note a request that its deadline kept from being sent."""
         self.clean = False
-        self._turn(origin, now)
+        self._attempt_at(origin, now)
 
-    def _turn(self, origin: str, now: float) -> None:
+    def _attempt_at(self, origin: str, now: float) -> None:
         if origin != self.origin:
             self.origins.append(origin)
-            self.turn_begun = now
+            self.attempt_begun = now
             self.readings.clear()
             self.refused.clear()
             self.targets.clear()
@@ -94,12 +110,14 @@ class Run:
         self, effect: Effect[object], outcome: object, answer: Answer | None, now: float
     ) -> None:
         """Note an answer that somebody still waited for."""
+        if isinstance(effect, ReadFile):
+            return
         self.heard = now
         if isinstance(effect, AcquireToken):
             # A job that a refused token broke off begins anew.
             self.readings.clear()
             self.targets.clear()
-            self.turn_begun = now
+            self.attempt_begun = now
         if isinstance(effect, ResolveSrv):
             # Nobody known was left; whoever is asked next begins anew, be it the last one again.
             self.readings.clear()
@@ -119,13 +137,13 @@ class Run:
         if targets:
             self.named += [f"https://{host}" for host in targets]
         else:
-            self.turns += [one for one in self.named if one not in self.known]
+            self.candidates += [one for one in self.named if one not in self.known]
 
     def _reads(self, effect: Send, outcome: Response, answer: Answer | None) -> None:
         origin = effect.request.origin
         if outcome.status == 401 and effect.sign is not None:
             self.refused.add(dict(effect.sign(effect.request, 0.0)).get("authorization", ""))
-        if outcome.status >= 500 and len(self.origins) < len(self.turns):
+        if outcome.status >= 500 and len(self.origins) < len(self.candidates):
             self.left.add(origin)
         if outcome.status not in READ_OR_ABSENT:
             self.wait[origin] = retry_after(outcome, 0.0) or 0.0
@@ -135,7 +153,7 @@ class Run:
             self.readings.append(reading)
 
     def of(self, kind: str) -> list[Reading]:
-        """Return the readings of a kind in the last turn."""
+        """Return the readings of a kind in the last attempt."""
         return [one for one in self.readings if one.target.kind == kind]
 
     def last_pass(self) -> list[Reading]:

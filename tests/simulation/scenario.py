@@ -11,6 +11,7 @@ READ_TIMEOUT = 3.0
 """Seconds; together with the equal connect timeout the time that a check may take."""
 LOAD_BUDGET = 20.0
 FIRST_BACKOFF, MAX_BACKOFF = 30.0, 600.0
+FILE_INTERVAL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Scenario:
     """The key prefixes of the selectors."""
     interval: float
     flag_interval: float
+    layered: bool
+    """Whether a file of overrides lies over the store."""
     retries: int
     key_access: bool
     """Whether requests are signed with a key, and not with bearer tokens."""
@@ -66,6 +69,19 @@ class Scenario:
     notified: float
     forks: bool
     closes: bool
+    lazy: bool
+    """Whether reads check, and most callers only read."""
+    # What is kept between runs.
+    cached: bool
+    served_first: bool
+    """Whether a start serves the copy before it asks the store."""
+    sentinels_only: bool
+    """Whether a start asks for nothing else, unless one of them moved."""
+    optional: bool
+    """Whether a start without store and copy is an empty one."""
+    disk_faults: float
+    """Probability of a write that fails, or that hangs and comes late."""
+    restarts: int
     horizon: float
     """When everything calms down."""
 
@@ -80,7 +96,11 @@ def draw(random: Random) -> Scenario:
     provider, store = _provider(random), _store(random)
     network, others = _network(random), _others(random)
     others["horizon"] = provider["interval"] * random.choice((1.0, 3.0))  # type: ignore[operator]
-    return Scenario(**provider, **store, **network, **others)  # type: ignore[arg-type]
+    copies = _copies(random)
+    # Drawn from all that was drawn before: schedules without a file stay as they were.
+    drawn = f"{provider} {store} {network} {others}"
+    provider["layered"] = Random(drawn).random() < 0.2
+    return Scenario(**provider, **store, **network, **others, **copies)  # type: ignore[arg-type]
 
 
 def _provider(random: Random) -> dict[str, object]:
@@ -139,4 +159,17 @@ def _others(random: Random) -> dict[str, object]:
         "notified": random.choice((0.0, 0.0, 0.4, 0.9)),
         "forks": random.random() < 0.2,
         "closes": random.random() < 0.15,
+        "lazy": random.random() < 0.25,
+    }
+
+
+def _copies(random: Random) -> dict[str, object]:
+    cached = random.random() < 0.4
+    return {
+        "cached": cached,
+        "served_first": cached and random.random() < 0.3,
+        "sentinels_only": cached and random.random() < 0.3,
+        "optional": random.random() < 0.2,
+        "disk_faults": random.choice((0.0, 0.0, 0.2)),
+        "restarts": random.choice((1, 2)) if cached else 0,
     }

@@ -34,8 +34,8 @@ def play(seeds: Iterable[int]) -> Counter[str]:
         stage = Stage(seed)
         try:
             stage.play()
-        except Exception as error:  # whatever goes wrong is told with its seed
-            raise AssertionError(_told(seed, error)) from error
+        except Exception as error:  # whatever goes wrong is reported with its seed
+            raise AssertionError(_message(seed, error)) from error
         counts += stage.world.counts
     return counts
 
@@ -50,7 +50,7 @@ def trace(seed: int) -> list[str]:
     return [*(stage.world.trace or ()), "every rule was held"]
 
 
-def _told(seed: int, error: Exception) -> str:
+def _message(seed: int, error: Exception) -> str:
     lines = trace(seed)
     shown = [lines[0], "...", *lines[-LINES:]] if len(lines) > LINES else lines
     return "\n".join(

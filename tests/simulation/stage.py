@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.first_load import NobodyAnswered
+from appconfig_provider._azure.options import CopyOptions, Options
 from appconfig_provider._azure.rest.sync_tokens import SyncToken
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider.aio import AzureAppConfigurationProvider
-from tests.simulation import rules
+from appconfig_provider.overrides.values import BadOverride
+from tests.simulation import layers, rules
+from tests.simulation.disk import Disk
 from tests.simulation.driver import Driver
 from tests.simulation.history import History
-from tests.simulation.life import Life
+from tests.simulation.life import Life, Reader
 from tests.simulation.model import Model
 from tests.simulation.network import Network
 from tests.simulation.program import Program
 from tests.simulation.publishers import Publisher
-from tests.simulation.scenario import MAX_BACKOFF, draw
-from tests.simulation.world import Mailbox, RuleBroken, World
+from tests.simulation.scenario import LOAD_BUDGET, MAX_BACKOFF, READ_TIMEOUT, draw
+from tests.simulation.world import Mailbox, RuleBroken, Task, World
+from tests.support.files import Files
+
+READS = 0.8
+"""Probability that a caller only reads, where reads check."""
 
 
 class Stage:
@@ -29,6 +38,7 @@ class Stage:
         self.scenario = draw(self.world.random)
         self.history = History(self.scenario.page_size)
         self.network = Network(self.world, self.scenario, self.history)
+        self.files = Files()
         self.lives: list[Life] = []
         self.acting: Life
         self.over = False
@@ -37,9 +47,21 @@ class Stage:
         """Publishers who wait for somebody to send."""
         self._forking = self._closing = False
         self._publisher = Publisher(self)
-        options = Program(self).options()
+        self.disk = Disk(self.world)
+        options = self._with_disk(Program(self).options())
         self.context = Context(options, options.store.credential, self.world, self._jitter, ())
         self.world.tell("scenario", "%s", self.scenario)
+
+    def _with_disk(self, options: Options) -> Options:
+        scenario = self.scenario
+        copy = CopyOptions(
+            cache=self.disk if scenario.cached else None,
+            wait=LOAD_BUDGET / 4,
+            first=scenario.served_first,
+            sentinels_only=scenario.sentinels_only,
+            optional=scenario.optional,
+        )
+        return replace(options, copy=copy)
 
     def _jitter(self) -> float:
         return self.scenario.chance
@@ -52,7 +74,11 @@ class Stage:
             if world.chance(0.3):
                 self.network.break_things()
             self._publisher.begin()
-            world.spawn("loader", self._load())
+            world.spawn("loader", self._load("parent"))
+            for number in range(scenario.restarts):
+                world.later(
+                    world.between(0.0, scenario.horizon), self._restart, f"restarted {number}"
+                )
             world.later(scenario.horizon, self._calm_down)
             world.run()
             for life in self.lives:
@@ -63,14 +89,19 @@ class Stage:
         if world.broken:
             raise RuleBroken(world.broken)
 
-    async def _load(self) -> None:
+    def _restart(self, name: str) -> None:
+        """Have the program started once more, with the copy that is kept by now."""
+        self.world.counts["restarted"] += 1
+        self.world.spawn(name, self._load(name))
+
+    async def _load(self, name: str) -> None:
         """Load, however often that takes, and bring the provider to life."""
-        life = Life(self, "parent", Driver(self.world, self.network), Model(self.scenario))
+        life = Life(self, name, Driver(self.world, self.network, self.files), Model(self.scenario))
         while True:
             try:
                 state = await life.driver.run(start(self.context))
                 break
-            except (RequestFailed, NobodyAnswered, ValueError):
+            except (RequestFailed, NobodyAnswered, BadOverride, ValueError):
                 self.world.counts["not started"] += 1
                 await self.world.pause(1.0)
         for endpoint in state.endpoints.all:
@@ -80,10 +111,17 @@ class Stage:
                 assert isinstance(token, SyncToken)
                 life.model.tokens[endpoint.store.url] = token.sequence
         life.model.answered_last = state.endpoints.last
-        life.model.arm(self.world.now)
+        # The timers count from the load, and not from the write of the copy after it.
+        loaded = state.attempt.last if not state.snapshot.stale else None
+        life.model.arm(self.world.now if loaded is None else loaded.monotonic)
+        if state.snapshot.stale:
+            self.world.counts[f"start: {state.snapshot.origin}"] += 1
+            wait = 0.0 if state.rejected is None else self.scenario.interval
+            life.model.heal_at = self.world.now + wait
         driver: Any = life.driver
-        life.born(AzureAppConfigurationProvider(self.context, driver, state))
-        if not self.over:
+        kind = Reader if self.scenario.lazy else AzureAppConfigurationProvider
+        life.born(kind(self.context, driver, state))
+        if not self.over and name == "parent":
             self.network.break_things()
         self._begin_using(life)
 
@@ -101,18 +139,32 @@ class Stage:
             world.later(world.between(left / 2, left), self._want_close)
 
     def _call(self, life: Life) -> None:
-        """Have one of the callers call `refresh()`, and come again later."""
+        """Have one of the callers call `refresh()`, or read, and come again later."""
         world, scenario = self.world, self.scenario
         if self.over:
             return
-        task = world.spawn("caller", life.refresh(forced=world.chance(scenario.forced)))
+        if scenario.lazy and world.chance(READS):
+            life.read()
+        else:
+            job = life.refresh(forced=world.chance(scenario.forced))
+            self._maybe_cancel(life, world.spawn("caller", job))
+        world.later(world.between(0.0, 1.5 * scenario.interval), self._call, life)
+
+    def begin_check(self, life: Life) -> None:
+        """Begin the task that a read has started."""
+        task = self.world.spawn("reader", life.refresh(for_reader=True))
+        if not self.over:
+            self._maybe_cancel(life, task)
+
+    def _maybe_cancel(self, life: Life, task: Task) -> None:
+        """Cancel or abandon what is under way, now and then."""
+        world, scenario = self.world, self.scenario
         if not task.done and scenario.cancelled and world.chance(scenario.cancelled):
             seconds = world.between(0.0, 6 * scenario.round_trip)
             if world.chance(0.3):
                 life.doomed = task
             else:
                 world.later(seconds, task.cancel if world.chance(0.7) else task.close)
-        world.later(world.between(0.0, 1.5 * scenario.interval), self._call, life)
 
     # Forks and closing aim at refreshes in flight: they happen when somebody next sends.
 
@@ -152,20 +204,42 @@ class Stage:
         self.over = True
         self.network.calm = True
 
+    async def _last_refresh(self, life: Life) -> None:
+        scenario = self.scenario
+        if scenario.lazy:
+            life.read()
+            await self.world.pause(2 * READ_TIMEOUT + LOAD_BUDGET)
+        else:
+            await life.refresh()
+        if scenario.sentinels_only:
+            # They may have vouched for a copy, but not for its flags: these have their own timer.
+            await self.world.pause(scenario.flag_interval + 1.0)
+            await life.refresh()
+
+    def _judge_copy(self, life: Life) -> None:
+        life.rule(not life.provider.status.stale, "a copy is confirmed or replaced at last")
+        if self.scenario.settings_watched and self.scenario.cached:
+            kept = {key: one for key, one in self.disk.settings().items() if key.startswith("k")}
+            served = rules.settings_of(dict(life.provider.snapshot))
+            life.rule(kept == served, "what is served at last is kept")
+
     async def _settle(self, life: Life) -> None:
         """Refresh once, when any back-off is over: now what is served is what the store holds."""
         scenario, history = self.scenario, self.history
         await self.world.pause(MAX_BACKOFF + scenario.push_delay + 10.0)
-        await life.refresh()
+        await self._last_refresh(life)
         if life.closed:
             self.world.counts["settled closed"] += 1
             return
+        self._judge_copy(life)
         if scenario.settings_watched:
             wanted, served = history.settings(history.newest, ("k",)), dict(life.provider.snapshot)
             life.rule(rules.settings_of(served) == wanted, "no update is lost")
         if scenario.flags_refreshed:
             wanted = rules.flags_at(history, history.newest)
             life.rule(rules.flags_of(life.provider.snapshot) == wanted, "no flag is lost")
+        if scenario.layered:
+            layers.judge_at_last(life)
         status = life.provider.status
         life.rule(status.last_error is None, f"all is well at last, and not {status.last_error!r}")
         life.rule(not await life.refresh(), "having refreshed, there is nothing to do")

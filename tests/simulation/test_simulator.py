@@ -54,13 +54,13 @@ def test_a_failing_schedule_tells_its_seed_and_its_trace(monkeypatch: pytest.Mon
     monkeypatch.setattr(load, "MAX_LOADS", 4)
     with pytest.raises(AssertionError) as caught:
         schedules.play(range(400))
-    told = str(caught.value)
-    first, again, *_ = told.splitlines()
+    message = str(caught.value)
+    first, again, *_ = message.splitlines()
     assert "4 passes" in first
     seed = int(first.removeprefix("seed ").partition(":")[0])
     assert again == f"again: SIMULATION_SEED={seed} pytest tests/simulation"
-    assert "refresh(force=" in told
-    assert "RULE" in told
+    assert "refresh(force=" in message
+    assert "RULE" in message
 
 
 def test_seeds_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,13 +123,13 @@ class World:
         """Wait in this task."""
         await self.pause(seconds)
 
-    def wait_until(self, moment: float, bell: SimpleQueue[None]) -> None:
+    def wait_until(self, moment: float, woken: SimpleQueue[None]) -> None:
         """Nobody polls here."""
-        raise AssertionError("these programs look when they are told to")
+        raise AssertionError("these programs call refresh() themselves")
 
-    async def await_until(self, moment: float, bell: Event) -> None:
+    async def await_until(self, moment: float, woken: Event) -> None:
         """Nobody polls here."""
-        raise AssertionError("these programs look when they are told to")
+        raise AssertionError("these programs call refresh() themselves")
 
     # Events and tasks.
 

@@ -65,7 +65,7 @@ class Seen:
 def test_a_minute_of_everything_at_once(tmp_path: Path) -> None:
     """No reader ever sees an exception, memory stays flat, and the end is what the store holds."""
     with emulator(tmp_path / "seed.json") as endpoints, tracing():
-        told: list[int] = []
+        reported: list[int] = []
         with load(
             connection_string=endpoints[0],
             replicas=endpoints[1:],
@@ -74,19 +74,19 @@ def test_a_minute_of_everything_at_once(tmp_path: Path) -> None:
             connect_timeout=1,
             read_timeout=1,
         ) as config:
-            config.subscribe(lambda: told.append(config.snapshot.version))
+            config.subscribe(lambda: reported.append(config.snapshot.version))
             seen = stress(config, endpoints)
             with load(connection_string=endpoints[0]) as fresh:
                 expected = dict(fresh.snapshot)
             late = time.monotonic() + 60
             while dict(config.snapshot) != expected and time.monotonic() < late:
                 time.sleep(0.1)
-            story = f"SOAK_SEED={SEED}: {len(told)} generations, {config.status}, {seen}"
+            story = f"SOAK_SEED={SEED}: {len(reported)} generations, {config.status}, {seen}"
             print(story)
             assert seen.errors == [], story
             assert dict(config.snapshot) == expected, story
-            assert told == list(range(2, config.status.generation + 1)), story
-            assert min(seen.published, len(told)) >= SECONDS / 6, story
+            assert reported == list(range(2, config.status.generation + 1)), story
+            assert min(seen.published, len(reported)) >= SECONDS / 6, story
             assert seen.memory[1] - seen.memory[0] < GROWTH, story
     assert not [one for one in threading.enumerate() if one.name == "appconfig-provider"]
 

@@ -20,19 +20,20 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Effect, Request, Response, Send, VerifyConnections
 from appconfig_provider.testing import FakeClock
-from tests.support.content import FLAG_TYPE, VAULT_TYPE
+from tests.support.content import FLAG_TYPE, secret_id
+from tests.support.files import Files
 from tests.support.scripted import (
     CONNECTION,
     ScriptedDriver,
     context_for,
     page,
+    reference,
     setting,
     single,
     status,
 )
 
 REFERENCE_TYPE = 'application/json; profile="https://azconfig.io/mime-profiles/snapshot-ref"'
-SECRET = "https://v.vault.azure.net/secrets/pw"
 DATE = "Fri, 20 Nov 2026 23:52:02 GMT"
 
 FLAGS = {"feature_flag_enabled": True}
@@ -42,14 +43,14 @@ PAGES = {"refresh_enabled": True}
 
 
 class World(ScriptedDriver):
-    """A store of one page for each listing; what is asked with an ETag is told with a `?`."""
+    """A store of one page for each listing; what is asked with an ETag is noted with a `?`."""
 
     asked: list[str]
     versions: dict[str, int]
     refers: bool
     keeps_secret: bool
     displaced: int
-    """How many times more a look at the connections finds that answers were displaced."""
+    """How many times more a check of the connections finds that answers were displaced."""
     deadlines: dict[str, float]
     """Of the last request for each thing: until when it may take, in seconds from its beginning."""
 
@@ -102,14 +103,13 @@ def world_of(*, refers: bool = False) -> World:
 def contents(world: World, name: str, etag: str) -> Response:
     """Return what the store holds now."""
     number = str(world.versions.get(name, 1))
-    reference = setting("r", '{"snapshot_name": "one"}', "r", content_type=REFERENCE_TYPE)
-    secret = setting("pw", f'{{"uri": "{SECRET}"}}', "s", content_type=VAULT_TYPE)
+    to_snapshot = setting("r", '{"snapshot_name": "one"}', "r", content_type=REFERENCE_TYPE)
     flag = json.dumps({"enabled": True, "number": number})
     pages = {
         "settings": [
             setting("k", number),
-            *([reference] if world.refers else []),
-            *([secret] if world.keeps_secret else []),
+            *([to_snapshot] if world.refers else []),
+            *([reference("pw", secret_id("pw"), "s")] if world.keeps_secret else []),
         ],
         "frozen": [setting("f", number)],
         "flags": [setting(".appconfig.featureflag/beta", flag, etag, content_type=FLAG_TYPE)],
@@ -129,11 +129,13 @@ class Life:
 
     keywords: dict[str, Any]
     refers: bool = False
+    files: Files = field(default_factory=Files)
     world: World = field(init=False)
     state: State = field(init=False)
 
     def __post_init__(self) -> None:
         self.world = world_of(refers=self.refers)
+        self.world.files = self.files
         self.world.keeps_secret = "secret_resolver" in self.keywords
         given = {
             "connection_string": CONNECTION,

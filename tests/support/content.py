@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from appconfig_provider.testing import Emulator, RequestRecord, Scripted
+from appconfig_provider.testing import Emulator, RequestRecord, Scripted, Vault
 
 FLAG_TYPE = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
 VAULT_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
@@ -20,6 +20,12 @@ SNAPSHOT_REFERENCE = (
 def secret_id(name: str) -> str:
     """Return the address of a secret in a vault that nobody asks."""
     return f"https://v.vault.azure.net/secrets/{name}"
+
+
+def secret(store: Emulator, vault: Vault, key: str, value: str) -> None:
+    """Put a secret into a vault, and into a store a setting of its name that refers to it."""
+    vault.set(key, value)
+    store.set_secret(key, vault.id(key))
 
 
 class Resolver:

@@ -25,7 +25,7 @@ PAGE = b'{"items":[{"key":"k","label":null,"value":"v","content_type":null,"tags
 
 
 def answer(body: bytes = b"", *headers: str, status: str = "200 OK") -> bytes:
-    """Return an answer whose length is told by its first header."""
+    """Return an answer whose length is in its first header."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", 'ETag: "1"', *headers]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
@@ -39,8 +39,10 @@ class Heard(NamedTuple):
     @property
     def lines(self) -> list[str]:
         """The request line by line, without what differs from time to time."""
-        told = re.sub(r"(?m)^(x-ms-date: |authorization: .*Signature=)[^\r]*", r"\1...", self.text)
-        return told.split("\r\n")
+        reported = re.sub(
+            r"(?m)^(x-ms-date: |authorization: .*Signature=)[^\r]*", r"\1...", self.text
+        )
+        return reported.split("\r\n")
 
     @property
     def text(self) -> str:

@@ -224,7 +224,9 @@ class Hostile:
         plain = socket.create_connection(("127.0.0.1", self.upstream))
         if not self.upstream_tls:
             return plain
-        return ssl._create_unverified_context().wrap_socket(plain)
+        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        return trusting.wrap_socket(plain)
 
     def _answer(self, connection: socket.socket, good: bytes) -> None:
         if self.late:

@@ -16,6 +16,8 @@ from appconfig_provider._plan import (
     Failure,
     Invoke,
     Plan,
+    ReadFile,
+    ReadStored,
     Request,
     ResolveSrv,
     Response,
@@ -23,8 +25,11 @@ from appconfig_provider._plan import (
     Send,
     Sleep,
     VerifyConnections,
+    WriteStored,
 )
 from appconfig_provider.testing import FakeClock
+from tests.support.content import VAULT_TYPE
+from tests.support.files import Files
 
 T = TypeVar("T")
 
@@ -45,6 +50,7 @@ class ScriptedDriver:
     slept: list[float] = field(default_factory=list)
     names: Callable[[str], tuple[str, ...]] = lambda _name: ()
     looked_up: list[str] = field(default_factory=list)
+    files: Files = field(default_factory=Files)
 
     @property
     def sent(self) -> int:
@@ -59,18 +65,19 @@ class ScriptedDriver:
             while effects:
                 pending = effects.pop(0)
                 if not pending.void:
-                    effects += schedule.answer(pending, self._attempt(pending.effect))
+                    effects += schedule.answer(pending, self.attempt(pending.effect))
             return schedule.result()
         finally:
             schedule.close()
 
-    def _attempt(self, effect: Effect[object]) -> object:
+    def attempt(self, effect: Effect[object]) -> object:
+        """Perform an effect; return its outcome, which is a `Failure` when it raised."""
         try:
             return self._perform(effect)
         except Exception as error:
             return Failure(error)
 
-    def _perform(self, effect: Effect[object]) -> object:
+    def _perform(self, effect: Effect[object]) -> object:  # noqa: PLR0911 - one for each kind
         match effect:
             case Send(request, _, deadline):
                 if self.clock.monotonic() >= deadline:
@@ -91,6 +98,17 @@ class ScriptedDriver:
             case VerifyConnections():
                 return None
             case _:
+                return self._perform_here(effect)
+
+    def _perform_here(self, effect: Effect[object]) -> object:
+        match effect:
+            case ReadFile():
+                return self.files.perform(effect)
+            case ReadStored(cache, now):
+                return cache.read(now)
+            case WriteStored(cache, text, loaded, confirmed, digest):
+                return cache.write(text, loaded, confirmed, digest)
+            case _:
                 raise AssertionError(effect)
 
 
@@ -110,6 +128,11 @@ def page(items: Sequence[Mapping[str, object]], etag: str = "p1", status: int = 
 def setting(key: str, value: str, etag: str = "e1", **others: object) -> dict[str, object]:
     """Return a setting as the service writes it."""
     return {"key": key, "value": value, "label": None, "etag": etag, **others}
+
+
+def reference(key: str, secret: str, etag: str = "e1") -> dict[str, object]:
+    """Return a Key Vault reference to the address of a secret, as the service writes it."""
+    return setting(key, json.dumps({"uri": secret}), etag, content_type=VAULT_TYPE)
 
 
 def single(item: Mapping[str, object]) -> Response:

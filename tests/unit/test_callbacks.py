@@ -220,7 +220,7 @@ COROUTINES: dict[str, Any] = {
 
 @pytest.mark.parametrize("keyword", ["on_refresh_success", "on_refresh_error"])
 @pytest.mark.parametrize("function", COROUTINES.values(), ids=COROUTINES)
-def test_the_sync_face_refuses_coroutine_functions(keyword: str, function: Any) -> None:
+def test_the_sync_provider_refuses_coroutine_functions(keyword: str, function: Any) -> None:
     """A coroutine that nobody would await is a TypeError at once, which names the way out."""
     keywords: dict[str, Any] = {keyword: [print, function]}
     with pytest.raises(TypeError, match=r"appconfig_provider\.aio"):

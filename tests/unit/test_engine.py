@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import pytest
 
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.refresh import refresh
 from appconfig_provider._azure.rest.refusals import as_azure
-from appconfig_provider._azure.startup import NobodyAnswered, start
+from appconfig_provider._azure.startup import start
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._live.source import Outcome
@@ -60,7 +61,7 @@ def unreachable(request: Request) -> Response:
 
 
 class Bench:
-    """A provider's engine without its face: start, advance the clock, refresh."""
+    """What a provider does, without the provider: start, advance the clock, refresh."""
 
     def __init__(self, **keywords: object) -> None:
         self.store = Store()

@@ -9,7 +9,8 @@ import pytest
 from appconfig_provider import DROP, SettingSelector
 from appconfig_provider.models import ConfigurationSetting, Explanation
 from appconfig_provider.testing import AsyncStaticCredential, Emulator, StaticCredential, Vault
-from tests.support.faces import Loader, load_sync
+from tests.support.adapter import Loader, load_sync
+from tests.support.content import secret
 
 PROD = SettingSelector(key_filter="*", label_filter="prod")
 PLAIN = SettingSelector(key_filter="*")
@@ -29,20 +30,20 @@ def places(explanation: Explanation) -> list[tuple[str, str | None]]:
 
 
 def test_a_setting_of_the_store(load: Loader, store: Emulator) -> None:
-    """The winner is told with selector, label, content type and tags; so are those it won over."""
+    """The winner has selector, label, content type and tags; so have those it won over."""
     store.set("k", "1", tags={"team": "a", "none": None})
     store.set("k", "2", "prod", content_type="application/json")
     with load(**keywords(store)) as config:
         assert config.snapshot["k"] == 2
-        told = config.snapshot.explain("k")
+        explained = config.snapshot.explain("k")
     shadow = Explanation(
         "k", None, None, {"team": "a", "none": None}, origin="store", selector=PLAIN
     )
-    assert told == Explanation(
+    assert explained == Explanation(
         "k", "prod", "application/json", {}, origin="store", selector=PROD, shadows=(shadow,)
     )
     with pytest.raises(TypeError):
-        told.shadows[0].tags["team"] = "b"  # type: ignore[index]  # nothing handed out is writable
+        explained.shadows[0].tags["team"] = "b"  # type: ignore[index]  # nothing handed out is writable
 
 
 def test_shadows_come_next_best_first_also_across_prefixes(load: Loader, store: Emulator) -> None:
@@ -72,16 +73,15 @@ def test_a_key_that_is_not_there(load: Loader, store: Emulator) -> None:
 def test_a_secret(load: Loader, store: Emulator) -> None:
     """A secret's origin is `secret`, with its address; neither is its value in any repr."""
     with Vault() as vault:
-        vault.set("password", "hunter2")
-        store.set_secret("password", vault.id("password"))
+        secret(store, vault, "password", "hunter2")
         credential = StaticCredential() if load is load_sync else AsyncStaticCredential()
         configs = {vault.url: {"credential": credential}}
         given = keywords(store, keyvault_client_configs=configs, verify=vault.ca_file)
         with load(**given) as config:
             assert config.snapshot["password"] == "hunter2"
-            told = config.snapshot.explain("password")
-    assert (told.origin, told.secret_id) == ("secret", vault.id("password"))
-    assert "hunter2" not in repr(told)
+            explained = config.snapshot.explain("password")
+    assert (explained.origin, explained.secret_id) == ("secret", vault.id("password"))
+    assert "hunter2" not in repr(explained)
 
 
 def test_values_are_not_in_a_repr(load: Loader, store: Emulator) -> None:
@@ -89,21 +89,25 @@ def test_values_are_not_in_a_repr(load: Loader, store: Emulator) -> None:
     store.set("k", "value-one")
     store.set("k", json.dumps({"deep": "value-two"}), "prod", content_type="application/json")
     with load(**keywords(store)) as config:
-        told = repr(config.snapshot.explain("k")) + repr(config.snapshot)
-    assert "value-" not in told
+        explained = repr(config.snapshot.explain("k")) + repr(config.snapshot)
+    assert "value-" not in explained
 
 
 def test_a_snapshot_selector(load: Loader, store: Emulator) -> None:
-    """What a snapshot selector found is told with the snapshot's name, live settings without."""
+    """What a snapshot selector found has the snapshot's name, live settings have none."""
     store.set("k", "old")
     store.create_snapshot("taken", [("*", None)])
     store.set("k", "new")
     chosen = SettingSelector(snapshot_name="taken")
     with load(**keywords(store, selects=[PLAIN, chosen])) as config:
-        told = config.snapshot.explain("k")
+        explained = config.snapshot.explain("k")
         assert config.snapshot["k"] == "old"
-    assert (told.origin, told.snapshot_name, told.selector) == ("snapshot", "taken", chosen)
-    assert [(one.origin, one.snapshot_name) for one in told.shadows] == [("store", None)]
+    assert (explained.origin, explained.snapshot_name, explained.selector) == (
+        "snapshot",
+        "taken",
+        chosen,
+    )
+    assert [(one.origin, one.snapshot_name) for one in explained.shadows] == [("store", None)]
 
 
 def refer(store: Emulator, key: str, name: str, label: str | None = None) -> None:
@@ -129,15 +133,15 @@ def test_a_snapshot_reference_in_its_place(load: Loader, store: Emulator) -> Non
 
 
 def test_a_reference_inside_a_selected_snapshot(load: Loader, store: Emulator) -> None:
-    """The snapshot told is the one the setting was found in, not the one with the reference."""
+    """The snapshot named is the one the setting was found in, not the one with the reference."""
     store.set("k", "inner")
     store.create_snapshot("inner", [("k", None)])
     refer(store, "reference", "inner")
     store.create_snapshot("outer", [("reference", None)])
     chosen = SettingSelector(snapshot_name="outer")
     with load(**keywords(store, selects=[chosen])) as config:
-        told = config.snapshot.explain("k")
-    assert (told.snapshot_name, told.selector) == ("inner", chosen)
+        explained = config.snapshot.explain("k")
+    assert (explained.snapshot_name, explained.selector) == ("inner", chosen)
 
 
 def renaming(setting: ConfigurationSetting) -> object:
@@ -167,9 +171,9 @@ def test_feature_management(load: Loader, store: Emulator) -> None:
     """The flags are put together of many settings: no selector; such a setting is a shadow."""
     store.set("feature_management", "mine")
     with load(**keywords(store, feature_flag_enabled=True)) as config:
-        told = config.snapshot.explain("feature_management")
-    assert (told.origin, told.selector) == ("store", None)
-    assert places(told) == [("feature_management", None)] * 2
+        explained = config.snapshot.explain("feature_management")
+    assert (explained.origin, explained.selector) == ("store", None)
+    assert places(explained) == [("feature_management", None)] * 2
     with load(**keywords(store)) as config:
         assert config.snapshot.explain("feature_management").selector == PLAIN
 

@@ -11,7 +11,7 @@ import pytest
 
 from appconfig_provider.models import ConfigurationSetting
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
         yield emulator
 
 
-def changes_told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+def changes_reported(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """Return the INFO lines but that of the first load."""
-    told = [one for one in caplog.records if one.levelno == logging.INFO]
-    return [one for one in told if "(loaded)" not in one.getMessage()]
+    reported = [one for one in caplog.records if one.levelno == logging.INFO]
+    return [one for one in reported if "(loaded)" not in one.getMessage()]
 
 
 def keywords(store: Emulator, **more: object) -> dict[str, object]:
@@ -51,7 +51,7 @@ def test_one_line_a_change(
             assert config.refresh(force=True)
         sent = config.status.requests_sent - sent
         assert not config.refresh(force=True)
-    (line,) = changes_told(caplog)
+    (line,) = changes_reported(caplog)
     assert line.name == "appconfig_provider"
     assert line.getMessage() == (
         "configuration version 2 (forced): added new; changed k, sentinel; removed gone; "
@@ -72,7 +72,7 @@ def test_a_change_of_nothing_and_of_very_much(
         store.set_many({f"x{number:02}": "1" for number in range(25)})
         store.set("sentinel", "3")
         assert config.refresh(force=True)
-    first, second = (one.getMessage() for one in changes_told(caplog))
+    first, second = (one.getMessage() for one in changes_reported(caplog))
     assert re.match(r"configuration version 2 \(forced\): no key differs; \d+ requests", first)
     assert "x19 and 5 more; changed sentinel; " in second
 
@@ -91,7 +91,7 @@ def test_a_key_cannot_forge_a_line(
         store.set("sentinel", "2")
         assert config.refresh(force=True)
         assert "x\nconfiguration version 9\x1b[2J" in config.snapshot
-    (line,) = [one.getMessage() for one in changes_told(caplog)]
+    (line,) = [one.getMessage() for one in changes_reported(caplog)]
     assert line.isprintable()
     assert r"added 'x\nconfiguration version 9\x1b[2J'" in line
 
@@ -125,7 +125,7 @@ def test_status_after_a_load_and_after_success(
 def test_status_after_failure_and_during_back_off(
     load: Loader, store: Emulator, clock: FakeClock
 ) -> None:
-    """After a failure attempt and error are told, age goes on, and back-off has its end."""
+    """After a failure attempt and error are reported, age goes on, and back-off has its end."""
     with load(**keywords(store)) as config:
         loaded = config.status.last_success
         clock.advance(40)

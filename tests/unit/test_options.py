@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import appconfig_provider
 import appconfig_provider.aio
-from appconfig_provider import Polling, SettingSelector, WatchKey, load
+from appconfig_provider import Overrides, Polling, SettingSelector, WatchKey, load
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import NetworkOptions, Options
 from appconfig_provider._azure.rest.requests import list_target
@@ -136,9 +136,48 @@ def test_a_missing_connection_string_asks_for_the_environment() -> None:
 
 
 def test_numbers_belong_to_automatic_polling() -> None:
-    """`Polling(interval=60)` would look by hand, which nobody who writes it wants."""
+    """`Polling(interval=60)` would check by hand, which nobody who writes it wants."""
     with pytest.raises(ValueError, match=r"Polling\.auto"):
         Polling(interval=60)
+    with pytest.raises(ValueError, match=r"Polling\.auto"):
+        Polling(on_read=True, init_wait=60)
+
+
+def test_a_ttl_takes_the_place_of_the_refresh_interval() -> None:
+    """`Polling.lazy(ttl)` is what all timers without a number of their own are armed with."""
+    lazy = options(refresh_on=["s"], polling=Polling.lazy(5)).refresh
+    assert (lazy.on_read, lazy.polls, lazy.interval) == (True, False, 5.0)
+    flags = {"feature_flag_enabled": True, "feature_flag_refresh_enabled": True}
+    assert options(polling=Polling.lazy(5), **flags).refresh.flag_interval == 5.0
+    own = options(polling=Polling.lazy(5), feature_flag_refresh_interval=7, **flags)
+    assert own.refresh.flag_interval == 7.0
+
+
+def test_a_ttl_and_an_interval_exclude_each_other() -> None:
+    """Which of two numbers counts nobody has to guess; the default is no number that was given."""
+    for interval in (10, 31.0, 3600):
+        with pytest.raises(ValueError, match=r"Polling\.lazy\(ttl\).*refresh_interval"):
+            options(refresh_on=["s"], polling=Polling.lazy(5), refresh_interval=interval)
+    for default in (None, 30, 30.0):
+        told = options(refresh_on=["s"], polling=Polling.lazy(5), refresh_interval=default)
+        assert told.refresh.interval == 5.0
+
+
+def test_reads_and_a_poller_exclude_each_other() -> None:
+    """Nobody makes a `Polling` of both kinds, not even by hand."""
+    with pytest.raises(ValueError, match="exclude each other"):
+        Polling(automatic=True, on_read=True)
+
+
+@pytest.mark.parametrize("polling", [Polling.auto(), Polling.lazy(5)])
+def test_polling_needs_something_to_check(polling: Polling) -> None:
+    """Both kinds say so in the same words, with what to pass."""
+    kind = r"auto\(\)" if polling.automatic else r"lazy\(ttl\)"
+    words = rf"polling=Polling\.{kind} has nothing to check; pass refresh_on=\[\.\.\.\]"
+    for watched in ({}, {"refresh_on": ["s"], "refresh_enabled": False}):
+        with pytest.raises(ValueError, match=words):
+            options(polling=polling, **watched)
+    assert options(polling=polling, refresh_enabled=True).watches_anything
 
 
 # Wrong types and wrong values
@@ -157,7 +196,10 @@ WRONG_TYPES: dict[str, list[object]] = {
     "replica_discovery_enabled": [1, "yes"],
     "load_balancing_enabled": [1, "yes"],
     "consistency": [],
-    "polling": [True, "auto", 30, Polling],
+    "polling": [True, "auto", 30, Polling, Polling.lazy, Polling.lazy(cast("float", "30"))],
+    "overrides": [{"a": 1}, "dev.json", 5, [{"a": 1}], Overrides],
+    "cache": ["copy.json", b"copy.json", 5, {"path": "copy.json"}],
+    "optional": [1, "yes"],
     "push_delay": ["30", True],
     "startup_timeout": ["100", True, [100]],
     "headers": [{"a": 5}, {5: "a"}, {"a": None}, [("a", "b")], "a: b"],
@@ -217,7 +259,7 @@ WRONG_VALUES: dict[str, list[object]] = {
     "verify": ["/no/such/file"],
     "secret_policy": ["ignore", ""],
     "consistency": ["eventual", "", 5],
-    "polling": [Polling.auto(0.5), Polling.auto(init_wait=-1), Polling.auto()],
+    "polling": [Polling.auto(0.5), Polling.auto(init_wait=-1), Polling.auto(), Polling.lazy(0.9)],
     "push_delay": [-1, math.nan, math.inf],
     "secret_refresh_interval": [0],
     "feature_flag_refresh_interval": [0.5],
@@ -235,7 +277,7 @@ def rows(table: dict[str, list[object]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("keyword", "wrong"), rows(WRONG_TYPES))
-def test_a_wrong_type_is_told_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
+def test_a_wrong_type_is_reported_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
     """An argument of a wrong type is a TypeError that names the keyword."""
     store = {"endpoint": HTTPS} if keyword == "credential" else {}
     with pytest.raises(TypeError, match=keyword):
@@ -243,14 +285,14 @@ def test_a_wrong_type_is_told_by_the_name_of_its_keyword(keyword: str, wrong: ob
 
 
 @pytest.mark.parametrize(("keyword", "wrong"), rows(WRONG_VALUES))
-def test_a_wrong_value_is_told_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
+def test_a_wrong_value_is_reported_by_the_name_of_its_keyword(keyword: str, wrong: object) -> None:
     """An argument of the right type that makes no sense is a ValueError about the keyword."""
     with pytest.raises(ValueError, match=rf"{keyword}|connection_string"):
         load_nowhere(**{keyword: wrong})
 
 
 @pytest.mark.parametrize("keyword", SECONDS)
-def test_a_number_of_seconds_out_of_range_is_told_the_least(keyword: str) -> None:
+def test_a_number_of_seconds_out_of_range_is_answered_with_the_least(keyword: str) -> None:
     """What to write instead stands in the message: the least number of seconds."""
     with pytest.raises(ValueError, match=rf"{keyword} must be a number of seconds from [\d.]+"):
         load_nowhere(**{keyword: -5})
@@ -459,7 +501,7 @@ def test_checked_options_are_frozen_and_keep_secrets_to_themselves() -> None:
         assert secret not in repr(checked)
 
 
-# The two faces
+# The two providers, sync and aio
 
 
 def test_aio_load_has_the_signature_of_load() -> None:
@@ -502,7 +544,7 @@ def test_every_keyword_is_checked_for_its_type_or_known_not_to_be() -> None:
 
 @pytest.mark.parametrize("given", [0, 0.5, -3, float("nan")])
 def test_a_number_out_of_range_is_repeated(given: float) -> None:
-    """A number of seconds that cannot be used is told with its keyword, its bounds and itself."""
+    """The error about a number of seconds names the keyword, its bounds and the number."""
     with pytest.raises(ValueError) as caught:
         options(refresh_interval=given)
     assert str(caught.value).startswith("refresh_interval must be a number of seconds from 1 to ")

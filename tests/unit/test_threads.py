@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from typing import Any
 
+import pytest
+
+from appconfig_provider._io import connections
 from appconfig_provider._io.clock import clock_in_force
 from appconfig_provider._io.connections import Connections
 from appconfig_provider._io.network import Network
-from appconfig_provider._io.streams import Backend
 from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._plan import Request, Send, gather, perform
 from appconfig_provider.testing import Emulator
@@ -35,8 +38,8 @@ class _SlowCounts(dict[int, int]):
 def test_requests_sent_side_by_side_are_all_counted(store: Emulator) -> None:
     """However many threads send at once, `requests_sent` counts each request."""
     clock = clock_in_force()
-    driver = SyncDriver(Network(10.0, 10.0, 60.0, None, verify=True), clock, None)
-    driver._counts = _SlowCounts()
+    driver = SyncDriver(lambda: Network(10.0, 10.0, 60.0, None, verify=True), clock, None)
+    driver._counts = _SlowCounts()  # noqa: SLF001 - else threads hardly ever meet there
     request = Request("GET", store.endpoint, "/kv?api-version=2023-11-01")
     send = Send(request, None, clock.monotonic() + 60)
     driver.run(gather(*[perform(send) for _ in range(SENDERS)]))
@@ -44,11 +47,15 @@ def test_requests_sent_side_by_side_are_all_counted(store: Emulator) -> None:
     assert driver.sent == len(store.requests) == SENDERS
 
 
-def test_closing_goes_on_when_others_take_the_last_connection(store: Emulator) -> None:
+def test_closing_goes_on_when_others_take_the_last_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Whoever closes gets what is left, also while other threads take connections."""
     closed: list[str] = []
 
     class Named:
+        closed = left_over = False
+
         def __init__(self, name: str) -> None:
             self.name = name
 
@@ -60,9 +67,10 @@ def test_closing_goes_on_when_others_take_the_last_connection(store: Emulator) -
             self.clear()
             return super().pop()
 
-    connections: Connections[object, Backend] = Connections()
-    contested = TakenMeanwhile([Named("taken")])
-    quiet = deque([Named("left")])
-    connections._idle.update({"http://contested": contested, "http://quiet": quiet})  # type: ignore[dict-item]  # stand-ins
-    connections.close()
+    kept: Any = Connections()
+    with monkeypatch.context() as contested:
+        contested.setattr(connections, "deque", TakenMeanwhile)
+        kept.keep("http://contested", Named("taken"))
+    kept.keep("http://quiet", Named("left"))
+    kept.close()
     assert closed == ["left"]

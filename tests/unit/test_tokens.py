@@ -17,6 +17,7 @@ from appconfig_provider.testing import (
     Scripted,
     StaticCredential,
 )
+from tests.support.content import secret
 
 
 class Counting:
@@ -116,7 +117,7 @@ def test_a_token_that_stays_refused_ends_load_at_once() -> None:
         assert clock.monotonic() == began
 
 
-def test_a_credential_that_fails_is_told_as_it_is() -> None:
+def test_a_credential_that_fails_is_reported_as_it_is() -> None:
     """The credential's own error comes out of load(), at once."""
 
     class Broken:
@@ -134,8 +135,7 @@ def test_tokens_of_two_credentials_are_not_mixed_up() -> None:
     with Vault() as one, Vault() as two, Emulator() as store:
         credentials = {vault.url: {"credential": StaticCredential()} for vault in (one, two)}
         for vault, name in ((one, "a"), (two, "b")):
-            vault.set(name, name)
-            store.set_secret(name, vault.id(name))
+            secret(store, vault, name, name)
         with load(
             connection_string=store.connection_string,
             keyvault_client_configs=credentials,

@@ -88,6 +88,25 @@ def test_feature_management_is_never_split() -> None:
     }
 
 
+def test_feature_management_is_below_no_prefix() -> None:
+    """It is no key of the store, so it stands in the whole tree alone."""
+    values = {"feature_management": {}, "feature_x": 1, "db_0": 2}
+    assert tree(values, "db", "_") == [2]
+    assert tree(values, "feature", "_") == {"x": 1}
+    assert tree({"feature_management": {}, "db:0": 1}, "db") == [1]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_keys_may_come_in_any_order(order: int) -> None:
+    """A branch may be met before the one that holds it, or after it."""
+    keys = ["a:b:c", "a:b:d", "a:e", "f", "a:b:g:h", "i:j"][::order]
+    assert tree(dict.fromkeys(keys, 1)) == {
+        "a": {"b": {"c": 1, "d": 1, "g": {"h": 1}}, "e": 1},
+        "f": 1,
+        "i": {"j": 1},
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "prefix", "named"),
     [

@@ -9,43 +9,21 @@ the load may have missed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from appconfig_provider._azure.listing.pages import Lister, Selections
+from appconfig_provider._azure.listing.content import Content, Known, Loaded
+from appconfig_provider._azure.listing.pages import Lister
 from appconfig_provider._azure.listing.point_in_time import LIVE, choose_point_in_time
-from appconfig_provider._azure.listing.watch import read_sentinels
+from appconfig_provider._azure.listing.watch import UNSEEN, answered_sentinels, read_sentinels
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.responses import Sentinel
-from appconfig_provider._azure.settings.layering import Pages, referenced_snapshots
+from appconfig_provider._azure.settings.layering import referenced_snapshots
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.failures import RequestFailed
 from appconfig_provider._plan import Steps, VerifyConnections, gather, perform, plan
 from appconfig_provider.trouble import EngineError
 
 MAX_LOADS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a generation is made of, as it was read from one endpoint."""
-
-    settings: Selections = field(default=(), repr=False)
-    references: Mapping[str, Pages] = field(default_factory=dict, repr=False)
-    """The pages of each snapshot that settings refer to."""
-    flags: Selections | None = field(default=None, repr=False)
-    """None when feature flags are not loaded; an empty listing is not None."""
-    consistent: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What one load read."""
-
-    content: Content
-    sentinels: tuple[Sentinel, ...]
-    refused: EngineError | None = None
-    """Why the content cannot be used: it refers to a snapshot that is missing, for example."""
 
 
 @plan
@@ -58,14 +36,35 @@ def lister(session: Session, options: Options, sentinels: tuple[Sentinel, ...]) 
 
 
 @plan
-def load(session: Session, options: Options) -> Steps[Loaded]:
-    """Read sentinels, settings and flags, and the sentinels again."""
-    before = yield from read_sentinels(session, options.refresh.watch, None)
+def load(session: Session, options: Options, known: Known) -> Steps[Loaded]:
+    """Read sentinels, settings and flags, and the sentinels again.
+
+    What is `known` is asked for by its ETags, unless answers were displaced: it may be wrong then.
+    """
+    watch = options.refresh.watch
+    sentinels = known.sentinels or (UNSEEN,) * len(watch)
+    before = yield from answered_sentinels(session, watch, sentinels)
+    return (yield from load_known(session, options, known, before))
+
+
+@plan
+def load_known(
+    session: Session, options: Options, known: Known, before: tuple[Sentinel, ...]
+) -> Steps[Loaded]:
+    """Do what `load` does after the sentinels (`before`) were read for the first time."""
+    content = Content() if session.displaced else known.content
+    there = bool(before) and all(one.etag is not None for one in before)
+    unmoved = known.trusted and there and before == known.sentinels
+    if unmoved and content.consistent and not session.displaced:
+        yield from perform(VerifyConnections(session.origin))
+        return Loaded(content, before)
     flags = options.selection.flags is not None
-    loaded = yield from load_after(session, options, before, Content(), flags=flags)
-    if loaded.refused is not None:
-        raise loaded.refused
-    return loaded
+    try:
+        return (yield from load_after(session, options, before, content, flags=flags))
+    except RequestFailed:
+        raise
+    except EngineError as error:
+        return Loaded(content, before, error)
 
 
 @plan

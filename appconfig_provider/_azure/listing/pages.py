@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
+from appconfig_provider._azure.listing.content import Selections
 from appconfig_provider._azure.listing.cut_points import Stitching, fragmented, with_texts_of
 from appconfig_provider._azure.rest.requests import (
     list_target,
@@ -24,8 +25,6 @@ from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Headers, Plan, Steps, gather, plan
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.selectors import SettingSelector
-
-Selections = tuple[Pages, ...]
 
 _NO_PAST = "the store answered for the present only; leave consistency='point_in_time' out"
 

@@ -28,12 +28,25 @@ def read_sentinels(
     sees the newer one as a change again.
     """
     known = previous if previous is not None else (UNSEEN,) * len(watch)
+    seen = yield from answered_sentinels(session, watch, known)
+    newer = tuple(map(_newer, seen, known))
+    return newer if newer == known else tuple(map(_remembering, seen, known))
+
+
+@plan
+def answered_sentinels(
+    session: Session, watch: tuple[WatchKey, ...], known: tuple[Sentinel, ...]
+) -> Steps[tuple[Sentinel, ...]]:
+    """Read every watched key in one batch, and return all as they were answered, older or newer.
+
+    This is for whoever then reads the data from the same endpoint, whatever the sentinels say: with
+    an older sentinel it may answer with older data. Only the older sentinel lets a later check see
+    the newer data as a change. So they remember no ETags of others either.
+    """
     questions = [
         _read_sentinel(session, key, sentinel) for key, sentinel in zip(watch, known, strict=True)
     ]
-    seen = yield from gather(*questions)
-    newer = tuple(map(_newer, seen, known))
-    return newer if newer == known else tuple(map(_remembering, seen, known))
+    return (yield from gather(*questions))
 
 
 @plan

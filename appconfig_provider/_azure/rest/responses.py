@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from itertools import chain
 from typing import Any, NamedTuple
@@ -60,14 +61,14 @@ def _columns(items: list[dict[str, Any]], *, detailed: bool) -> Columns:
     return Columns(
         tuple(keys),
         tuple(values),
-        _shared(labels),
-        _shared(types),
+        shared(labels),
+        shared(types),
         column([one or None for one in tags]),
         column(details),
     )
 
 
-def _shared(fields: list[str | None]) -> tuple[str | None, ...]:
+def shared(fields: Sequence[str | None]) -> tuple[str | None, ...]:
     """Return a column of texts in which equal texts are one object.
 
     Thousands of settings have the same few labels and content types; this saves memory.

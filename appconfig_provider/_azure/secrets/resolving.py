@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from appconfig_provider._azure.context import Context, Secret
 from appconfig_provider._azure.options import SecretPolicy
 from appconfig_provider._azure.secrets.rotation import (
     Reads,
+    Resolved,
     Secrets,
     after_failed_read,
     is_wanted,
@@ -32,18 +33,6 @@ _UNCONFIGURED = (
     "nothing was given to resolve it with; pass keyvault_credential, keyvault_client_configs or "
     "secret_resolver to load()"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The values of references by key, and every secret that a reference points to."""
-
-    values: Mapping[str, str] = field(repr=False)
-    secrets: Secrets
-    problems: tuple[Problem, ...] = ()
-    left_out: frozenset[str] = frozenset()
-    trouble: UnresolvedReference | None = None
-    """Why a secret could not be read, though the policy had an answer for that (the first one)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from enum import Enum
 
 from appconfig_provider._azure.context import Context, Secret
 from appconfig_provider._azure.options import SecretPolicy
+from appconfig_provider._azure.settings.layering import Problem
 from appconfig_provider._azure.settings.references import UnresolvedReference
 from appconfig_provider._fetch.budget import Allowed
 
@@ -52,6 +53,18 @@ class Reads:
     policy: SecretPolicy
     reading: Reading
     results: ReadResults = field(default_factory=ReadResults)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The values of references by key, and every secret that a reference points to."""
+
+    values: Mapping[str, str] = field(repr=False)
+    secrets: Secrets
+    problems: tuple[Problem, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    trouble: UnresolvedReference | None = None
+    """Why a secret could not be read, though the policy had an answer for that (the first one)."""
 
 
 def is_wanted(secret: Secret | None, reading: Reading, now: float) -> bool:

@@ -7,7 +7,7 @@ from enum import Enum
 from functools import lru_cache
 
 from appconfig_provider._azure.settings.records import Setting
-from appconfig_provider.decoding import Undecodable, decode
+from appconfig_provider.decoding import decode_with_comments
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
 from appconfig_provider.readonly import read_only
 
@@ -73,23 +73,4 @@ def parse_json(text: str | None) -> JsonValue:
     Raises:
         Undecodable: the text is not JSON, with or without comments, or is nested too deeply.
     """
-    if text is None:
-        return None
-    try:
-        return read_only(decode(text))
-    except Undecodable:
-        if "/" not in text:
-            raise
-    return read_only(decode(_COMMENT.sub(_without_comment, text)))
-
-
-_COMMENT = re.compile(r'//[^\r\n]*|/\*.*?\*/|(/\*.*|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
-"""A comment, or (as a group) a string or a comment without an end, which stay. A string or comment
-without an end matches up to the end of the text. Otherwise it would be tried again from each later
-position, in a time that grows with the square of the length.
-"""
-
-
-def _without_comment(match: re.Match[str]) -> str:
-    # A blank instead of the comment, so that `1/**/2` does not become a number.
-    return match[1] or " "
+    return None if text is None else read_only(decode_with_comments(text))

@@ -21,11 +21,10 @@ from appconfig_provider._azure.settings.content import Kind, kind_of_setting
 from appconfig_provider._azure.settings.layering import Pages, Problem, problem
 from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider.decoding import decode
+from appconfig_provider.flag_values import Flag, to_value
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
-from appconfig_provider.readonly import filter_list, named_flags, read_only
-
-Flag: TypeAlias = dict[str, Any]
-
+from appconfig_provider.readonly import named_flags, read_only
+from appconfig_provider.snapshot import same
 
 FlagText: TypeAlias = "tuple[str, str | None, str | None, str | None]"
 """Which text of which setting a flag was read from: key, label, text, ETag."""
@@ -89,6 +88,8 @@ class FlagValues(NamedTuple):
     flags: Mapping[str, Flag] = MappingProxyType({})
     items: Mapping[str, JsonValue] = MappingProxyType({})
     """The value of each flag, by id."""
+    others: Mapping[str, JsonValue] = MappingProxyType({})
+    """What stands beside the list of flags."""
     management: JsonValue = None
     """The value of `feature_management`."""
 
@@ -97,7 +98,9 @@ class FlagValues(NamedTuple):
         return f"<FlagValues of {len(self.flags)}>"
 
 
-def flag_values(flags: Mapping[str, Flag], before: FlagValues) -> FlagValues:
+def flag_values(
+    flags: Mapping[str, Flag], others: Mapping[str, JsonValue], before: FlagValues
+) -> FlagValues:
     """Return the values of flags.
 
     A flag that is the same object as before keeps its value, and an unchanged list the whole
@@ -107,23 +110,34 @@ def flag_values(flags: Mapping[str, Flag], before: FlagValues) -> FlagValues:
         name: before.items[name] if before.flags.get(name) is flag else to_value(flag)
         for name, flag in flags.items()
     }
-    if before.management is not None and list(map(id, items.values())) == list(
-        map(id, before.items.values())
-    ):
+    unchanged = list(map(id, items.values())) == list(map(id, before.items.values()))
+    if unchanged and before.management is not None and same(dict(others), dict(before.others)):
         return before
-    value = {"feature_flags": list(items.values())}
+    value = {**others, "feature_flags": list(items.values())}
     if all(isinstance(flag["id"], str) for flag in flags.values()):
-        return FlagValues(flags, items, named_flags(value, items))
-    return FlagValues(flags, items, read_only(value))
+        return FlagValues(flags, items, others, named_flags(value, items))
+    return FlagValues(flags, items, others, read_only(value))
 
 
-def to_value(flag: Flag) -> JsonValue:
-    """Return a flag as a value of the configuration."""
-    conditions = flag.get("conditions")
-    given = conditions.get("client_filters") if isinstance(conditions, dict) else None
-    if not given or not isinstance(given, list) or not isinstance(conditions, dict):
-        return read_only(flag)
-    return read_only({**flag, "conditions": {**conditions, "client_filters": filter_list(given)}})
+class HeldFlags(NamedTuple):
+    """The objects of feature flags, which stay the same ones until their texts change."""
+
+    read: Mapping[FlagText, Flag | None] = MappingProxyType({})
+    values: FlagValues = FlagValues()
+
+    def __repr__(self) -> str:
+        """Show how many flags there are, never their values."""
+        return f"<HeldFlags of {len(self.read)}>"
+
+
+def held(
+    read: Mapping[FlagText, Flag | None],
+    flags: Mapping[str, Flag],
+    others: Mapping[str, JsonValue],
+    before: HeldFlags,
+) -> HeldFlags:
+    """Return what the next generation may use again of flags, and of what stands beside them."""
+    return HeldFlags(read, flag_values(flags, others, before.values))
 
 
 def _flag_settings(selections: Iterable[Pages]) -> Iterable[Setting]:

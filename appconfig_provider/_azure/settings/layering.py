@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from appconfig_provider._azure.settings.content import Kind, kind_of, kind_of_setting, parse_json
 from appconfig_provider._azure.settings.records import Page, Setting
@@ -123,22 +123,25 @@ def trim(key: str, prefixes: tuple[str, ...]) -> str:
     return key
 
 
+def _typed(winners: Mapping[str, Entry]) -> dict[str, Setting]:
+    """Return the winners that have a content type; most stores have few of them, or none."""
+    if Setting not in set(map(type, winners.values())):
+        return {}
+    return {key: entry for key, entry in winners.items() if type(entry) is Setting}
+
+
 def vault_references(winners: Mapping[str, Entry]) -> dict[str, Setting]:
     """Return the winners that are Key Vault references."""
     return {
         key: entry
-        for key, entry in winners.items()
-        if type(entry) is Setting and kind_of_setting(entry) is Kind.VAULT_REFERENCE
+        for key, entry in _typed(winners).items()
+        if kind_of_setting(entry) is Kind.VAULT_REFERENCE
     }
 
 
 def content_types(winners: Mapping[str, Entry]) -> set[str]:
     """Return the content types that occur."""
-    return {
-        entry.content_type
-        for entry in winners.values()
-        if type(entry) is Setting and entry.content_type
-    }
+    return {entry.content_type for entry in _typed(winners).values() if entry.content_type}
 
 
 class Broken(NamedTuple):
@@ -165,11 +168,10 @@ class Converted(NamedTuple):
 
 def convert(winners: Mapping[str, Entry], previous: Decoded) -> Converted:
     """Return the value of each key; JSON whose text was decoded before is not decoded again."""
-    converted = Converted({}, [], {})
-    for key, entry in winners.items():
-        converted.values[key] = (
-            _value(entry, previous, converted) if type(entry) is Setting else entry
-        )
+    # A text without a content type is its own value; only the others are gone through.
+    converted = Converted(cast("dict[str, JsonValue]", dict(winners)), [], {})
+    for key, setting in _typed(winners).items():
+        converted.values[key] = _value(setting, previous, converted)
     return converted
 
 

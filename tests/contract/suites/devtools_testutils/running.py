@@ -39,8 +39,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a coroutine function on a loop of its own."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
-    wanted = pyfuncitem._fixtureinfo.argnames
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
+    given = pyfuncitem.funcargs
+    wanted = [name for name in inspect.signature(pyfuncitem.obj).parameters if name in given]
+    asyncio.run(pyfuncitem.obj(**{name: given[name] for name in wanted}))
     return True
 
 

@@ -16,7 +16,7 @@ from appconfig_provider.testing import (
     Vault,
 )
 from appconfig_provider.testing.replicas import Replica
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def keywords(store: Emulator, **more: object) -> dict[str, object]:
     }
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the lines about endpoints, and forget them."""
     lines = [
         record.getMessage()
@@ -65,20 +65,20 @@ def test_a_failover_and_the_way_back_are_said_once(
     one, two, three = store.endpoint, store.replicas[0].endpoint, store.replicas[1].endpoint
     with load(**keywords(store)) as config:
         config.refresh(force=True)
-        assert told(caplog) == []
+        assert messages(caplog) == []
         with failing(store):
             for _ in range(4):
                 clock.advance(31)
                 config.refresh(force=True)
                 assert config.status.endpoint == two
-            assert told(caplog) == [f"failover from {one} to {two}: it answered 503"]
+            assert messages(caplog) == [f"failover from {one} to {two}: it answered 503"]
             with failing(store.replicas[0], status=403):
                 config.refresh(force=True)
-            assert told(caplog) == [f"failover from {two} to {three}: it answered 403"]
+            assert messages(caplog) == [f"failover from {two} to {three}: it answered 403"]
         config.refresh(force=True)
         config.refresh(force=True)
         assert config.status.endpoint == one
-        assert told(caplog) == [f"{one} answers again, and is asked instead of {three}"]
+        assert messages(caplog) == [f"{one} answers again, and is asked instead of {three}"]
 
 
 def test_a_failover_of_the_start_is_said(
@@ -90,7 +90,7 @@ def test_a_failover_of_the_start_is_said(
     store.down()
     with load(**keywords(store)) as config:
         assert config.status.endpoint == two
-        assert told(caplog) == [f"failover from {one} to {two}: no connection"]
+        assert messages(caplog) == [f"failover from {one} to {two}: no connection"]
 
 
 def test_an_endpoint_that_backs_off_is_the_reason(
@@ -108,7 +108,7 @@ def test_an_endpoint_that_backs_off_is_the_reason(
         clock.advance(40)
         config.refresh()
         assert config.status.endpoint == two
-        assert told(caplog) == [f"failover from {one} to {two}: it is backing off"]
+        assert messages(caplog) == [f"failover from {one} to {two}: it is backing off"]
 
 
 def test_load_balancing_says_nothing(
@@ -123,7 +123,7 @@ def test_load_balancing_says_nothing(
             for _ in range(4):
                 clock.advance(31)
                 config.refresh(force=True)
-        assert told(caplog) == []
+        assert messages(caplog) == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])

@@ -1,4 +1,4 @@
-"""What would happen in silence is told, once."""
+"""What would happen in silence is reported, once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from appconfig_provider import SettingSelector
 from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCredential, Vault
-from tests.support.content import FLAG_TYPE
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
+from tests.support.content import FLAG_TYPE, secret
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def store(clock: FakeClock) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Give what is logged, from INFO on."""
     caplog.set_level(logging.INFO, "appconfig_provider")
     return caplog
@@ -44,13 +44,13 @@ NONE = "nothing in the store matches"
 
 
 def test_the_first_load_is_a_line(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """A load says how many keys and flags it found, where, and with how many requests."""
     store.set(".appconfig.featureflag/b", '{"id": "b", "enabled": true}', content_type=FLAG_TYPE)
     with load(connection_string=store.connection_string, feature_flag_enabled=True) as config:
         sent = config.status.requests_sent
-    (line,) = lines(told, "(loaded)")
+    (line,) = lines(log, "(loaded)")
     assert line == (
         f"configuration version 1 (loaded): 4 keys and 1 feature flag from {store.endpoint}; "
         f"{sent} requests"
@@ -58,7 +58,7 @@ def test_the_first_load_is_a_line(
 
 
 def test_a_selector_that_matches_nothing(
-    load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, clock: FakeClock, log: pytest.LogCaptureFixture
 ) -> None:
     """Each selector without a match is one INFO line with key, label and tags, at the load only."""
     with load(
@@ -75,16 +75,16 @@ def test_a_selector_that_matches_nothing(
         store.set("app/host", "secret-3")
         clock.advance(31)
         assert config.refresh()
-    assert lines(told, NONE) == [
+    assert lines(log, NONE) == [
         "nothing in the store matches the selector (key 'ap/*', no label)",
         rf"{NONE} the selector (key '*', label 'prod\x1b[2J', tag 'team=a'); {TAGS}",
         "nothing in the store matches the feature flag selector (key 'beta', no label)",
     ]
-    assert lines(told, NONE, logging.WARNING) == []
+    assert lines(log, NONE, logging.WARNING) == []
 
 
 def test_when_no_selector_matches_anything(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """A configuration that is empty because nothing matches is one warning with all selectors."""
     with load(
@@ -95,37 +95,37 @@ def test_when_no_selector_matches_anything(
         ],
     ) as config:
         assert len(config.snapshot) == 0
-    (line,) = lines(told, NONE, logging.WARNING)
+    (line,) = lines(log, NONE, logging.WARNING)
     assert "(key 'ap/*', no label)" in line
     assert "(key '*', label 'x')" in line
-    assert lines(told, NONE) == []
+    assert lines(log, NONE) == []
 
 
 def test_nothing_wanted_is_not_nothing_found(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """Who asks for no settings is not told that there are none."""
     with load(connection_string=store.connection_string, selects=[]):
         pass
-    assert lines(told, NONE) + lines(told, NONE, logging.WARNING) == []
+    assert lines(log, NONE) + lines(log, NONE, logging.WARNING) == []
 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_refresh_with_nothing_watched(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture, force: bool
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture, force: bool
 ) -> None:
     """The first call of `refresh()` that can do nothing says so, the others are quiet."""
     with load(connection_string=store.connection_string) as config:
-        assert lines(told, "nothing is watched", logging.WARNING) == []
+        assert lines(log, "nothing is watched", logging.WARNING) == []
         for _ in range(3):
             assert not config.refresh(force=force)
             assert not config.refresh()
-    (line,) = lines(told, "nothing is watched", logging.WARNING)
+    (line,) = lines(log, "nothing is watched", logging.WARNING)
     assert "refresh_on=[...]" in line
 
 
 def test_a_refresh_that_was_switched_off(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """Who passed `refresh_enabled=False` is told without a warning."""
     with load(
@@ -133,12 +133,12 @@ def test_a_refresh_that_was_switched_off(
     ) as config:
         assert not config.refresh()
         assert not config.refresh()
-    assert lines(told, "nothing is watched", logging.WARNING) == []
-    assert len(lines(told, "nothing is watched")) == 1
+    assert lines(log, "nothing is watched", logging.WARNING) == []
+    assert len(lines(log, "nothing is watched")) == 1
 
 
 def test_a_refresh_after_close(
-    load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, clock: FakeClock, log: pytest.LogCaptureFixture
 ) -> None:
     """The first call of `refresh()` after `close()` says so, due or not; the others are quiet."""
     with load(connection_string=store.connection_string, refresh_on=["sentinel"]) as config:
@@ -148,27 +148,27 @@ def test_a_refresh_after_close(
             assert not config.refresh()
             assert not config.refresh(force=True)
             clock.advance(100)
-    assert len(lines(told, "after close()", logging.WARNING)) == 1
+    assert len(lines(log, "after close()", logging.WARNING)) == 1
 
 
 def test_a_watched_key_keeps_refresh_quiet(
-    load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, clock: FakeClock, log: pytest.LogCaptureFixture
 ) -> None:
-    """Where something is watched, no call of `refresh()` is told anything."""
+    """Where something is watched, no call of `refresh()` logs anything."""
     with load(connection_string=store.connection_string, refresh_on=["sentinel"]) as config:
         for _ in range(3):
             assert not config.refresh()
             assert not config.refresh(force=True)
             clock.advance(31)
             assert not config.refresh()
-    assert [one for one in told.records if one.levelno > logging.INFO] == []
+    assert [one for one in log.records if one.levelno > logging.INFO] == []
 
 
 SHARED = "once prefixes are trimmed"
 
 
 def test_keys_that_trim_to_one(
-    load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, clock: FakeClock, log: pytest.LogCaptureFixture
 ) -> None:
     """Settings that share a key after trimming are logged once, with the one that counts."""
     store.set("host", "secret-4")
@@ -181,16 +181,16 @@ def test_keys_that_trim_to_one(
             store.set("sentinel", version)
             clock.advance(31)
             assert config.refresh()
-    assert lines(told, SHARED) == [
+    assert lines(log, SHARED) == [
         f"several settings have the key 'host' {SHARED}: 'host' counts, not 'app/host'",
         f"several settings have the key 'port' {SHARED}: 'port' counts, not 'app/port'",
     ]
 
 
 def test_one_key_with_several_labels_is_one_key(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
-    """That a later selector wins is what selectors are for, and is not told."""
+    """That a later selector wins is what selectors are for, and is not reported."""
     store.set("app/host", "secret-6", "prod")
     with load(
         connection_string=store.connection_string,
@@ -201,28 +201,27 @@ def test_one_key_with_several_labels_is_one_key(
         ],
     ):
         pass
-    assert lines(told, SHARED) == []
+    assert lines(log, SHARED) == []
 
 
 def test_very_many_keys_that_trim_to_one(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """At most twenty of them are named."""
     store.set_many({f"app/k{number:02}": "1" for number in range(30)})
     store.set_many({f"k{number:02}": "2" for number in range(30)})
     with load(connection_string=store.connection_string, trim_prefixes=["app/"]):
         pass
-    assert len(lines(told, SHARED)) == 20
-    assert lines(told, "10 more keys") == ["the same is true of 10 more keys"]
+    assert len(lines(log, SHARED)) == 20
+    assert lines(log, "10 more keys") == ["the same is true of 10 more keys"]
 
 
-def test_a_vault_in_trouble_is_told_with_its_status(
-    load: Loader, store: Emulator, clock: FakeClock, told: pytest.LogCaptureFixture
+def test_a_vault_in_trouble_is_reported_with_its_status(
+    load: Loader, store: Emulator, clock: FakeClock, log: pytest.LogCaptureFixture
 ) -> None:
     """A secret that keeps its last value is a warning that names the key and the HTTP status."""
     with Vault(clock=clock) as vault:
-        vault.set("pw", "secret-7")
-        store.set_secret("pw", vault.id("pw"))
+        secret(store, vault, "pw", "secret-7")
         with load(
             connection_string=store.connection_string,
             keyvault_client_configs={vault.url: {"credential": StaticCredential()}},
@@ -234,13 +233,13 @@ def test_a_vault_in_trouble_is_told_with_its_status(
                 clock.advance(61)
                 config.refresh()
             assert config.snapshot["pw"] == "secret-7"
-    (line,) = lines(told, "'pw'", logging.WARNING)
+    (line,) = lines(log, "'pw'", logging.WARNING)
     assert "503" in line
     assert "keeps its last value" in line
 
 
-def test_a_refresh_of_flags_that_are_not_loaded_is_told(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+def test_a_refresh_of_flags_that_are_not_loaded_is_reported(
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """`feature_flag_refresh_enabled` by itself does nothing, which is one warning at the load."""
     with load(
@@ -250,27 +249,27 @@ def test_a_refresh_of_flags_that_are_not_loaded_is_told(
     ) as config:
         config.refresh(force=True)
     line = "feature_flag_refresh_enabled=True does nothing without feature_flag_enabled=True"
-    assert lines(told, "feature_flag", logging.WARNING) == [line]
+    assert lines(log, "feature_flag", logging.WARNING) == [line]
 
 
 def test_tags_may_be_why_nothing_matches(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """Where a selector with tags finds nothing, the warning says what its tags mean."""
     selector = SettingSelector(key_filter="*", tag_filters=["team=a", "tier=b"])
     with load(connection_string=store.connection_string, selects=[selector]):
         pass
-    (line,) = lines(told, NONE, logging.WARNING)
+    (line,) = lines(log, NONE, logging.WARNING)
     assert line.endswith(TAGS)
 
 
-def test_one_of_a_kind_is_told_as_one(
-    load: Loader, store: Emulator, told: pytest.LogCaptureFixture
+def test_one_of_a_kind_is_reported_as_one(
+    load: Loader, store: Emulator, log: pytest.LogCaptureFixture
 ) -> None:
     """The line of the first load counts one key and one request in the singular."""
     selects = [SettingSelector(key_filter="sentinel")]
     with load(connection_string=store.connection_string, selects=selects):
         pass
-    (line,) = lines(told, "(loaded)")
+    (line,) = lines(log, "(loaded)")
     assert "(loaded): 1 key and 0 feature flags from" in line
     assert line.endswith("; 1 request")

@@ -1,4 +1,4 @@
-"""Whose turn it is, refresh after refresh: order, back-off per endpoint, recovery, lag."""
+"""Which endpoint is tried, refresh after refresh: order, back-off per endpoint, recovery, lag."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from appconfig_provider._azure.startup import NobodyAnswered
+from appconfig_provider._azure.first_load import NobodyAnswered
 from appconfig_provider._azure.state import State
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Response, Send
@@ -93,7 +93,7 @@ def test_only_the_endpoint_that_failed_is_left_alone() -> None:
 
 
 def test_the_first_endpoint_is_used_again_once_it_recovers() -> None:
-    """After its back-off the first endpoint in order has its turn back, and the others rest."""
+    """After its back-off the first endpoint in order is tried again, and the others are not."""
     deployment = Deployment({"retry_total": 0})
     deployment.afflict([ONE, TWO], "", saying(503))
     state = deployment.start()
@@ -110,15 +110,15 @@ def test_turns_go_round_and_pass_over_who_backs_off() -> None:
     """With load balancing each check goes to the endpoint after the one used last."""
     deployment = Deployment({"load_balancing_enabled": True, "retry_total": 0})
     state = deployment.start()
-    turns = []
+    tried = []
     for number in range(14):
         if number == 3:
             deployment.afflict([TWO], "", saying(503))
         if number == 8:
             deployment.trouble.clear()
         state = deployment.when_due(state).state
-        turns.append("+".join(url[8 : -len(".azconfig.io")] for url in deployment.asked()))
-    assert turns == [
+        tried.append("+".join(url[8 : -len(".azconfig.io")] for url in deployment.asked()))
+    assert tried == [
         *("two", "three", "one"),
         *("two+three", "one", "two+three", "one", "two+three"),
         *("one", "three", "one", "two", "three", "one"),
@@ -176,7 +176,7 @@ def test_who_was_not_asked_for_lack_of_time_is_asked_next() -> None:
     assert whole(outcome.state) == 2
 
 
-def test_a_start_that_lacked_the_time_to_ask_is_not_told_permanent() -> None:
+def test_a_start_that_lacked_the_time_to_ask_is_no_permanent_failure() -> None:
     """A 403 by one endpoint is not the word of all when there was no time to ask the others."""
     deployment = Deployment({"retry_total": 0})
 

@@ -9,7 +9,7 @@ import pytest
 
 from appconfig_provider.errors import ClientAuthenticationError, HttpResponseError
 from appconfig_provider.testing import Emulator, FakeClock, Scripted
-from tests.support.faces import Loader
+from tests.support.adapter import Loader
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def test_a_failed_check_tells_what_happened_at_each_endpoint(
         assert not config.refresh()
         error = config.status.last_error
     (line,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    for told in (line, str(error)):
+    for reported in (line, str(error)):
         for status, store in enumerate(used[:3], 503):
-            assert f"{store.endpoint}: answered {status} to " in told
-        assert told.count("; and http") == min(number, 3) - 1
-        assert ("(and 2 more endpoints)" in told) == (number == 5)
+            assert f"{store.endpoint}: answered {status} to " in reported
+        assert reported.count("; and http") == min(number, 3) - 1
+        assert ("(and 2 more endpoints)" in reported) == (number == 5)
     assert type(error) is HttpResponseError
     assert error.status_code == 503
 

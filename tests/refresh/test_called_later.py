@@ -14,11 +14,11 @@ from appconfig_provider.testing import Emulator
 from tests.support.content import publish
 
 
-def test_after_a_cancelled_callback_the_others_are_told_by_the_next_refresh(
+def test_after_a_cancelled_callback_the_others_are_called_by_the_next_refresh(
     store: Emulator,
 ) -> None:
     """Cancelling a refresh in a callback keeps its change for those that come after it."""
-    told: list[Any] = []
+    calls: list[Any] = []
 
     async def slow(_changes: object) -> None:
         await asyncio.sleep(30)
@@ -28,24 +28,24 @@ def test_after_a_cancelled_callback_the_others_are_told_by_the_next_refresh(
         async with await appconfig_provider.aio.load(
             connection_string=store.connection_string,
             refresh_on=["sentinel"],
-            on_refresh_success=[slow, lambda changes: told.append(changes.changed)],
+            on_refresh_success=[slow, lambda changes: calls.append(changes.changed)],
         ) as config:
             publish(store, "2")
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(config.refresh(force=True), 0.5)
-            assert (config["k"], told) == ("2", [])
+            assert (config["k"], calls) == ("2", [])
             await config.refresh()
             await config.refresh()
 
     asyncio.run(main())
-    assert told == [("k", "sentinel")]
+    assert calls == [("k", "sentinel")]
 
 
-def test_after_an_interrupted_callback_the_others_are_told_by_the_next_refresh(
+def test_after_an_interrupted_callback_the_others_are_called_by_the_next_refresh(
     store: Emulator,
 ) -> None:
     """Ctrl-C in a callback keeps the change for those that come after it."""
-    told: list[Any] = []
+    calls: list[Any] = []
 
     def interrupted(_changes: object) -> None:
         raise KeyboardInterrupt
@@ -54,12 +54,12 @@ def test_after_an_interrupted_callback_the_others_are_told_by_the_next_refresh(
     with appconfig_provider.load(
         connection_string=store.connection_string,
         refresh_on=["sentinel"],
-        on_refresh_success=[interrupted, lambda changes: told.append(changes.changed)],
+        on_refresh_success=[interrupted, lambda changes: calls.append(changes.changed)],
     ) as config:
         publish(store, "2")
         with pytest.raises(KeyboardInterrupt):
             config.refresh(force=True)
-        assert (config["k"], told) == ("2", [])
+        assert (config["k"], calls) == ("2", [])
         config.refresh()
         config.refresh()
-    assert told == [("k", "sentinel")]
+    assert calls == [("k", "sentinel")]

@@ -1,4 +1,4 @@
-"""Law 2 and push refresh, model-checked: whatever happens around a refresh, no wish is lost.
+"""Law 2 and push refresh, model-checked: no pushed request is lost, whatever happens around it.
 
 The store answers from what it held at first, as a replica that lags does, unless a request brings
 the sync token of something newer: a token that gets lost is a publish that is not seen. Its answers
@@ -13,6 +13,7 @@ import math
 import re
 import threading
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -31,6 +32,7 @@ from appconfig_provider import aio, provider
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.startup import start
 from appconfig_provider._fetch.failures import Kind, RequestFailed
+from appconfig_provider._live.inspection import inspect
 from appconfig_provider._plan import Plan, Request, Response
 from appconfig_provider.testing import FakeClock
 from tests.support.scripted import (
@@ -63,7 +65,7 @@ class Driver(ScriptedDriver):
 class AsyncDriver(Driver):
     """The same, awaited."""
 
-    async def run(self, plan: Plan[T]) -> T:  # type: ignore[override]  # this is the async face
+    async def run(self, plan: Plan[T]) -> T:  # type: ignore[override]  # this is awaited
         """Run a plan to its end, after others had their turn."""
         await asyncio.sleep(0)
         return super().run(plan)
@@ -84,14 +86,14 @@ async def _awaited(work: Coroutine[Any, Any, T]) -> T:
 class Machine(RuleBasedStateMachine):
     """A provider, its store, and what a refresh owes."""
 
-    face = "sync"
+    mode = "sync"
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
         self.version = 1
         self.owed: list[tuple[float, int]] = []
-        """Moments and versions of the events that no check that succeeded has answered for."""
+        """Times and versions of the events that no check that succeeded has answered for."""
         self.meanwhile: dict[int, tuple[str, float]] = {}
         """By the number of an answer of the refresh under way: what happens around it."""
         self.answered = 0
@@ -109,14 +111,14 @@ class Machine(RuleBasedStateMachine):
             "retry_total": 0,
             "validate": self.validate,
         }
-        context = context_for(self.clock, Keywords(**given).checked())
-        object.__setattr__(context, "random", lambda: self.chance)
+        known = context_for(self.clock, Keywords(**given).checked())
+        context = replace(known, random=lambda: self.chance)
         self.driver = Driver(self.answer, self.clock)
         state = self.driver.run(start(context))
-        if self.face == "sync":
+        if self.mode == "sync":
             self.config: Any = provider.AzureAppConfigurationProvider(
                 context,
-                self.driver,  # type: ignore[arg-type]  # it does what the face asks of a driver
+                self.driver,  # type: ignore[arg-type]  # it does what a provider asks of a driver
                 state,
             )
         else:
@@ -151,8 +153,8 @@ class Machine(RuleBasedStateMachine):
     def response(self, request: Request) -> Response:
         """Return what the lagging store says."""
         headers = dict(request.headers)
-        told = re.findall(r"t=(\d+)", headers.get("sync-token", ""))
-        version = max(map(int, told), default=1)
+        reported = re.findall(r"t=(\d+)", headers.get("sync-token", ""))
+        version = max(map(int, reported), default=1)
         if request.target.startswith("/kv/sentinel"):
             if headers.get("if-none-match") == f'"s{version}"':
                 return status(304)
@@ -228,7 +230,7 @@ class Machine(RuleBasedStateMachine):
     def due_from(self) -> float:
         """When the next refresh is to happen, worked out from what the model knows."""
         wanted = self.owed[0][0] if self.owed else math.inf
-        free: float = self.config._state.endpoints.free_at
+        free: float = inspect(self.config).state.endpoints.free_at
         return max(min(wanted, self.checked + INTERVAL), free)
 
     @invariant()
@@ -236,12 +238,13 @@ class Machine(RuleBasedStateMachine):
     def woken_in_time(self) -> None:
         """The number that refresh() compares is neither later nor sooner than it should be.
 
-        It is sooner only while an event waits in the inbox, for the next call to look at.
+        It is sooner only while an event waits in the inbox, for the next call to read.
         """
-        if self.config._inbox:
-            assert self.config._wake == -math.inf
+        inside = inspect(self.config)
+        if inside.inbox:
+            assert inside.wake == -math.inf
         else:
-            assert self.config._wake == pytest.approx(self.due_from)
+            assert inside.wake == pytest.approx(self.due_from)
 
     def teardown(self) -> None:
         """Once it may, a refresh sees all that was published; then there is nothing more to do."""
@@ -251,8 +254,8 @@ class Machine(RuleBasedStateMachine):
         for _ in range(3):
             self.clock.advance(700.0)
             finished(self.config.refresh())
-        told = max((version for _, version in self.owed), default=1)
-        assert int(self.config["k"]) >= told
+        reported = max((version for _, version in self.owed), default=1)
+        assert int(self.config["k"]) >= reported
         assert int(self.config["k"]) == self.version
         sent = self.driver.sent
         finished(self.config.refresh())
@@ -261,16 +264,16 @@ class Machine(RuleBasedStateMachine):
 
 
 class AsyncMachine(Machine):
-    """The same for the async face."""
+    """The same for the aio provider."""
 
-    face = "aio"
+    mode = "aio"
 
 
 FEW = settings(max_examples=60, stateful_step_count=20, deadline=None, database=None)
 
 
-@pytest.mark.parametrize("machine", [Machine, AsyncMachine], ids=lambda machine: machine.face)
-def test_no_wish_is_lost(machine: type[Machine]) -> None:
+@pytest.mark.parametrize("machine", [Machine, AsyncMachine], ids=lambda machine: machine.mode)
+def test_no_request_is_lost(machine: type[Machine]) -> None:
     """Each publish that was notified is seen by a refresh once its delay and any back-off are over.
 
     No request is sent before anything is due, and `refresh()` wakes up exactly when it should.

@@ -1,0 +1,1 @@
+"""Small programs as users write them, and what type checkers say of them."""
