@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from appconfig_provider import load as load_now
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.support.adapter import Loader, Provider
 from tests.support.content import FLAG_PREFIX, set_flag
+from tests.support.managers import window
 
 WATCHING: dict[str, Any] = {
     "refresh_on": ["sentinel"],
@@ -100,3 +102,19 @@ def test_the_last_flag_that_goes_and_comes(load: Loader, store: Emulator, clock:
         set_flag(store, "beta")
         refreshed(config, store, clock)
         assert list(listed(config)) == ["beta"]
+
+
+def test_an_unchanged_flag_is_compiled_once(store: Emulator, clock: FakeClock) -> None:
+    """A manager has the same flag over generations, and reads anew only what was changed."""
+    for name in ("alpha", "beta"):
+        set_flag(store, name, conditions={"client_filters": [window(Start="2020-01-01")]})
+    store.set("sentinel", "1")
+    with load_now(connection_string=store.connection_string, **WATCHING) as config:
+        before = {name: config.feature_flags.evaluate(name).flag for name in ("alpha", "beta")}
+        set_flag(store, "beta")
+        store.set("sentinel", "2")
+        clock.advance(30)
+        assert config.refresh()
+        after = {name: config.feature_flags.evaluate(name).flag for name in ("alpha", "beta")}
+        assert after["alpha"] is before["alpha"]
+        assert after["beta"] is not before["beta"]

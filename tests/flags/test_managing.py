@@ -188,6 +188,20 @@ def test_an_unknown_flag_is_told_once_for_each_name(
     assert len(caplog.records) == 1_000
 
 
+def test_a_bad_flag_is_told_once_for_each_of_its_texts(
+    manage: Manage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same text in another generation is no news, another one is; no value is repeated."""
+    config = holding({"id": "x", "enabled": "hunter2"})
+    manager = manage(config)
+    for text, count in (("hunter2", 1), ("hunter2", 1), ("hunter3", 2)):
+        config["feature_management"] = holding({"id": "x", "enabled": text})["feature_management"]
+        assert [manager.is_enabled("x") for _ in range(3)] == [False] * 3
+        assert len(caplog.records) == count
+    assert "'enabled'" in caplog.text
+    assert "hunter" not in caplog.text
+
+
 def test_a_plain_mapping_that_changes_is_followed(manage: Manage) -> None:
     """Another object, and another number of flags in the same list, are noticed."""
     config = holding(flag("a"))
