@@ -31,9 +31,10 @@ test: .venv/tests  ## all tests but the heavy ones, on two cores
 	$(BIN)/python -m pytest -m "not heavy" $(ON_TWO_CORES)
 
 # Heavy tests run one after the other: some of them measure time and memory. The tests that are run
-# once more, for coverage, are those that reach lines which no others reach.
+# once more, for coverage, are those that reach lines which no others reach. `check` runs the typed
+# programs, with the checkers that they need.
 test-full: .venv/proves  ## what `make test` leaves out, and the coverage gate
-	$(BIN)/python -m pytest -m heavy
+	$(BIN)/python -m pytest -m heavy --ignore=tests/typed_programs
 	$(BIN)/python -m pytest -m "not heavy and not unmeasured" $(ON_TWO_CORES) --quiet \
 		--cov --cov-report=term $(UNTRACED)
 

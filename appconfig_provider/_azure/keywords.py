@@ -125,7 +125,9 @@ class Keywords:
             local=local,
         )
         refresh = options.refresh
-        if (refresh.polls or refresh.on_read) and not options.watches_anything:
+        # Without a store what is said of one does not count, `refresh_on` for example.
+        polls = (refresh.polls or refresh.on_read) and not local
+        if polls and not options.watches_anything:
             raise ValueError(
                 f"polling=Polling.{'auto()' if refresh.polls else 'lazy(ttl)'} has nothing to "
                 "check; pass refresh_on=[...] (without "

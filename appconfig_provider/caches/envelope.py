@@ -77,6 +77,14 @@ def confirmation(digest: str, confirmed: float) -> bytes:
     return f"{time} {_checksum(f'{digest} {time}')}\n".encode("ascii")
 
 
+def is_foreign(start: bytes) -> bool:
+    """Tell from the first bytes whether a file is somebody else's, which must not be replaced.
+
+    A file without content, or with zeros alone, is what a power failure may leave of one of ours.
+    """
+    return bool(start.strip(b"\0")) and not start.startswith(_MAGIC)
+
+
 def read_header(header: bytes) -> Header:
     """Read a header.
 

@@ -15,12 +15,13 @@ from appconfig_provider.caches.envelope import (
     CopyRefused,
     confirmation,
     digest_of,
+    is_foreign,
     opened,
     read_header,
     sealed,
 )
 from appconfig_provider.caches.replacing import remove_left_over, replace_file
-from appconfig_provider.caches.trust import open_trusted, read_whole
+from appconfig_provider.caches.trust import open_trusted, read_whole, start_of
 from appconfig_provider.protocols import Stored
 from appconfig_provider.texts import argument, holds_secret, printable
 
@@ -111,6 +112,7 @@ class FileCache:
         file is the one that this process has written or read, and still holds that text.
 
         Raises:
+            EngineError: there is a file that was not written by this package; it stays.
             OSError: it cannot be written; the old file stays.
         """
         if digest and self._confirm(digest, confirmed):
@@ -119,6 +121,11 @@ class FileCache:
         new = digest_of(content)
         if new != digest and self._confirm(new, confirmed):
             return new
+        if is_foreign(start_of(self.path, HEADER)):
+            raise CopyRefused(
+                "it was not written by this package, so it stays as it is: remove it, or name "
+                "another path"
+            )
         remove_left_over(self.path)
         place = replace_file(self.path, sealed(content, new, loaded, confirmed))
         self._own = _Own(os.getpid(), place, new)

@@ -85,6 +85,16 @@ def _check(status: os.stat_result, *, trust_group: bool) -> None:
         )
 
 
+def start_of(path: str, size: int) -> bytes:
+    """Return the first bytes of a file, whoever wrote it; none when there is no regular file."""
+    try:
+        descriptor = _open(path, os.O_RDONLY)
+    except (OSError, CopyRefused):
+        return b""
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(size) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+
+
 def read_whole(descriptor: int) -> bytes:
     """Return what is in an open file, and close it.
 

@@ -15,7 +15,7 @@ from string import Template
 from typing import Any
 
 from .imports import PACKAGES
-from .measure import Effort, Figure, Measurement, Metric, Samples, net, sides_of
+from .measure import Effort, Figure, Measurement, Metric, Samples, sides_of
 from .process import Python
 from .server import Store, running_store
 from .sides import EVERY, SENTINEL, fingerprint, load_official, load_ours, require_equal
@@ -117,25 +117,13 @@ def _cold_starts(effort: Effort, path: Path) -> list[Measurement]:
         for number in range(effort.rounds):
             for metric, way in ways.items():
                 programs = (official, _ours(given, way))
-                samples.add(metric, *_race(python, programs, effort.starts, number))
+                samples.add(metric, *python.race(programs, effort.starts, number))
     return samples.measurements()
 
 
 def _ours(given: dict[str, Any], way: str) -> str:
     cache = f", cache={Template(way).substitute(given)}" if way else ""
     return Template(_OURS if way else _OFFICIAL).substitute(given, package=PACKAGES[1], cache=cache)
-
-
-def _race(
-    python: Python, programs: tuple[str, str], starts: int, number: int
-) -> tuple[float, float]:
-    empty: list[float] = []
-    times: list[list[float]] = [[], []]
-    for _ in range(starts):
-        empty.append(python.milliseconds("pass"))
-        for side in sides_of(number):
-            times[side].append(python.milliseconds(programs[side]))
-    return net(times[0], empty, FLOOR), net(times[1], empty, FLOOR)
 
 
 def measure_cache_files(effort: Effort) -> list[Figure]:

@@ -5,18 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from string import Template
 
-from .measure import Effort, Measurement, Metric, Samples, net, sides_of
+from .measure import Effort, Measurement, Metric, Samples
 from .process import Python
 from .server import Store
-
-FLOOR = 0.1
-"""Milliseconds; the start of a process varies by more."""
-
-_NOTHING = "pass"
-
-_AS_INSTALLED = "import sys; sys.modules['trio'] = None\n"
-"""Hides from both sides what only the tests here install: httpcore imports trio where it can, and
-that takes a fifth of the time of a first load."""
 
 _FIRST_LOAD = """
 from $package import SettingSelector, load
@@ -37,7 +28,7 @@ class Program:
 
     def written_for(self, package: str, store: Store) -> str:
         """Return the program's text for a package."""
-        return _AS_INSTALLED + Template(self.source).substitute(
+        return Template(self.source).substitute(
             package=package, connection=store.connection, key=store.keys[0]
         )
 
@@ -63,17 +54,5 @@ def measure_imports(effort: Effort, store: Store) -> list[Measurement]:
         for number in range(effort.rounds):
             for program in PROGRAMS:
                 sources = [program.written_for(package, store) for package in PACKAGES]
-                samples.add(program.metric, *_race(python, sources, effort.starts, number))
+                samples.add(program.metric, *python.race(sources, effort.starts, number))
     return samples.measurements()
-
-
-def _race(python: Python, sources: list[str], starts: int, number: int) -> tuple[float, float]:
-    """Return the best of several starts on both sides, net of starting nothing."""
-    empty: list[float] = []
-    times: list[list[float]] = [[], []]
-    for _ in range(starts):
-        empty.append(python.milliseconds(_NOTHING))
-        for side in sides_of(number):
-            times[side].append(python.milliseconds(sources[side]))
-    official, ours = times
-    return net(official, empty, FLOOR), net(ours, empty, FLOOR)

@@ -16,7 +16,7 @@ from appconfig_provider.testing import Emulator, FakeClock, Scripted, StaticCred
 from tests.support.adapter import Loader, Provider
 from tests.support.content import secret_id
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
 
 FAILURES = 400
 WARM_UP = 40

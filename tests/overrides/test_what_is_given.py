@@ -126,6 +126,7 @@ def test_the_deepest_value_is_accepted() -> None:
     assert layer({"db": held(100)}).values["db"] == held(100)
 
 
+@pytest.mark.heavy
 def test_shared_values_do_not_fill_the_memory() -> None:
     """Lists that hold each other twice count as often as they are reached."""
     with pytest.raises(ValueError, match="more than 1000000 values"):

@@ -150,16 +150,13 @@ def test_without_a_file_nothing_will_change(
     assert [one.levelname for one in told] == ["INFO"]
 
 
-def test_a_poller_needs_a_file(load: Loader) -> None:
-    """With a dict alone there is nothing to check."""
-    with (
-        pytest.raises(ValueError, match="has nothing to check"),
-        load(
-            overrides=Overrides.from_dict({}, behaviour=ONLY),
-            polling=Polling.auto(),
-        ),
-    ):
-        pass
+@pytest.mark.parametrize("polling", [Polling.auto(), Polling.lazy(5)])
+def test_what_polls_a_store_is_no_mistake_without_one(load: Loader, polling: Polling) -> None:
+    """A program runs on a dict with no other change; there is nothing to check then."""
+    overrides = Overrides.from_dict({"a": 1}, behaviour=ONLY)
+    with load(overrides=overrides, refresh_on=["sentinel"], polling=polling) as config:
+        assert config.snapshot == {"a": 1}
+        assert not config.refresh()
 
 
 @pytest.mark.parametrize("load", list(POLLED.values()), ids=list(POLLED), indirect=False)

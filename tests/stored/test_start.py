@@ -310,9 +310,7 @@ def test_prefixes_and_credentials_make_no_other_copy(start: Start, store: Emulat
         assert once(start, trim_prefixes=["sent"], headers={"x": "y"})["inel"] == "1"
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{}", b"appconfig_provider cache 9\n", b"\0" * 500], ids=repr
-)
+@pytest.mark.parametrize("content", [b"", b"appconfig_provider cache 9\n", b"\0" * 500], ids=repr)
 def test_a_damaged_file_is_no_copy(
     start: Start, store: Emulator, path: Path, told: Lines, content: bytes
 ) -> None:
@@ -325,6 +323,21 @@ def test_a_damaged_file_is_no_copy(
     assert once(start) == ALL
     with outage(store):
         assert once(start) == ALL
+
+
+def test_a_file_of_somebody_else_stays(
+    start: Start, store: Emulator, path: Path, told: Lines
+) -> None:
+    """A path that was named by mistake costs nobody his file; the status says what to do."""
+    path.write_text("my only copy", encoding="utf-8")
+    path.chmod(0o664)  # its group may write it, so that it would not be trusted anyway
+    with start() as config:
+        assert isinstance(config.status.cache_error, ValueError)
+        assert "remove it, or name another path" in str(config.status.cache_error)
+        store.set("sentinel", "2")
+        assert config.refresh(force=True)
+    assert path.read_text(encoding="utf-8") == "my only copy"
+    assert sum("stays as it is" in line for line in told()) == 1
 
 
 def test_an_old_copy_is_refused(start: Start, store: Emulator, clock: FakeClock) -> None:
