@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from appconfig_provider._azure.arguments import RefreshOn
-from appconfig_provider._azure.notified import NotifiedConfiguration
+from appconfig_provider._azure.flagged import FlaggedConfiguration
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from appconfig_provider._azure.push import PushedChange  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import TaskPoller  # noqa: F401 - the same
+    from appconfig_provider.flags.aio import FeatureManager
     from appconfig_provider.overrides.declared import Overrides
 
 
@@ -139,11 +140,23 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration[AwaitedDriver, "TaskPoller"], AsyncProvider[State, "PushedChange"]
+    FlaggedConfiguration[AwaitedDriver, "TaskPoller"], AsyncProvider[State, "PushedChange"]
 ):
     """A read-only Mapping of the store's settings, kept fresh by awaiting `refresh()`."""
 
     __slots__ = ()
+
+    @property
+    def feature_flags(self) -> FeatureManager:
+        """Evaluates the feature flags, awaited; see `appconfig_provider.flags.aio`.
+
+        It is always the same object, and follows every refresh. For filters of your own, a callback
+        or `strict` make one: `FeatureManager(config, ...)`.
+        """
+        # Imported here, for programs that have no feature flags.
+        from appconfig_provider.flags.aio import FeatureManager
+
+        return self._manager(FeatureManager)
 
 
 class LazyAzureAppConfigurationProvider(

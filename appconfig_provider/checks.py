@@ -6,8 +6,10 @@ write instead.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from appconfig_provider.models import Polling
@@ -139,3 +141,11 @@ def choice(name: str, given: str | None, allowed: tuple[str, ...]) -> str | None
         *most, last = map(repr, (*allowed, None))
         raise ValueError(f"{name} must be {', '.join(most)} or {last}, not {argument(given)}")
     return given
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Tell whether calling `function` gives a coroutine, also through `partial` or `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - an object's own call
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)

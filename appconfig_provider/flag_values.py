@@ -33,10 +33,10 @@ def check_flag(flag: object) -> None:
 def to_value(flag: Mapping[str, Any]) -> JsonValue:
     """Return a flag as a value of the configuration."""
     conditions = flag.get("conditions")
-    if not conditions or not conditions.get("client_filters"):
+    given = conditions.get("client_filters") if isinstance(conditions, dict) else None
+    if not given or not isinstance(given, list) or not isinstance(conditions, dict):
         return read_only(flag)
-    filters = filter_list(conditions["client_filters"])
-    return read_only({**flag, "conditions": {**conditions, "client_filters": filters}})
+    return read_only({**flag, "conditions": {**conditions, "client_filters": filter_list(given)}})
 
 
 def _object(value: Any) -> dict[str, Any]:

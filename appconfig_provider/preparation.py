@@ -13,10 +13,9 @@ from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.tracing import read_environment
 from appconfig_provider._azure.vaults import asynchronous
-from appconfig_provider._live.callbacks import is_coroutine_function
 from appconfig_provider._live.threads import refuse_coroutine
 from appconfig_provider._version import __version__
-from appconfig_provider.checks import path_shown
+from appconfig_provider.checks import is_coroutine_function, path_shown
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import drop_frames
 

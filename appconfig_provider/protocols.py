@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -40,6 +41,10 @@ class Clock(Protocol):
     async def await_until(self, until: float, woken: asyncio.Event) -> None:
         """Wait in this task until a time of `monotonic()`, or until `woken` is set."""
         ...
+
+
+current_clock: ContextVar[Clock] = ContextVar("current_clock")
+"""The clock for providers that are loaded in this context; each keeps it for its life."""
 
 
 class Stored(NamedTuple):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from appconfig_provider._azure.arguments import RefreshOn
-from appconfig_provider._azure.notified import NotifiedConfiguration
+from appconfig_provider._azure.flagged import FlaggedConfiguration
 from appconfig_provider._azure.options import Options
 from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.startup import start
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from appconfig_provider._azure.push import PushedChange  # noqa: F401 - in a base class
     from appconfig_provider._live.polling import ThreadPoller  # noqa: F401 - the same
+    from appconfig_provider.flags import FeatureManager
     from appconfig_provider.overrides.declared import Overrides
 
 
@@ -208,11 +209,23 @@ def _default_credential(options: Options) -> DefaultAzureCredential | None:
 
 
 class AzureAppConfigurationProvider(
-    NotifiedConfiguration[BlockingDriver, "ThreadPoller"], ThreadedProvider[State, "PushedChange"]
+    FlaggedConfiguration[BlockingDriver, "ThreadPoller"], ThreadedProvider[State, "PushedChange"]
 ):
     """A read-only Mapping of the store's settings, kept fresh by `refresh()`; thread-safe."""
 
     __slots__ = ()
+
+    @property
+    def feature_flags(self) -> FeatureManager:
+        """Evaluates the feature flags: `is_enabled`, `get_variant`, `get_value` and more.
+
+        It is always the same object, and follows every refresh. For filters of your own, a callback
+        or `strict` make one: `FeatureManager(config, ...)`.
+        """
+        # Imported here, for programs that have no feature flags.
+        from appconfig_provider.flags import FeatureManager
+
+        return self._manager(FeatureManager)
 
 
 class LazyAzureAppConfigurationProvider(

@@ -8,7 +8,7 @@ whose own writing methods refuse. Copies are ordinary and writable: `copy`, `dee
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, SupportsIndex, cast
 
 from appconfig_provider.models import JsonValue
@@ -41,6 +41,17 @@ class ReadOnlyDict(dict[str, Any]):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return dict, (dict(self),)
+
+
+class NamedFlags(ReadOnlyDict):
+    """The value of `feature_management`, which also has its flags by name for who evaluates them.
+
+    Finding out the names of a thousand flags takes longer than all else that a change of one needs.
+    """
+
+    __slots__ = ("by_name",)
+
+    by_name: Mapping[str, Any]
 
 
 class ReadOnlyList(list[Any]):
@@ -90,6 +101,14 @@ def filter_list(filters: list[object]) -> FilterList:
     # `__init__` and `extend` of the class itself refuse, here and below.
     frozen: FilterList = FilterList.__new__(FilterList)
     list.extend(frozen, [read_only(one) for one in filters])
+    return frozen
+
+
+def named_flags(value: Mapping[str, object], by_name: Mapping[str, Any]) -> NamedFlags:
+    """Return a `feature_management` object whose flags are `by_name`, which nobody changes."""
+    frozen: NamedFlags = NamedFlags.__new__(NamedFlags)
+    dict.update(frozen, {key: read_only(item) for key, item in value.items()})
+    frozen.by_name = by_name
     return frozen
 
 

@@ -15,7 +15,7 @@ from appconfig_provider._azure.rest.refusals import public
 from appconfig_provider._azure.rest.responses import parse_date
 from appconfig_provider._azure.rest.tracing import Usage, usage_of
 from appconfig_provider._azure.secrets.rotation import Reads, Resolved, Secrets
-from appconfig_provider._azure.settings.flags import read_flags
+from appconfig_provider._azure.settings.flags import HeldFlags, held, read_flags
 from appconfig_provider._azure.settings.layering import (
     Converted,
     Decoded,
@@ -33,10 +33,9 @@ from appconfig_provider._azure.settings.records import Setting
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.failures import OutOfTime
 from appconfig_provider._plan import Invoke, Sleep, Steps, perform, plan
-from appconfig_provider.flag_values import FEATURE_MANAGEMENT, Flag, to_value
+from appconfig_provider.flag_values import FEATURE_MANAGEMENT, Flag
 from appconfig_provider.models import DROP, ConfigurationSetting, Explanation, JsonValue
 from appconfig_provider.overrides.layers import NO_OVERRIDES, Layer, Merged, merge
-from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import ConfigurationSnapshot, Provenance, make_snapshot
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import EngineError
@@ -60,6 +59,7 @@ class Previous:
     secrets: Secrets = field(default_factory=dict)
     decoded: Decoded = field(default_factory=dict, repr=False)
     snapshot: ConfigurationSnapshot | None = None
+    flags: HeldFlags = field(default_factory=HeldFlags, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Generation:
     usage: Usage
     trouble: Exception | None = None
     """The public error of a secret that could not be read, though the policy had an answer."""
+    held_flags: HeldFlags = field(default_factory=HeldFlags, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +185,15 @@ def _assembled(
     traceback when `validate` raises, and error trackers show locals.
     """
     options = context.options
-    own_flags, flag_problems = read_flags(content.flags or (), options.store.endpoints[0].url)
+    origin = options.store.endpoints[0].url
+    own_flags, flag_problems, read = read_flags(content.flags or (), origin, previous.flags.read)
     values, problems, decoded = _values(winners.entries, previous.decoded, resolved)
     overrides = winners.overrides
-    flags = own_flags
+    flags, kept = own_flags, previous.flags
     if content.flags is not None or overrides.has_flags(over=FEATURE_MANAGEMENT in values):
         flags = overrides.flags(own_flags)
-        values[FEATURE_MANAGEMENT] = read_only(
-            {**overrides.others(), "feature_flags": [to_value(flag) for flag in flags.values()]}
-        )
+        kept = held(read, flags, overrides.others(), kept)
+        values[FEATURE_MANAGEMENT] = kept.values.management
     values.update(overrides.values)
     copied = "store" if limits.copy_of is None else "cache"
     provenance = Provenance(
@@ -212,7 +213,7 @@ def _assembled(
     usage = usage_of(own_flags.values(), types, snapshot_reference=bool(content.references))
     trouble = public(resolved.trouble) if resolved.trouble is not None else None
     return Generation(
-        snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble
+        snapshot, values, flags, resolved.secrets, decoded, all_problems, usage, trouble, kept
     )
 
 

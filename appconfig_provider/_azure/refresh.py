@@ -219,7 +219,8 @@ def _is(found: Difference, *reasons: Reason) -> bool:
 
 
 def _previous(state: State) -> Previous:
-    return Previous(state.generation.secrets, state.generation.decoded, state.snapshot)
+    generation = state.generation
+    return Previous(generation.secrets, generation.decoded, state.snapshot, generation.held_flags)
 
 
 def _limits(context: Context, state: State, found: Difference, due: Due, budget: Budget) -> Limits:

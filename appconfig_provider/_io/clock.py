@@ -1,4 +1,4 @@
-"""The system's clock, and the context variable by which a test sets another one."""
+"""The system's clock, and the clock in force: the system's, or one that a test has set."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import sys
 import time as machine
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from appconfig_provider.protocols import Clock
+from appconfig_provider.protocols import Clock, current_clock
 
 if TYPE_CHECKING:
     import asyncio
+
+__all__ = ["SystemClock", "boottime_of", "clock_in_force", "current_clock"]
 
 
 def boottime_of(platform: str) -> Callable[[], float]:
@@ -77,10 +78,6 @@ class SystemClock:
             await woken.wait()
         finally:
             alarm.cancel()
-
-
-current_clock: ContextVar[Clock] = ContextVar("current_clock")
-"""The clock for providers that are loaded in this context; each keeps it for its life."""
 
 
 def clock_in_force() -> Clock:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.selectors import key_matcher
 from appconfig_provider.texts import argument
 from appconfig_provider.trouble import name_of
@@ -69,14 +69,6 @@ class Subscription:
 
     def __exit__(self, *_: object) -> None:
         self.cancel()
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Tell whether calling `function` gives a coroutine, also through `partial` or `__call__`."""
-    while isinstance(function, partial):
-        function = function.func
-    call = getattr(type(function), "__call__", None)  # noqa: B004 - an object's own call
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def success_callbacks(given: OnSuccess | None) -> tuple[Callback, ...]:

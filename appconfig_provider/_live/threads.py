@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from appconfig_provider._live.callbacks import Subscription, is_coroutine_function
+from appconfig_provider._live.callbacks import Subscription
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider._live.notifications import call_back
 from appconfig_provider._live.process import BlockingDriver, ProcessRecord, runs_threads
 from appconfig_provider._live.source import RequestT, StateT
+from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ def read_flag(text: str) -> object:
     content_type = FLAG_TYPE
     setting = Setting(".appconfig.featureflag/x", None, text, content_type)
     pages = Page("", None, columns_of([setting]), None)
-    return read_flags([(pages,)], "https://one.azconfig.io")
+    return read_flags([(pages,)], "https://one.azconfig.io")[:2]
 
 
 def allocation(number: int) -> str:

@@ -13,6 +13,7 @@ from .caches import measure_cache_files, measure_caches
 from .crowds import measure_crowds
 from .delays import measure_delays
 from .emulator import measure_emulator
+from .flags import measure_flags
 from .imports import measure_imports
 from .loads import measure_loads
 from .measure import Effort, Figure, Measurement
@@ -20,7 +21,7 @@ from .plots import MISSING, draw
 from .process import ROOT
 from .reads import measure_reads
 from .refreshes import measure_refreshes
-from .report import figures_table, insert, markdown, table, write
+from .report import figures_markdown, figures_table, insert, markdown, table, write
 from .secrets import measure_secrets
 from .server import Store, running_store
 from .values import measure_values
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Effort, Store], list[Measurement]]] = {
 FIGURES: dict[str, Callable[[Effort], list[Figure]]] = {
     "values": measure_values,
     "emulator": measure_emulator,
+    "flags": measure_flags,
     "cache-files": measure_cache_files,
 }
 #: See above; what is left out of this is measured afterwards, in order.
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         print(MISSING)
     if options.insert is not None and not failures:
-        insert(options.insert, markdown(measurements, effort))
+        text = markdown(measurements, effort) if measurements else figures_markdown(figures)
+        insert(options.insert, text)
     return 1 if failures else 0
 
 

@@ -96,13 +96,15 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What something of ours does by itself, beside nobody else's, and how good it has to be."""
+    """What something of ours does, and how good it has to be in itself."""
 
     name: str
     unit: str
     value: float
     at_least: float | None = None
     at_most: float | None = None
+    beside: str = ""
+    """What others take for the same, in the same unit."""
 
     @property
     def goal(self) -> str:

@@ -20,7 +20,7 @@ from .measure import Effort, Figure, Measurement
 from .scenes import Mode, Scene
 
 HEADINGS = ("metric", "official", "ours", "ratio", "target", "met?", "aio")
-FIGURE_HEADINGS = ("ours alone", "measured", "goal", "met?")
+FIGURE_HEADINGS = ("ours alone", "measured", "goal", "met?", "beside")
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 _PEERS = ("azure-appconfiguration-provider", "azure-appconfiguration", "azure-core", "httpcore")
@@ -116,9 +116,25 @@ def figures_table(figures: Sequence[Figure]) -> str:
     return _aligned([FIGURE_HEADINGS, *_figure_rows(figures)])
 
 
+def figures_markdown(figures: Sequence[Figure]) -> str:
+    """Return the same as it goes into a page."""
+    about = machine()
+    told = (
+        f"Measured {about['date'][:10]} with Python {about['python']} on {about['cpus']} CPUs "
+        f"({about['platform']})."
+    )
+    return f"{_piped([FIGURE_HEADINGS, *_figure_rows(figures)])}\n\n{told}\n"
+
+
 def _figure_rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
     return [
-        (one.name, f"{_short(one.value)} {one.unit}".rstrip(), one.goal, _VERDICT[one.met])
+        (
+            one.name,
+            f"{_short(one.value)} {one.unit}".rstrip(),
+            one.goal,
+            _VERDICT[one.met],
+            one.beside,
+        )
         for one in figures
     ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import featuremanagement
@@ -16,22 +15,14 @@ import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider.testing import Emulator, FakeClock
 from tests.support.adapter import Loader
+from tests.support.vectors import vectors
 
 from .sides import FLAG_PREFIX, set_flag
 
-VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors" / "featuremanagement"
 WITH_FLAGS: dict[str, Any] = {
     "feature_flag_enabled": True,
     "feature_flag_refresh_enabled": True,
 }
-
-
-def vectors(name: str) -> Any:
-    """Return a file of test vectors; skip where there is none."""
-    path = VECTORS / name
-    if not path.exists():
-        pytest.skip(f"the vectors are not here: {path}")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_flags_are_evaluated_before_and_after_a_refresh() -> None:

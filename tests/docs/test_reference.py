@@ -14,7 +14,6 @@ from tests.docs.pages import OTHERS, PAGES, ROOT, Page
 CONFIGURATION = Page(ROOT / "docs" / "configuration.md")
 TROUBLESHOOTING = Page(ROOT / "docs" / "troubleshooting.md")
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-SPEED = Page(ROOT / "docs" / "speed.md")
 
 
 def defaults(function: object) -> dict[str, str]:
@@ -71,10 +70,14 @@ def test_every_extra_is_explained() -> None:
     assert {name.strip("`") for name, _ in rows} - {"Extra"} == set(names)
 
 
-def test_the_tables_can_be_measured_anew() -> None:
-    """The page about speed has the marks between which the benchmarks put their tables."""
-    assert SPEED.text.count("<!-- bench -->\n| metric |") == 1
-    assert SPEED.text.count("<!-- /bench -->") == 1
+@pytest.mark.parametrize(
+    ("page", "heading"), [("speed", "metric"), ("feature-flags", "ours alone")]
+)
+def test_the_tables_can_be_measured_anew(page: str, heading: str) -> None:
+    """A page about speed has the marks between which the benchmarks put their tables."""
+    text = Page(ROOT / "docs" / f"{page}.md").text
+    assert text.count(f"<!-- bench -->\n| {heading} |") == 1
+    assert text.count("<!-- /bench -->") == 1
 
 
 def test_the_make_targets_are_there() -> None:

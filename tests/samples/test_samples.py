@@ -172,3 +172,15 @@ def test_sample_without_store(tmp_path: Path) -> None:
         edited.write_text(text.replace("localhost", "example.com"), encoding="utf-8")
         edited.replace(dev)
         assert running.next_line() == "Hello Developer! example.com"
+
+
+def test_feature_flags_sample() -> None:
+    """The sample targets people, shows a variant's value, explains, and follows a refresh."""
+    with Running(str(ROOT / "samples" / "feature_flags.py")) as program:
+        assert program.exit_code() == 0, program.output
+    lines = program.output.splitlines()
+    assert [line.partition(":")[0] for line in lines[:3]] == ["adam", "eve", "mia"]
+    assert [line.split("Beta is ")[1][:3].strip(",") for line in lines[:3]] == ["on", "on", "off"]
+    assert {line.rpartition(" ")[2] for line in lines[:3]} == {"black", "white"}
+    assert lines[3].startswith("'Beta' is off for user 'mia'")
+    assert lines[-1] == "Beta for adam, switched off: False"

@@ -12,6 +12,7 @@ import pytest
 from appconfig_provider._azure.settings.flags import read_flags
 from appconfig_provider._azure.settings.records import Details, Page, Setting, columns_of
 from appconfig_provider.flag_values import to_value
+from appconfig_provider.flags import FeatureManager
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.testing import Emulator
 from tests.support.adapter import Loader
@@ -31,7 +32,7 @@ def setting(
 
 def read(*settings: Setting) -> dict[str, Any]:
     """Return the flags of settings that are all well formed."""
-    flags, problems = read_flags([(Page("/kv", None, columns_of(settings), None),)], ORIGIN)
+    flags, problems, _ = read_flags([(Page("/kv", None, columns_of(settings), None),)], ORIGIN)
     assert problems == []
     return flags
 
@@ -76,6 +77,22 @@ def test_what_is_no_flag_is_passed_over() -> None:
         "[]",
         "7",
         "null",
+    ],
+    ids=str,
+)
+def test_a_malformed_flag_is_left_out_and_told(flag: object) -> None:
+    """The others stay; the problem names its key and its label, not its text."""
+    settings = [setting("bad", flag, "prod"), setting("good", {})]
+    flags, problems, _ = read_flags([(Page("/kv", None, columns_of(settings), None),)], ORIGIN)
+    assert list(flags) == ["good"]
+    (problem,) = problems
+    assert (problem.key, problem.label) == (f"{FLAG_PREFIX}bad", "prod")
+    assert "malformed feature flag" in problem.message
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
         {"conditions": []},
         {"conditions": {"client_filters": {}}},
         {"conditions": {"client_filters": [7]}},
@@ -88,17 +105,31 @@ def test_what_is_no_flag_is_passed_over() -> None:
         {"telemetry": []},
         {"telemetry": {"metadata": 7}},
         {"telemetry": {"enabled": True}, "allocation": {"percentile": [{}]}},
+        {
+            "conditions": {"client_filters": "abc"},
+            "variants": 5,
+            "allocation": "no",
+            "telemetry": 1,
+        },
     ],
     ids=str,
 )
-def test_a_malformed_flag_is_left_out_and_reported(flag: object) -> None:
-    """The others stay; the problem names its key and its label, not its text."""
-    settings = [setting("bad", flag, "prod"), setting("good", {})]
-    flags, problems = read_flags([(Page("/kv", None, columns_of(settings), None),)], ORIGIN)
-    assert list(flags) == ["good"]
-    (problem,) = problems
-    assert (problem.key, problem.label) == (f"{FLAG_PREFIX}bad", "prod")
-    assert "malformed feature flag" in problem.message
+def test_a_flag_of_another_shape_stays_as_it_is(
+    load: Loader, store: Emulator, flag: dict[str, Any]
+) -> None:
+    """Whoever evaluates it says what is wrong with it; the others are not concerned."""
+    for name, more in (("bad", flag), ("good", {})):
+        text = json.dumps({"id": name, "enabled": True, **more})
+        store.set(FLAG_PREFIX + name, text, content_type=FLAG_TYPE)
+    with load(connection_string=store.connection_string, feature_flag_enabled=True) as config:
+        listed: Any = config.snapshot["feature_management"]
+        assert [one["id"] for one in listed["feature_flags"]] == ["bad", "good"]
+        kept = dict(listed["feature_flags"][0])
+        assert {name: kept[name] for name in flag if name != "telemetry"} == {
+            name: part for name, part in flag.items() if name != "telemetry"
+        }
+        assert FeatureManager(config.snapshot).is_enabled("good")
+        assert FeatureManager(config.snapshot).evaluate("good").error is None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +137,9 @@ def test_a_malformed_flag_is_left_out_and_reported(flag: object) -> None:
     [
         {"conditions": None, "variants": None, "allocation": None},
         {"conditions": {"client_filters": None}},
+        {"telemetry": None},
+        {"telemetry": {"metadata": None}},
+        {"id": None},
         {"conditions": {"client_filters": [{}, {"name": None}]}},
     ],
     ids=str,
@@ -214,16 +248,3 @@ def test_a_default_variant_that_is_empty_still_makes_an_id() -> None:
     """It is counted among the variants that are used because it is named."""
     flag = {"telemetry": {"enabled": True}, "allocation": {"default_when_enabled": ""}}
     assert metadata(flag)["AllocationId"]
-
-
-def test_a_null_among_filters_does_not_end_load(load: Loader, store: Emulator) -> None:
-    """The flag is left out with a warning; settings and other flags are served."""
-    for name, filters in (("bad", [None]), ("good", [])):
-        flag = {"conditions": {"client_filters": filters}}
-        store.set(FLAG_PREFIX + name, json.dumps(flag), content_type=FLAG_TYPE)
-    store.set("k", "v")
-    keywords = {"connection_string": store.connection_string, "feature_flag_enabled": True}
-    with load(**keywords) as config:
-        assert config.snapshot["k"] == "v"
-        served: Any = config.snapshot["feature_management"]
-        assert [one["id"] for one in served["feature_flags"]] == ["good"]

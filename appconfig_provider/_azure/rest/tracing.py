@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 OFF_SWITCH = "AZURE_APP_CONFIGURATION_TRACING_DISABLED"
 
@@ -29,6 +29,8 @@ _FILTERS = {
     "TIME": ("TimeWindow", "TimeWindowFilter"),
     "TRGT": ("Targeting", "TargetingFilter"),
 }
+_PartT = TypeVar("_PartT", list[Any], dict[str, Any])
+
 _BUILT_IN = {
     prefix + name: tag
     for tag, names in _FILTERS.items()
@@ -75,9 +77,9 @@ def usage_of(
     types = set(content_types)
     return Usage(
         filters=frozenset(tag for flag in flags for tag in _filter_tags(flag)),
-        max_variants=max((len(flag.get("variants") or ()) for flag in flags), default=0),
-        seed=any((flag.get("allocation") or {}).get("seed") for flag in flags),
-        telemetry=any(flag["telemetry"].get("enabled") for flag in flags),
+        max_variants=max((len(_part(flag, "variants", list)) for flag in flags), default=0),
+        seed=any(_part(flag, "allocation", dict).get("seed") for flag in flags),
+        telemetry=any(_part(flag, "telemetry", dict).get("enabled") for flag in flags),
         ai=any(_AI in one for one in types),
         chat_completion=any(_CHAT_COMPLETION in one for one in types),
         snapshot_reference=snapshot_reference,
@@ -85,9 +87,16 @@ def usage_of(
 
 
 def _filter_tags(flag: Mapping[str, Any]) -> Iterable[str]:
-    conditions = flag.get("conditions") or {}
-    for one in conditions.get("client_filters") or ():
-        yield _BUILT_IN.get(one.get("name"), "CSTM")
+    for one in _part(_part(flag, "conditions", dict), "client_filters", list):
+        if isinstance(one, dict):
+            name = one.get("name")
+            yield _BUILT_IN.get(name, "CSTM") if isinstance(name, str) else "CSTM"
+
+
+def _part(flag: Mapping[str, Any], name: str, kind: type[_PartT]) -> _PartT:
+    """Return a part of a flag; an empty one for null and for what has another shape."""
+    part = flag.get(name)
+    return part if isinstance(part, kind) else kind()
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,6 @@ from appconfig_provider._azure.vaults import SecretIdentifier, Vaults, scope_of
 from appconfig_provider._fetch.budget import Allowed
 from appconfig_provider._fetch.exchange import Session, exchange
 from appconfig_provider._fetch.failures import Kind, RequestFailed
-from appconfig_provider._live.callbacks import is_coroutine_function
 from appconfig_provider._plan import (
     AcquireToken,
     Invoke,
@@ -35,6 +34,7 @@ from appconfig_provider._plan import (
     perform,
     plan,
 )
+from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.texts import Hidden
 from appconfig_provider.trouble import describe
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-PACKAGES = ("azure-appconfiguration", "azure-appconfiguration-provider")
+PACKAGES = ("azure-appconfiguration", "azure-appconfiguration-provider", "featuremanagement")
 FOLDER = Path(sys.prefix) / "suites"
 
 

@@ -68,7 +68,7 @@ def run(suite: Suite) -> Result:
             timeout=_PATIENCE,
             check=False,
         )
-        passed, others = _outcomes(report)
+        passed, others = outcomes(report)
         return Result(passed, others, done.stdout, len(store.requests))
 
 
@@ -95,7 +95,7 @@ def _environment(store: Emulator, vault: Vault, suite: Suite) -> dict[str, str]:
     }
 
 
-def _outcomes(report: Path) -> tuple[frozenset[str], frozenset[str]]:
+def outcomes(report: Path) -> tuple[frozenset[str], frozenset[str]]:
     """The names of tests that passed, and of the others; none where pytest could not begin."""
     if not report.exists():
         return frozenset(), frozenset()

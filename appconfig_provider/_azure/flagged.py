@@ -1,0 +1,48 @@
+"""`feature_flags`: a live configuration whose feature flags are evaluated."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from appconfig_provider._azure.context import Context
+from appconfig_provider._azure.notified import NotifiedConfiguration
+from appconfig_provider._azure.state import State
+from appconfig_provider._live.process import DriverT, PollerT
+from appconfig_provider.protocols import Clock
+
+if TYPE_CHECKING:  # programs that evaluate no flags do not import what evaluates them
+    from appconfig_provider.flags.managing import Managing
+
+logger = logging.getLogger("appconfig_provider")
+
+ManagerT = TypeVar("ManagerT", bound="Managing")
+
+
+class FlaggedConfiguration(NotifiedConfiguration[DriverT, PollerT]):
+    """A read-only Mapping of a store's settings that evaluates its feature flags."""
+
+    __slots__ = ("_managers",)
+
+    def __init__(self, context: Context, driver: DriverT, state: State) -> None:
+        self._managers: dict[type[Managing], Any] = {}
+        super().__init__(context, driver, state)
+
+    @property
+    def _clock_of_flags(self) -> Clock:
+        """The clock that time windows live by; every manager of flags asks for it."""
+        return self._context.clock
+
+    def _manager(self, kind: type[ManagerT]) -> ManagerT:
+        """Return the one manager of this provider."""
+        if kind not in self._managers:
+            made = kind(self)
+            # One operation of the dict: threads that come at once get the same manager.
+            first = self._managers.setdefault(kind, made) is made
+            if first and self._context.options.selection.flags is None:
+                logger.warning(
+                    "feature_flags is used, but no feature flags are loaded, so that all of them "
+                    "are off; load them with load(feature_flag_enabled=True)"
+                )
+        manager: ManagerT = self._managers[kind]
+        return manager

@@ -1,0 +1,32 @@
+"""`explain()`: why a flag is what it is, in lines for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appconfig_provider.flags.evaluation import Decision, TargetingException
+from appconfig_provider.texts import printable, quoted
+from appconfig_provider.trouble import type_of
+
+_OURS = (ValueError, TargetingException)
+
+
+def explanation(name: str, context: Any, decision: Decision, trace: list[str]) -> str:
+    """Return what was decided for whom, and what the rules said on the way there.
+
+    It shows the name of the variant and not its value.
+    """
+    switch = "on" if decision.enabled else "off"
+    user, groups = context
+    whom = f"user {quoted(str(user))}" if user else "no user"
+    member = f" in groups {', '.join(quoted(str(one)) for one in groups)}" if groups else ""
+    lines = [f"{quoted(str(name))} is {switch} for {whom}{member}: {decision.match.value}"]
+    lines += [printable(line) for line in trace]
+    if decision.variant is not None:
+        lines.append(f"variant {quoted(decision.variant.name)}, reason {decision.reason.value}")
+    elif decision.reason.value != "None":
+        lines.append(f"no variant, reason {decision.reason.value}")
+    error = decision.error
+    if error is not None:
+        lines.append(printable(error) if type(error) in _OURS else type_of(error))
+    return "\n  ".join(lines)

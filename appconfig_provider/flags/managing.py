@@ -1,0 +1,299 @@
+"""What the managers for threads and for asyncio share: all that never waits.
+
+The state is one attribute: an index, which knows the source that it was built from. Whoever
+evaluates compares that source with the one of the Mapping, by identity, and builds another index
+when they differ. Two threads may do so at once; whichever is stored last, it knows its own source,
+and the next evaluation compares again. So there is no lock, and no flag of another source counts.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from appconfig_provider.checks import is_coroutine_function
+from appconfig_provider.flags.compile import compile_flag
+from appconfig_provider.flags.context import NOBODY, TargetingContext, request, targeting_context
+from appconfig_provider.flags.evaluation import (
+    UNKNOWN,
+    Decision,
+    EvaluationDetails,
+    InvalidFlag,
+    Match,
+)
+from appconfig_provider.flags.filters import (
+    Surroundings,
+    registered,
+    rules_of,
+    takes_keywords,
+)
+from appconfig_provider.flags.index import FEATURE_MANAGEMENT, Entry, Index, flags_by_name
+from appconfig_provider.flags.overriding import Overrides, Overriding
+from appconfig_provider.flags.reporting import Reporter
+from appconfig_provider.flags.schema import FeatureFlag
+from appconfig_provider.flags.sources import reader_of, source_of, time_of
+from appconfig_provider.flags.telemetry import EvaluationEvent
+from appconfig_provider.models import FLAG_PREFIX
+from appconfig_provider.texts import kind_of
+from appconfig_provider.trouble import describe, drop_frames, name_of
+
+T = TypeVar("T")
+ManagerT = TypeVar("ManagerT", bound="Managing")
+
+_new = tuple.__new__  # see `schema`
+_NOTHING = object()
+"""Stands for no source at all, so that the next evaluation looks for one."""
+
+
+def details(entry: Entry | None, decision: Decision) -> EvaluationDetails:
+    """Return a decision about a flag as users get it."""
+    flag = entry.flag if entry is not None else None
+    return EvaluationDetails(
+        decision.enabled, decision.variant, decision.reason, flag, decision.error
+    )
+
+
+def value(entry: Entry | None, decision: Decision, default: Any) -> Any:
+    """Return the value of a variant if it is of the default's type, else the default.
+
+    A flag without variants has its own state as a value.
+    """
+    if decision.variant is not None:
+        return fitting(decision.variant.configuration, default)
+    plain = decision.match is Match.OVERRIDDEN
+    if entry is not None and entry.flag is not None and decision.error is None:
+        plain = plain or not entry.flag.variants
+    return decision.enabled if plain and isinstance(default, bool) else default
+
+
+def fitting(value: Any, default: Any) -> Any:
+    """Return a JSON value where the default is of the same JSON type, else the default.
+
+    A default of None takes any value; a whole number fits a float.
+    """
+    if value is None or default is None:
+        return default if value is None else value
+    if isinstance(default, bool) or isinstance(value, bool):
+        return value if isinstance(default, bool) and isinstance(value, bool) else default
+    if isinstance(default, float) and isinstance(value, int):
+        return float(value)
+    for kind in (str, int, float, list, Mapping):
+        if isinstance(default, kind):
+            return value if isinstance(value, kind) else default
+    return value
+
+
+class Managing:
+    """The flags of a Mapping, and how they are evaluated."""
+
+    _awaits: ClassVar[bool]
+    """True when functions of the program may be asynchronous."""
+    _pinned = False
+    """True for a manager of one snapshot, which is no new generation of what another one logs."""
+
+    def __init__(
+        self,
+        configuration: Mapping[str, Any],
+        *,
+        feature_filters: Iterable[Any] = (),
+        on_feature_evaluated: Callable[[Any], object] | None = None,
+        targeting_context_accessor: Callable[[], object] | None = None,
+        strict: bool = False,
+        ignore_unknown_filters: bool = False,
+    ) -> None:
+        if not isinstance(configuration, Mapping):
+            raise AttributeError(f"configuration must be a Mapping, not {kind_of(configuration)}")
+        self._filters = registered(feature_filters or (), awaits=self._awaits)
+        self._takes_keywords = takes_keywords(self._filters)
+        self._on_evaluated = self._function("on_feature_evaluated", on_feature_evaluated)
+        self._accessor = self._function("targeting_context_accessor", targeting_context_accessor)
+        self._reporter = Reporter(strict=strict)
+        around = Surroundings(time_of(configuration), self._reporter, self._awaits)
+        self._rules = rules_of(self._filters, around, ignore_unknown=ignore_unknown_filters)
+        self._overrides = Overrides()
+        self._of(configuration)
+        self._index = Index(_NOTHING, {}, self._compiled, {})
+
+    def _of(self, configuration: Mapping[str, Any]) -> None:
+        self._configuration = configuration
+        self._read = reader_of(configuration)
+
+    def _function(self, name: str, given: Any) -> Any:
+        """Return a function of the program, or None.
+
+        Raises:
+            TypeError: it cannot be called, or not be awaited here.
+        """
+        if given is None or callable(given):
+            if given is None or self._awaits or not is_coroutine_function(given):
+                return given
+            raise TypeError(
+                f"{name}: {name_of(given)} is asynchronous; "
+                "use FeatureManager of appconfig_provider.flags.aio"
+            )
+        raise TypeError(f"{name} must be a function, not {kind_of(given)}")
+
+    # The index -------------------------------------------------------------------------------
+
+    def _follow(self, keywords: Mapping[str, Any] = {}) -> Index:
+        """Return the index of the flags that the Mapping has now; check what was passed on."""
+        if keywords:
+            self._check(keywords)
+        try:
+            read = self._read(FEATURE_MANAGEMENT)
+        except KeyError:  # a configuration without flags
+            read = None
+        index = self._index
+        if read is index.source:
+            return index
+        index = index.following(read, flags_by_name(source_of(read)))
+        overridden = bool(self._overrides.active)
+        if overridden:
+            index = index.unanswering()
+        if not self._pinned:
+            self._reporter.new_generation()
+        self._index = index
+        if overridden is not bool(self._overrides.active):
+            # A block began or ended meanwhile, and this index was stored after it had looked.
+            self._forget_answers()
+        return index
+
+    def _forget_answers(self) -> None:
+        """Make the next evaluation look for the source, and for what tests override."""
+        self._index.source = _NOTHING
+
+    def _check(self, keywords: Mapping[str, Any]) -> None:
+        wrong = [name for name in keywords if name in {"user", "groups"}]
+        if wrong:
+            raise TypeError(f"{wrong[0]!r} is no keyword: pass a TargetingContext or a user id")
+        if not self._takes_keywords:
+            raise TypeError(
+                f"got an unexpected keyword argument {next(iter(keywords))!r}; keywords go to "
+                "custom filters, and there are none"
+            )
+
+    def _compiled(self, name: str, raw: Any) -> Entry:
+        try:
+            flag = FeatureFlag.convert_from_json(raw)
+            evaluate, constant, asks = compile_flag(flag, self._rules)
+        except Exception as error:  # one flag must not keep others from being evaluated
+            return self._unusable(name, raw, error)
+        telemetry = self._on_evaluated is not None and flag.telemetry.enabled
+        return _new(Entry, (name, raw, flag, evaluate, constant, asks or telemetry, telemetry))
+
+    @staticmethod
+    def _unusable(name: str, raw: Any, error: Exception) -> Entry:
+        known = error if isinstance(error, InvalidFlag) else InvalidFlag(describe(error))
+        drop_frames(known)
+
+        def evaluate(_context: Any, _trace: Any) -> Decision:
+            raise known.again()
+
+        return Entry(name, raw, None, evaluate, None, needs_context=False, telemetry=False)
+
+    # One evaluation --------------------------------------------------------------------------
+
+    def _without_rules(self, name: str, entry: Entry | None, index: Index) -> Decision | None:
+        """Return a decision that asks no rules: about an unknown flag, or an overridden one."""
+        if self._overrides.active:
+            decision = self._overrides.decision(name)
+            if decision is not None:
+                return decision
+        if entry is not None:
+            return None
+        if self._reporter.unknown(name):
+            index.answers[name] = False
+        return UNKNOWN
+
+    def _failed(self, entry: Entry, error: Exception) -> Decision:
+        """Return the decision for a flag that cannot be evaluated; with `strict` it raises."""
+        shown = error.as_public() if isinstance(error, InvalidFlag) else error
+        if self._reporter.strict:
+            raise shown from None
+        self._reporter.bad_flag(entry.name, entry.raw, error)
+        return Decision(Match.ERROR, error=shown, enabled=False)
+
+    def _context(
+        self, given: object, keywords: Mapping[str, Any], *, ignore_case: bool
+    ) -> TargetingContext:
+        """Return a context as evaluators take it."""
+        known = targeting_context(given)
+        if known is None:
+            self._wrong_context("a context", given)
+            known = NOBODY
+        if keywords or ignore_case or self._awaits:
+            return request(known, keywords, ignore_case=ignore_case)
+        return known
+
+    def _wrong_context(self, what: str, given: object) -> None:
+        message = f"{what} must be a TargetingContext, a User or a str, not {kind_of(given)}"
+        if self._reporter.strict:
+            raise TypeError(message)
+        self._reporter.told_once("", message)
+
+    def _from_accessor(self, given: object) -> object:
+        """Return the context that the accessor gave; the empty one for what is none."""
+        if given is None or targeting_context(given) is None:
+            self._wrong_context("what targeting_context_accessor returns", given)
+            return NOBODY
+        return given
+
+    def _accessor_failed(self, name: str, error: Exception) -> None:
+        """Log an error of the accessor; with `strict` it is raised."""
+        what = f"targeting_context_accessor {name_of(self._accessor)}"
+        self._reporter.user_error(name, what, error)
+
+    def _callback_failed(self, name: str, error: Exception) -> None:
+        """Log an error of the callback; with `strict` it is raised."""
+        what = f"on_feature_evaluated {name_of(self._on_evaluated)}"
+        self._reporter.user_error(name, what, error)
+
+    def _event(self, entry: Entry, decision: Decision, context: Any) -> EvaluationEvent:
+        event = EvaluationEvent(entry.flag)
+        event.user = context[0]
+        event.enabled = decision.enabled
+        event.variant = decision.variant
+        event.reason = decision.reason
+        return event
+
+    # What users call, and what never waits -------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Return the names of the flags, each once, in the order of the list."""
+        return [name for name in self._follow().flags if isinstance(name, str)]
+
+    list_feature_flag_names = names
+
+    def on_change(self, name: str) -> Callable[[T], T]:
+        """Decorate a function that is to be called when a flag changes; see `subscribe`.
+
+        Raises:
+            TypeError: the flags are those of a plain Mapping, which tells no changes.
+        """
+        on_change = getattr(self._configuration, "on_change", None)
+        if on_change is None:
+            raise TypeError(
+                f"{kind_of(self._configuration)} tells no changes; on_change() needs the provider "
+                "that load() returns"
+            )
+        decorator: Callable[[T], T] = on_change(FLAG_PREFIX + re.sub(r"([\\*,])", r"\\\1", name))
+        return decorator
+
+    def overriding(self, flags: Mapping[str, Any], everywhere: bool = False) -> Overriding:
+        """Return a `with` block in which flags are overridden, for tests.
+
+        `{"Beta": True}` turns a flag on or off, and any other value is that of a variant. It counts
+        in the thread or task that enters the block, and in tasks that are begun there, or
+        `everywhere`. Overridden evaluations have no telemetry.
+        """
+        return Overriding(self._overrides, flags, self._forget_answers, everywhere=everywhere)
+
+    def of(self: ManagerT, snapshot: Mapping[str, Any]) -> ManagerT:  # noqa: PYI019 - as PYI034
+        """Return a manager of the same rules for one snapshot, for reads that must agree."""
+        pinned = copy.copy(self)
+        pinned._pinned = True
+        pinned._overrides = Overrides(self._overrides.active)
+        pinned._of(snapshot)
+        return pinned
