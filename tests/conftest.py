@@ -8,9 +8,16 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from appconfig_provider.testing import Emulator, FakeClock, Vault
 from tests.support.adapter import LOADERS, Loader, Opener
+
+# Examples may be slow on a busy machine, and leave nothing behind in the project.
+settings.register_profile(
+    "appconfig", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("appconfig")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs deaf to Ctrl-C, and the programs under test would inherit it.

@@ -90,10 +90,10 @@ def _ratio(
 ) -> float:
     """Return how many times longer the second of two loops takes, net of an empty one."""
     keys = [f"k{number}{'/no' if missing else ''}" for number in range(KEYS)] * effort.laps
-    lanes = [(timed_loop("pass"), None), *pair]
-    times: list[list[float]] = [[] for _ in lanes]
+    loops = [(timed_loop("pass"), None), *pair]
+    times: list[list[float]] = [[] for _ in loops]
     for _ in range(effort.rounds * effort.repeats):
-        for (loop, subject), taken in zip(lanes, times, strict=True):
+        for (loop, subject), taken in zip(loops, times, strict=True):
             taken.append(loop(subject, keys) / len(keys))
     empty, first, second = times
     return net(second, empty, FLOOR) / net(first, empty, FLOOR)

@@ -46,10 +46,10 @@ class Hanging:
 
 
 @contextmanager
-def running(face: str) -> Iterator[Callable[[Plan[object]], object]]:
+def running(mode: str) -> Iterator[Callable[[Plan[object]], object]]:
     """Give what runs plans with a driver."""
     network, clock = Network(1.0, 1.0, 60.0, None, verify=True), clock_in_force()
-    if face == "sync":
+    if mode == "sync":
         yield SyncDriver(lambda: network, clock, None).run
         return
     loop = asyncio.new_event_loop()
@@ -62,14 +62,14 @@ def running(face: str) -> Iterator[Callable[[Plan[object]], object]]:
     loop.close()
 
 
-faces = pytest.mark.parametrize("face", ["sync", "aio"])
+modes = pytest.mark.parametrize("mode", ["sync", "aio"])
 
 
-@faces
-def test_a_cache_is_read_and_written(face: str, tmp_path: Path) -> None:
+@modes
+def test_a_cache_is_read_and_written(mode: str, tmp_path: Path) -> None:
     """Both drivers perform both effects; what the cache raises is raised."""
     cache = FileCache(tmp_path / "copy")
-    with running(face) as run:
+    with running(mode) as run:
         assert run(perform(ReadStored(cache, NOW))) is None
         digest = run(perform(WriteStored(cache, lambda: b"text", NOW, NOW)))
         stored = run(perform(ReadStored(cache, NOW)))
@@ -80,13 +80,13 @@ def test_a_cache_is_read_and_written(face: str, tmp_path: Path) -> None:
             run(perform(WriteStored(gone, lambda: b"text", NOW, NOW)))
 
 
-@faces
-def test_a_cache_that_hangs_is_not_waited_for(face: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@modes
+def test_a_cache_that_hangs_is_not_waited_for(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that takes too long is an error; until it has ended every other one is, at once."""
     for module in (storage, aio):
         monkeypatch.setattr(module, "MAX_WAIT", 0.05)
     cache = Hanging()
-    with running(face) as run:
+    with running(mode) as run:
         with pytest.raises(CacheBlocked, match=r"taken more than 0\.05 s"):
             run(perform(WriteStored(cache, lambda: b"text", NOW, NOW)))
         for effect in (ReadStored(cache, NOW), WriteStored(cache, lambda: b"", NOW, NOW)):
@@ -123,16 +123,16 @@ def test_a_cache_that_hangs_does_not_stop_the_loop(monkeypatch: pytest.MonkeyPat
     assert turns == 20
 
 
-@faces
+@modes
 def test_without_a_thread_the_caller_does_it(
-    face: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the system starts no thread, the cache is called on the caller's."""
 
     def refuses(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with running(face) as run, monkeypatch.context() as patched:
+    with running(mode) as run, monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuses)
         cache = FileCache(tmp_path / "copy")
         run(perform(WriteStored(cache, lambda: b"text", NOW, NOW)))

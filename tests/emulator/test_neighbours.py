@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.local_store import neighbour_times, percentile, running_local_store, write_seed
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.heavy, pytest.mark.unmeasured]
 
 #: Seconds; `make bench` has the goal of 25 ms, here a busy machine has to pass too.
 BOUND = 0.06

@@ -31,7 +31,7 @@ from tests.support.raw_server import Behaviour, raw_server, silent
 from tests.support.socks import socks_proxy
 
 LIMIT = 0.3
-SLACK = 0.5
+SLACK = 1.0
 HERE = "Endpoint=http://127.0.0.1:{port};Id=id;Secret=c2VjcmV0"
 
 

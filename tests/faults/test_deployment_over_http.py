@@ -14,7 +14,7 @@ from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scrip
 from appconfig_provider.testing.replicas import Replica
 from tests.support.adapter import Loader, Provider
 
-TIMEOUT = 0.3
+TIMEOUT = 0.5
 """Seconds to connect, and seconds to wait; a check may take both together."""
 SLACK = 2.0
 """Seconds that a busy machine may add."""

@@ -51,6 +51,7 @@ def config(publisher: Publisher) -> AzureAppConfigurationProvider:
     return AzureAppConfigurationProvider(context, cast("SyncDriver", driver), state)
 
 
+@pytest.mark.heavy
 def test_readers_never_see_two_generations(
     config: AzureAppConfigurationProvider, publisher: Publisher
 ) -> None:
@@ -125,6 +126,7 @@ class Numbers(BaseModel, frozen=True):
     k19: int
 
 
+@pytest.mark.heavy
 def test_a_binding_agrees_with_the_snapshot_it_is_read_from(
     config: AzureAppConfigurationProvider, publisher: Publisher
 ) -> None:

@@ -121,6 +121,7 @@ BEGINS = [step / 8 for step in range(8)]
 LATENCIES = (0.01, 0.1, 0.3, 0.7)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "inclusive",
     [False, True],

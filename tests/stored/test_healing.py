@@ -186,20 +186,20 @@ def test_nothing_stale_is_written(start: Start, store: Emulator, path: Any) -> N
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("face", POLLED)
-def test_a_poller_heals_at_once(face: str, store: Emulator, path: Any, clock: FakeClock) -> None:
+@pytest.mark.parametrize("mode", POLLED)
+def test_a_poller_heals_at_once(mode: str, store: Emulator, path: Any, clock: FakeClock) -> None:
     """A poller asks the store as soon as it runs, and need not wait for its interval."""
     keywords: dict[str, Any] = {
         "connection_string": store.connection_string,
         "refresh_on": ["sentinel"],
         "polling": Polling.auto(),
     }
-    with POLLED[face](cache=FileCache(path), **keywords):
+    with POLLED[mode](cache=FileCache(path), **keywords):
         pass
     store.set("a", "new")
     healed = threading.Event()
     cache = FileCache(path, first=True)
-    with POLLED[face](cache=cache, on_refresh_success=healed.set, **keywords) as config:
+    with POLLED[mode](cache=cache, on_refresh_success=healed.set, **keywords) as config:
         assert healed.wait(20)
         assert config.snapshot["a"] == "new"
 
@@ -280,9 +280,9 @@ def test_a_refresh_that_cannot_be_imported_fails_as_any_other(
 
 
 @pytest.mark.parametrize("how", ["key", "binding"])
-@pytest.mark.parametrize("face", POLLED)
+@pytest.mark.parametrize("mode", POLLED)
 def test_a_read_heals_a_copy(
-    face: str, how: str, store: Emulator, path: Any, clock: FakeClock
+    mode: str, how: str, store: Emulator, path: Any, clock: FakeClock
 ) -> None:
     """With lazy polling nobody has to call `refresh()`; a binding's value is a read, too."""
     keywords: dict[str, Any] = {
@@ -290,7 +290,7 @@ def test_a_read_heals_a_copy(
         "refresh_on": ["sentinel"],
         "polling": Polling.lazy(30),
     }
-    with POLLED[face](cache=FileCache(path), **keywords):
+    with POLLED[mode](cache=FileCache(path), **keywords):
         pass
     store.set("a", "5")
     called: list[object] = []
@@ -301,14 +301,14 @@ def test_a_read_heals_a_copy(
         healed.set()
 
     cache = FileCache(path, first=True)
-    with POLLED[face](cache=cache, on_refresh_success=hear, **keywords) as config:
+    with POLLED[mode](cache=cache, on_refresh_success=hear, **keywords) as config:
         # `bind` takes the generation as it is: it is no read.
         binding = config.read(lambda one: one.bind(int, "a"))
         assert config.status.stale
         read = (lambda one: one["a"]) if how == "key" else (lambda _: binding.value)
         old, new = ("1", "5") if how == "key" else (1, 5)
         # With threads the first reader waits for it; in asyncio the first one answers at once.
-        assert config.read(read) == (new if face == "sync" else old)
+        assert config.read(read) == (new if mode == "sync" else old)
         assert healed.wait(20)
         assert config.read(read) == new
         assert not config.status.stale

@@ -1,4 +1,4 @@
-"""The feature managers for threads and for asyncio behind one face, called without `await`."""
+"""The feature managers for threads and for asyncio behind one interface, called without `await`."""
 
 from __future__ import annotations
 
