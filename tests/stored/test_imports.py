@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from appconfig_provider import FileCache, load
 from appconfig_provider._azure.listing.content import Content
 from appconfig_provider._azure.stored.document import Document, to_text
 from appconfig_provider._azure.stored.identity import Identity
 from appconfig_provider.testing import Emulator
+
+pytestmark = pytest.mark.unmeasured  # a tracer imports modules of its own
 
 HEAVY = {"anyio", "asyncio", "azure", "certifi", "h11", "httpcore", "httpx", "ssl", "socket"}
 
