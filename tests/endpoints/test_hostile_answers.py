@@ -93,8 +93,12 @@ def _outcome(job: Callable[[], str]) -> str:
         return f"{type(error).__name__}: {error}"
 
 
+_WAYS = [pytest.param(way, marks=[pytest.mark.heavy] if "proxy" in way else []) for way in WAYS]
+"""Those by proxies are left to `make test-full`: all of them wait for real time limits."""
+
+
 @pytest.mark.parametrize("job", [_loads, _refreshes], ids=["load", "refresh"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", _WAYS)
 def test_a_bad_answer_costs_its_share_of_time_and_the_replica_answers(
     load: Loader, way: str, job: Callable[[Loader, str, Defect], str]
 ) -> None:
