@@ -173,7 +173,8 @@ class State:
     def errors(self) -> tuple[Exception, ...]:
         """All errors that the state keeps: the one `status` shows, and those it may show later."""
         kept = (self.attempt.error, *self.lasting_errors)
-        return tuple(one for one in kept if one is not None)
+        # Nearly always there is none, and each refresh asks twice.
+        return () if kept == _NONE else tuple([one for one in kept if one is not None])
 
     @property
     def lasting_errors(self) -> tuple[Exception | None, ...]:
@@ -280,7 +281,7 @@ class State:
         return replace(self, timers=self.timers.rearmed(now, options, due))
 
 
-_NONE = (None, None, None)
+_NONE = (None,) * 5
 
 
 def first_timers(now: float, options: Options) -> Timers:
