@@ -29,7 +29,6 @@ from appconfig_provider.preparation import (
     options_of,
     refuse_coroutines,
 )
-from appconfig_provider.protocols import Clock
 from appconfig_provider.selectors import SettingSelector
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.trouble import EngineError
@@ -168,11 +167,12 @@ def load(
     refuse_coroutines(options)
 
     from appconfig_provider._io.clock import clock_in_force
+    from appconfig_provider._io.sync import SyncDriver
 
     clock = clock_in_force()
     own = None if options.local or credential is not None else _default_credential(options)
     context = make_context(options, clock, credential if own is None else own)
-    driver = _driver(options, clock, own)
+    driver = SyncDriver(partial(network_of, options), clock, own)
     try:
         state = driver.run(start(context))
     except BaseException as error:
@@ -184,17 +184,6 @@ def load(
     lazy = options.refresh.on_read
     kind = LazyAzureAppConfigurationProvider if lazy else AzureAppConfigurationProvider
     return kind(context, driver, state)
-
-
-def _driver(options: Options, clock: Clock, own: DefaultAzureCredential | None) -> BlockingDriver:
-    if options.local:
-        # The other driver imports an HTTP library, which takes longer than all of this package.
-        from appconfig_provider._io.local import LocalDriver
-
-        return LocalDriver(clock)
-    from appconfig_provider._io.sync import SyncDriver
-
-    return SyncDriver(partial(network_of, options), clock, own)
 
 
 def _default_credential(options: Options) -> DefaultAzureCredential | None:
