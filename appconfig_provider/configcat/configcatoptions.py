@@ -1,0 +1,75 @@
+"""The options of a ConfigCat client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from appconfig_provider.configcat.datagovernance import DataGovernance
+from appconfig_provider.configcat.pollingmode import PollingMode
+from appconfig_provider.configcat.user import User
+
+
+class Hooks:
+    """Functions of a program that a client calls."""
+
+    def __init__(
+        self,
+        on_client_ready: Callable[[], object] | None = None,
+        on_config_changed: Callable[[Any], object] | None = None,
+        on_flag_evaluated: Callable[[Any], object] | None = None,
+        on_error: Callable[[str], object] | None = None,
+    ) -> None:
+        """Register a function for each event that is given one."""
+        self.client_ready = [on_client_ready] if on_client_ready else []
+        """Called once: the first download has ended, or `max_init_wait_time_seconds` has passed."""
+        self.config_changed = [on_config_changed] if on_config_changed else []
+        """Called with the settings by key, after the first download and after each change."""
+        self.flag_evaluated = [on_flag_evaluated] if on_flag_evaluated else []
+        """Called with the `EvaluationDetails` of each evaluation."""
+        self.error = [on_error] if on_error else []
+        """Called with the text of each error that is logged."""
+
+    def add_on_client_ready(self, callback: Callable[[], object]) -> None:
+        """Have a function called when the client is ready."""
+        self.client_ready.append(callback)
+
+    def add_on_config_changed(self, callback: Callable[[Any], object]) -> None:
+        """Have a function called when the config has changed."""
+        self.config_changed.append(callback)
+
+    def add_on_flag_evaluated(self, callback: Callable[[Any], object]) -> None:
+        """Have a function called after each evaluation."""
+        self.flag_evaluated.append(callback)
+
+    def add_on_error(self, callback: Callable[[str], object]) -> None:
+        """Have a function called for each error."""
+        self.error.append(callback)
+
+
+@dataclass(slots=True)
+class ConfigCatOptions:
+    """How a client is to work; times in seconds, None means the default."""
+
+    base_url: str | None = None
+    """The address of a server to ask instead of ConfigCat's."""
+    polling_mode: PollingMode = field(default_factory=PollingMode.auto_poll)
+    config_cache: Any = None
+    """A `ConfigCache`, or a class that makes one."""
+    proxies: Mapping[str, str] | None = None
+    """Proxies by scheme: `{"https": "127.0.0.1:8080"}`. None takes those of the environment."""
+    proxy_auth: Any = field(default=None, repr=False)
+    """For the proxy: any object with `username` and `password`."""
+    connect_timeout_seconds: float = 10
+    read_timeout_seconds: float = 30
+    flag_overrides: Any = None
+    """Local settings: `LocalFileFlagOverrides`, `LocalDictionaryFlagOverrides`."""
+    data_governance: DataGovernance = DataGovernance.Global
+    default_user: User | None = None
+    """The user of evaluations that are given none."""
+    hooks: Hooks | None = None
+    offline: bool = False
+    """True makes a client that sends nothing until `set_online()`."""
+    log_user: bool = True
+    """False leaves the user's attributes out of all log lines."""

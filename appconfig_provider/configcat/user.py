@@ -1,0 +1,61 @@
+"""For whom a ConfigCat setting is evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+
+class User:
+    """A user with attributes, which targeting rules and percentage options look at.
+
+    Attributes are texts, numbers, `datetime`s (without a zone: UTC) or lists of texts; what a
+    comparator makes of each is told in ConfigCat's documents.
+    """
+
+    __slots__ = ("__weakref__", "_attributes", "_custom")
+
+    def __init__(
+        self,
+        identifier: str | None,
+        email: str | None = None,
+        country: str | None = None,
+        custom: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make a user; `custom` holds further attributes by name, and is copied."""
+        self._custom: dict[str, Any] = dict(custom or {})
+        predefined = {"Identifier": identifier, "Email": email, "Country": country}
+        self._attributes: dict[str, Any] = {**self._custom, **predefined}
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """All attributes by name; None for one that was not given."""
+        return MappingProxyType(self._attributes)
+
+    def get_identifier(self) -> str:
+        """Return the identifier; the empty text if there is none."""
+        identifier = self._attributes["Identifier"]
+        return "" if identifier is None else identifier
+
+    def get_attribute(self, attribute: object) -> Any:
+        """Return an attribute; None if the user has none of that name."""
+        return self._attributes.get(str(attribute))
+
+    def __str__(self) -> str:
+        """Return the attributes as compact JSON, as logs show a user."""
+        shown = {**self._attributes, **self._custom, "Identifier": self.get_identifier()}
+        names = ("Identifier", "Email", "Country", *self._custom)
+        given = {name: shown[name] for name in names if shown[name] is not None}
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_text)
+
+    def __repr__(self) -> str:
+        """Return no attribute: a user's data belongs into no log by accident."""
+        return "<User>"
+
+
+def _text(value: object) -> str:
+    """Return how JSON shows an attribute that it has no form for."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
