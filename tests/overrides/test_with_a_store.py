@@ -574,3 +574,21 @@ def test_the_error_of_a_file_outlives_an_answer_of_the_store(
     assert config.refresh()
     assert config.status.last_error is errors[0]
     assert dict(config.snapshot) == {"a": 1, "k": "2", "sentinel": "2"}
+def test_callbacks_get_the_error_of_a_file_while_the_store_is_down(
+    follow: Any, store: Emulator, clock: FakeClock, path: Path
+) -> None:
+    """Both failed in one check: callbacks get both, and `status` shows that of the store."""
+    store.set("sentinel", "1")
+    config, _, errors = follow(
+        {"a": 1}, refresh_on=["sentinel"], retry_total=0, replica_discovery_enabled=False
+    )
+    path.write_text("{", encoding="utf-8")
+    with store.down():
+        clock.advance(30)
+        assert not config.refresh()
+    assert len(errors) == 2
+    assert config.status.last_error is errors[0]
+    assert "is no JSON" in str(errors[1])
+    assert all(error.__traceback__ is None for error in errors)
+
+
