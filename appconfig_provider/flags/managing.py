@@ -41,6 +41,8 @@ from appconfig_provider.trouble import name_of
 T = TypeVar("T")
 ManagerT = TypeVar("ManagerT", bound="Managing")
 
+_PARAMETERS = frozenset({"self", "context"})
+"""What a filter's `evaluate` is given by its place, so that no keyword may have that name."""
 _NOTHING = object()
 """Stands for no source at all, so that the next evaluation looks for one."""
 
@@ -172,6 +174,32 @@ class Managing:
                 f"got an unexpected keyword argument {next(iter(keywords))!r}; keywords go to "
                 "custom filters, and there are none"
             )
+
+    # What integrations call ------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """The Mapping whose flags are evaluated."""
+        return self._configuration
+
+    def current(self) -> Index:
+        """Return the flags that there are now; `decide` answers about one of them."""
+        index = self._index
+        try:
+            if self._read(FEATURE_MANAGEMENT) is index.source:
+                return index
+        except KeyError:
+            pass
+        return self._follow()
+
+    @staticmethod
+    def _passed_on(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+        """Return what filters of the program get of attributes that came with a context."""
+        return {
+            name: value
+            for name, value in attributes.items()
+            if isinstance(name, str) and name not in _PARAMETERS
+        }
 
     # One evaluation --------------------------------------------------------------------------
 
