@@ -17,7 +17,7 @@ class User:
     comparator makes of each is told in ConfigCat's documents.
     """
 
-    __slots__ = ("__weakref__", "_attributes", "_custom")
+    __slots__ = ("__weakref__", "_attributes", "_custom", "_shown")
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class User:
         self._custom: dict[str, Any] = dict(custom or {})
         predefined = {"Identifier": identifier, "Email": email, "Country": country}
         self._attributes: dict[str, Any] = {**self._custom, **predefined}
+        self._shown: str | None = None
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -47,15 +48,22 @@ class User:
 
     def __str__(self) -> str:
         """Return the attributes as compact JSON, as logs show a user."""
+        if self._shown is not None:
+            return self._shown
         own, custom = self._attributes, self._custom
         shown = {"Identifier": None, "Email": own["Email"], "Country": own["Country"], **custom}
         shown["Identifier"] = self.get_identifier()
-        return _in_json({name: value for name, value in shown.items() if value is not None})
+        text = _in_json({name: value for name, value in shown.items() if value is not None})
+        if _UNCHANGING.issuperset(map(type, shown.values())):
+            self._shown = text  # a user is logged once for each setting
+        return text
 
     def __repr__(self) -> str:
         """Return no attribute: a user's data belongs into no log by accident."""
         return "<User>"
 
+
+_UNCHANGING = frozenset({str, int, float, bool, datetime, type(None)})
 
 attributes_of: Callable[[User], dict[str, Any]] = attrgetter("_attributes")
 """Returns all attributes of a user by name, sooner than `attributes`; they must not be changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from datetime import datetime, timezone
 from typing import Any
 
@@ -80,6 +81,23 @@ def test_the_log_of_format_5_has_the_words_of_the_page() -> None:
         "Evaluating rule: [Email] [CONTAINS] [@something.com] => no match\n"
         "Evaluating rule: [Email] [CONTAINS] [@example.com] => match, returning: True"
     )
+
+
+def test_the_text_of_a_log_is_made_when_it_is_read() -> None:
+    """A log that no handler formats costs no text; it can be read twice, and sent elsewhere."""
+    made = evaluators(k=setting6(rule6(28, s="x")))
+    asked: list[object] = []
+
+    class Watched(User):
+        def get_attribute(self, attribute: object) -> Any:
+            asked.append(attribute)
+            return super().get_attribute(attribute)
+
+    log = made.log("k", Watched("1", custom={"Custom": "x"}))
+    assert not asked
+    assert [str(log), str(log)] == 2 * [made.traced("k", with_custom("x"))[1].replace("12345", "1")]
+    assert asked == ["Custom"]
+    assert pickle.loads(pickle.dumps(log)) == str(log)
 
 
 def test_options_and_defaults_of_format_5_are_logged() -> None:
@@ -233,11 +251,16 @@ def test_3005_shows_the_text_that_was_compared() -> None:
 
 def test_logs_are_printable() -> None:
     """What users and configs bring cannot forge lines of a log."""
-    made = evaluators(**{"k\n\x1b": setting6(rule6(28, s="a\u202e\nb"))})
-    decision, log = made.traced("k\n\x1b", User("x\n\u202e", custom={"Custom": 5}))
-    texts = [log, *(notice.text for notice in decision.notices)]
-    assert all(line.isprintable() for text in texts for line in text.split("\n"))
-    assert len(log.split("\n")) == 4
+    odd = {"u": {"a": "\x1b\n", "c": 28, "s": "x"}}
+    rules = (rule6(28, s="a\u202e\nb"), {"c": [odd], "p": []}, {"c": [{"s": {"s": 0, "c": 0}}]})
+    document = {"s": [{"n": "\n\x1b", "r": [odd["u"]]}], "f": {"k\n\x1b": setting6(*rules)}}
+    made = Evaluators(read_config(json.dumps(document)).settings)
+    for attributes in ({"Custom": 5}, {"Custom": "x", "\x1b\n": 5}):
+        decision, log = made.traced("k\n\x1b", User("x\n\u202e", custom=attributes))
+        texts = [notice.text for notice in decision.notices]
+        assert len(texts) > 1
+        assert all(text.isprintable() for text in [*texts, *log.split("\n")])
+        assert log.startswith('Evaluating \'k\\n\\x1b\' for User \'{"Identifier":"x\\n\\u202e"')
 
 
 def test_formats_stand_side_by_side() -> None:

@@ -30,6 +30,29 @@ class KeyValue(NamedTuple):
     value: object
 
 
+class EvaluationLog:
+    """The text of one evaluation log, made when somebody reads it: a handler that formats records.
+
+    What makes it is the evaluation once more, which comes to the same.
+    """
+
+    __slots__ = ("_evaluators", "_key", "_text", "_user")
+
+    def __init__(self, evaluators: Evaluators, key: str, user: object) -> None:
+        self._evaluators = evaluators
+        self._key = key
+        self._user = user
+        self._text: str | None = None
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = self._evaluators.traced(self._key, self._user)[1]
+        return self._text
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)  # for handlers that send records to other processes
+
+
 class Evaluators:
     """Evaluates the settings of one generation, each compiled when it is first asked for.
 
@@ -66,10 +89,7 @@ class Evaluators:
 
         The key may be unknown, and the user of a wrong type: the decision tells it.
         """
-        try:
-            entry = self._index.entries.get(key) or self._entry(key)
-        except TypeError:  # a key that cannot be looked up
-            entry = None
+        entry = self._found(key)
         if entry is None:
             return self._unknown(key)
         if type(user) is User:
@@ -86,15 +106,16 @@ class Evaluators:
 
         The text is empty where there is no such setting.
         """
-        try:
-            entry = self._entry(key)
-        except TypeError:  # a key that cannot be looked up
-            entry = None
+        entry = self._found(key)
         if entry is None:
             return self._unknown(key), ""
         run = self._run(user)
         decision = stepwise.evaluate(run, key, entry.flag)
         return decision, str(run.log)
+
+    def log(self, key: str, user: object = None) -> EvaluationLog:
+        """Return the text of the evaluation log; it takes no time until it is read."""
+        return EvaluationLog(self, key, user)
 
     def key_and_value(self, variation_id: str) -> KeyValue | None:
         """Return which setting has a variation id, and the value; None if none has it."""
@@ -107,6 +128,12 @@ class Evaluators:
                         found.setdefault(served.variation_id, KeyValue(key, served.value))
             self._by_variation = found
         return self._by_variation.get(variation_id)
+
+    def _found(self, key: str) -> Entry | None:
+        try:
+            return self._index.entries.get(key) or self._entry(key)
+        except TypeError:  # a key that cannot be looked up
+            return None
 
     def _entry(self, key: str) -> Entry | None:
         entry = self._index.entry(key)

@@ -64,6 +64,8 @@ class Failure:
 
 def shown(value: object) -> str:
     """Return a value as one printable line; one whose own text cannot be made is not shown."""
+    if type(value) is str and value.isprintable() and len(value) <= MAX_SHOWN:
+        return value  # most are, and a log has many
     try:
         return printable(value, MAX_SHOWN)
     except Exception:  # a program's own object

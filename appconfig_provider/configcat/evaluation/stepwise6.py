@@ -138,28 +138,27 @@ class Stepwise:
         return held, why
 
     def _user_condition(self, condition: UserCondition) -> tuple[bool, str]:
-        run, attribute = self._run, condition.attribute
+        run = self._run
         self._log.add(condition.text + " ")
         if run.user is None:
             self._tell_of_user()
             return False, NO_USER
-        value = run.user.get_attribute(attribute)
+        value = run.user.get_attribute(condition.attribute)
         if value is None or (isinstance(value, str) and not value):
-            run.tell(notices.attribute_missing(self._key, condition.text, attribute))
-            return False, f"cannot evaluate, the User.{shown(attribute)} attribute is missing"
+            name = shown(condition.attribute)
+            run.tell(notices.attribute_missing(self._key, condition.text, name))
+            return False, f"cannot evaluate, the User.{name} attribute is missing"
         held, why = run.compare(self._key, condition, value)
         if why:
-            return (
-                False,
-                f"cannot evaluate, the User.{shown(attribute)} attribute is invalid ({why})",
-            )
+            name = shown(condition.attribute)
+            return False, f"cannot evaluate, the User.{name} attribute is invalid ({why})"
         if condition.kind is TEXT and not isinstance(value, str):
-            text = run.shown_as_text(value)
-            run.tell(notices.attribute_converted(self._key, condition.text, attribute, text))
+            name, text = shown(condition.attribute), run.shown_as_text(value)
+            run.tell(notices.attribute_converted(self._key, condition.text, name, text))
         return held, ""
 
     def _segment_condition(self, condition: SegmentCondition) -> tuple[bool, str]:
-        log, name = self._log, shown(condition.segment)
+        log = self._log
         log.add(condition.text)
         if self._run.user is None:
             self._tell_of_user()
@@ -167,7 +166,7 @@ class Stepwise:
             return False, NO_USER
         log.line("(")
         log.indent()
-        log.line(f"Evaluating segment '{name}':")
+        log.line(f"Evaluating segment '{shown(condition.segment)}':")
         inside, why = self._segment(condition)
         held = inside == condition.inside and not why
         if why:

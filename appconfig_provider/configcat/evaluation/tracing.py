@@ -112,7 +112,8 @@ class Run:
                 why = str(error)
             except UnicodeEncodeError:
                 why = f"'{self.shown(value)}' {TEXT.complaint}"
-        self.tell(notices.attribute_invalid(key, condition.text, condition.attribute, why))
+        name = shown(condition.attribute)
+        self.tell(notices.attribute_invalid(key, condition.text, name, why))
         return False, why
 
     def shown(self, value: object, kind: Kind = TEXT) -> str:
