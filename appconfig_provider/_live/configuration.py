@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar, overload
 from appconfig_provider._live.agenda import Agenda
 from appconfig_provider._live.bindings import Binding, bind
 from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
-from appconfig_provider._live.flight import Owner
+from appconfig_provider._live.flight import Owner, Settled
 from appconfig_provider._live.notifications import (
     Attempted,
     PendingCallbacks,
@@ -107,8 +107,8 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         late = -1.0 if owner is None else self._monotonic() - owner.began - owner.limit
         return late if late > 0 else None
 
-    def _give_way(self, process: ProcessRecord[DriverT, PollerT]) -> bool:
-        """Return False because another call refreshes; warn once if that one is past its limit."""
+    def _give_way(self, process: ProcessRecord[DriverT, PollerT]) -> None:
+        """Leave it to another call that refreshes; warn once if that one is past its limit."""
         owner = process.flight.holder
         late = self._overdue(owner)
         if owner is not None and late is not None and not owner.warned:
@@ -121,7 +121,6 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
                 owner.thread,
                 owner.limit,
             )
-        return False
 
     @overload
     def bind(
@@ -230,11 +229,8 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         if poller is not None:
             poller.wake()
 
-    def _publish(self, outcome: Outcome[StateT]) -> bool:
-        """Publish the outcome of a refresh: readers see the new state by one assignment.
-
-        Returns True when it is a new generation.
-        """
+    def _publish(self, outcome: Outcome[StateT]) -> Settled:
+        """Publish the outcome of a refresh: readers see the new state by one assignment."""
         before = self._state
         # If this call is interrupted below, the next one must not return at once: it works out anew
         # what is due.
@@ -251,14 +247,15 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             # frames of the traceback, and with them settings and secrets.
             logger.warning("configuration not refreshed: %s", outcome.message)
         self._source.log_change(outcome.state, before)
+        error = outcome.error or unfit
         if outcome.changes is None:
-            return False
+            return Settled(published=False, error=error)
         began, sent = self._began
         message = change_message(outcome.state.snapshot, outcome.changes)
         took = 1000 * (self._monotonic() - began)
         requests = counted(self._driver.sent - sent, "request")
         logger.info("%s; %s, %.0f ms", message, requests, took)
-        return True
+        return Settled(published=True, error=error)
 
     def _have_told(self, outcome: Outcome[StateT], before: StateT) -> None:
         """Make the callbacks pending that the outcome of a refresh is told to."""
