@@ -8,7 +8,7 @@ import pytest
 
 from appconfig_provider.testing import ConfigCatEmulator, FakeClock
 
-from .running import ADDRESS, clients
+from .running import ADDRESS, stop_all
 
 
 @pytest.fixture
@@ -17,5 +17,4 @@ def cdn(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConfigCat
     with ConfigCatEmulator(clock=clock) as emulator:
         monkeypatch.setenv(ADDRESS, emulator.base_url)
         yield emulator
-        for client in clients():
-            client.stop()
+        stop_all()

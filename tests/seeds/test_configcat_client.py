@@ -175,7 +175,7 @@ def test_data_governance_out_of_sync_is_told_and_put_right(
     "create_client_with_auto_poll(), create_client_with_lazy_load(),",
     "Creating the client is different for each polling mode.",
 )
-@pytest.mark.parametrize(("create", "letter"), zip(CREATORS, "alm", strict=True))
+@pytest.mark.parametrize(("create", "letter"), list(zip(CREATORS, "alm", strict=True)))
 def test_each_mode_has_a_function(cdn: ConfigCatEmulator, create: Any, letter: str) -> None:
     """Each function makes a client of its mode, which the server is told."""
     client = create(KEY)

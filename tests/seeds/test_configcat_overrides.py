@@ -202,7 +202,8 @@ def test_the_addresses_of_the_cdn(
     monkeypatch: pytest.MonkeyPatch, governance: str, host: str
 ) -> None:
     """Where no variable names another server, ConfigCat's own are asked, by https, for the file."""
-    monkeypatch.delenv(ADDRESS, raising=False)
+    for variable in (ADDRESS, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
     with ConfigCatEmulator(tls=True, hosts=[host]) as cdn, connect_proxy() as proxy:
         assert cdn.ca_file is not None
         monkeypatch.setenv("SSL_CERT_FILE", cdn.ca_file)

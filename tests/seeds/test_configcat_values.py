@@ -65,7 +65,8 @@ def taken(port: int) -> bool:
 @says("Provide your own network credentials (username/password), and proxy server settings")
 def test_a_proxy_and_credentials_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The block asks the CDN through the proxy, which alone sees the credentials."""
-    monkeypatch.delenv(ADDRESS, raising=False)
+    for variable in (ADDRESS, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
     port = 0 if taken(PAGE_PORT) else PAGE_PORT
     wanted = "Basic " + base64.b64encode(b"user:password").decode()
     with (
@@ -92,7 +93,8 @@ def test_wrong_credentials_are_not_shown(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A proxy that refuses is reported, with neither the password nor the SDK key."""
-    monkeypatch.delenv(ADDRESS, raising=False)
+    for variable in (ADDRESS, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
     with connect_proxy(credentials="Basic other") as proxy:
         client = configcatclient.create_client_with_manual_poll(
             "secret-key", proxies={"https": proxy.url}, proxy_auth=HTTPProxyAuth("user", "p4ss")
