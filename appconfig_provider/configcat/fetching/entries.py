@@ -10,6 +10,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from appconfig_provider.decoding import Undecodable
+
 MAX_TAG = 1000
 """Characters of an ETag."""
 
@@ -39,25 +41,32 @@ def usable_tag(etag: str | None) -> str:
     return etag
 
 
+def confirmed_at(wall: float) -> float:
+    """Return a time as shared caches keep it: in whole milliseconds."""
+    return math.floor(wall * 1000) / 1000
+
+
 def to_payload(entry: Entry) -> str:
     """Return the text for a shared cache."""
-    return f"{math.floor(entry.fetched_at * 1000)}\n{entry.etag}\n{entry.text}"
+    # Rounded, since the product of a time in whole milliseconds may lie a little below.
+    milliseconds = math.floor(round(entry.fetched_at * 1000, 3))
+    return f"{milliseconds}\n{entry.etag}\n{entry.text}"
 
 
 def from_payload(payload: str, file: str) -> Entry:
     """Read the text of a shared cache; the config in it is not read here.
 
     Raises:
-        ValueError: it is not such a text. The message does not quote it.
+        Undecodable: it is not such a text. The message does not quote it.
     """
     time, first, rest = payload.partition("\n")
     etag, second, text = rest.partition("\n")
     if not (first and second):
-        raise ValueError("it has fewer than three lines")
+        raise Undecodable("it has fewer than three lines")
     if not _TIME.fullmatch(time):
-        raise ValueError("its first line is no time in milliseconds")
+        raise Undecodable("its first line is no time in milliseconds")
     if not etag:
-        raise ValueError("its ETag is empty")
+        raise Undecodable("its ETag is empty")
     if not usable_tag(etag):
-        raise ValueError("its ETag cannot be sent in a header")
+        raise Undecodable("its ETag cannot be sent in a header")
     return Entry(text, etag, float(time) / 1000, file)

@@ -5,11 +5,11 @@ The key is a secret: it stands in the target of every request, and in nothing th
 
 from __future__ import annotations
 
-import re
 from hashlib import sha1
 from urllib.parse import quote
 
 from appconfig_provider.configcat.interfaces import ConfigCatClientException
+from appconfig_provider.configcat.keys import valid_key
 
 VERSION_5 = "config_v5.json"
 """The file of SDKs up to 8."""
@@ -17,9 +17,6 @@ VERSION_6 = "config_v6.json"
 """The file of SDKs from 9 on."""
 
 _ONLY_VERSION_6 = "configcat-sdk-1/"
-_KEY = re.compile(r"(configcat-sdk-1/)?.{22}/.{22}")
-_PROXY_KEY = re.compile(r"configcat-proxy/.+")
-
 _SHOWN = 4
 """Characters at the end of a key that are shown, to tell one key from another."""
 _LONG = 22
@@ -61,9 +58,8 @@ def check_format(sdk_key: str, *, custom: bool) -> None:
     Raises:
         ConfigCatClientException: it does not. The message shows the key masked.
     """
-    if _KEY.fullmatch(sdk_key) or (custom and _PROXY_KEY.fullmatch(sdk_key)):
-        return
-    raise ConfigCatClientException(f"SDK Key `{masked(sdk_key)}` is invalid.")
+    if not valid_key(sdk_key, has_base_url=custom):
+        raise ConfigCatClientException(f"SDK Key `{masked(sdk_key)}` is invalid.")
 
 
 def path_of(sdk_key: str, file: str) -> str:

@@ -43,6 +43,7 @@ class SourceOptions:
     read_timeout: float
     cache: SharedCache | None = None
     local: LocalSettings | None = None
+    log_user: bool = True
     switch: Switch = field(default_factory=Switch, repr=False)
     tell: Callable[[Report], object] = field(repr=False)
     """Called with each report, by the holder of the flag, after the swap."""
@@ -54,8 +55,8 @@ class SourceOptions:
 
     @property
     def watches(self) -> bool:
-        """True where a file of local settings may change."""
-        return self.local is not None and bool(self.local.path)
+        """True where local settings may change."""
+        return self.local is not None and self.local.may_change
 
     @property
     def allowance(self) -> Allowance:

@@ -46,6 +46,28 @@ def report(event_id: int, text: str) -> Report:
     return Report(event_id, printable(text, MAX_MESSAGE))
 
 
+def went_offline() -> Report:
+    """Return the report of a refresh that found the client offline."""
+    return Report(OFFLINE, "the client is offline, so no request was sent")
+
+
+def out_of_sync(base: str) -> Report:
+    """Return the warning that a program begins at a server that is not meant for its config."""
+    return report(
+        GOVERNANCE_OUT_OF_SYNC,
+        f"data_governance does not fit what is set in the dashboard of ConfigCat: {base} was asked "
+        "instead; pass the setting of the dashboard, to save requests",
+    )
+
+
+def in_circles(requests: int) -> Report:
+    """Return the error that servers send the client from one to the other."""
+    return report(
+        REDIRECTED_IN_CIRCLES,
+        f"{requests} servers sent the client to another one; the last answer is used",
+    )
+
+
 class NotRefreshed(EngineError):
     """The config could not be confirmed; the message is that of the report."""
 

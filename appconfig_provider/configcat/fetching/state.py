@@ -1,7 +1,7 @@
 """Everything that is known of a ConfigCat config, as one frozen value.
 
-A client begins with an empty state that is due. Readers use `settings` and `evaluators`; the rest is
-what the next refresh needs to know.
+A client begins with an empty state that is due. Readers use `settings` and `evaluators`; the rest
+is what the next refresh needs to know.
 """
 
 from __future__ import annotations
@@ -69,8 +69,12 @@ class State:
     """False while there is neither a config nor a local setting."""
     entry: Entry | None
     """What the server, or the cache, gave; None until there is something."""
-    remote: Settings = field(default=NO_SETTINGS, repr=False)
+    remote: Settings = field(default_factory=lambda: NO_SETTINGS, repr=False)
     """The settings of `entry`."""
+    version: int | None = None
+    """The format of `entry`: 5 or 6; None where it has no setting to tell it by."""
+    reason: str = ""
+    """Where `remote` came from, for a change set: `config` or `cache`."""
     local: Local = NO_LOCAL
     server: Server
     copies: Copies = Copies()
@@ -103,14 +107,14 @@ class State:
         return _utc(0.0 if self.entry is None else self.entry.fetched_at)
 
 
-def first_state(base: str, now: Instant) -> State:
+def first_state(base: str, now: Instant, *, log_user: bool) -> State:
     """Return the state that a client begins with: empty, and due at once."""
     values, snapshot = shown(NO_SETTINGS, 0, now, "empty")
     return State(
         values=values,
         snapshot=snapshot,
         settings=NO_SETTINGS,
-        evaluators=Evaluators(NO_SETTINGS),
+        evaluators=Evaluators(NO_SETTINGS, log_user=log_user),
         loaded=False,
         entry=None,
         server=Server(base=base),
@@ -122,13 +126,15 @@ def with_settings(
     before: State, settings: Settings, now: Instant, origin: str, *, loaded: bool
 ) -> State:
     """Return a new generation."""
+    evaluators = before.evaluators.following(settings)
+    settings = evaluators.settings  # those that are as before are the same objects
     values, snapshot = shown(settings, before.snapshot.version + 1, now, origin)
     return replace(
         before,
         values=values,
         snapshot=snapshot,
         settings=settings,
-        evaluators=before.evaluators.following(settings),
+        evaluators=evaluators,
         loaded=loaded,
     )
 
