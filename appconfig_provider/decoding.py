@@ -63,11 +63,29 @@ def decode_with_comments(text: str) -> Any:
     return decode(_COMMENT.sub(_without_comment, text))
 
 
+def decode_relaxed(text: str) -> Any:
+    """Decode JSON in which comments and a comma after the last item are allowed.
+
+    Raises:
+        Undecodable: as `decode_with_comments` says.
+    """
+    try:
+        return decode_with_comments(text)
+    except Undecodable:
+        if "," not in text:
+            raise
+    return decode(_LAST_COMMA.sub(_without_comment, _COMMENT.sub(_without_comment, text)))
+
+
 _COMMENT = re.compile(r'//[^\r\n]*|/\*.*?\*/|(/\*.*|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
 """A comment, or (as a group) a string or a comment without an end, which stay. A string or comment
 without an end matches up to the end of the text. Otherwise it would be tried again from each later
 position, in a time that grows with the square of the length.
 """
+_LAST_COMMA = re.compile(
+    r'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[{,][ \t\r\n]*,)|,(?=[ \t\r\n]*[\]}])', re.DOTALL
+)
+"""A comma behind the last item, or (as a group) a string or a comma without an item, which stay."""
 _NOT_LINE_END = re.compile(r"[^\r\n]")
 
 

@@ -89,6 +89,14 @@ class RequestFailed(EngineError):
         return hinted
 
     @property
+    def timed_out(self) -> bool:
+        """True when a limit of time ended the request: that of a step, or that of a budget."""
+        cause: BaseException | None = self
+        while cause is not None and not isinstance(cause, TimeoutError):
+            cause = cause.__cause__
+        return self.kind is Kind.OUT_OF_TIME or cause is not None
+
+    @property
     def permanent(self) -> bool:
         """True when asking again later cannot help."""
         return self.status in PERMANENT

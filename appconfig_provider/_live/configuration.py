@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,8 +30,6 @@ from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
 from appconfig_provider.value_errors import BindingError
 
-logger = logging.getLogger("appconfig_provider")
-
 ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 T = TypeVar("T")
 
@@ -51,11 +48,9 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self._bindings = source.options.bindings
         super().__init__(source, driver, state)
         source.log_start(state, driver.sent)
-        if self._options.polls and self._process.poller is None:
-            logger.warning(
-                "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
-                "--enable-threads. Until then a call of refresh() does what is due"
-            )
+        options = self._options
+        if options.polls and self._process.poller is None and options.threadless:
+            options.logger.warning(options.threadless)
 
     @property
     def _subscriptions(self) -> tuple[Subscription, ...]:
@@ -113,7 +108,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         late = self._overdue(owner)
         if owner is not None and late is not None and not owner.warned:
             owner.warned = True
-            logger.warning(
+            self._options.logger.warning(
                 "a refresh that began %.0f s ago on thread %d has not ended, and should have after "
                 "%.0f s; until it does refresh() returns False. A callback, validate, a mapper, a "
                 "credential or a resolver of yours may hang",
@@ -245,7 +240,7 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         if outcome.message:
             # Logged as text, not as an exception: a handler that keeps records would keep the
             # frames of the traceback, and with them settings and secrets.
-            logger.warning("configuration not refreshed: %s", outcome.message)
+            self._options.logger.warning("configuration not refreshed: %s", outcome.message)
         self._source.log_change(outcome.state, before)
         error = outcome.error or unfit
         if outcome.changes is None:
@@ -254,7 +249,8 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         message = change_message(outcome.state.snapshot, outcome.changes)
         took = 1000 * (self._monotonic() - began)
         requests = counted(self._driver.sent - sent, "request")
-        logger.info("%s; %s, %.0f ms", message, requests, took)
+        level = self._options.change_level
+        self._options.logger.log(level, "%s; %s, %.0f ms", message, requests, took)
         return Settled(published=True, error=error)
 
     def _have_told(self, outcome: Outcome[StateT], before: StateT) -> None:

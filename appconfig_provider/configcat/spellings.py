@@ -44,6 +44,21 @@ def one_of(given: Mapping[str, Any], name: str) -> Any:
     return new
 
 
+def mode_of(given: Mapping[str, Any]) -> PollingMode:
+    """Return the polling mode that the numbers of `ConfigCatClient()` stand for.
+
+    Raises:
+        TypeError: an argument was given by both its names.
+    """
+    from appconfig_provider.configcat.pollingmode import PollingMode
+
+    interval, wait = given["poll_interval_seconds"], given["max_init_wait_time_seconds"]
+    ttl = one_of(given, "cache_time_to_live_seconds")
+    if interval > 0:
+        return PollingMode.auto_poll(interval, wait)
+    return PollingMode.lazy_load(ttl) if ttl > 0 else PollingMode.manual_poll()
+
+
 def options_of(
     given: Mapping[str, Any], polling_mode: PollingMode, hooks: Hooks | None = None
 ) -> ConfigCatOptions:

@@ -89,14 +89,19 @@ class Index:
         self.entries[name] = entry
         return entry
 
-    def following(self, source: object, flags: Mapping[Any, Any]) -> Index:
-        """Return the index of the next source."""
+    def following(
+        self,
+        source: object,
+        flags: Mapping[Any, Any],
+        compile_entry: Callable[[str, Any], Entry] | None = None,
+    ) -> Index:
+        """Return the index of the next source, with a way to compile of its own if it has one."""
         before = self.entries
         if self._before and len(before) < len(self.flags):  # not all of them were asked for
             before = {**self._before, **self.entries}
             if len(before) > 2 * len(flags) + 100:
                 before = {name: entry for name, entry in before.items() if name in flags}
-        return Index(source, flags, self._compile, before)
+        return Index(source, flags, compile_entry or self._compile, before)
 
     def unanswering(self) -> Index:
         """Return the same index without answers, for as long as a test overrides flags."""

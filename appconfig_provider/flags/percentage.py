@@ -15,17 +15,23 @@ _FIRST = Struct("<I").unpack_from
 _MAX = 2**32 - 1
 
 
-def own_sha256() -> Any:
-    """Return the interpreter's own SHA-256, which begins sooner than OpenSSL's, where it has one.
+def own_hash(name: str, *modules: str) -> Any:
+    """Return the interpreter's own hash function, which begins sooner than OpenSSL's.
 
-    It is not for secrets, so that it does not matter which one it is.
+    It is not for secrets, so that it does not matter which one it is. `modules` are those that may
+    have it; where none has, the function is that of `hashlib`.
     """
-    for module in ("_sha2", "_sha256"):  # since Python 3.12, and before
+    for module in modules:
         try:
-            return import_module(module).sha256
+            return getattr(import_module(module), name)
         except (ImportError, AttributeError):
             continue
-    return hashlib.sha256
+    return getattr(hashlib, name)
+
+
+def own_sha256() -> Any:
+    """Return the interpreter's own SHA-256, where it has one."""
+    return own_hash("sha256", "_sha2", "_sha256")  # since Python 3.12, and before
 
 
 hashed = own_sha256()

@@ -1,0 +1,152 @@
+"""One evaluation, step by step: for whom, what it has told so far, and its log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from appconfig_provider.configcat.evaluation import notices
+from appconfig_provider.configcat.evaluation.attributes import TEXT, VERSION, Kind, as_text
+from appconfig_provider.configcat.evaluation.comparators import InvalidComparison
+from appconfig_provider.configcat.evaluation.compiled import Setting, UserCondition
+from appconfig_provider.configcat.evaluation.decisions import InvalidSetting
+from appconfig_provider.configcat.evaluation.notices import HIDDEN, Notice, shown
+from appconfig_provider.texts import printable
+
+MAX_LINES = 10_000
+"""Parts of lines that a log has; what comes after them is left out."""
+MAX_USER = 10_000
+"""Characters of a user in a log."""
+MAX_STEPS = 10_000
+"""Conditions of prerequisites that one evaluation comes to. A few settings that need each other
+twice could otherwise keep it busy for ever."""
+MAX_DEPTH = 50
+"""Settings that need one another in a row."""
+
+
+class TargetedUser(Protocol):
+    """What evaluations ask of a user."""
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """All attributes by name."""
+
+    def get_attribute(self, attribute: object) -> Any:
+        """Return an attribute; None if there is none."""
+
+
+class LogText:
+    """The text of an evaluation log, line by line, with an indent that follows the steps."""
+
+    __slots__ = ("_depth", "_parts")
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._depth = 0
+
+    def __str__(self) -> str:
+        cut = ["\n..."] if len(self._parts) >= MAX_LINES else []
+        return "".join([*self._parts, *cut])
+
+    def add(self, text: str) -> None:
+        """Continue the line."""
+        if len(self._parts) < MAX_LINES:
+            self._parts.append(text)
+
+    def line(self, text: str = "") -> None:
+        """Begin a line."""
+        self.add("\n" + "  " * self._depth + text)
+
+    def indent(self) -> None:
+        """Have the next lines begin further to the right."""
+        self._depth += 1
+
+    def dedent(self) -> None:
+        """Have them begin further to the left."""
+        self._depth -= 1
+
+
+class Run:
+    """One evaluation, of a setting and of those that it needs."""
+
+    __slots__ = ("find", "log", "log_user", "notices", "path", "steps", "user", "user_told")
+
+    def __init__(
+        self, user: TargetedUser | None, find: Callable[[str], Setting | None], *, log_user: bool
+    ) -> None:
+        self.user = user
+        self.find = find
+        """Returns a setting that another one needs; raises InvalidSetting if it cannot be used."""
+        self.log_user = log_user
+        self.log = LogText()
+        self.notices: list[Notice] = []
+        self.user_told = False
+        """True when it has been told that what was given as a user is none."""
+        self.path: list[str] = []
+        """The keys of the settings that are being evaluated: each needs the next one."""
+        self.steps = 0
+
+    def step(self) -> None:
+        """Note that a condition is evaluated.
+
+        Raises:
+            InvalidSetting: prerequisites have too many of them.
+        """
+        if self.path:
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise InvalidSetting(f"prerequisite flags have more than {MAX_STEPS} conditions")
+
+    def tell(self, notice: Notice) -> None:
+        """Have something logged."""
+        self.notices.append(notice)
+
+    def compare(self, key: str, condition: UserCondition, value: Any) -> tuple[bool, str]:
+        """Return whether a condition holds for an attribute, and why that cannot be told, or ''."""
+        try:
+            converted = condition.kind.convert(value)
+        except Exception:  # also what a program's own object raises
+            why = f"'{self.shown(value, condition.kind)}' {condition.kind.complaint}"
+        else:
+            try:
+                return condition.test(converted), ""
+            except InvalidComparison as error:
+                why = str(error)
+        self.tell(notices.attribute_invalid(key, condition.text, condition.attribute, why))
+        return False, why
+
+    def shown(self, value: object, kind: Kind = TEXT) -> str:
+        """Return an attribute as logs may show it."""
+        if not self.log_user:
+            return HIDDEN
+        if kind is not VERSION:
+            return shown(value)
+        return shown(value).strip()
+
+    def shown_as_text(self, value: object) -> str:
+        """Return the text that an attribute was turned into, as logs may show it."""
+        try:
+            return shown(as_text(value)) if self.log_user else HIDDEN
+        except Exception:  # a program's own object
+            return shown(value)
+
+    def shown_user(self) -> str:
+        """Return the user in one line, as logs may show it."""
+        if not self.log_user:
+            return HIDDEN
+        try:
+            return printable(str(self.user), MAX_USER)
+        except Exception:  # attributes that cannot be shown
+            return shown(type(self.user).__name__)
+
+    def shown_user_indented(self) -> str:
+        """Return the user with a line for each attribute, as logs may show it."""
+        if not self.log_user:
+            return HIDDEN
+        try:
+            attributes = json.loads(str(self.user))
+            text = json.dumps(attributes, ensure_ascii=False, indent=4, separators=(",", " : "))
+        except Exception:  # attributes that cannot be shown
+            return self.shown_user()
+        return "\n".join(printable(line, MAX_USER) for line in text[:MAX_USER].split("\n"))
