@@ -14,7 +14,19 @@ import pytest
 
 from appconfig_provider.configcat.connecting import BASE_URL
 from appconfig_provider.configcat.datagovernance import DataGovernance
-from tests.support.configcat_source import EU, GLOBAL, KEY, V5, V6, Cdn, Played, Shared, leading, v5, v6
+from tests.support.configcat_source import (
+    EU,
+    GLOBAL,
+    KEY,
+    V5,
+    V6,
+    Cdn,
+    Played,
+    Shared,
+    leading,
+    v5,
+    v6,
+)
 from tests.support.vectors import VECTORS
 
 SHARED = VECTORS.parent / "configcat"
