@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider.configcat.connecting import Surroundings, source_of
 from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
+from appconfig_provider.configcat.connecting import Surroundings, source_of
 from appconfig_provider.configcat.fetching.entries import Entry, from_payload, to_payload
 from appconfig_provider.configcat.fetching.keys import cache_key_of
 from appconfig_provider.configcat.interfaces import ConfigCache
@@ -55,7 +55,7 @@ def test_published_format() -> None:
     entry = Entry(payload["config_json"], payload["etag"], payload["fetch_time_seconds"], V6)
     assert to_payload(entry) == payload["serialized_prefix"] + payload["config_json"]
     for bad, _ in format_["bad_payloads"][:3]:
-        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are our own
+        with pytest.raises(ValueError) as caught:
             from_payload(bad, V6)
         assert bad not in str(caught.value)
 
