@@ -56,7 +56,13 @@ prefork: .venv/serves  ## the servers that tests/prefork runs (uWSGI is compiled
 	.venv/az/bin/python -m pip install --quiet --no-compile --group az
 	@touch $@
 
-clients: .venv/tests-of-clients  ## Azure CLI and the official clients' own tests (700 MB); without them their tests skip
+# ConfigCat's SDK before 7 has the name of the newer one, so it lies beside the packages.
+CONFIGCAT_603 := .venv/suites/configcat-client-6.0.3
+$(CONFIGCAT_603): .venv/tests
+	$(BIN)/python -m tests.support.configcat603
+	@touch $@
+
+clients: .venv/tests-of-clients $(CONFIGCAT_603)  ## Azure CLI, an old ConfigCat SDK, the official clients' own tests (700 MB); without them tests skip
 
 .venv/tries: .venv/runs
 	$(BIN)/python -m pip install --quiet --group versions
@@ -80,7 +86,7 @@ check: .venv/develops  ## style, types, layers, size limits, documents
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
-bench: .venv/draws  ## speed, paired with the official provider
+bench: .venv/draws $(CONFIGCAT_603)  ## speed, paired with the official provider
 	$(BIN)/python -m tests.benchmarks
 
 .venv/writes: pyproject.toml

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.routing import BaseRoute
 
 from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.gate import Gate, Handler
@@ -71,13 +72,15 @@ def create_app(
     *,
     page_size: int = 100,
     now: Callable[[], float] = time.time,
+    beside: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The emulator as an ASGI application over a store.
 
     ``access`` tells who is let in; without it that is the holder of the default access key. Its
     hosts and origins are for :class:`Server` to check, as is what web pages send.
     ``now`` gives seconds since 1970; requests dated more than 15 minutes off are refused. Its
-    ``state.common_headers`` gives the headers that every answer to a request has.
+    ``state.common_headers`` gives the headers that every answer to a request has. The routes
+    ``beside`` are for paths that a store does not have; nobody needs its credentials for them.
 
     Raises:
         ValueError: the page size is not positive.
@@ -93,7 +96,7 @@ def create_app(
         listed = {"GET": _paged(handler, page_size)}
         routes.append(gate.route(path, listed, since=_since(path)))
     routes.append(gate.route("/operations", {"GET": read_operation}, since=SNAPSHOTS))
-    app = Starlette(routes=routes, exception_handlers=gate.exception_handlers)
+    app = Starlette(routes=[*routes, *beside], exception_handlers=gate.exception_handlers)
     app.router.redirect_slashes = False
     app.state.common_headers = gate.common_headers
     return app

@@ -52,6 +52,7 @@ def main(
                 certificate=_certificate(options),
                 control=options.control,
                 replicas=options.replicas,
+                configcat=options.configcat,
                 say=partial(print, flush=True),
             )
     except KeyboardInterrupt:
@@ -192,6 +193,13 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     )
     content.add_argument(
         "--page-size", type=_number(1), default=100, help="items on a page (%(default)s)"
+    )
+    content.add_argument(
+        "--configcat",
+        type=_file,
+        metavar="FILE.json",
+        help="serve a ConfigCat config, too: one that was downloaded, or"
+        ' {"flags": {"key": value}}; it is read again when it changes',
     )
 
 

@@ -43,6 +43,11 @@ class RequestRecord:
     headers: Mapping[str, str] = field(repr=False)
     status: int | None = None
 
+    @property
+    def path(self) -> str:
+        """The target without its query, still percent-encoded."""
+        return self.target.partition("?")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Scripted:

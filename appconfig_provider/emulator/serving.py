@@ -10,12 +10,15 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from appconfig_provider.emulator.access import Access
 from appconfig_provider.emulator.app import create_app
+from appconfig_provider.emulator.configcat_api import configcat_routes
+from appconfig_provider.emulator.configcat_file import ConfigFile
 from appconfig_provider.emulator.control import Control
 from appconfig_provider.emulator.seeds import Seeded, plant, read_seed
 from appconfig_provider.emulator.server import Server
@@ -24,6 +27,8 @@ from appconfig_provider.emulator.tls import Certificate, LocalCertificate
 from appconfig_provider.emulator.wire import CONTROL_PATH
 
 _POLL_SECONDS = 0.1
+#: Tells the client of this package which address stands for ConfigCat's CDN.
+_CONFIGCAT_VARIABLE = "APPCONFIG_PROVIDER_CONFIGCAT_BASE_URL"
 _log = logging.getLogger("appconfig_provider.emulator")
 
 
@@ -46,6 +51,7 @@ def serve(  # noqa: PLR0913 - the options of a command line
     certificate: Certificate | None = None,
     control: bool = False,
     replicas: int = 0,
+    configcat: str | os.PathLike[str] | None = None,
     say: Callable[[str], object] = print,
 ) -> None:
     """Serve a store until Ctrl-C; ``say`` gets the connection strings and lines about it.
@@ -56,19 +62,18 @@ def serve(  # noqa: PLR0913 - the options of a command line
     and an address that other machines reach is logged as a warning. With a ``certificate``, such as
     :func:`local_certificate` gives, it speaks https. ``control`` lets anybody set faults at
     ``/_control``. ``replicas`` is how many more endpoints the same store has, on the ports after
-    the first one, or on free ones when ``port`` is 0.
+    the first one, or on free ones when ``port`` is 0. ``configcat`` names a file with a config of
+    ConfigCat that every endpoint serves, too; it is read again whenever it changes.
 
     Raises:
-        ServeError: a bad seed file, page size or number, or an anonymous owner on an address that
-            other machines reach (exit code 2); a data file that cannot be used or a port that is
-            taken (exit code 1).
+        ServeError: a bad seed or config file, page size or number, or an anonymous owner on an
+            address that other machines reach (exit code 2); a data file that cannot be used or a
+            port that is taken (exit code 1).
     """
     allowed = access or Access()
-
-    def make_app(store: Store, *, now: Callable[[], float]) -> Starlette:
-        return create_app(store, allowed, page_size=page_size, now=now)
-
     try:
+        watched = None if configcat is None else ConfigFile(configcat, say)
+        make_app = partial(_make_app, allowed, page_size, watched)
         seeded = [item for seed in seeds for item in read_seed(seed)]
         ports = _ports(port, replicas)
         controls = [Control() for _ in ports] if control else []
@@ -89,17 +94,30 @@ def serve(  # noqa: PLR0913 - the options of a command line
             for each, server in zip(controls, servers, strict=False):
                 each.server, each.endpoints = server, controls
             _warn(allowed.warning(servers[0].address))
-            for line in _introduction(servers, allowed, store.size):
+            for line in chain(
+                _introduction(servers, allowed, store.size),
+                _of_configcat(watched, servers[0]),
+                _to_trust(certificate),
+                (f"Set faults at {each.endpoint}{CONTROL_PATH}" for each in servers if controls),
+            ):
                 say(line)
-            for line in _to_trust(certificate):
-                say(line)
-            for server in servers[: len(controls)]:
-                say(f"Set faults at {server.endpoint}{CONTROL_PATH}")
-            _wait(servers[0])
+            _wait(servers[0], watched)
     except ValueError as error:
         raise ServeError(str(error), 2) from error
     except (StoreError, ImportError, OSError) as error:
         raise ServeError(str(error), 1) from error
+
+
+def _make_app(
+    access: Access,
+    page_size: int,
+    configcat: ConfigFile | None,
+    store: Store,
+    *,
+    now: Callable[[], float],
+) -> Starlette:
+    beside = () if configcat is None else configcat_routes(configcat.configs, now)
+    return create_app(store, access, page_size=page_size, now=now, beside=beside)
 
 
 def _plant(store: Store, seed: Iterable[Seeded], data: str | os.PathLike[str] | None) -> None:
@@ -138,6 +156,11 @@ def _introduction(servers: Sequence[Server], access: Access, settings: int) -> I
             yield f"Read only: {key.connection_string(server.endpoint)}"
 
 
+def _of_configcat(watched: ConfigFile | None, server: Server) -> Iterator[str]:
+    if watched is not None:
+        yield f"{_CONFIGCAT_VARIABLE}={server.endpoint}"
+
+
 def _warn(warning: str | None) -> None:
     if warning is not None:
         _log.warning(warning)
@@ -151,10 +174,11 @@ def _to_trust(certificate: Certificate | None) -> Iterator[str]:
         yield f"Keep its private key secret: {certificate.ca_key_file}"
 
 
-def _wait(server: Server) -> None:
+def _wait(server: Server, watched: ConfigFile | None) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while not server.wait(_POLL_SECONDS):
-            pass
+            if watched is not None:
+                watched.check()
 
 
 def _count(number: int, thing: str) -> str:

@@ -14,6 +14,8 @@ A :class:`Vault` does the same for secrets:
         vault.set("password", "hunter2")
         store.set_secret("db:password", vault.id("password"))
         config = load(**store.load_options, **vault.load_options)
+
+A :class:`ConfigCatEmulator` serves feature flags as ConfigCat's CDN does, with the same faults.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from appconfig_provider.emulator.json_values import JSON_NULL
 from appconfig_provider.emulator.scripting import Hook, RequestRecord, Scripted
 from appconfig_provider.emulator.snapshot_model import Snapshot
 from appconfig_provider.testing.clock import Clock, FakeClock
+from appconfig_provider.testing.configcat import ConfigCatEmulator
 from appconfig_provider.testing.credentials import AsyncStaticCredential, StaticCredential
 from appconfig_provider.testing.replicas import Replica
 from appconfig_provider.testing.scripted import Fault
@@ -33,6 +36,7 @@ __all__ = [
     "JSON_NULL",
     "AsyncStaticCredential",
     "Clock",
+    "ConfigCatEmulator",
     "Draft",
     "Emulator",
     "FakeClock",
