@@ -47,6 +47,10 @@ CA_FILES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 MANUAL_INTERVAL = 60.0
 """Seconds, of which a client that is refreshed by hand computes its back-off."""
 
+STOP_WAIT = 2.0
+"""Seconds for which `stop()` waits for a request that is on its way. One that hangs longer ends by
+itself, at its time limit, and its thread with it."""
+
 logger = logging.getLogger("configcat")
 
 
@@ -96,7 +100,7 @@ def source_of(
             random=surroundings.random,
             interval=_interval(mode),
             polls=isinstance(mode, AutoPollingMode) and not local_only,
-            stop_wait=_connect(options) + _read(options),
+            stop_wait=STOP_WAIT,
             success=surroundings.success,
             error=surroundings.error,
             unwatched="",
