@@ -17,7 +17,7 @@ class User:
     comparator makes of each is told in ConfigCat's documents.
     """
 
-    __slots__ = ("__weakref__", "_attributes", "_custom")
+    __slots__ = ("__weakref__", "_attributes", "_custom", "_shown")
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class User:
         self._custom: dict[str, Any] = dict(custom or {})
         predefined = {"Identifier": identifier, "Email": email, "Country": country}
         self._attributes: dict[str, Any] = {**self._custom, **predefined}
+        self._shown: str | None = None
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -47,15 +48,22 @@ class User:
 
     def __str__(self) -> str:
         """Return the attributes as compact JSON, as logs show a user."""
-        shown = {**self._attributes, **self._custom, "Identifier": self.get_identifier()}
-        names = ("Identifier", "Email", "Country", *self._custom)
-        given = {name: shown[name] for name in names if shown[name] is not None}
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_text)
+        if self._shown is not None:
+            return self._shown
+        own, custom = self._attributes, self._custom
+        shown = {"Identifier": None, "Email": own["Email"], "Country": own["Country"], **custom}
+        shown["Identifier"] = self.get_identifier()
+        text = _in_json({name: value for name, value in shown.items() if value is not None})
+        if _UNCHANGING.issuperset(map(type, shown.values())):
+            self._shown = text  # a user is logged once for each setting
+        return text
 
     def __repr__(self) -> str:
         """Return no attribute: a user's data belongs into no log by accident."""
         return "<User>"
 
+
+_UNCHANGING = frozenset({str, int, float, bool, datetime, type(None)})
 
 attributes_of: Callable[[User], dict[str, Any]] = attrgetter("_attributes")
 """Returns all attributes of a user by name, sooner than `attributes`; they must not be changed."""
@@ -64,3 +72,6 @@ attributes_of: Callable[[User], dict[str, Any]] = attrgetter("_attributes")
 def _text(value: object) -> str:
     """Return how JSON shows an attribute that it has no form for."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+_in_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_text).encode

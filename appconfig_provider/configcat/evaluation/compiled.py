@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from appconfig_provider.configcat.evaluation.attributes import Kind
 from appconfig_provider.configcat.evaluation.comparators import Test
 from appconfig_provider.configcat.evaluation.decisions import InvalidSetting, SettingDecision
+from appconfig_provider.configcat.evaluation.notices import shown
 
 Raw: TypeAlias = Mapping[str, Any]
 
@@ -55,7 +56,7 @@ class SegmentCondition:
     @property
     def text(self) -> str:
         """The condition as logs show it."""
-        return f"User {'IS IN' if self.inside else 'IS NOT IN'} SEGMENT '{self.segment}'"
+        return f"User {'IS IN' if self.inside else 'IS NOT IN'} SEGMENT '{shown(self.segment)}'"
 
 
 @dataclass(frozen=True, slots=True)

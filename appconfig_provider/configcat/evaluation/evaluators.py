@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,12 +13,13 @@ from appconfig_provider.configcat.evaluation.decisions import (
     SettingDecision,
     failed,
 )
+from appconfig_provider.configcat.evaluation.direct import Others
 from appconfig_provider.configcat.evaluation.notices import key_not_found
 from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Settings
 from appconfig_provider.configcat.evaluation.shapes import item
 from appconfig_provider.configcat.evaluation.tracing import Run
 from appconfig_provider.configcat.user import User, attributes_of
-from appconfig_provider.flags.evaluation import Match, Trace
+from appconfig_provider.flags.evaluation import Match
 from appconfig_provider.flags.index import Entry, Index
 
 
@@ -29,13 +30,36 @@ class KeyValue(NamedTuple):
     value: object
 
 
+class EvaluationLog:
+    """The text of one evaluation log, made when somebody reads it: a handler that formats records.
+
+    What makes it is the evaluation once more, which comes to the same.
+    """
+
+    __slots__ = ("_evaluators", "_key", "_text", "_user")
+
+    def __init__(self, evaluators: Evaluators, key: str, user: object) -> None:
+        self._evaluators = evaluators
+        self._key = key
+        self._user = user
+        self._text: str | None = None
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = self._evaluators.traced(self._key, self._user)[1]
+        return self._text
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)  # for handlers that send records to other processes
+
+
 class Evaluators:
     """Evaluates the settings of one generation, each compiled when it is first asked for.
 
     It needs no lock, and whatever it is asked, it does not raise.
     """
 
-    __slots__ = ("_by_variation", "_index", "constants", "log_user", "settings")
+    __slots__ = ("_by_variation", "_index", "_others", "constants", "log_user", "settings")
 
     def __init__(self, settings: Settings = NO_SETTINGS, *, log_user: bool = True) -> None:
         self.settings = settings
@@ -45,6 +69,7 @@ class Evaluators:
 
     def _use(self, index: Index) -> None:
         self._index = index
+        self._others = Others(self._entry, Others(self._entry, None))
         self._by_variation: dict[str, KeyValue] | None = None
         self.constants: dict[str, SettingDecision] = index.details
         """Decisions of settings that have been asked for, and that are the same for every `User`
@@ -64,12 +89,12 @@ class Evaluators:
 
         The key may be unknown, and the user of a wrong type: the decision tells it.
         """
-        entry = self._index.entries.get(key) or self._entry(key)
+        entry = self._found(key)
         if entry is None:
             return self._unknown(key)
         if type(user) is User:
             try:
-                return entry.evaluate(attributes_of(user), None)  # type: ignore[return-value]
+                return entry.evaluate(attributes_of(user), self._others)  # type: ignore[return-value]
             except Exception:  # noqa: S110 - whatever it was, the other way finds it and tells it
                 pass
         elif user is None and entry.constant is not None:
@@ -81,12 +106,16 @@ class Evaluators:
 
         The text is empty where there is no such setting.
         """
-        entry = self._entry(key)
+        entry = self._found(key)
         if entry is None:
             return self._unknown(key), ""
         run = self._run(user)
         decision = stepwise.evaluate(run, key, entry.flag)
         return decision, str(run.log)
+
+    def log(self, key: str, user: object = None) -> EvaluationLog:
+        """Return the text of the evaluation log; it takes no time until it is read."""
+        return EvaluationLog(self, key, user)
 
     def key_and_value(self, variation_id: str) -> KeyValue | None:
         """Return which setting has a variation id, and the value; None if none has it."""
@@ -99,6 +128,12 @@ class Evaluators:
                         found.setdefault(served.variation_id, KeyValue(key, served.value))
             self._by_variation = found
         return self._by_variation.get(variation_id)
+
+    def _found(self, key: str) -> Entry | None:
+        try:
+            return self._index.entries.get(key) or self._entry(key)
+        except TypeError:  # a key that cannot be looked up
+            return None
 
     def _entry(self, key: str) -> Entry | None:
         entry = self._index.entry(key)
@@ -135,12 +170,8 @@ def _entry(settings: Settings, key: str, raw: Any) -> Entry:
     targets = isinstance(setting, Setting) and setting.targets
     served = None if isinstance(setting, Broken) or targets else setting.served
     constant = served if isinstance(served, SettingDecision) else None
-    evaluate = _evaluator(direct.compiled(setting))
+    evaluate = direct.compiled(setting)
     return Entry(key, raw, setting, evaluate, constant, targets, telemetry=False)
-
-
-def _evaluator(decide: direct.Decide) -> Callable[[Any, Trace], SettingDecision]:
-    return lambda attributes, _trace: decide(attributes)
 
 
 def _all_served(setting: Setting | Broken) -> Iterator[Served]:

@@ -44,7 +44,15 @@ def usable(served: Served) -> SettingDecision:
 class Stepwise:
     """The evaluation of one setting."""
 
-    __slots__ = ("_any_version", "_key", "_log", "_run", "_setting", "_user_told")
+    __slots__ = (
+        "_any_version",
+        "_attribute_told",
+        "_key",
+        "_log",
+        "_run",
+        "_setting",
+        "_user_told",
+    )
 
     def __init__(
         self, run: Run, setting: Setting, any_version: Callable[[Run, Setting], SettingDecision]
@@ -56,6 +64,7 @@ class Stepwise:
         self._any_version = any_version
         """Evaluates a setting of any version."""
         self._user_told = run.user_told
+        self._attribute_told = False
 
     def evaluate(self) -> SettingDecision:
         """Return the decision.
@@ -129,28 +138,27 @@ class Stepwise:
         return held, why
 
     def _user_condition(self, condition: UserCondition) -> tuple[bool, str]:
-        run, attribute = self._run, condition.attribute
+        run = self._run
         self._log.add(condition.text + " ")
         if run.user is None:
             self._tell_of_user()
             return False, NO_USER
-        value = run.user.get_attribute(attribute)
+        value = run.user.get_attribute(condition.attribute)
         if value is None or (isinstance(value, str) and not value):
-            run.tell(notices.attribute_missing(self._key, condition.text, attribute))
-            return False, f"cannot evaluate, the User.{shown(attribute)} attribute is missing"
+            name = shown(condition.attribute)
+            run.tell(notices.attribute_missing(self._key, condition.text, name))
+            return False, f"cannot evaluate, the User.{name} attribute is missing"
         held, why = run.compare(self._key, condition, value)
         if why:
-            return (
-                False,
-                f"cannot evaluate, the User.{shown(attribute)} attribute is invalid ({why})",
-            )
+            name = shown(condition.attribute)
+            return False, f"cannot evaluate, the User.{name} attribute is invalid ({why})"
         if condition.kind is TEXT and not isinstance(value, str):
-            text = run.shown_as_text(value)
-            run.tell(notices.attribute_converted(self._key, condition.text, attribute, text))
+            name, text = shown(condition.attribute), run.shown_as_text(value)
+            run.tell(notices.attribute_converted(self._key, condition.text, name, text))
         return held, ""
 
     def _segment_condition(self, condition: SegmentCondition) -> tuple[bool, str]:
-        log, name = self._log, shown(condition.segment)
+        log = self._log
         log.add(condition.text)
         if self._run.user is None:
             self._tell_of_user()
@@ -158,7 +166,7 @@ class Stepwise:
             return False, NO_USER
         log.line("(")
         log.indent()
-        log.line(f"Evaluating segment '{name}':")
+        log.line(f"Evaluating segment '{shown(condition.segment)}':")
         inside, why = self._segment(condition)
         held = inside == condition.inside and not why
         if why:
@@ -237,7 +245,9 @@ class Stepwise:
         value = run.user.get_attribute(options.attribute or "Identifier")
         name = shown(options.attribute or "Identifier")
         if value is None and options.attribute is not None:
-            run.tell(notices.options_attribute_missing(self._key, name))
+            if not self._attribute_told:
+                self._attribute_told = True
+                run.tell(notices.options_attribute_missing(self._key, name))
             log.line(f"Skipping % options because the User.{name} attribute is missing.")
             return None
         return self._selected(options, bucket(self._key, _identity(value)), name)
