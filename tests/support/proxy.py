@@ -23,6 +23,8 @@ class Proxy:
     """Hosts that were to be connected to."""
     lines: list[str] = field(default_factory=list)
     """Request lines, as clients sent them."""
+    heads: list[bytes] = field(default_factory=list)
+    """The same with their headers."""
 
     def serve(self, client: socket.socket) -> None:
         """Lead a client to the host it names, or tell it that there is none."""
@@ -34,6 +36,7 @@ class Proxy:
             head += more
         line, _, rest = head.partition(b"\r\n")
         self.lines.append(line.decode())
+        self.heads.append(head)
         method, target, version = line.split()
         if method == b"CONNECT":
             host, port = target.decode().rsplit(":", 1)
