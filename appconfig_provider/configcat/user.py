@@ -47,10 +47,10 @@ class User:
 
     def __str__(self) -> str:
         """Return the attributes as compact JSON, as logs show a user."""
-        shown = {**self._attributes, **self._custom, "Identifier": self.get_identifier()}
-        names = ("Identifier", "Email", "Country", *self._custom)
-        given = {name: shown[name] for name in names if shown[name] is not None}
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_text)
+        own, custom = self._attributes, self._custom
+        shown = {"Identifier": None, "Email": own["Email"], "Country": own["Country"], **custom}
+        shown["Identifier"] = self.get_identifier()
+        return _in_json({name: value for name, value in shown.items() if value is not None})
 
     def __repr__(self) -> str:
         """Return no attribute: a user's data belongs into no log by accident."""
@@ -64,3 +64,6 @@ attributes_of: Callable[[User], dict[str, Any]] = attrgetter("_attributes")
 def _text(value: object) -> str:
     """Return how JSON shows an attribute that it has no form for."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+_in_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_text).encode

@@ -115,7 +115,8 @@ class Decision:
     enabled: bool = field(kw_only=True)
 
 
-Evaluator: TypeAlias = Callable[[Any, Trace], Decision]
+Evaluator: TypeAlias = Callable[[Any, Any], Decision]
+"""Takes a context and a trace; where no dialect traces, whatever else its evaluators need."""
 
 ON = Decision(Match.STATIC, enabled=True)
 MATCHED = Decision(Match.TARGETING, enabled=True)

@@ -1,4 +1,4 @@
-"""ConfigCat's rules for the runner of the published vectors, `run_vectors.py`; see its docstring."""
+"""ConfigCat's rules for the runner of the published vectors; see the docstring of `run_vectors`."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ def logs(config: Any, key: str, default: object, user: User | None) -> tuple[obj
     )
 
 
-def valid_key(sdk_key: str, has_base_url: bool) -> bool:  # noqa: FBT001 - as the runner calls it
+def valid_key(sdk_key: str, has_base_url: bool) -> bool:
     """Tell whether a key has one of ConfigCat's forms."""
     return is_valid_key(sdk_key, has_base_url=has_base_url)

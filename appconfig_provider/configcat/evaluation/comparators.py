@@ -1,7 +1,8 @@
 """The comparators of config_v6.json: what each compares, and how logs name it.
 
 A comparator makes a test of a comparison value once; the test takes an attribute that has been
-turned into the comparator's kind of value.
+turned into the comparator's kind of value. Tests of hashes raise UnicodeEncodeError for a text that
+has half a character (a lone surrogate).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from appconfig_provider.configcat.evaluation import attributes
 from appconfig_provider.configcat.evaluation.attributes import Kind
 from appconfig_provider.configcat.evaluation.decisions import InvalidSetting
-from appconfig_provider.configcat.evaluation.hashing import digests, in_bytes, sha256
+from appconfig_provider.configcat.evaluation.hashing import digests, sha256
 from appconfig_provider.configcat.evaluation.notices import shown
 from appconfig_provider.configcat.evaluation.semver import Version, version
 
@@ -83,7 +84,7 @@ def _any_in(texts: Texts, _salt: bytes) -> Test:
 
 def _one_of_hashed(texts: Texts, salt: bytes) -> Test:
     hashes = digests(texts, 32)
-    return lambda text: sha256(in_bytes(text) + salt).digest() in hashes
+    return lambda text: sha256(text.encode() + salt).digest() in hashes
 
 
 def _equals_hashed(text: str, salt: bytes) -> Test:
@@ -92,14 +93,14 @@ def _equals_hashed(text: str, salt: bytes) -> Test:
 
 def _any_in_hashed(texts: Texts, salt: bytes) -> Test:
     hashes = digests(texts, 32)
-    return lambda values: any(sha256(in_bytes(one) + salt).digest() in hashes for one in values)
+    return lambda values: any(sha256(one.encode() + salt).digest() in hashes for one in values)
 
 
 def _starts_hashed(texts: Texts, salt: bytes) -> Test:
     by_length = _by_length(texts)
 
     def test(text: str) -> bool:
-        data = in_bytes(text)
+        data = text.encode()
         return any(
             len(data) >= length and sha256(data[:length] + salt).digest() in hashes
             for length, hashes in by_length
@@ -112,7 +113,7 @@ def _ends_hashed(texts: Texts, salt: bytes) -> Test:
     by_length = _by_length(texts)
 
     def test(text: str) -> bool:
-        data = in_bytes(text)
+        data = text.encode()
         size = len(data)
         return any(
             size >= length and sha256(data[size - length :] + salt).digest() in hashes
@@ -237,6 +238,6 @@ def described(comparator: Comparator, operand: object) -> str:
 def _date(seconds: Any) -> str:
     try:
         date = datetime.fromtimestamp(seconds, timezone.utc)
-    except (ValueError, OverflowError, OSError):  # no date that Python knows
+    except (TypeError, ValueError, OverflowError, OSError):  # no date that Python knows
         return ""
     return f" ({date.strftime('%Y-%m-%dT%H:%M:%S.%f')[:-3]}Z UTC)"

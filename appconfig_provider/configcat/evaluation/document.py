@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Origin, Settings
+from appconfig_provider.configcat.evaluation.settings import (
+    NO_SETTINGS,
+    Origin,
+    Settings,
+    settings_of,
+)
 from appconfig_provider.decoding import Undecodable, decode, decode_relaxed, text_of
-from appconfig_provider.readonly import ReadOnlyDict, ReadOnlyList, read_only
 
 MAX_LENGTH = 32 * 1024 * 1024
 """Characters or bytes of one config."""
@@ -68,8 +72,8 @@ def simple_settings(values: Mapping[str, object]) -> Settings:
 
     Values are of type bool, str, int or float. A setting of any other type cannot be evaluated.
     """
-    raw = {str(key): read_only(_setting(value)) for key, value in values.items()}
-    return Settings(raw, dict.fromkeys(raw, Origin()))
+    raw = {str(key): _setting(value) for key, value in values.items()}
+    return settings_of(raw, Origin())
 
 
 _FIELDS: dict[type, tuple[int, str]] = {
@@ -109,7 +113,9 @@ def _config(document: dict[str, Any]) -> Config:
     version = _version(given or {})
     base_url, redirect = preferences.get("u"), preferences.get("r")
     return Config(
-        _settings(given, document, preferences.get("s"), version) if given else NO_SETTINGS,
+        _settings(given, document.get("s"), preferences.get("s"), version)
+        if given
+        else NO_SETTINGS,
         given is not None,
         base_url if isinstance(base_url, str) and base_url else None,
         redirect if type(redirect) is int and redirect in {0, 1, 2} else 0,
@@ -124,13 +130,10 @@ def _version(settings: dict[str, Any]) -> int:
     return 6
 
 
-def _settings(given: dict[str, Any], document: object, salt: object, version: int) -> Settings:
-    frozen = read_only(document)
-    assert isinstance(frozen, ReadOnlyDict)  # noqa: S101 - as `read_only` says
-    segments = frozen.get("s")
+def _settings(given: dict[str, Any], segments: object, salt: object, version: int) -> Settings:
     origin = Origin(
         version,
         salt if isinstance(salt, str) else "",
-        segments if isinstance(segments, ReadOnlyList) else (),
+        segments if isinstance(segments, list) else (),
     )
-    return Settings(frozen["f"], dict.fromkeys(given, origin))
+    return settings_of(given, origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,12 +13,13 @@ from appconfig_provider.configcat.evaluation.decisions import (
     SettingDecision,
     failed,
 )
+from appconfig_provider.configcat.evaluation.direct import Others
 from appconfig_provider.configcat.evaluation.notices import key_not_found
 from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Settings
 from appconfig_provider.configcat.evaluation.shapes import item
 from appconfig_provider.configcat.evaluation.tracing import Run
 from appconfig_provider.configcat.user import User, attributes_of
-from appconfig_provider.flags.evaluation import Match, Trace
+from appconfig_provider.flags.evaluation import Match
 from appconfig_provider.flags.index import Entry, Index
 
 
@@ -35,7 +36,7 @@ class Evaluators:
     It needs no lock, and whatever it is asked, it does not raise.
     """
 
-    __slots__ = ("_by_variation", "_index", "constants", "log_user", "settings")
+    __slots__ = ("_by_variation", "_index", "_others", "constants", "log_user", "settings")
 
     def __init__(self, settings: Settings = NO_SETTINGS, *, log_user: bool = True) -> None:
         self.settings = settings
@@ -45,6 +46,7 @@ class Evaluators:
 
     def _use(self, index: Index) -> None:
         self._index = index
+        self._others = Others(self._entry, Others(self._entry, None))
         self._by_variation: dict[str, KeyValue] | None = None
         self.constants: dict[str, SettingDecision] = index.details
         """Decisions of settings that have been asked for, and that are the same for every `User`
@@ -64,12 +66,15 @@ class Evaluators:
 
         The key may be unknown, and the user of a wrong type: the decision tells it.
         """
-        entry = self._index.entries.get(key) or self._entry(key)
+        try:
+            entry = self._index.entries.get(key) or self._entry(key)
+        except TypeError:  # a key that cannot be looked up
+            entry = None
         if entry is None:
             return self._unknown(key)
         if type(user) is User:
             try:
-                return entry.evaluate(attributes_of(user), None)  # type: ignore[return-value]
+                return entry.evaluate(attributes_of(user), self._others)  # type: ignore[return-value]
             except Exception:  # noqa: S110 - whatever it was, the other way finds it and tells it
                 pass
         elif user is None and entry.constant is not None:
@@ -81,7 +86,10 @@ class Evaluators:
 
         The text is empty where there is no such setting.
         """
-        entry = self._entry(key)
+        try:
+            entry = self._entry(key)
+        except TypeError:  # a key that cannot be looked up
+            entry = None
         if entry is None:
             return self._unknown(key), ""
         run = self._run(user)
@@ -135,12 +143,8 @@ def _entry(settings: Settings, key: str, raw: Any) -> Entry:
     targets = isinstance(setting, Setting) and setting.targets
     served = None if isinstance(setting, Broken) or targets else setting.served
     constant = served if isinstance(served, SettingDecision) else None
-    evaluate = _evaluator(direct.compiled(setting))
+    evaluate = direct.compiled(setting)
     return Entry(key, raw, setting, evaluate, constant, targets, telemetry=False)
-
-
-def _evaluator(decide: direct.Decide) -> Callable[[Any, Trace], SettingDecision]:
-    return lambda attributes, _trace: decide(attributes)
 
 
 def _all_served(setting: Setting | Broken) -> Iterator[Served]:

@@ -18,6 +18,9 @@ HIDDEN = "<hidden>"
 MAX_KEYS = 100
 """Keys that an error lists; a config may have thousands."""
 
+MAX_SHOWN = 1000
+"""Characters of a value."""
+
 _READ_MORE = "Read more: https://configcat.com/docs/advanced/user-object/"
 _PASS_A_USER = (
     "You should pass a User Object to the evaluation methods like `get_value()` "
@@ -62,7 +65,7 @@ class Failure:
 def shown(value: object) -> str:
     """Return a value as one printable line; one whose own text cannot be made is not shown."""
     try:
-        return printable(value, 1000)
+        return printable(value, MAX_SHOWN)
     except Exception:  # a program's own object
         return f"<{type(value).__name__}>"
 

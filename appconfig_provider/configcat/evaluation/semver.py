@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 Version: TypeAlias = tuple[Any, ...]
@@ -19,6 +20,7 @@ _VERSION = re.compile(
 )
 
 
+@lru_cache(maxsize=512)  # the users of a program have few versions
 def version(text: str) -> Version:
     """Return a version; what stands behind its `+` does not count.
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appconfig_provider.configcat.overridedatasource import OverrideBehaviour
+from appconfig_provider.readonly import read_only
+from appconfig_provider.snapshot import same
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,67 +25,92 @@ class Origin:
     segments: Sequence[Any] = field(default=(), repr=False)
 
 
+class _Part:
+    """A setting with its origin. It is made read-only when it is first asked for.
+
+    That takes ten times as long as to decode it, and most settings stay as they are when a new
+    config comes.
+    """
+
+    __slots__ = ("_raw", "_read_only", "origin")
+
+    def __init__(self, raw: Any, origin: Origin) -> None:
+        self._raw = raw
+        self._read_only: Any = None
+        self.origin = origin
+
+    @property
+    def setting(self) -> Any:
+        """The setting, read-only; always the same object."""
+        if self._read_only is None:  # two threads may both do it; what they get is equal
+            self._read_only = read_only(self._raw)
+        return self._read_only
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Part):
+            return NotImplemented
+        # The second comparison takes longer, and also tells 1 from 1.0 and from true.
+        equal = self._raw == other._raw and same(self._raw, other._raw)
+        return equal and self.origin == other.origin
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Settings(Mapping[str, Any]):
     """Read-only settings by key, as `f` of the config JSON has them, in the order of the file.
 
     Equal ones are equal by value, with their origins.
     """
 
-    __slots__ = ("_origins", "_raw")
+    __slots__ = ("_parts",)
 
-    def __init__(self, raw: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
-        """Take read-only settings, and the origin of each."""
-        self._raw = raw
-        self._origins = origins
+    def __init__(self, parts: Mapping[str, _Part]) -> None:
+        self._parts = parts
 
     def __getitem__(self, key: str) -> Any:
-        return self._raw[key]
+        return self._parts[key].setting
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._raw)
+        return iter(self._parts)
 
     def __len__(self) -> int:
-        return len(self._raw)
+        return len(self._parts)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._raw
+        return key in self._parts
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Settings):
-            return NotImplemented
-        return self._raw == other._raw and self._origins == other._origins
+        return self._parts == other._parts if isinstance(other, Settings) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<Settings of {len(self._raw)} keys>"
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """Return a setting; `default` when there is none of that key."""
-        return self._raw.get(key, default)
+        return f"<Settings of {len(self._parts)} keys>"
 
     def origin(self, key: str) -> Origin:
         """Return what a setting takes from its file."""
-        return self._origins[key]
+        return self._parts[key].origin
 
     def keeping(self, before: Settings) -> Settings:
         """Return these settings; those that are equal to settings of before are the same objects.
 
         What was made of such a setting can be kept.
         """
-        kept = {
-            key: setting
-            for key, setting in before._raw.items()
-            if setting == self._raw.get(key) and self._origins[key] == before._origins[key]
-        }
-        return Settings({**self._raw, **kept}, self._origins) if kept else self
+        old = before._parts
+        kept = {key: old[key] for key, part in self._parts.items() if old.get(key) == part}
+        return Settings({**self._parts, **kept}) if kept else self
 
     def followed_by(self, others: Settings) -> Settings:
         """Return both; a setting of the others replaces one of the same key."""
-        return Settings({**self._raw, **others._raw}, {**self._origins, **others._origins})
+        return Settings({**self._parts, **others._parts})
 
 
-NO_SETTINGS = Settings({}, {})
+def settings_of(raw: Mapping[str, Any], origin: Origin) -> Settings:
+    """Return the settings of one file, which nobody changes from now on."""
+    return Settings({key: _Part(setting, origin) for key, setting in raw.items()})
+
+
+NO_SETTINGS = Settings({})
 
 
 def merged(remote: Settings, local: Settings, behaviour: OverrideBehaviour) -> Settings:

@@ -44,7 +44,15 @@ def usable(served: Served) -> SettingDecision:
 class Stepwise:
     """The evaluation of one setting."""
 
-    __slots__ = ("_any_version", "_key", "_log", "_run", "_setting", "_user_told")
+    __slots__ = (
+        "_any_version",
+        "_attribute_told",
+        "_key",
+        "_log",
+        "_run",
+        "_setting",
+        "_user_told",
+    )
 
     def __init__(
         self, run: Run, setting: Setting, any_version: Callable[[Run, Setting], SettingDecision]
@@ -56,6 +64,7 @@ class Stepwise:
         self._any_version = any_version
         """Evaluates a setting of any version."""
         self._user_told = run.user_told
+        self._attribute_told = False
 
     def evaluate(self) -> SettingDecision:
         """Return the decision.
@@ -237,7 +246,9 @@ class Stepwise:
         value = run.user.get_attribute(options.attribute or "Identifier")
         name = shown(options.attribute or "Identifier")
         if value is None and options.attribute is not None:
-            run.tell(notices.options_attribute_missing(self._key, name))
+            if not self._attribute_told:
+                self._attribute_told = True
+                run.tell(notices.options_attribute_missing(self._key, name))
             log.line(f"Skipping % options because the User.{name} attribute is missing.")
             return None
         return self._selected(options, bucket(self._key, _identity(value)), name)

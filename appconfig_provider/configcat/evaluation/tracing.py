@@ -14,8 +14,8 @@ from appconfig_provider.configcat.evaluation.decisions import InvalidSetting
 from appconfig_provider.configcat.evaluation.notices import HIDDEN, Notice, shown
 from appconfig_provider.texts import printable
 
-MAX_LINES = 10_000
-"""Parts of lines that a log has; what comes after them is left out."""
+MAX_LOG = 1_000_000
+"""Characters of a log; what comes after them is left out."""
 MAX_USER = 10_000
 """Characters of a user in a log."""
 MAX_STEPS = 10_000
@@ -39,32 +39,29 @@ class TargetedUser(Protocol):
 class LogText:
     """The text of an evaluation log, line by line, with an indent that follows the steps."""
 
-    __slots__ = ("_depth", "_parts")
+    __slots__ = ("_begin", "_parts", "add")
 
     def __init__(self) -> None:
         self._parts: list[str] = []
-        self._depth = 0
+        self._begin = "\n"
+        self.add = self._parts.append
+        """Continues the line."""
 
     def __str__(self) -> str:
-        cut = ["\n..."] if len(self._parts) >= MAX_LINES else []
-        return "".join([*self._parts, *cut])
-
-    def add(self, text: str) -> None:
-        """Continue the line."""
-        if len(self._parts) < MAX_LINES:
-            self._parts.append(text)
+        text = "".join(self._parts)
+        return text if len(text) <= MAX_LOG else text[:MAX_LOG] + "\n..."
 
     def line(self, text: str = "") -> None:
         """Begin a line."""
-        self.add("\n" + "  " * self._depth + text)
+        self.add(self._begin + text)
 
     def indent(self) -> None:
         """Have the next lines begin further to the right."""
-        self._depth += 1
+        self._begin += "  "
 
     def dedent(self) -> None:
         """Have them begin further to the left."""
-        self._depth -= 1
+        self._begin = self._begin[:-2]
 
 
 class Run:
@@ -113,6 +110,8 @@ class Run:
                 return condition.test(converted), ""
             except InvalidComparison as error:
                 why = str(error)
+            except UnicodeEncodeError:
+                why = f"'{self.shown(value)}' {TEXT.complaint}"
         self.tell(notices.attribute_invalid(key, condition.text, condition.attribute, why))
         return False, why
 

@@ -18,7 +18,7 @@ from appconfig_provider.configcat.evaluation.compiled import (
     UserCondition,
 )
 from appconfig_provider.configcat.evaluation.decisions import InvalidSetting, decided
-from appconfig_provider.configcat.evaluation.hashing import digests, in_bytes, sha1
+from appconfig_provider.configcat.evaluation.hashing import digests, sha1
 from appconfig_provider.configcat.evaluation.notices import shown
 from appconfig_provider.configcat.evaluation.shapes import (
     NO_ATTRIBUTE,
@@ -58,7 +58,7 @@ def _one_of_versions(text: str) -> Test:
 
 def _one_of_hashed(text: str) -> Test:
     hashes = digests(_listed(text), 20)
-    return lambda value: sha1(in_bytes(value)).digest() in hashes
+    return lambda value: sha1(value.encode()).digest() in hashes
 
 
 def _opposite(make: Callable[[str], Test]) -> Callable[[str], Test]:
