@@ -28,7 +28,7 @@ from tests.support.raw_server import (
 )
 
 LOGIN = SimpleNamespace(username="user", password="pass:word")
-CREDENTIALS = b"Basic dXNlcjpwYXNzOndvcmQ="
+CREDENTIALS = "Basic dXNlcjpwYXNzOndvcmQ="
 
 
 @pytest.fixture(params=KINDS)
@@ -193,17 +193,18 @@ def through(live: Live) -> None:
 def test_a_proxy_for_http(kind: str, cdn: ConfigCatEmulator, scheme: str) -> None:
     """A proxy may be written without a scheme; user and password go to it alone."""
     with connect_proxy() as proxy:
+        proxy.credentials = CREDENTIALS
         proxies = {"http": scheme + proxy.url.removeprefix("http://")}
         with living(kind, base_url=cdn.base_url, proxies=proxies, proxy_auth=LOGIN) as live:
             through(live)
     assert [line.split()[0] for line in proxy.lines] == ["GET"]
-    assert CREDENTIALS in proxy.heads[0]
 
 
 def test_a_proxy_for_https(kind: str, tmp_path: Path) -> None:
     """Through TLS behind a CONNECT proxy the credentials reach the proxy, never the server."""
     with ConfigCatEmulator(tls=True) as cdn, connect_proxy() as proxy:
         cdn.set("color", "red")
+        proxy.credentials = CREDENTIALS
         environment = {"REQUESTS_CA_BUNDLE": str(cdn.ca_file)}
         proxies = {"https": proxy.url.removeprefix("http://")}
         with living(
@@ -215,10 +216,21 @@ def test_a_proxy_for_https(kind: str, tmp_path: Path) -> None:
         ) as live:
             through(live)
         assert all(line.startswith("CONNECT ") for line in proxy.lines)
-        assert CREDENTIALS in proxy.heads[0]
         (request,) = cdn.requests
         assert "proxy-authorization" not in request.headers
         assert "authorization" not in request.headers
+
+
+def test_a_login_that_a_proxy_refuses(kind: str) -> None:
+    """A proxy that does not let the client in is an error, without the password."""
+    with connect_proxy() as proxy:
+        proxy.credentials = "Basic other"
+        proxies = {"https": proxy.url, "http": proxy.url}
+        for base in ("https://cdn.example", "http://cdn.example"):
+            with living(kind, base_url=base, proxies=proxies, proxy_auth=LOGIN) as live:
+                assert live.refresh() in ([1101], [1103])
+                assert "407" in live.told[0].text
+                assert "pass" not in live.told[0].text
 
 
 def test_a_proxy_that_refuses(kind: str) -> None:
