@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_ENDPOINTS = 3
 """How many endpoints an error describes; of the others it gives the number."""
+_MAX_CAUSES = 5
+"""How many causes are looked at to find out why a request failed."""
 _MAX_EACH = 1000
 """Characters about each endpoint."""
 
@@ -92,9 +94,11 @@ class RequestFailed(EngineError):
     def timed_out(self) -> bool:
         """True when a limit of time ended the request: that of a step, or that of a budget."""
         cause: BaseException | None = self
-        while cause is not None and not isinstance(cause, TimeoutError):
-            cause = cause.__cause__
-        return self.kind is Kind.OUT_OF_TIME or cause is not None
+        for _ in range(_MAX_CAUSES):  # a failure that was raised from itself is its own cause
+            cause = None if cause is None else cause.__cause__
+            if isinstance(cause, TimeoutError):
+                return True
+        return self.kind is Kind.OUT_OF_TIME
 
     @property
     def permanent(self) -> bool:

@@ -90,6 +90,8 @@ def source_of(
     if newest and not local_only:
         check_format(key, custom=options.base_url is not None)
     mode = options.polling_mode
+    if not isinstance(mode, PollingMode):
+        raise TypeError(f"polling_mode must be a PollingMode, not {kind_of(mode)}")
     given = SourceOptions(
         sdk_key=key,
         files=files_of(key, newest=newest),
@@ -171,13 +173,11 @@ def _headers(mode: PollingMode) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _interval(mode: object) -> float:
+def _interval(mode: PollingMode) -> float:
     if isinstance(mode, AutoPollingMode):
         return _seconds("poll_interval_seconds", mode.poll_interval_seconds, 1)
     if isinstance(mode, LazyLoadingMode):
         return _seconds("cache_refresh_interval_seconds", mode.cache_refresh_interval_seconds, 1)
-    if not isinstance(mode, PollingMode):
-        raise TypeError(f"polling_mode must be a PollingMode, not {kind_of(mode)}")
     return MANUAL_INTERVAL
 
 
@@ -197,13 +197,19 @@ def _seconds(name: str, given: object, least: float) -> float:
 
 
 def _cache(given: Any, sdk_key: str) -> SharedCache | None:
-    """Return the cache of the program: an object, or a class that is called without arguments."""
+    """Return the cache of the program: an object, or what makes one when it is called."""
     if given is None:
         return None
-    made = given() if isinstance(given, type) else given
-    if not (callable(getattr(made, "get", None)) and callable(getattr(made, "set", None))):
+    made = given
+    if isinstance(given, type) or (callable(given) and not _is_cache(given)):
+        made = given()
+    if not _is_cache(made):
         raise TypeError(f"config_cache needs the methods get and set; {kind_of(made)} has not")
     return SharedCache(made, sdk_key)
+
+
+def _is_cache(given: object) -> bool:
+    return all(callable(getattr(given, name, None)) for name in ("get", "set"))
 
 
 def _local(given: Any) -> LocalSettings | None:

@@ -385,3 +385,27 @@ def test_offline_in_the_middle_of_redirects(cdn: Cdn) -> None:
     client.refresh(force=True)
     assert cdn.hosts == [GLOBAL]
     assert 3200 in client.ids
+
+
+def test_a_forked_child_waits_unless_it_has_nothing(cdn: Cdn) -> None:
+    """After a fork the timer begins anew; who has no config yet asks at once."""
+    client = Played(cdn)
+    assert client.source.rearmed(client.state) is client.state
+    client.refresh()
+    client.clock.advance(50)
+    client.state = client.source.rearmed(client.state)
+    assert client.due == 60
+    manual = Played(cdn, MANUAL)
+    manual.refresh(force=True)
+    assert manual.source.rearmed(manual.state).standing.due == NEVER
+
+
+def test_the_age_of_what_a_server_confirmed(cdn: Cdn) -> None:
+    """The state knows when the server last confirmed the config, on all clocks."""
+    client = Played(cdn)
+    assert client.state.fetched_at.year == 1970
+    client.refresh()
+    assert client.state.fetched_at.timestamp() == 1_700_000_000
+    assert client.state.attempt.success is not None
+    assert client.state.attempt.success.monotonic == client.clock.monotonic()
+    assert client.state.attempt.endpoint == GLOBAL
