@@ -197,19 +197,18 @@ def _seconds(name: str, given: object, least: float) -> float:
 
 
 def _cache(given: Any, sdk_key: str) -> SharedCache | None:
-    """Return the cache of the program: an object, or what makes one when it is called."""
+    """Return the cache of the program: an object, or what a class or function makes of nothing."""
     if given is None:
         return None
-    made = given
-    if isinstance(given, type) or (callable(given) and not _is_cache(given)):
-        made = given()
+    makes_one = isinstance(given, type) or (callable(given) and not _is_cache(given))
+    made = given() if makes_one else given
     if not _is_cache(made):
         raise TypeError(f"config_cache needs the methods get and set; {kind_of(made)} has not")
     return SharedCache(made, sdk_key)
 
 
-def _is_cache(given: object) -> bool:
-    return all(callable(getattr(given, name, None)) for name in ("get", "set"))
+def _is_cache(given: Any) -> bool:
+    return callable(getattr(given, "get", None)) and callable(getattr(given, "set", None))
 
 
 def _local(given: Any) -> LocalSettings | None:

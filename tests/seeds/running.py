@@ -39,12 +39,16 @@ def run_as_it_is(block: str | ast.Module, space: dict[str, Any]) -> None:
     exec(compile(block, "page", "exec"), space)
 
 
+def clients() -> list[ConfigCatClient]:
+    """Return the clients of this process, those as well that nobody has a name for."""
+    return [one for one in gc.get_objects() if type(one) is ConfigCatClient]
+
+
 def stop_all() -> None:
-    """Stop the clients of this process, those as well that nobody has a name for."""
-    for one in gc.get_objects():
-        if type(one) is ConfigCatClient:
-            with suppress(AttributeError):  # its constructor has raised
-                one.stop()
+    """Stop the clients of this process."""
+    for client in clients():
+        with suppress(AttributeError):  # its constructor has raised
+            client.stop()
 
 
 def asked(cdn: ConfigCatEmulator) -> list[RequestRecord]:

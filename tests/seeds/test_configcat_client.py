@@ -235,7 +235,8 @@ def test_the_key_is_required_and_chooses_the_setting(cdn: ConfigCatEmulator) -> 
 @says("default_valueREQUIRED.", "This value will be returned in case of an error.")
 def test_the_default_value_is_required_and_returned_for_errors(cdn: ConfigCatEmulator) -> None:
     """A setting that is not there, one that is broken, and a failing server give the default."""
-    cdn.load({"f": {"broken": {"t": 0}, "fine": {"v": 1, "t": 2}}})
+    config = {"f": {"broken": {"t": 0}, "fine": {"v": 1, "t": 2}}}
+    cdn.load({"config_v5.json": config, "config_v6.json": {}})
     client = configcatclient.create_client(KEY)
     without: Any = client.get_value
     with pytest.raises(TypeError, match="default_value"):
@@ -296,15 +297,15 @@ def test_the_identifier_is_required_and_may_be_anything(cdn: ConfigCatEmulator) 
     with pytest.raises(TypeError, match="identifier"):
         without()
     values: list[Any] = [UUID, EMAIL, 12345, "Ä ü", ""]
-    options = [{"o": 0, "v": True, "p": 50, "i": "a"}, {"o": 1, "v": False, "p": 50, "i": "b"}]
-    cdn.load({"f": {"half": {"v": None, "t": 0, "p": options, "r": []}}})
+    options = [{"o": 0, "v": "a", "p": 50, "i": "a"}, {"o": 1, "v": "b", "p": 50, "i": "b"}]
+    cdn.load({"f": {"half": {"v": "nobody's", "t": 1, "p": options, "r": []}}})
     client = configcatclient.create_client(KEY)
     for value in values:
-        first = client.get_value("half", None, User(value))
-        assert first is client.get_value("half", None, User(value))
-        assert isinstance(first, bool)
-    halves = {client.get_value("half", None, User(str(number))) for number in range(50)}
-    assert halves == {True, False}
+        first = client.get_value("half", "default", User(value))
+        assert first == client.get_value("half", "default", User(value))
+        assert first in {"a", "b"}
+    halves = {client.get_value("half", "default", User(str(number))) for number in range(50)}
+    assert halves == {"a", "b"}
 
 
 @says("emailOptional parameter for easier targeting", "countryOptional parameter for easier")

@@ -6,7 +6,6 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +49,12 @@ EMAIL_RULES = {
 }
 
 
-@pytest.fixture
-def root() -> Iterator[logging.Logger]:
-    """Give logging as a fresh program has it, and the tests' own one back."""
-    logger = logging.getLogger()
-    level, handlers = logger.level, list(logger.handlers)
-    logger.handlers[:] = []
-    yield logger
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
+def shown(program: str) -> str:
+    """Return what a program writes to the terminal that is run by itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout + done.stderr
 
 
 def levels(caplog: pytest.LogCaptureFixture, level: int, cdn: ConfigCatEmulator) -> set[str]:
@@ -78,27 +74,18 @@ def levels(caplog: pytest.LogCaptureFixture, level: int, cdn: ConfigCatEmulator)
 @says("In the ConfigCat SDK there is a default logger writes logs to the standard output.")
 def test_a_program_that_sets_nothing_up_sees_warnings_and_errors() -> None:
     """The logger is Python's own: without a word it writes what matters to the terminal."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    shown = done.stdout + done.stderr
-    assert "absent" in shown
-    assert "Evaluating" not in shown
+    text = shown(PROGRAM)
+    assert "absent" in text
+    assert "Evaluating" not in text
     assert logging.getLogger("configcat").handlers == []
 
 
 @says("The following example shows how to configure the Log Level of the default logger.")
-def test_the_block_about_the_level(
-    root: logging.Logger, cdn: ConfigCatEmulator, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_block_about_the_level() -> None:
     """After the two lines of the block each evaluation is logged, beside warnings and errors."""
-    exec(LOGGING, {})
-    client = configcatclient.create_client(KEY)
-    client.get_value("absent", None)
-    client.stop()
-    shown = "".join(capfd.readouterr())
-    assert "INFO:configcat:" in shown
-    assert "ERROR:configcat:" in shown
+    text = shown(LOGGING + PROGRAM)
+    assert "INFO:configcat:" in text
+    assert "ERROR:configcat:" in text
 
 
 @says("ERROROnly error level events are logged.")
@@ -150,7 +137,7 @@ def test_the_log_without_the_user(caplog: pytest.LogCaptureFixture, cdn: ConfigC
     options: dict[str, Any] = {"user": User(UUID, EMAIL)}
     with caplog.at_level(logging.DEBUG, logger="configcat"):
         client.get_value("isPOCFeatureEnabled", None, **options)
-    shown = "\n".join(caplog.messages)
-    assert re.search(r"\[Email\] \[CONTAINS\] \[@example.com\] => match", shown)
-    assert UUID not in shown
-    assert EMAIL not in shown
+    text = "\n".join(caplog.messages)
+    assert re.search(r"\[Email\] \[CONTAINS\] \[@example.com\] => match", text)
+    assert UUID not in text
+    assert EMAIL not in text

@@ -25,7 +25,7 @@ from .configcat_page import COMPLEX_FILE, DICTIONARY, FILE_OVERRIDES, SIMPLE_FIL
 from .running import ADDRESS, KEY, path_of, run, write
 from .statements import says
 
-SIMPLE = {
+SIMPLE: dict[str, bool | int | float | str] = {
     "enabledFeature": True,
     "disabledFeature": False,
     "intSetting": 5,

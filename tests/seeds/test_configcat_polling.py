@@ -22,7 +22,7 @@ from tests.support.raw_server import full_server
 from tests.support.waiting import PATIENCE, eventually
 
 from .configcat_page import AUTO, CACHE, CALLBACK, LAZY, MANUAL, MANUAL_VALUES
-from .running import KEY, asked, path_of, run, run_as_it_is
+from .running import KEY, asked, clients, path_of, run, run_as_it_is
 from .statements import says
 
 AUTO_POLL = configcatclient.create_client_with_auto_poll
@@ -82,6 +82,7 @@ def test_auto_polling_downloads_every_60_seconds(cdn: ConfigCatEmulator, clock: 
     """Nobody asks for it, and each minute the values are the latest."""
     assert default_of(AUTO_POLL, "poll_interval_seconds") == 60
     client = AUTO_POLL(KEY)
+    client.get_value("key", None)
     for number in range(3):
         cdn.set("key", number)
         clock.advance(60 * (1 + JITTER))
@@ -92,10 +93,9 @@ def test_auto_polling_downloads_every_60_seconds(cdn: ConfigCatEmulator, clock: 
 @says("Use the poll_interval_seconds option parameter", "poll_interval_secondsPolling interval.60")
 def test_the_interval_of_auto_polling(cdn: ConfigCatEmulator, clock: FakeClock) -> None:
     """The block's client asks after 95 seconds, not after 60."""
-    client = run(AUTO)["_"]
     cdn.set("key", "first")
-    clock.advance(95 * (1 + JITTER))
-    eventually(lambda: client.get_value("key", None) == "first")
+    client = run(AUTO)["_"]
+    assert client.get_value("key", None) == "first"
     asked(cdn)
     cdn.set("key", "second")
     clock.advance(95 * (1 - JITTER) - 1)
@@ -134,8 +134,11 @@ def test_the_block_with_the_callback_runs(
     cdn: ConfigCatEmulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As it is printed, the function is called, too: it does nothing, and nothing is logged."""
-    run_as_it_is(CALLBACK, {})
     cdn.set("key", 1)
+    run_as_it_is(CALLBACK, {})
+    (client,) = clients()
+    client.get_value("key", None)
+    del client
     clock.advance(66)
     eventually(lambda: len(cdn.requests) == 2)
     assert [one for one in caplog.records if one.levelno > logging.INFO] == []
