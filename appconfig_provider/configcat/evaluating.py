@@ -32,8 +32,6 @@ _NO_CONFIG = (
     "Config JSON is not present when evaluating setting '%s'. "
     "Returning the `%s` parameter that you specified in your application: '%s'."
 )
-_OF_VERSION_5 = "Evaluating get_value("
-"""How the log of an evaluation by a config of version 5 begins."""
 _NO_VARIATION = "Could not find the setting for the specified variation ID: '%s'."
 
 
@@ -124,15 +122,11 @@ class Evaluation:
             )
         if user is None:
             user = self.default_user
-        text = ""
-        if logger.isEnabledFor(INFO):
-            decision, text = state.evaluators.traced(key, user)
-        else:
-            decision = state.evaluators.decide(key, user)
+        decision = state.evaluators.decide(key, user)
         for notice in decision.notices:
             self.events.notice(notice)
-        if text:
-            write_evaluation(text, prefixed=not text.startswith(_OF_VERSION_5))
+        if logger.isEnabledFor(INFO) and decision.match is not Match.UNKNOWN:
+            write_evaluation(state.evaluators.log(key, user))
         return decision
 
     def _details(

@@ -33,6 +33,9 @@ SWITCHED = 5200
 OTHER = 0
 """Of records that ConfigCat's SDK has no event id for."""
 
+_OF_VERSION_5 = "Evaluating get_value("
+"""How the log of an evaluation by a config of version 5 begins."""
+
 Call: TypeAlias = "tuple[Callable[..., object], tuple[object, ...]]"
 """A hook, and what it is to be called with."""
 
@@ -144,10 +147,25 @@ def write(event_id: int, level: int, message: str, *arguments: object) -> None:
     logger.log(level, "[%d] " + message, event_id, *arguments, extra=extra)  # noqa: G003 - two parts
 
 
-def write_evaluation(text: str, *, prefixed: bool) -> None:
-    """Write the log of an evaluation; that of a config of version 5 has no event id in its text."""
-    start = f"[{EVALUATED}] " if prefixed else ""
-    logger.info("%s%s", start, text, extra={"event_id": EVALUATED})
+def write_evaluation(log: object) -> None:
+    """Write the log of an evaluation, whose text is made when a handler wants it."""
+    logger.info("%s", _Prefixed(log), extra={"event_id": EVALUATED})
+
+
+class _Prefixed:
+    """The text of an evaluation log; by a config of version 5 it has no event id in front."""
+
+    __slots__ = ("_log",)
+
+    def __init__(self, log: object) -> None:
+        self._log = log
+
+    def __str__(self) -> str:
+        text = str(self._log)
+        return text if text.startswith(_OF_VERSION_5) else f"[{EVALUATED}] {text}"
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)  # for handlers that send records to other processes
 
 
 def _failed(hook: Callable[..., object], error: Exception) -> None:
