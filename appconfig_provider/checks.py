@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from appconfig_provider.models import Polling
-from appconfig_provider.texts import argument, holds_secret
+from appconfig_provider.texts import argument, holds_secret, kind_of
 
 if TYPE_CHECKING:
     import ssl
@@ -60,6 +60,38 @@ def proxy(given: str | None) -> str | None:
     if address is not None and not re.fullmatch(r"(https?|socks5h?)://[^\s/]+/?", address):
         raise ValueError("proxy must read http://host:port")
     return address
+
+
+def proxies(given: object) -> Mapping[str, str] | None:
+    """Return proxies by scheme or origin, as requests takes them: `{"https": "127.0.0.1:8080"}`.
+
+    One without a scheme is an HTTP proxy; None or an empty text means: no proxy. No error quotes an
+    address, since it may hold a password.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"proxies must be a dict of addresses by scheme, not {kind_of(given)}")
+    table = {}
+    for name, address in given.items():
+        if not isinstance(name, str) or not isinstance(address, str | None):
+            raise TypeError("proxies must be a dict of str to str")
+        table[name.lower()] = proxy(_with_scheme(address)) or "" if address else ""
+    return table
+
+
+def _with_scheme(address: str) -> str:
+    return address if "://" in address else f"http://{address}"
+
+
+def proxy_credentials(given: Any) -> tuple[str, str] | None:
+    """Return user and password for a proxy, of any object that has both."""
+    if given is None:
+        return None
+    user, password = getattr(given, "username", None), getattr(given, "password", None)
+    if not isinstance(user, str) or not isinstance(password, str):
+        raise TypeError("proxy_auth must have the texts username and password")
+    return user, password
 
 
 def verify(given: bool | str | ssl.SSLContext | None) -> bool | str | ssl.SSLContext:

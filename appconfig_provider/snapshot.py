@@ -166,7 +166,8 @@ class ChangeSet:
     reason: str = "sentinel"
     """What changed: `sentinel`, `page` (watching all), `flag`, `secret` or `override`; what made
     the refresh check the store before its interval had passed: `push` or `forced`; `cache` when
-    what the store holds took the place of a copy of an earlier run."""
+    what the store holds took the place of a copy of an earlier run. Of a ConfigCat client:
+    `config`, `override`, or `cache` for what another process had stored."""
 
     def __bool__(self) -> bool:
         """True when any key differs; a sentinel may change while all other keys stay the same."""

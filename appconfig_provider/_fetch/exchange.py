@@ -159,6 +159,7 @@ def exchange(session: Session, request: Request, accepted: frozenset[int]) -> St
             request.target,
             (*session.service.headers(), *request.headers),
             request.body,
+            request.shown,
         )
         began = session.clock.monotonic()
         try:

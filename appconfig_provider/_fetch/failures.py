@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_ENDPOINTS = 3
 """How many endpoints an error describes; of the others it gives the number."""
+_MAX_CAUSES = 5
+"""How many causes are looked at to find out why a request failed."""
 _MAX_EACH = 1000
 """Characters about each endpoint."""
 
@@ -87,6 +89,16 @@ class RequestFailed(EngineError):
         )
         hinted.__cause__, hinted.proxied = self.__cause__, self.proxied
         return hinted
+
+    @property
+    def timed_out(self) -> bool:
+        """True when a limit of time ended the request: that of a step, or that of a budget."""
+        cause: BaseException | None = self
+        for _ in range(_MAX_CAUSES):  # a failure that was raised from itself is its own cause
+            cause = None if cause is None else cause.__cause__
+            if isinstance(cause, TimeoutError):
+                return True
+        return self.kind is Kind.OUT_OF_TIME
 
     @property
     def permanent(self) -> bool:

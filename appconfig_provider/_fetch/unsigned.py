@@ -10,7 +10,6 @@ from appconfig_provider._fetch.endpoints import Endpoint, Endpoints
 from appconfig_provider._fetch.exchange import Session
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Headers, Plan, Request, Response, done
-from appconfig_provider.texts import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,7 @@ class PlainService:
 
     def refusal(self, origin: str, request: Request, response: Response) -> RequestFailed:
         """Return the failure for a status that was not expected."""
-        sent = printable(f"{request.method} {request.target}")
-        message = f"answered {response.status} to {sent}"
+        message = f"answered {response.status} to {request.name}"
         return RequestFailed(Kind.REFUSED, origin, message, status=response.status)
 
     def hint(self, _failure: RequestFailed, /) -> str:

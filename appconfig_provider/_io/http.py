@@ -61,14 +61,9 @@ def time_left(effect: Send, clock: Clock, late: str = "no time was left for") ->
     """
     left = effect.deadline - clock.monotonic()
     if left <= 0:
-        detail = f"{late} {what_for(effect)}"
+        detail = f"{late} {effect.request.name}"
         raise RequestFailed(Kind.OUT_OF_TIME, effect.request.origin, detail)
     return left
-
-
-def what_for(effect: Send) -> str:
-    """Return method and path of a request for a message; without the query, which may be long."""
-    return f"{effect.request.method} {printable(effect.request.target.partition('?')[0])}"
 
 
 class DecodingError(Exception):
@@ -101,7 +96,7 @@ def failure(effect: Send, error: Exception, network: Network, *, connected: bool
     """
     if isinstance(error, RequestFailed):
         return error
-    origin, doing = effect.request.origin, what_for(effect)
+    origin, doing = effect.request.origin, effect.request.name
     proxy = network.proxy_shown(origin)
     by = f" by the proxy {proxy}" if proxy else ""
     if isinstance(error, TimeoutError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -47,6 +48,11 @@ class Network:
     verify: bool | str | ssl.SSLContext
     trusted: tuple[object, ...] = ()
     """The versions of the CA files when this was made; files that were replaced are read again."""
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    """Proxies by scheme (`https`), by origin (`https://host`) or for `all`; empty means: none. They
+    count before those of the environment."""
+    proxy_login: tuple[str, str] | None = field(default=None, repr=False)
+    """User and password for whichever proxy is used, instead of those in its address."""
 
     def as_of_now(self) -> Network:
         """Return the same with the CA files as they are now."""
@@ -58,8 +64,19 @@ class Network:
         Raises:
             ValueError, ImportError: it cannot be used; the message shows no password.
         """
-        address = self.proxy or _proxy_of_environment(origin)
-        return _proxy(address) if address else None
+        address = self.proxy or self._listed(origin)
+        if address is None:
+            address = _proxy_of_environment(origin)
+        return _proxy(address, self.proxy_login) if address else None
+
+    def _listed(self, origin: str) -> str | None:
+        """Return the proxy that is given for an origin, empty for none; None if nothing is said."""
+        if not self.proxies:
+            return None
+        parts = urlsplit(origin)
+        scheme, host = parts.scheme, parts.hostname
+        names = (f"{scheme}://{host}", scheme, f"all://{host}", "all")
+        return next((self.proxies[name] for name in names if name in self.proxies), None)
 
     def proxy_shown(self, origin: str) -> str:
         """Return the address of the proxy for an origin, without user and password; or nothing."""
@@ -105,7 +122,7 @@ def _proxy_of_environment(origin: str) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _proxy(address: str) -> Proxy:
+def _proxy(address: str, login: tuple[str, str] | None) -> Proxy:
     """Parse the address of a proxy; no error quotes it, since it may hold a password."""
     import httpx
 
@@ -120,6 +137,8 @@ def _proxy(address: str) -> Proxy:
     if scheme.startswith("socks") and find_spec("socksio") is None:
         raise ImportError('a SOCKS proxy needs socksio; pip install "httpcore[socks]"')
     url = httpcore.URL(scheme=scheme, host=host, port=port, target="/")
+    if login is not None:
+        return Proxy(url, (login[0].encode(), login[1].encode()))
     return Proxy(url, proxy.raw_auth)
 
 

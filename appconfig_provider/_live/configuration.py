@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any, NoReturn, TypeVar, overload
 from appconfig_provider._live.agenda import Agenda
 from appconfig_provider._live.bindings import Binding, bind
 from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
-from appconfig_provider._live.flight import Owner
+from appconfig_provider._live.flight import Owner, Settled
 from appconfig_provider._live.notifications import (
     Attempted,
     PendingCallbacks,
@@ -30,8 +29,6 @@ from appconfig_provider.nesting import Separator
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of
 from appconfig_provider.value_errors import BindingError
-
-logger = logging.getLogger("appconfig_provider")
 
 ListenerT = TypeVar("ListenerT", bound="SuccessCallback")
 T = TypeVar("T")
@@ -51,11 +48,9 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self._bindings = source.options.bindings
         super().__init__(source, driver, state)
         source.log_start(state, driver.sent)
-        if self._options.polls and self._process.poller is None:
-            logger.warning(
-                "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
-                "--enable-threads. Until then a call of refresh() does what is due"
-            )
+        options = self._options
+        if options.polls and self._process.poller is None and options.threadless:
+            options.logger.warning(options.threadless)
 
     @property
     def _subscriptions(self) -> tuple[Subscription, ...]:
@@ -107,13 +102,13 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         late = -1.0 if owner is None else self._monotonic() - owner.began - owner.limit
         return late if late > 0 else None
 
-    def _give_way(self, process: ProcessRecord[DriverT, PollerT]) -> bool:
-        """Return False because another call refreshes; warn once if that one is past its limit."""
+    def _give_way(self, process: ProcessRecord[DriverT, PollerT]) -> None:
+        """Leave it to another call that refreshes; warn once if that one is past its limit."""
         owner = process.flight.holder
         late = self._overdue(owner)
         if owner is not None and late is not None and not owner.warned:
             owner.warned = True
-            logger.warning(
+            self._options.logger.warning(
                 "a refresh that began %.0f s ago on thread %d has not ended, and should have after "
                 "%.0f s; until it does refresh() returns False. A callback, validate, a mapper, a "
                 "credential or a resolver of yours may hang",
@@ -121,7 +116,6 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
                 owner.thread,
                 owner.limit,
             )
-        return False
 
     @overload
     def bind(
@@ -230,11 +224,8 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         if poller is not None:
             poller.wake()
 
-    def _publish(self, outcome: Outcome[StateT]) -> bool:
-        """Publish the outcome of a refresh: readers see the new state by one assignment.
-
-        Returns True when it is a new generation.
-        """
+    def _publish(self, outcome: Outcome[StateT]) -> Settled:
+        """Publish the outcome of a refresh: readers see the new state by one assignment."""
         before = self._state
         # If this call is interrupted below, the next one must not return at once: it works out anew
         # what is due.
@@ -249,16 +240,18 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         if outcome.message:
             # Logged as text, not as an exception: a handler that keeps records would keep the
             # frames of the traceback, and with them settings and secrets.
-            logger.warning("configuration not refreshed: %s", outcome.message)
+            self._options.logger.warning("configuration not refreshed: %s", outcome.message)
         self._source.log_change(outcome.state, before)
+        error = outcome.error or unfit
         if outcome.changes is None:
-            return False
+            return Settled(published=False, error=error)
         began, sent = self._began
         message = change_message(outcome.state.snapshot, outcome.changes)
         took = 1000 * (self._monotonic() - began)
         requests = counted(self._driver.sent - sent, "request")
-        logger.info("%s; %s, %.0f ms", message, requests, took)
-        return True
+        level = self._options.change_level
+        self._options.logger.log(level, "%s; %s, %.0f ms", message, requests, took)
+        return Settled(published=True, error=error)
 
     def _have_told(self, outcome: Outcome[StateT], before: StateT) -> None:
         """Make the callbacks pending that the outcome of a refresh is told to."""

@@ -7,6 +7,7 @@ is due, which requests a check sends and what a generation consists of.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -105,6 +106,15 @@ class LiveOptions:
     """The message that is logged once when `refresh()` is called and nothing will ever be due."""
     unwatched_by_choice: bool = False
     """True when the user asked for that: the message is no warning then."""
+    logger: logging.Logger = logging.getLogger("appconfig_provider")  # noqa: RUF009 - as any other
+    """What the runtime tells of refreshes goes there."""
+    change_level: int = logging.INFO
+    """At which level it tells of a new generation."""
+    threadless: str = (
+        "this server runs no threads, so Polling.auto() cannot work here: start uWSGI with "
+        "--enable-threads. Until then a call of refresh() does what is due"
+    )
+    """The warning where a poller is wanted and cannot run; empty where reads do its work."""
     bindings: Bindings = field(default_factory=Bindings, repr=False)
     """What `bind()` adds to. The plan of a refresh invokes its `checks` before it returns another
     snapshot."""

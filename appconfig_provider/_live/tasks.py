@@ -36,36 +36,38 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoll
         self._keep_polling()
         if not force and self._monotonic() < self._wake:
             return False
-        return await self._refresh(in_background=False, force=force)
+        owner = await self._refresh(in_background=False, force=force)
+        return owner is not None and owner.published
 
     async def _check(self) -> bool:
         """Refresh for the poller: in the background, with fewer requests at once."""
-        return await self._refresh(in_background=True, force=False)
+        owner = await self._refresh(in_background=True, force=False)
+        return owner is not None and owner.published
 
-    async def _refresh(self, *, in_background: bool, force: bool) -> bool:
-        """Refresh what is due, unless another call does."""
+    async def _refresh(self, *, in_background: bool, force: bool) -> Owner | None:
+        """Refresh what is due; None when another call does."""
         loop = current_loop()
         process = self._this_process()
         flight = process.flight
         for owner in flight.begin(self._monotonic(), self._limits[in_background], loop):
             try:
                 if not flight.take(owner):
-                    return self._give_way(process)
+                    self._give_way(process)
+                    return None
                 await self._call_back(process.driver, owner)
                 state = self._take(process, in_background=in_background, force=force)
                 if state is None:
-                    return False
+                    return owner
                 plan = self._source.next(state, force=force, in_background=in_background)
                 outcome = await process.driver.run(plan)
-                if self._closed:
-                    return False
-                published = self._publish(outcome)
-                await self._call_back(process.driver, owner)
-                await self._keep(process.driver)
-                return published
+                if not self._closed:
+                    flight.settle(owner, self._publish(outcome))
+                    await self._call_back(process.driver, owner)
+                    await self._keep(process.driver)
+                return owner
             finally:
                 self._finish(process, owner)
-        return False
+        return None
 
     async def _call_back(self, driver: AwaitedDriver, owner: Owner) -> None:
         """Call the callbacks that are still to be called, also those of an interrupted refresh."""
@@ -100,6 +102,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoll
         self._closed = True
         self._wake = -math.inf
         process = self._this_process()
+        process.flight.call_watchers()
         try:
             if process.poller is not None:
                 owner = process.flight.holder

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from appconfig_provider._live.callbacks import Subscription
 from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import call_back
 from appconfig_provider._live.process import BlockingDriver, ProcessRecord, runs_threads
 from appconfig_provider._live.source import RequestT, StateT
@@ -37,36 +38,38 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "Thre
         """
         if not force and self._monotonic() < self._wake:
             return False
-        return self._refresh(in_background=False, force=force)
+        owner = self._refresh(in_background=False, force=force)
+        return owner is not None and owner.published
 
     def _check(self) -> bool:
         """Refresh for the poller: in the background, with fewer requests at once."""
-        return self._refresh(in_background=True, force=False)
+        owner = self._refresh(in_background=True, force=False)
+        return owner is not None and owner.published
 
-    def _refresh(self, *, in_background: bool, force: bool) -> bool:
-        """Refresh what is due, unless another call does."""
+    def _refresh(self, *, in_background: bool, force: bool) -> Owner | None:
+        """Refresh what is due; None when another call does."""
         process = self._this_process()
         flight = process.flight
         for owner in flight.begin(self._monotonic(), self._limits[in_background]):
             try:
                 if not flight.take(owner):
-                    return self._give_way(process)
+                    self._give_way(process)
+                    return None
                 self._keep_polling()
                 self._call_back(process.driver)
                 state = self._take(process, in_background=in_background, force=force)
                 if state is None:
-                    return False
+                    return owner
                 plan = self._source.next(state, force=force, in_background=in_background)
                 outcome = process.driver.run(plan)
-                if self._closed:
-                    return False
-                published = self._publish(outcome)
-                self._call_back(process.driver)
-                self._keep(process.driver)
-                return published
+                if not self._closed:
+                    flight.settle(owner, self._publish(outcome))
+                    self._call_back(process.driver)
+                    self._keep(process.driver)
+                return owner
             finally:
                 self._finish(process, owner)
-        return False
+        return None
 
     def _call_back(self, driver: BlockingDriver) -> None:
         """Call the callbacks that are still to be called, also those of an interrupted refresh."""
@@ -106,6 +109,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "Thre
         self._closed = True
         self._wake = -math.inf
         process = self._this_process()
+        process.flight.call_watchers()
         if process.poller is not None:
             process.poller.stop(self._options.stop_wait)
         process.driver.close()

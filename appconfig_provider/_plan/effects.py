@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from appconfig_provider.protocols import Cache, Stored  # noqa: F401 - in a base class
+from appconfig_provider.texts import printable
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential  # noqa: F401 - in a base class
@@ -28,6 +29,17 @@ class Request:
     """Path and query, already percent-encoded; these characters are signed and sent as they are."""
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    shown: str = ""
+    """What messages show instead of a target that holds a secret; empty where they may show it."""
+
+    @property
+    def name(self) -> str:
+        """Method and target for a message, without the query, which may be long."""
+        return f"{self.method} {printable(self.shown or self.target.partition('?')[0])}"
+
+    def __repr__(self) -> str:
+        """Return what a message may show."""
+        return f"<Request {self.name} at {self.origin}>"
 
 
 @dataclass(frozen=True, slots=True)

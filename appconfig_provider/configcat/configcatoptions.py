@@ -17,7 +17,7 @@ class Hooks:
     def __init__(
         self,
         on_client_ready: Callable[[], object] | None = None,
-        on_config_changed: Callable[[Any], object] | None = None,
+        on_config_changed: Callable[..., object] | None = None,
         on_flag_evaluated: Callable[[Any], object] | None = None,
         on_error: Callable[[str], object] | None = None,
     ) -> None:
@@ -35,8 +35,8 @@ class Hooks:
         """Have a function called when the client is ready."""
         self.client_ready.append(callback)
 
-    def add_on_config_changed(self, callback: Callable[[Any], object]) -> None:
-        """Have a function called when the config has changed."""
+    def add_on_config_changed(self, callback: Callable[..., object]) -> None:
+        """Have a function called after each change; it gets the settings if it takes them."""
         self.config_changed.append(callback)
 
     def add_on_flag_evaluated(self, callback: Callable[[Any], object]) -> None:

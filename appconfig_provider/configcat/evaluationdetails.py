@@ -28,3 +28,10 @@ class EvaluationDetails:
     """The targeting rule that the value comes from, as it stands in the config."""
     matched_percentage_option: Mapping[str, Any] | None = field(default=None, repr=False)
     """The percentage option that the value comes from, as it stands in the config."""
+
+    @staticmethod
+    def from_error(
+        key: str, value: object, error: str, variation_id: str | None = None
+    ) -> EvaluationDetails:
+        """Return the details of an evaluation that came to nothing: `value` is the default."""
+        return EvaluationDetails(key, value, variation_id, is_default_value=True, error=error)

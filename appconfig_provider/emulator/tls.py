@@ -27,6 +27,8 @@ _MAX_PEM = 1_000_000
 _MAKING_SECONDS = 1.0
 _lock = threading.Lock()
 _made: dict[tuple[str, ...], LocalCertificate] = {}
+_authorities: list[tuple[Authority, str]] = []
+"""What signs the certificates of this process, once one was needed, and its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,20 @@ class LocalCertificate(Certificate):
 
 
 def local_certificate(*hosts: str) -> LocalCertificate:
-    """The certificate of this process for some hosts, and always for this machine's own names."""
+    """A certificate of this process for some hosts, and always for this machine's own names.
+
+    All of them have one ``ca_file``.
+    """
     names = _names(hosts)
     with _lock:
+        if not _authorities:
+            authority, place = make_authority(), _temporary_folder() / "ca.pem"
+            place.write_bytes(authority.pem)
+            _authorities.append((authority, str(place)))
         if names not in _made:
-            authority, folder = make_authority(), _temporary_folder()
-            ca_file = folder / "ca.pem"
-            ca_file.write_bytes(authority.pem)
-            shown = _issue(authority, names, folder)
-            _made[names] = LocalCertificate(shown.chain_file, shown.key_file, str(ca_file))
+            authority, ca_file = _authorities[0]
+            shown = _issue(authority, names, _temporary_folder())
+            _made[names] = LocalCertificate(shown.chain_file, shown.key_file, ca_file)
         return _made[names]
 
 

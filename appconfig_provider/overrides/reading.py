@@ -43,6 +43,36 @@ class Reading:
 Readings = tuple[Reading, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of a file that was read, if it is another than the known one."""
+
+    data: bytes | None = field(repr=False)
+    """None when it is the known one."""
+    identity: FileIdentity | None
+    digest: int | None = field(repr=False)
+
+
+@plan
+def read_if_changed(path: str, identity: FileIdentity | None, digest: int | None) -> Steps[Content]:
+    """Read a file unless it is as it is known, by its identity or by a hash of its content.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    content = yield from perform(ReadFile(path, identity, MAX_FILE))
+    if content is None:
+        return Content(None, identity, digest)
+    found = hash(content.data)
+    return Content(None if found == digest else content.data, content.identity, found)
+
+
+def why_unread(error: Exception) -> str:
+    """Return why a file cannot be read, without its name."""
+    why = error.strerror if isinstance(error, OSError) else None
+    return printable(why or type_of(error))
+
+
 @plan
 def read_first(given: Iterable[Overrides]) -> Steps[Readings]:
     """Read all overrides, as `load()` does.
@@ -73,13 +103,13 @@ def _read_first(one: Overrides) -> Steps[Reading]:
     if not isinstance(file, File):
         return Reading(file.layer(one.behaviour))
     try:
-        content = yield from perform(ReadFile(file.path, None, MAX_FILE))
+        content = yield from read_if_changed(file.path, None, None)
     except (OSError, ValueError) as error:
         raise BadOverride(_unread(file, error)) from None
-    if content is None:
+    if content.data is None:
         raise AssertionError("a file is unchanged only if something is known of it")
     layer = file.layer(content.data, one.behaviour)
-    return Reading(layer, content.identity, hash(content.data))
+    return Reading(layer, content.identity, content.digest)
 
 
 @plan
@@ -88,22 +118,19 @@ def _read_again(one: Overrides, before: Reading) -> Steps[Reading]:
     if not isinstance(file, File):
         return before
     try:
-        content = yield from perform(ReadFile(file.path, before.identity, MAX_FILE))
+        content = yield from read_if_changed(file.path, before.identity, before.digest)
     except (OSError, ValueError) as error:
         return replace(before, identity=None, digest=None, trouble=_unread(file, error))
-    if content is None:
-        return before
-    digest = hash(content.data)
-    if digest == before.digest:
-        return replace(before, identity=content.identity)
+    identity, digest = content.identity, content.digest
+    if content.data is None:
+        return before if identity == before.identity else replace(before, identity=identity)
     try:
         layer = file.layer(content.data, one.behaviour)
     except BadOverride as error:
-        return replace(before, identity=content.identity, digest=digest, trouble=str(error))
+        return replace(before, identity=identity, digest=digest, trouble=str(error))
     layer = before.layer if same_layer(layer, before.layer) else layer
-    return Reading(layer, content.identity, digest)
+    return Reading(layer, identity, digest)
 
 
 def _unread(file: File, error: Exception) -> str:
-    why = error.strerror if isinstance(error, OSError) else None
-    return f"{file.where} cannot be read: {printable(why or type_of(error))}"
+    return f"{file.where} cannot be read: {why_unread(error)}"

@@ -55,7 +55,7 @@ class ScriptedServer:
     def __init__(
         self, app: Starlette, script: Script, port: int, *, tls: bool, access: Access
     ) -> None:
-        certificate = local_certificate() if tls else None
+        certificate = local_certificate(*access.hosts) if tls else None
         self._script = script
         self._faults: list[Fault] = []
         self._server = Server(script.around(app), port=port, certificate=certificate, access=access)

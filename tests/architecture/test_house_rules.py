@@ -23,7 +23,15 @@ MAX_MODULE = 350
 MAX_FUNCTION = 40
 MAX_PARAMETERS = 6
 #: What users call by keywords: functions, and classes by what makes them.
-PUBLIC = {"load", "serve", "Emulator"}
+PUBLIC = {
+    "load",
+    "serve",
+    "Emulator",
+    "ConfigCatClient",
+    "create_client_with_auto_poll",
+    "create_client_with_lazy_load",
+    "create_client_with_manual_poll",
+}
 #: Feature filters of programs take keywords of their own: who passes them on, and who gets them.
 PASS_KEYWORDS_ON = {"is_enabled", "get_variant", "get_value", "evaluate"}
 

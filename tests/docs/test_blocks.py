@@ -16,12 +16,16 @@ from click.testing import CliRunner
 
 from appconfig_provider import AzureAppConfigurationProvider
 from appconfig_provider.cli import commands
-from appconfig_provider.testing import Emulator, StaticCredential
+from appconfig_provider.testing import ConfigCatEmulator, Emulator, StaticCredential
 from tests.docs.pages import PAGES, ROOT, Block, Page
 from tests.support.content import FLAG_TYPE
 
 AZURE = "https://contoso.azconfig.io"
 """The store in Azure that the pages use; the tests put one of ours in its place."""
+
+
+PAGE_SETTINGS = {"isMyAwesomeFeatureEnabled": True, "stringSetting": "test", "intSetting": 5}
+"""What the page about ConfigCat evaluates."""
 
 
 @pytest.fixture
@@ -55,6 +59,15 @@ def _logging_as_it_was() -> Iterator[None]:
     root.handlers[:] = handlers
 
 
+@pytest.fixture
+def cdn(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConfigCatEmulator]:
+    """Give the settings that the page about ConfigCat shows, where its clients look for them."""
+    with ConfigCatEmulator() as emulator:
+        emulator.load({"flags": PAGE_SETTINGS})
+        monkeypatch.setenv("APPCONFIG_PROVIDER_CONFIGCAT_BASE_URL", emulator.base_url)
+        yield emulator
+
+
 def run(block: Block, store: Emulator, space: dict[str, object]) -> None:
     """Run a block as its reader would; a loop ends after one round, a test is called."""
     program = block.code.replace(AZURE, store.endpoint).replace("time.sleep(5)", "break")
@@ -80,9 +93,14 @@ def with_python() -> list[Page]:
 @pytest.mark.usefixtures("_logging_as_it_was")
 @pytest.mark.parametrize("page", with_python(), ids=lambda page: page.name)
 def test_every_python_block_runs(
-    page: Page, contoso: Emulator, capsys: pytest.CaptureFixture[str]
+    page: Page,
+    contoso: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     """The blocks of a page run in order, and print what the block behind them shows."""
+    if "import configcat" in page.text:
+        request.getfixturevalue("cdn")
     space: dict[str, object] = {
         "__name__": "__main__",
         "connection_string": contoso.connection_string,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 import sys
@@ -40,12 +41,26 @@ def test_certificate(host: str) -> None:
 
 
 def test_one_certificate_for_a_process() -> None:
-    """Every server of a process shows the same certificate; another host name gets its own."""
+    """Servers of a process share a certificate; other host names get one of the same CA."""
     with Emulator(tls=True) as store, Vault() as vault:
         assert store.ca_file == vault.ca_file == local_certificate().ca_file
     assert local_certificate("example.test") != local_certificate()
+    assert local_certificate("example.test").ca_file == local_certificate().ca_file
     with Emulator() as plain:
         assert plain.ca_file is None
+
+
+def test_certificate_for_other_hosts() -> None:
+    """The certificate holds for the names of `hosts`, which a proxy may lead here."""
+    name = "store.example.test"
+    with Emulator(tls=True, hosts=[name]) as store:
+        context = ssl.create_default_context(cafile=store.ca_file)
+        port = int(store.endpoint.rpartition(":")[2])
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            context.wrap_socket(plain, server_hostname=name) as secret,
+        ):
+            assert secret.version() is not None  # the handshake has compared the name
 
 
 def test_files_go_with_the_process() -> None:

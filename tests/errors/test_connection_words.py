@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from contextlib import closing
@@ -18,6 +17,7 @@ from tests.support.raw_server import (
     Behaviour,
     dripping,
     dripping_headers,
+    full_server,
     hanging_up,
     raw_server,
     silent,
@@ -189,18 +189,12 @@ def test_silence_is_reported_once_and_as_what_it_is(load: Loader, behave: Behavi
 
 def test_a_connect_that_does_not_end_is_reported_as_that(load: Loader) -> None:
     """A server that takes no connection is not said to have been connected to."""
-    with contextlib.ExitStack() as stack:
-        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):  # nobody accepts them, so that there is no place for another one
-            waiting = stack.enter_context(socket.socket())
-            waiting.settimeout(0)
-            waiting.connect_ex(full.getsockname())
-        where = f"Endpoint=http://127.0.0.1:{full.getsockname()[1]};Id=id;Secret=c2VjcmV0"
-        with (
-            pytest.raises(StartupTimeout) as caught,
-            load(connection_string=where, startup_timeout=0.8),
-        ):
-            pass
+    with (
+        full_server() as address,
+        pytest.raises(StartupTimeout) as caught,
+        load(connection_string=f"Endpoint={address};Id=id;Secret=c2VjcmV0", startup_timeout=0.8),
+    ):
+        pass
     assert "the connection for GET /kv was not made in time" in str(caught.value)
     assert str(caught.value).count("startup_timeout") == 1
 

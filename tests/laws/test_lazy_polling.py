@@ -7,7 +7,6 @@ import copy
 import gc
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,10 +28,9 @@ from tests.support.adapter import (
     loop_on_thread,
 )
 from tests.support.content import publish, secret_id, set_flag
+from tests.support.waiting import PATIENCE, eventually
 
 TTL = 30.0
-PATIENCE = 10.0
-"""Real seconds that a test waits at most for something another thread does."""
 READERS = 8
 
 READS: dict[str, Callable[[Any], object]] = {
@@ -90,14 +88,6 @@ def sent(live: Provider) -> int:
     live.read(lambda _: None)  # in aio: whatever a read before has begun on the loop has begun
     eventually(lambda: not inspect(live.provider).process.flight.locked())
     return live.provider.status.requests_sent
-
-
-def eventually(true: Callable[[], object]) -> None:
-    """Wait until something is true that another thread brings about."""
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.002)
 
 
 # What a read does

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,6 +32,7 @@ from tests.support.adapter import (
     polling_threads,
 )
 from tests.support.content import publish
+from tests.support.waiting import PATIENCE, eventually
 
 INTERVAL = 30.0
 JITTER = 0.1
@@ -39,8 +40,6 @@ JITTER = 0.1
 LATE = 1.0
 """Seconds after which a caller of `refresh()` does what the poller should have done."""
 SURELY = INTERVAL * (1 + JITTER)
-PATIENCE = 10.0
-"""Real seconds that a test waits at most for something another thread does."""
 
 
 @pytest.fixture
@@ -66,14 +65,6 @@ def watch(request: pytest.FixtureRequest, store: Emulator) -> Loader:
 def next_check(live: Provider, clock: FakeClock) -> float | None:
     """Return until when a poller would sleep now; None if it would refresh."""
     return next(polling.rounds(lambda: live.provider, clock))
-
-
-def eventually(true: Callable[[], object]) -> None:
-    """Wait until something is true that another thread brings about."""
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.002)
 
 
 def test_it_follows_the_store_without_being_asked(

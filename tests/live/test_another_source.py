@@ -3,130 +3,33 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from appconfig_provider import BindingError, ChangeSet
-from appconfig_provider._io.aio import AsyncDriver
-from appconfig_provider._io.network import Network
-from appconfig_provider._io.sync import SyncDriver
 from appconfig_provider._live.callbacks import error_callbacks, success_callbacks
 from appconfig_provider._live.configuration import on_attempt
-from appconfig_provider._live.document import Document
-from appconfig_provider._live.lazy import LazyConfiguration
 from appconfig_provider._live.notifications import Attempted
-from appconfig_provider._live.polling import TaskPoller, ThreadPoller
-from appconfig_provider._live.source import LiveOptions
-from appconfig_provider._live.tasks import AsyncProvider
-from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.testing import FakeClock
 from tests.live.address import Address
-from tests.support.adapter import Called, loop_on_thread
+from tests.live.scene import INTERVAL, Web, awaited, eventually, options, serving, threaded
 
 SOURCE = Path(__file__).with_name("address.py")
-INTERVAL = 30.0
 ALLOWED = ("appconfig_provider._live", "appconfig_provider._fetch", "appconfig_provider._plan")
-
-
-class Web:
-    """A server of one JSON document, with an ETag."""
-
-    def __init__(self) -> None:
-        self.content: dict[str, Any] = {"color": "red"}
-        self.status = 200
-        self.asked = 0
-        web = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                web.asked += 1
-                body = json.dumps(web.content).encode()
-                etag = f'"{web.content}"'.replace(" ", "")
-                known = self.headers.get("If-None-Match") == etag
-                status = 304 if known and web.status == 200 else web.status
-                self.send_response(status)
-                self.send_header("ETag", etag)
-                if status != 304:
-                    self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if status != 304:
-                    self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
 @pytest.fixture
 def web() -> Iterator[Web]:
     """Yield a running server."""
-    web = Web()
-    thread = Thread(target=web.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield web
-    web.server.shutdown()
-    thread.join()
-    web.server.server_close()
-
-
-def network() -> Network:
-    return Network(5.0, 5.0, 60.0, None, verify=True)
-
-
-class LazyThreads(
-    LazyConfiguration[Document, Any, SyncDriver, ThreadPoller], ThreadedProvider[Document, Any]
-):
-    """A provider for threads that is kept fresh by reads."""
-
-    __slots__ = ()
-
-
-class LazyTasks(
-    LazyConfiguration[Document, Any, AsyncDriver, TaskPoller], AsyncProvider[Document, Any]
-):
-    """The same for asyncio."""
-
-    __slots__ = ()
-
-
-@contextmanager
-def threaded(source: Address, *, lazy: bool = False) -> Iterator[Called[Any]]:
-    """Load with threads."""
-    driver = SyncDriver(network, source.options.clock, None)
-    kind = LazyThreads if lazy else ThreadedProvider[Document, Any]
-    with kind(source, driver, driver.run(source.first())) as live:
-        yield Called(live)
-
-
-@contextmanager
-def awaited(source: Address, *, lazy: bool = False) -> Iterator[Called[Any]]:
-    """Load with asyncio, on a loop that runs on a thread."""
-
-    async def begin() -> AsyncProvider[Document, Any]:
-        driver = AsyncDriver(network(), source.options.clock, None)
-        kind = LazyTasks if lazy else AsyncProvider[Document, Any]
-        return kind(source, driver, await driver.run(source.first()))
-
-    with loop_on_thread() as wait:
-        live = Called(wait(begin()), wait)
-        yield live
-        live.close()
+    with serving() as web:
+        yield web
 
 
 @pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
@@ -134,10 +37,6 @@ def load(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Return what loads a source, with threads and with asyncio."""
     kind: Callable[..., Any] = request.param
     return kind
-
-
-def options(clock: FakeClock, **more: Any) -> LiveOptions:
-    return LiveOptions(clock=clock, random=lambda: 0.0, interval=INTERVAL, **more)
 
 
 def test_it_is_checked_when_the_interval_has_passed(web: Web, load: Any) -> None:
@@ -244,15 +143,6 @@ def test_reads_keep_it_fresh_where_they_are_lazy(web: Web, load: Any) -> None:
 def color(config: Any) -> object:
     """Read the only value."""
     return config["color"]
-
-
-def eventually(true: Callable[[], object]) -> None:
-    """Wait until something is true that a thread of its own brings about."""
-    for _ in range(1000):
-        if true():
-            break
-        time.sleep(0.01)
-    assert true()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -1,1 +1,1 @@
-"""The samples, the demo and the tutorial's own code, run the way a user runs them."""
+"""The samples and the demo, run the way a user runs them."""

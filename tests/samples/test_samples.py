@@ -174,6 +174,29 @@ def test_sample_without_store(tmp_path: Path) -> None:
         assert running.next_line() == "Hello Developer! example.com"
 
 
+def test_configcat_sample() -> None:
+    """The sample follows changes in three modes, targets, overrides, and logs an evaluation."""
+    with Running(str(ROOT / "samples" / "configcat_app.py")) as program:
+        assert program.exit_code() == 0, program.output
+    lines = program.output.splitlines()
+    shown = [line for line in lines if not line.startswith(("  changed:", "  ERROR"))]
+    assert shown[:5] == [
+        "auto: Hello!",
+        "auto, a minute later: Good evening!",
+        "lazy: Good evening!",
+        "lazy, at once: Good evening!",
+        "lazy, ten minutes later: Good night!",
+    ]
+    assert shown[5:7] == ["manual: nothing", "manual, refreshed: Good night!"]
+    assert "  the new search is on for user 1" in lines
+    assert lines.count("  changed: isNewSearchEnabled greeting") == 2
+    assert any("Evaluating get_value('isNewSearchEnabled')" in line for line in lines)
+    assert "Evaluating rule: [Email] [CONTAINS] [@example.com] => match, returning: True" in lines
+    assert lines[-1] == (
+        "overridden: {'isNewSearchEnabled': True, 'greeting': 'Hello, developer!'}"
+    )
+
+
 def test_feature_flags_sample() -> None:
     """The sample targets people, shows a variant's value, explains, and follows a refresh."""
     with Running(str(ROOT / "samples" / "feature_flags.py")) as program:

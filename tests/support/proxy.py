@@ -23,6 +23,8 @@ class Proxy:
     """Hosts that were to be connected to."""
     lines: list[str] = field(default_factory=list)
     """Request lines, as clients sent them."""
+    credentials: str | None = None
+    """What `Proxy-Authorization` has to be; who sends something else is answered 407."""
 
     def serve(self, client: socket.socket) -> None:
         """Lead a client to the host it names, or tell it that there is none."""
@@ -35,6 +37,10 @@ class Proxy:
         line, _, rest = head.partition(b"\r\n")
         self.lines.append(line.decode())
         method, target, version = line.split()
+        if self.credentials is not None and self.credentials not in _authorization(rest):
+            refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+            client.sendall(refusal + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+            return
         if method == b"CONNECT":
             host, port = target.decode().rsplit(":", 1)
             opened, first = b"HTTP/1.1 200 OK\r\n\r\n", b""
@@ -63,6 +69,12 @@ class Proxy:
             pump(client, server)
 
 
+def _authorization(head: bytes) -> list[str]:
+    """Return what a client says to a proxy of itself."""
+    lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")]
+    return [value.strip() for name, _, value in lines if name.lower() == "proxy-authorization"]
+
+
 def pump(one: socket.socket, other: socket.socket) -> None:
     """Carry bytes both ways until one side hangs up."""
     while True:
@@ -77,11 +89,13 @@ def pump(one: socket.socket, other: socket.socket) -> None:
 
 
 @contextmanager
-def connect_proxy(tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+def connect_proxy(
+    tls: ssl.SSLContext | None = None, *, port: int = 0, credentials: str | None = None
+) -> Iterator[Proxy]:
     """Run a proxy on loopback, one that is spoken to by TLS if there is a context."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        proxy = Proxy(f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}")
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        where = "https://localhost" if tls else "http://127.0.0.1"
+        proxy = Proxy(f"{where}:{listener.getsockname()[1]}", credentials=credentials)
         clients: list[socket.socket] = []
         threads: list[threading.Thread] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 Behaviour = Callable[[socket.socket, threading.Event], None]
 
@@ -83,3 +83,15 @@ def dripping_headers(connection: socket.socket, over: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while not over.wait(0.02):
         connection.sendall(b"x")
+
+
+@contextmanager
+def full_server() -> Iterator[str]:
+    """Take no connection: those that wait fill the queue; yield the address."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # nobody accepts them, so that there is no place for another one
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"

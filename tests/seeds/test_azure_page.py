@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from appconfig_provider.testing import Emulator
+from tests.samples.pages import address, page, page_that_shows
+from tests.samples.processes import CONSOLE_VARIABLE, FLASK_VARIABLE, HURRIED, ROOT, Running
 
-from .pages import address, page, page_that_shows
-from .processes import CONSOLE_VARIABLE, FLASK_VARIABLE, HURRIED, ROOT, Running
-from .tutorial import CONSOLE, EXISTING, FLASK, IMPORT, TEMPLATE
+from .azure_page import CONSOLE, EXISTING, FLASK, IMPORT, TEMPLATE
 
 PAGE = ROOT.parent / "shared" / "seeds" / "000_44f1b4fa85f7287b.txt"
 THEIR_IMPORT = "from azure.appconfiguration.provider import load, WatchKey"
