@@ -104,7 +104,7 @@ async def load(
 
     running_loop()
     clock = clock_in_force()
-    own = None if options.local or credential is not None else _default_credential(options)
+    own = _default_credential() if options.needs_credential else None
     context = make_context(options, clock, credential if own is None else own)
     driver = _driver(options, clock, own)
     try:
@@ -131,9 +131,7 @@ def _driver(options: Options, clock: Clock, own: DefaultAzureCredential | None) 
     return AsyncDriver(network_of(options), clock, own)
 
 
-def _default_credential(options: Options) -> DefaultAzureCredential | None:
-    if options.store.endpoints[0].access_key is not None:
-        return None
+def _default_credential() -> DefaultAzureCredential:
     from azure.identity.aio import DefaultAzureCredential
 
     return DefaultAzureCredential()

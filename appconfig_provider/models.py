@@ -144,6 +144,8 @@ class Explanation:
     """The address of the secret that a Key Vault reference points to."""
     shadows: tuple[Explanation, ...] = ()
     """The other settings of the same key; the one that would win without it comes first."""
+    override: str | None = None
+    """Which override it is: its place in the list that `load()` got, and what it was read from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def load(
     from appconfig_provider._io.sync import SyncDriver
 
     clock = clock_in_force()
-    own = None if options.local or credential is not None else _default_credential(options)
+    own = _default_credential(options) if options.needs_credential else None
     context = make_context(options, clock, credential if own is None else own)
     driver = SyncDriver(partial(network_of, options), clock, own)
     try:
@@ -186,9 +186,7 @@ def load(
     return kind(context, driver, state)
 
 
-def _default_credential(options: Options) -> DefaultAzureCredential | None:
-    if options.store.endpoints[0].access_key is not None:
-        return None
+def _default_credential(options: Options) -> DefaultAzureCredential:
     if options.copy.first:
         # A start that serves a copy first needs no token, and azure.identity imports a lot.
         return cast("DefaultAzureCredential", LateCredential())

@@ -102,6 +102,7 @@ def describe(error: BaseException) -> str:
     """Return what a log line says of an error: our own message, or the type and the frames."""
     if in_our_words(error):
         return printable(error, MAX_MESSAGE)
+    error = _as_raised(error)
     places = [
         f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
         for frame, line in walk_tb(error.__traceback__)
@@ -115,7 +116,22 @@ def shown(error: BaseException | None) -> str:
     """Return an error for a repr: with its message only if that is our own."""
     if error is None:
         return "None"
-    return f"<{type_of(error)}{f': {describe(error)}' if in_our_words(error) else ''}>"
+    told = f": {describe(error)}" if in_our_words(error) else ""
+    return f"<{type_of(_as_raised(error))}{told}>"
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """Return what a user's function raised.
+
+    Plans are generators, and what leaves a generator as a StopIteration Python turns into another
+    error.
+    """
+    cause = error.__cause__
+    turned = isinstance(cause, StopIteration) and error.args in _TURNED
+    return cause if turned and cause is not None else error
+
+
+_TURNED = (("generator raised StopIteration",), ("coroutine raised StopIteration",))
 
 
 def type_of(error: BaseException) -> str:

@@ -106,7 +106,12 @@ def _hint(key: object, generation: Keys) -> str:
     trimmed = generation._trim(key)
     if trimmed != key and trimmed in generation:
         return f"trim_prefixes made it {quoted(trimmed)}"
-    near = _nearest(key, list(generation))
+    return meant(key, list(generation))
+
+
+def meant(key: str, keys: list[str]) -> str:
+    """Return a question that names the keys that are like a key; empty when none is."""
+    near = _nearest(key, keys)
     return f"did you mean {' or '.join(map(quoted, near))}?" if near else ""
 
 

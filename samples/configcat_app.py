@@ -34,10 +34,11 @@ PEOPLE = (User("1", "jane@example.com"), User("2", "joe@example.org"), User("13"
 
 def automatic(cdn: ConfigCatEmulator, clock: FakeClock) -> None:
     """Poll in the background, and be called back when something has changed."""
+    seen: list[str] = []
     client = configcatclient.create_client_with_auto_poll(
         cdn.sdk_key,
         poll_interval_seconds=60,
-        on_configuration_changed_callback=lambda settings: print("  changed:", *settings),
+        on_configuration_changed_callback=lambda settings: seen.append(settings["greeting"]["v"]),
         base_url=cdn.base_url,
     )
     print("auto:", client.get_value("greeting", "nothing"))
@@ -45,6 +46,7 @@ def automatic(cdn: ConfigCatEmulator, clock: FakeClock) -> None:
     clock.advance(70)
     client.force_refresh()  # only so that the sample need not wait for the background
     print("auto, a minute later:", client.get_value("greeting", "nothing"))
+    print("  the callback saw:", *seen)
     client.stop()
 
 

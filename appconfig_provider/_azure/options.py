@@ -166,6 +166,13 @@ class Options:
     """True when there is no store: the overrides are the whole configuration."""
 
     @property
+    def needs_credential(self) -> bool:
+        """True when `load()` makes a credential: the store has no key, and none was passed."""
+        store = self.store
+        given = store.credential is not None or store.endpoints[0].access_key is not None
+        return not given and not self.local
+
+    @property
     def watches_files(self) -> bool:
         """True when a file of overrides may change."""
         return any(one.watched for one in self.overrides)

@@ -32,6 +32,8 @@ class Overlay:
     """The public error of a file that is missing or broken; None when all can be used."""
     refused: Exception | None = field(default=None, repr=False)
     """The public error of the newest layers, if no generation could be built with them."""
+    refusal: str = ""
+    """What was logged of that."""
     local: bool = False
     """True when there is no store."""
 

@@ -71,24 +71,30 @@ def _applied(
     try:
         generation = yield from build(context, state.content, previous, limits)
     except Exception as error:
-        return _refused(context, outcome, error, limits.log_prefix.text)
+        return _refused(context, before, outcome, error, limits.log_prefix.text)
     return _published(before, outcome, generation)
 
 
 def _refused(
-    context: Context, outcome: Outcome[State], error: Exception, prefix: str
+    context: Context, before: State, outcome: Outcome[State], error: Exception, prefix: str
 ) -> Outcome[State]:
-    """Return the outcome after a generation with the newest layers was refused."""
-    overlay = outcome.state.overlay
+    """Return the outcome after a generation with the newest layers was refused.
+
+    Callbacks get the error each time. It is logged once, and again when the layers or its words
+    are others.
+    """
+    known, overlay = before.overlay, outcome.state.overlay
     backoff = overlay.backoff.after_failure(
         context.clock.monotonic(),
         interval=context.options.refresh.interval,
         jitter=context.random(),
     )
-    overlay = replace(overlay, backoff=backoff, refused=public(error))
     what = f"{prefix}: {describe(error)}" if prefix else describe(error)
+    overlay = replace(overlay, backoff=backoff, refused=public(error), refusal=what)
     refused = replace(outcome, state=replace(outcome.state, overlay=overlay))
-    return _with_error(refused, overlay.refused, f"the new overrides were not used: {what}")
+    told = known.refusal == what and known.newest == overlay.newest
+    message = "" if told else f"the new overrides were not used: {what}"
+    return _with_error(refused, overlay.refused, message)
 
 
 def _published(before: State, outcome: Outcome[State], generation: Generation) -> Outcome[State]:
@@ -103,7 +109,9 @@ def _published(before: State, outcome: Outcome[State], generation: Generation) -
     if quiet:
         # The store wins for all of it. Keep the objects, so that `snapshot` stays the same one.
         generation = replace(generation, snapshot=served.snapshot, values=served.values)
-    overlay = replace(state.overlay, served=state.overlay.newest, backoff=FREE, refused=None)
+    overlay = replace(
+        state.overlay, served=state.overlay.newest, backoff=FREE, refused=None, refusal=""
+    )
     following = replace(state.publishing(generation), overlay=overlay)
     published = replace(
         outcome,
@@ -135,9 +143,12 @@ def _told(before: State, outcome: Outcome[State]) -> Outcome[State]:
 
 
 def _with_error(outcome: Outcome[State], error: Exception | None, message: str) -> Outcome[State]:
-    """Return an outcome with an error more; callbacks get the first one, a log line has all."""
+    """Return an outcome with an error more; callbacks get all, and one log line has all."""
     messages = "; ".join(one for one in (outcome.message, message) if one)
-    return replace(outcome, error=outcome.error or error, message=messages)
+    if outcome.error is None or error is None:
+        return replace(outcome, error=outcome.error or error, message=messages)
+    more = (*outcome.more_errors, *(() if error is outcome.error else (error,)))
+    return replace(outcome, more_errors=more, message=messages)
 
 
 def _attempt(context: Context, before: State, asked: State, checked: Outcome[State]) -> Attempt:

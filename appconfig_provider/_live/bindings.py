@@ -150,7 +150,7 @@ class Binding(Generic[T]):
         subtree = self._model.subtree(snapshot)
         if last is not None and same(last.subtree.content, subtree.content):
             return Bound(last.subtree, last.value)
-        return Bound(subtree, self._model.validated(subtree))
+        return Bound(subtree, self._model.validated(subtree, snapshot))
 
 
 class Bindings:

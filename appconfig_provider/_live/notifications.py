@@ -57,10 +57,8 @@ def call_back(pending: PendingCallbacks) -> Steps[None]:
     try:
         yield from call_each(pending.calls)
     finally:
-        for stored in outcome.state.standing.errors:
-            drop_frames(stored)
-        if outcome.error is not None:
-            drop_frames(outcome.error)
+        for error in (*outcome.state.standing.errors, *outcome.errors):
+            drop_frames(error)
 
 
 @plan
@@ -81,9 +79,9 @@ def _calls(
 
     A generator, since a callback may cancel a subscription that comes after it.
     """
-    if outcome.error is not None:
+    for error in outcome.errors:
         for callback in options.error:
-            yield callback, outcome.error
+            yield callback, error
     if outcome.changes is not None and not outcome.silent:
         for callback in options.success:
             yield callback, outcome.changes

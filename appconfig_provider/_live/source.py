@@ -71,8 +71,15 @@ class Outcome(Generic[StateT_co]):
     error: Exception | None = field(default=None, repr=False)
     message: str = ""
     """What a log line says of the error, without secrets; empty where nothing is to be logged."""
+    more_errors: tuple[Exception, ...] = field(default=(), repr=False)
+    """What else failed in the same refresh, beside `error`; callbacks get each."""
     silent: bool = False
     """True for a new generation of which no callback hears, because nothing differs in it."""
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """All that failed; empty after success."""
+        return (() if self.error is None else (self.error,)) + self.more_errors
 
     @property
     def quiet(self) -> bool:

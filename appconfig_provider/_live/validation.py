@@ -11,7 +11,7 @@ from appconfig_provider.nesting import Separator, check_separator
 from appconfig_provider.snapshot import ConfigurationSnapshot
 from appconfig_provider.texts import counted, kind_of, printable, quoted
 from appconfig_provider.trouble import EngineError
-from appconfig_provider.value_errors import MAX_ERRORS, BindingError, FieldError, listed
+from appconfig_provider.value_errors import MAX_ERRORS, BindingError, FieldError, listed, meant
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -100,10 +100,10 @@ class Model(Generic[T]):
             return Subtree(snapshot[prefix])
         for nothing in self._shape.nothing:
             return Subtree(nothing)
-        raise self._misfit([FieldError((), "missing")])
+        raise self._misfit([FieldError((), "missing")], snapshot)
 
-    def validated(self, subtree: Subtree) -> T:
-        """Return the value of the model.
+    def validated(self, subtree: Subtree, snapshot: ConfigurationSnapshot) -> T:
+        """Return the value of the model, made of its part of a generation.
 
         Raises:
             DoesNotFit: the settings do not fit it.
@@ -111,20 +111,32 @@ class Model(Generic[T]):
         """
         prepared, problems = self._prepared(subtree)
         if problems:
-            raise self._misfit(problems, subtree)
+            raise self._misfit(problems, snapshot, subtree)
         try:
             # The validator in Rust: a frame of Python would show the settings to error trackers.
             return self._adapter.validator.validate_python(prepared.content)  # type: ignore[no-any-return]
         except self._invalid as error:
             problems = _errors_of(error)
         # Raised outside of the `except` block: pydantic's error holds what was validated.
-        raise self._misfit(problems, subtree)
+        raise self._misfit(problems, snapshot, subtree)
 
     def _prepared(self, subtree: Subtree) -> tuple[Subtree, list[FieldError]]:
         content, problems = self._shape.prepared(subtree.content)
         return Subtree(content), problems
 
-    def _misfit(self, problems: list[FieldError], subtree: Subtree | None = None) -> DoesNotFit:
+    def _meant(self, snapshot: ConfigurationSnapshot) -> str:
+        """Return which prefix may have been meant; empty when there are keys below this one."""
+        prefix, separator = self._prefix, self._separator
+        depth = prefix.count(separator) + 1
+        beginnings = {separator.join(key.split(separator)[:depth]): None for key in snapshot}
+        return "" if not prefix or prefix in beginnings else meant(prefix, list(beginnings))
+
+    def _misfit(
+        self,
+        problems: list[FieldError],
+        snapshot: ConfigurationSnapshot,
+        subtree: Subtree | None = None,
+    ) -> DoesNotFit:
         """Return the error; of a location it shows names of keys and of fields, and no others.
 
         A text that was decoded may be a secret, and so are the names in it then.
@@ -135,7 +147,9 @@ class Model(Generic[T]):
             for one in problems[:MAX_ERRORS]
         ]
         more = "" if len(kept) == len(problems) else f", {counted(len(problems), 'error')} in all"
-        return DoesNotFit(f"{self._what()} do not fit {self.name}: {listed(kept)}{more}", kept)
+        told = f"{self._what()} do not fit {self.name}: {listed(kept)}{more}"
+        hint = self._meant(snapshot)
+        return DoesNotFit(f"{told}; {hint}" if hint else told, kept)
 
     def _what(self) -> str:
         return f"the settings below {quoted(self._prefix)}" if self._prefix else "the settings"

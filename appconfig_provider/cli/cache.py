@@ -61,8 +61,13 @@ def clear(path: str) -> None:
         file_path.unlink()
     except FileNotFoundError:
         message = f"There is no file {printable(path)}."
-    except (OSError, CopyRefused) as error:
+    except OSError as error:
         raise click.ClickException(f"{printable(path)} stays: {_why(error)}.") from error
+    except CopyRefused as error:
+        raise click.ClickException(
+            f"{printable(path)} stays: {_why(error)}. Only the file of a FileCache is removed: "
+            "check the path, or delete the file yourself."
+        ) from error
     else:
         message = f"Removed {printable(path)}."
     for temporary in temporary_files(str(file_path)):

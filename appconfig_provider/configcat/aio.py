@@ -204,7 +204,7 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
 
         async def attempted(_: object) -> None:
             client = found()
-            if client is not None and not client._is_ready:
+            if client is not None and client._first_refresh_ended and not client._is_ready:
                 await client._tell_ready()
 
         on_attempt(live, attempted)

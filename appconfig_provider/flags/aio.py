@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from appconfig_provider.flags.context import NOBODY
+from appconfig_provider.flags.context import NOBODY, TargetingContext
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
 from appconfig_provider.flags.filters import TARGETING, TIME_WINDOW, Awaited, NamedFilter
@@ -150,6 +150,20 @@ class FeatureManager(Managing):
         trace: list[str] = []
         decision = UNKNOWN if entry is None else await self._decided(entry, shown, trace)
         return explanation(feature_flag_id, shown, decision, trace)
+
+    async def decide(
+        self,
+        index: Index,
+        name: str,
+        context: TargetingContext | None,
+        attributes: Mapping[str, Any],
+    ) -> Decision:
+        """Return the decision about a flag of `current()`, with telemetry; for integrations.
+
+        Without a context the accessor is asked. `attributes` go to filters of the program.
+        """
+        keywords = self._passed_on(attributes) if attributes and self._takes_keywords else {}
+        return await self._decision(index, name, context, False, keywords)  # noqa: FBT003 - quicker
 
     # One evaluation --------------------------------------------------------------------------
 

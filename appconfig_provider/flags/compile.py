@@ -19,27 +19,69 @@ from appconfig_provider.flags.evaluation import (
     SPLIT_FOR,
     Decision,
     Evaluator,
+    InvalidFlag,
     Match,
     Trace,
     VariantAssignmentReason,
 )
 from appconfig_provider.flags.filters import Rules, filter_evaluator
+from appconfig_provider.flags.index import Entry
 from appconfig_provider.flags.schema import FeatureFlag
+from appconfig_provider.trouble import describe, drop_frames
 
 Compiled: TypeAlias = "tuple[Evaluator, Decision | None, bool]"
 """An evaluator, the decision where it is the same for every context, whether a context is asked."""
 
 
+_new = tuple.__new__  # see `schema`
+
+
+class Compiler:
+    """Compiles the flags of a manager.
+
+    It does not know the manager: an index keeps it, and what a manager's index refers to must not
+    refer to the manager. A manager that is done with is freed at once then, with its thousands of
+    evaluators, and not when the garbage collector comes to it.
+    """
+
+    __slots__ = ("_rules", "_told")
+
+    def __init__(self, rules: Rules, *, told: bool) -> None:
+        """Take the rules, and whether somebody is told of evaluations."""
+        self._rules = rules
+        self._told = told
+
+    def entry(self, name: str, raw: Any) -> Entry:
+        """Return a flag as an index keeps it."""
+        try:
+            flag = FeatureFlag.convert_from_json(raw)
+            evaluate, constant, asks = compile_flag(flag, self._rules)
+        except Exception as error:  # one flag must not keep others from being evaluated
+            return _unusable(name, raw, error)
+        telemetry = self._told and flag.telemetry.enabled
+        return _new(Entry, (name, raw, flag, evaluate, constant, asks or telemetry, telemetry))
+
+
+def _unusable(name: str, raw: Any, error: Exception) -> Entry:
+    known = error if isinstance(error, InvalidFlag) else InvalidFlag(describe(error))
+    drop_frames(known)
+
+    def evaluate(_context: Any, _trace: Any) -> Decision:
+        raise known.again()
+
+    return Entry(name, raw, None, evaluate, None, needs_context=False, telemetry=False)
+
+
 def compile_flag(flag: FeatureFlag, rules: Rules) -> Compiled:
     """Compile a flag."""
-    _, enabled, (_, filters), allocation, references, _ = flag
+    enabled, references, filters = flag.enabled, flag.variants, flag.conditions.client_filters
     if not references:
         if not enabled:
             return _OFF
         return (_conditions(flag, rules), None, _asks_who(filters, rules)) if filters else _ON
     variants = Variants(references)
     if not enabled:
-        default = allocation.default_when_disabled if allocation else None
+        default = flag.allocation.default_when_disabled if flag.allocation else None
         return _constant(variants.disabled(default))
     allocator = allocator_of(flag, variants)
     if filters:
@@ -92,12 +134,12 @@ def _filtered(
 
 def _conditions(flag: FeatureFlag, rules: Rules) -> Evaluator:
     """Return what the filters of a flag decide."""
-    requirement, filters = flag.conditions
+    filters = flag.conditions.client_filters
     if len(filters) == 1:
         only = filter_evaluator(filters[0], flag.name, rules)
         return only or (lambda _context, _trace: NOT_MATCHED)
     found = [(one, filter_evaluator(one, flag.name, rules)) for one in filters]
-    if requirement == "All":
+    if flag.conditions.requirement_type == "All":
         return _all(found)
     return _any([(one, matches) for one, matches in found if matches is not None])
 

@@ -201,7 +201,10 @@ def _parameters(given: Mapping[str, Any], flag: str) -> Mapping[str, Any]:
 
 
 def _targeting(given: Mapping[str, Any], flag: str) -> Evaluator:
-    return Targeting(_parameters(given, flag), flag).evaluate
+    parameters = given.get("parameters")
+    if not isinstance(parameters, dict):
+        parameters = _parameters(given, flag)
+    return Targeting(parameters, flag).evaluate
 
 
 def _window(around: Surroundings, given: Mapping[str, Any], flag: str) -> Evaluator:

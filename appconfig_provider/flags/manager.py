@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -133,6 +134,32 @@ class FeatureManager(Managing):
         trace: list[str] = []
         decision = UNKNOWN if entry is None else self._decided(entry, shown, trace)
         return explanation(feature_flag_id, shown, decision, trace)
+
+    def decide(
+        self,
+        index: Index,
+        name: str,
+        context: TargetingContext | None,
+        attributes: Mapping[str, Any],
+    ) -> Decision:
+        """Return the decision about a flag of `current()`, with telemetry; for integrations.
+
+        Without a context the accessor is asked. `attributes` go to filters of the program.
+        """
+        entry = index.entries.get(name)
+        if (
+            entry is None
+            or entry.telemetry
+            or context is None
+            or self._overrides.active
+            or self._takes_keywords
+        ):
+            keywords = self._passed_on(attributes) if self._takes_keywords else {}
+            return self._decision(index, name, context, False, keywords)  # noqa: FBT003
+        try:
+            return entry.evaluate(context, None)  # as nearly always, without another call
+        except Exception as error:
+            return self._failed(entry, error)
 
     # One evaluation --------------------------------------------------------------------------
 

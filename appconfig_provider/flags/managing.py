@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from appconfig_provider.checks import is_coroutine_function
-from appconfig_provider.flags.compile import compile_flag
+from appconfig_provider.flags.compile import Compiler
 from appconfig_provider.flags.context import NOBODY, TargetingContext, request, targeting_context
 from appconfig_provider.flags.evaluation import (
     UNKNOWN,
@@ -32,17 +32,17 @@ from appconfig_provider.flags.filters import (
 from appconfig_provider.flags.index import FEATURE_MANAGEMENT, Entry, Index, flags_by_name
 from appconfig_provider.flags.overriding import Overrides, Overriding
 from appconfig_provider.flags.reporting import Reporter
-from appconfig_provider.flags.schema import FeatureFlag
 from appconfig_provider.flags.sources import reader_of, source_of, time_of
 from appconfig_provider.flags.telemetry import EvaluationEvent
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.texts import kind_of
-from appconfig_provider.trouble import describe, drop_frames, name_of
+from appconfig_provider.trouble import name_of
 
 T = TypeVar("T")
 ManagerT = TypeVar("ManagerT", bound="Managing")
 
-_new = tuple.__new__  # see `schema`
+_PARAMETERS = frozenset({"self", "context"})
+"""What a filter's `evaluate` is given by its place, so that no keyword may have that name."""
 _NOTHING = object()
 """Stands for no source at all, so that the next evaluation looks for one."""
 
@@ -111,10 +111,11 @@ class Managing:
         self._accessor = self._function("targeting_context_accessor", targeting_context_accessor)
         self._reporter = Reporter(strict=strict)
         around = Surroundings(time_of(configuration), self._reporter, self._awaits)
-        self._rules = rules_of(self._filters, around, ignore_unknown=ignore_unknown_filters)
+        rules = rules_of(self._filters, around, ignore_unknown=ignore_unknown_filters)
         self._overrides = Overrides()
         self._of(configuration)
-        self._index = Index(_NOTHING, {}, self._compiled, {})
+        compiler = Compiler(rules, told=self._on_evaluated is not None)
+        self._index = Index(_NOTHING, {}, compiler.entry, {})
 
     def _of(self, configuration: Mapping[str, Any]) -> None:
         self._configuration = configuration
@@ -174,24 +175,31 @@ class Managing:
                 "custom filters, and there are none"
             )
 
-    def _compiled(self, name: str, raw: Any) -> Entry:
+    # What integrations call ------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """The Mapping whose flags are evaluated."""
+        return self._configuration
+
+    def current(self) -> Index:
+        """Return the flags that there are now; `decide` answers about one of them."""
+        index = self._index
         try:
-            flag = FeatureFlag.convert_from_json(raw)
-            evaluate, constant, asks = compile_flag(flag, self._rules)
-        except Exception as error:  # one flag must not keep others from being evaluated
-            return self._unusable(name, raw, error)
-        telemetry = self._on_evaluated is not None and flag.telemetry.enabled
-        return _new(Entry, (name, raw, flag, evaluate, constant, asks or telemetry, telemetry))
+            if self._read(FEATURE_MANAGEMENT) is index.source:
+                return index
+        except KeyError:
+            pass
+        return self._follow()
 
     @staticmethod
-    def _unusable(name: str, raw: Any, error: Exception) -> Entry:
-        known = error if isinstance(error, InvalidFlag) else InvalidFlag(describe(error))
-        drop_frames(known)
-
-        def evaluate(_context: Any, _trace: Any) -> Decision:
-            raise known.again()
-
-        return Entry(name, raw, None, evaluate, None, needs_context=False, telemetry=False)
+    def _passed_on(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+        """Return what filters of the program get of attributes that came with a context."""
+        return {
+            name: value
+            for name, value in attributes.items()
+            if isinstance(name, str) and name not in _PARAMETERS
+        }
 
     # One evaluation --------------------------------------------------------------------------
 

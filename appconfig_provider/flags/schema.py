@@ -157,8 +157,8 @@ def _items(given: object, part: str, name: str) -> Iterable[Any]:
     if given is None:
         return ()
     if isinstance(given, list):
-        # Not `iter(given)`: the lists of filters that our provider returns copy each item then.
-        return list.__iter__(given)
+        # Not `given` itself: the lists of filters that our provider returns copy each item then.
+        return list.copy(given)
     if isinstance(given, tuple):
         return given
     raise _unreadable(part, name, "a JSON array")
@@ -174,11 +174,12 @@ def _text(given: object, part: str, name: str) -> str | None:
     return given
 
 
-def _conditions(given: object, name: str) -> FeatureConditions:
-    get = _mapping(given, "conditions", name).get
-    filters, requirement = get("client_filters"), get("requirement_type")
+def _conditions(given: Any, name: str) -> FeatureConditions:
+    if not isinstance(given, dict):
+        given = _mapping(given, "conditions", name)
+    filters, requirement = given.get("client_filters"), given.get("requirement_type")
     if requirement is None:
-        if filters is None or filters == []:
+        if not filters and (filters is None or isinstance(filters, list)):
             return _UNCONDITIONAL
         requirement = "Any"
     elif requirement not in _REQUIREMENTS:
@@ -187,7 +188,7 @@ def _conditions(given: object, name: str) -> FeatureConditions:
             raise InvalidFlag(f"Feature flag {name} has invalid requirement type.")
     found = tuple(_items(filters, "client_filters", name))
     for one in found:
-        if not isinstance(one, _OBJECT) or one.get("name").__class__ is not str:
+        if not isinstance(one, dict) or one.get("name").__class__ is not str:
             _check_filter(one, name)
     return _new(FeatureConditions, (requirement, found))
 

@@ -55,7 +55,10 @@ class Targeting:
             self._users = _texts(users, "Users")
         self._rollouts = _rollouts(groups) if groups else _NOTHING
         self._lowered: Mapping[str, float] | None = None
-        self._default = _share(get("DefaultRolloutPercentage"), "DefaultRolloutPercentage")
+        share: Any = get("DefaultRolloutPercentage")
+        if share.__class__ is not int or not 0 <= share <= 100:
+            share = _share(share, "DefaultRolloutPercentage")
+        self._default: float = share
         self._excluded_users: Container[Any] = ()
         self._excluded_groups = _NOBODY
         if exclusion:
@@ -153,11 +156,10 @@ _NOTHING: dict[str, Any] = {}
 
 def _rollouts(given: object) -> dict[str, float]:
     rollouts: dict[str, float] = {}
-    for one in _items(given, "Groups"):
+    for one in given if isinstance(given, list) else _items(given, "Groups"):
         if one:
-            get = one.get if isinstance(one, dict) else _object(one, "each of Groups").get
-            name: Any = get("Name")
-            share: Any = get("RolloutPercentage")
+            group: Any = one if isinstance(one, dict) else _object(one, "each of Groups")
+            name, share = group.get("Name"), group.get("RolloutPercentage")
             if share.__class__ is not int or not 0 <= share <= 100:
                 share = _share(share, "RolloutPercentage")
             # The highest percentage counts where a group is listed twice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,13 +12,15 @@ from appconfig_provider.overrides.environment import Variables
 from appconfig_provider.overrides.files import File
 from appconfig_provider.overrides.layers import Layer, OverrideBehaviour, layer_of
 from appconfig_provider.overrides.values import BadOverride
-from appconfig_provider.texts import argument, counted, holds_secret
+from appconfig_provider.texts import argument, counted, holds_secret, quoted
 from appconfig_provider.trouble import assert_never, drop_frames
 
 if TYPE_CHECKING:
     from os import PathLike
 
 _Source: TypeAlias = "Layer | File | Variables"
+
+logger = logging.getLogger("appconfig_provider")
 
 _DEFAULT = OverrideBehaviour.LOCAL_OVER_REMOTE
 
@@ -133,7 +136,7 @@ class Overrides:
         """
         match self.source:
             case Variables() as variables:
-                return replace(self, source=variables.read(environment).layer(self.behaviour))
+                return replace(self, source=_found(variables, environment).layer(self.behaviour))
             case File(path) as file:
                 return replace(self, source=replace(file, path=absolute(path)))
             case Layer():
@@ -182,10 +185,21 @@ def _layer(
 ) -> Layer | Exception:
     """Return the layer of a dict, or the error, without frames: their locals are values."""
     try:
-        return layer_of(values, behaviour, "overrides", separator)
+        return replace(layer_of(values, behaviour, "overrides", separator), where="a dict")
     except BadOverride as error:
         drop_frames(error)
         return error.as_public()
+
+
+def _found(variables: Variables, environment: Mapping[str, str]) -> Variables:
+    """Return the same with the variables that there are; that there are none is logged."""
+    found = variables.read(environment)
+    if not found.texts:
+        logger.info(
+            "Overrides.from_env() finds nothing: no variable begins with %s",
+            quoted(variables.prefix),
+        )
+    return found
 
 
 def _path(given: object) -> str:

@@ -48,6 +48,8 @@ class Layer:
     """What `feature_management` has beside its flags."""
     ignores_case: bool = False
     """True when a key takes the spelling of the key that it matches ignoring case."""
+    where: str = "overrides"
+    """What it came from, as messages say it."""
 
     @property
     def yields(self) -> bool:
@@ -72,10 +74,10 @@ def layer_of(
         values = flattened(values, separator, where)
     management = values.get(FEATURE_MANAGEMENT)
     if not isinstance(management, dict) or not isinstance(management.get(FLAGS), list):
-        return Layer(behaviour, _frozen(values))
+        return Layer(behaviour, _frozen(values), where=where)
     del values[FEATURE_MANAGEMENT]
     flags = {_id_of(flag, where): flag for flag in management.pop(FLAGS)}
-    return Layer(behaviour, _frozen(values), flags, _frozen(management))
+    return Layer(behaviour, _frozen(values), flags, _frozen(management), where=where)
 
 
 def _frozen(values: Mapping[str, Any]) -> dict[str, JsonValue]:
@@ -144,21 +146,24 @@ class Merged:
         `remote` is what the source says of it; the one that wins there comes first.
         """
         having = [
-            layer
-            for layer, values in zip(self.layers, self.spelled, strict=True)
+            (layer, _explained(key, f"overrides[{number}]: {layer.where}"))
+            for number, (layer, values) in enumerate(zip(self.layers, self.spelled, strict=True))
             if key in values or layer.has(key)
         ]
-        over = [one for one in reversed(having) if not (remote and one.yields)]
-        under = [one for one in reversed(having) if remote and one.yields]
-        found = [*(_explained(key) for _ in over), *remote, *(_explained(key) for _ in under)]
+        over = [one for layer, one in reversed(having) if not (remote and layer.yields)]
+        under = [one for layer, one in reversed(having) if remote and layer.yields]
+        found = [*over, *remote, *under]
         return replace(found[0], shadows=tuple(found[1:])) if found else None
 
 
 NO_OVERRIDES = Merged((), (), {})
 
 
-def _explained(key: str) -> Explanation:
-    return Explanation(key, None, None, MappingProxyType({}), origin="override", selector=None)
+def _explained(key: str, override: str) -> Explanation:
+    nothing: Mapping[str, str | None] = MappingProxyType({})
+    return Explanation(
+        key, None, None, nothing, origin="override", selector=None, override=override
+    )
 
 
 def merge(layers: tuple[Layer, ...], remote: Collection[str]) -> Merged:

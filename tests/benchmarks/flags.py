@@ -28,6 +28,7 @@ from appconfig_provider.testing import Emulator
 from tests.support.content import FLAG_PREFIX, FLAG_TYPE
 
 from .measure import Effort, Figure
+from .openfeature import through_openfeature
 
 MANY = 1_000
 CALLS = 2_000
@@ -333,6 +334,7 @@ def measure_flags(effort: Effort) -> list[Figure]:
     try:
         with _sides() as sides:
             figures = _measured(_rows(sides), effort)
+            figures += through_openfeature(sides.provider, effort)
         return [*figures, *_measured(_first_touches(), effort), _one_changed(effort)]
     finally:
         logging.disable(disabled)

@@ -98,6 +98,8 @@ def test_clear_removes_nothing_else(bare: Run, path: Path) -> None:
     link.symlink_to(path)
     for one in (other, link, path.parent):
         assert bare("cache", "clear", str(one)).exit_code == 1
+    told = bare("cache", "clear", str(other)).output
+    assert "Only the file of a FileCache is removed: check the path, or delete" in told
     assert other.exists()
     assert link.is_symlink()
     assert path.exists()

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from appconfig_provider.configcat import create_client_with_auto_poll
+from appconfig_provider.configcat.fetching.entries import Entry, to_payload
+from appconfig_provider.configcat.fetching.keys import cache_key_of
 from appconfig_provider.testing import ConfigCatEmulator
 from tests.support.configcat_live import KINDS, Live, living
-from tests.support.configcat_source import KEY, v6
+from tests.support.configcat_source import KEY, V6, Shared, v6
 from tests.support.proxy import connect_proxy
 from tests.support.raw_server import (
     babbling,
@@ -306,3 +310,23 @@ def test_wrong_proxies_are_refused_at_once(option: str, wrong: Any, error: type[
     with pytest.raises(error) as caught, living("sync", **{option: wrong}):
         pass
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_cache_serves_while_the_server_hangs() -> None:
+    """A polling client gives what an expired entry of its cache says, if nothing better comes."""
+    entry = Entry(json.dumps(v6(color="blue")), '"c"', 1.0, V6)
+    cache = Shared()
+    cache[cache_key_of(KEY, V6)] = to_payload(entry)
+    with raw_server(silent) as text:
+        client = create_client_with_auto_poll(
+            KEY,
+            base_url=base_of(text),
+            config_cache=cache,
+            max_init_wait_time_seconds=0.3,
+            connect_timeout=1,
+            read_timeout=1,
+        )
+        began = time.monotonic()
+        assert client.get_value("color", "none") == "blue"
+        assert 0.2 < time.monotonic() - began < 0.9
+        client.stop()

@@ -240,6 +240,16 @@ def test_users_can_be_kept_out_of_logs() -> None:
                 assert ("secret" in log, "secret" in notices) == (log_user, log_user)
 
 
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("comparator", [1, 29, 33])
+def test_an_empty_attribute_is_a_missing_one_in_format_6(comparator: int, value: object) -> None:
+    """A rule whose attribute is missing or empty matches not even with NOT, and 3003 is told."""
+    made = evaluators(k=setting6(rule6(comparator, l=["x"], s="x")))
+    decision = made.decide("k", with_custom(value))
+    assert decision.value is False
+    assert told(decision) == [3003]
+
+
 def test_3005_shows_the_text_that_was_compared() -> None:
     """An attribute that is no text is compared as one, and the warning shows it."""
     made = evaluators(k=setting6(rule6(28, s='["a"]')))

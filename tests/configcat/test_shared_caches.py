@@ -336,3 +336,31 @@ def test_a_time_to_come_is_not_believed(cdn: Cdn, cache: Shared) -> None:
     client.refresh_when_due()
     assert cdn.hosts == [GLOBAL]
     assert client.texts == {"color": "red"}
+
+
+def test_a_poller_serves_an_expired_entry_before_it_asks(cdn: Cdn, cache: Shared) -> None:
+    """A server that hangs does not keep a start from what the cache holds."""
+    cache[PLACE] = stored(v6(color="blue"), 1000)
+    client = Played(cdn, config_cache=cache)
+    client.refresh(in_background=True)
+    assert client.texts == {"color": "blue"}
+    assert cdn.asked == []
+    assert client.due == 0
+    assert client.state.attempt.last is None
+    client.refresh(in_background=True)
+    assert cdn.conditions == ['"c"']
+    assert client.texts == {"color": "red"}
+    assert client.state.attempt.last is not None
+    client.refresh_when_due()
+    assert len(cdn.asked) == 2
+
+
+def test_a_poller_asks_at_once_where_the_cache_has_nothing(cdn: Cdn, cache: Shared) -> None:
+    """Without an entry, or with a fresh one, one refresh is all of the start."""
+    empty = Played(cdn, config_cache=cache)
+    empty.refresh(in_background=True)
+    assert len(cdn.asked) == 1
+    fresh = Played(cdn, config_cache=cache)
+    fresh.refresh(in_background=True)
+    assert fresh.state.attempt.last is not None
+    assert len(cdn.asked) == 1

@@ -222,3 +222,33 @@ def test_an_error_about_a_function_shows_nothing_bound_to_it() -> None:
                 on_refresh_success=function,
             )
         assert PLANTED not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["validate", "configuration_mapper", "secret_resolver"])
+def test_an_iterator_that_ended_is_told_by_its_type(
+    load: Loader, store: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """`next()` of an empty iterator, not the RuntimeError that Python makes of it."""
+    ended = False
+
+    def function(_: object) -> Any:
+        return next(iter(())) if ended else "secret" if kind == "secret_resolver" else None
+
+    keywords: dict[str, Any] = {"secret_resolver": lambda _: "secret", kind: function}
+    with load(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        secret_policy="raise",
+        **keywords,
+    ) as config:
+        ended = True
+        store.set("sentinel", "2")
+        clock.advance(61)
+        assert not config.refresh()
+        shown = repr(config.status)
+    text = logged(caplog.records)
+    assert "StopIteration" in text
+    assert "RuntimeError" not in text
+    if kind != "secret_resolver":
+        assert f"StopIteration raised at {__file__}:" in text
+        assert "StopIteration" in shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -281,3 +283,16 @@ def test_reasons_equal_their_texts_and_those_of_featuremanagement() -> None:
         assert ours == ours.value
         assert ours != "another"
     assert len({*VariantAssignmentReason, "User"}) == len(VariantAssignmentReason)
+
+
+def test_a_manager_is_freed_without_the_garbage_collector() -> None:
+    """A program may make one for each request, and each has an evaluator for each flag."""
+    manager = FeatureManager(holding(LISTED, {"id": "b", "enabled": "bad"}))
+    manager.evaluate_all("Adam")
+    gone = weakref.ref(manager)
+    gc.disable()
+    try:
+        del manager
+        assert gone() is None
+    finally:
+        gc.enable()

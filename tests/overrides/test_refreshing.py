@@ -126,7 +126,7 @@ def test_an_override_that_does_not_count_is_no_generation() -> None:
 
 
 def test_refused_layers_keep_the_old_ones_and_are_tried_again() -> None:
-    """After a back-off, not every second; what `validate` says is told each time."""
+    """After a back-off, not every second."""
     accepting = False
 
     def validate(snapshot: ConfigurationSnapshot) -> None:
@@ -153,6 +153,28 @@ def test_refused_layers_keep_the_old_ones_and_are_tried_again() -> None:
     assert value(life.state) == 2
     assert life.state.attempt.error is None
     assert life.state.overlay.backoff.failures == 0
+
+
+def test_refused_layers_are_logged_once() -> None:
+    """Each time callbacks get the error; a log line comes again for others that are refused."""
+
+    def validate(snapshot: ConfigurationSnapshot) -> None:
+        if snapshot["o"] != 1:
+            raise ValueError("refused")
+
+    life = living(validate=validate)
+    life.files.write(FILE, '{"o": 2}')
+    first, _ = life.attempt(after=1)
+    again, _ = life.attempt(after=100)
+    life.files.write(FILE, '{"o": 3}')
+    other, _ = life.attempt(after=1)
+    assert all(str(outcome.error) == "refused" for outcome in (first, again, other))
+    assert [bool(outcome.message) for outcome in (first, again, other)] == [True, False, True]
+    life.files.write(FILE, '{"o": 1}')
+    life.refresh(after=1)
+    life.files.write(FILE, '{"o": 3}')
+    back, _ = life.attempt(after=1)
+    assert back.message
 
 
 def test_a_file_that_was_mended_is_taken_at_once() -> None:
@@ -225,7 +247,7 @@ def test_the_rest_is_published_when_the_store_is_refused() -> None:
 
 
 def test_two_errors_in_one_refresh_are_both_logged() -> None:
-    """Callbacks get that of the store; the log line has both."""
+    """Callbacks get both, that of the store first; one log line has both."""
 
     def validate(snapshot: ConfigurationSnapshot) -> None:
         if snapshot["k"] == "2":
@@ -238,6 +260,7 @@ def test_two_errors_in_one_refresh_are_both_logged() -> None:
     assert "validate refused the new one" in outcome.message
     assert "the override file '/dev.json' is no JSON" in outcome.message
     assert life.state.overlay.broken in life.state.errors
+    assert outcome.errors == (outcome.error, life.state.overlay.broken)
 
 
 def test_one_broken_file_of_two_does_not_hold_up_the_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import traceback
 from collections.abc import Callable
@@ -180,11 +181,49 @@ def test_explain_tells_what_an_override_won_over(opened: Opener, store: Emulator
     assert (explained.key, explained.label, explained.selector) == ("a", None, None)
     chain = [explained, *explained.shadows]
     assert [one.origin for one in chain] == ["override", "override", "store", "override"]
+    assert [one.override for one in chain] == [
+        "overrides[2]: a dict",
+        "overrides[1]: a dict",
+        None,
+        "overrides[0]: a dict",
+    ]
     assert chain[2].selector is not None
     assert all(one.shadows == () for one in chain[1:])
     assert config.snapshot.explain("b").origin == "override"
     with pytest.raises(KeyError):
         config.snapshot.explain("c")
+
+
+def test_explain_names_the_file_that_won(
+    opened: Opener, store: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a variable wins, and for the flags."""
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps({"a": 1, "b": 1, **flags("Beta")}), encoding="utf-8")
+    monkeypatch.setenv("OVERRIDE_TEST_A", "env")
+    config = opened(
+        connection_string=store.connection_string,
+        overrides=[Overrides.from_file(path), Overrides.from_env("OVERRIDE_TEST_")],
+    )
+    file = f"overrides[0]: the override file {str(path)!r}"
+    env = "overrides[1]: overrides from the environment"
+    named = [config.snapshot.explain(key).override for key in ("a", "b", FLAGS)]
+    assert named == [env, file, file]
+
+
+def test_variables_that_are_not_there_are_told_once(
+    opened: Opener, store: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The prefix may be misspelt: a line names it, at the start."""
+    caplog.set_level(logging.INFO, "appconfig_provider")
+    config = opened(
+        connection_string=store.connection_string,
+        overrides=Overrides.from_env("OVERRIDE_TEST_MISSPELT_"),
+    )
+    config.refresh(force=True)
+    told = [one for one in caplog.records if "from_env" in one.getMessage()]
+    assert [one.levelname for one in told] == ["INFO"]
+    assert "begins with 'OVERRIDE_TEST_MISSPELT_'" in told[0].getMessage()
 
 
 def test_flags_are_merged_one_by_one(opened: Opener, store: Emulator) -> None:
@@ -558,6 +597,24 @@ def test_a_store_in_trouble_does_not_hold_up_a_file(
     clock.advance(60)
     assert not config.refresh()
     assert config.status.last_error is None
+
+
+def test_callbacks_get_the_error_of_a_file_while_the_store_is_down(
+    follow: Any, store: Emulator, clock: FakeClock, path: Path
+) -> None:
+    """Both failed in one check: callbacks get both, and `status` shows that of the store."""
+    store.set("sentinel", "1")
+    config, _, errors = follow(
+        {"a": 1}, refresh_on=["sentinel"], retry_total=0, replica_discovery_enabled=False
+    )
+    path.write_text("{", encoding="utf-8")
+    with store.down():
+        clock.advance(30)
+        assert not config.refresh()
+    assert len(errors) == 2
+    assert config.status.last_error is errors[0]
+    assert "is no JSON" in str(errors[1])
+    assert all(error.__traceback__ is None for error in errors)
 
 
 def test_the_error_of_a_file_outlives_an_answer_of_the_store(

@@ -175,10 +175,11 @@ class Played:
         """The event ids of what was told."""
         return [one.event_id for one in self.told]
 
-    def refresh(self, *, force: bool = False) -> Outcome[State]:
+    def refresh(self, *, force: bool = False, in_background: bool = False) -> Outcome[State]:
         """Refresh, as the runtime does: publish, tell, keep."""
         before = self.state
-        outcome = self.driver.run(self.source.next(before, force=force, in_background=False))
+        plan = self.source.next(before, force=force, in_background=in_background)
+        outcome = self.driver.run(plan)
         self.state = outcome.state
         self.source.log_change(outcome.state, before)
         keep = self.source.keep(self.state)

@@ -185,6 +185,18 @@ def test_what_does_not_fit_cannot_be_bound(config: Provider) -> None:
     assert config.status.last_error is None
 
 
+def test_a_misspelt_prefix_names_the_one_that_is_meant(opened: Opener, store: Emulator) -> None:
+    """At the depth of the prefix, whatever its separator; without a hint where none is like it."""
+    store.set_many({"app.db.low": "1", "app.cache.low": "1"})
+    config = opened(connection_string=store.connection_string)
+    with pytest.raises(BindingError, match=r"low: missing; did you mean 'app\.db'\?$"):
+        config.provider.bind(Limits, "app.dbs", separator=".")
+    with pytest.raises(BindingError, match=r"; did you mean 'pool'\?$"):
+        config.provider.bind(Limits, "Pol")
+    with pytest.raises(BindingError, match=r"whole: missing$"):
+        config.provider.bind(int, "unlike")
+
+
 def test_keys_that_make_no_tree_cannot_be_bound(
     config: Provider, store: Emulator, clock: FakeClock
 ) -> None:

@@ -14,7 +14,8 @@ from appconfig_provider.configcat.evaluation.decisions import InvalidSetting, Se
 from appconfig_provider.configcat.evaluation.hashing import bucket
 from appconfig_provider.configcat.evaluation.notices import shown
 from appconfig_provider.configcat.evaluation.stepwise6 import usable
-from appconfig_provider.configcat.evaluation.tracing import Run, TargetedUser
+from appconfig_provider.configcat.evaluation.tracing import Run
+from appconfig_provider.configcat.user import User
 
 
 def evaluate(run: Run, setting: Setting) -> SettingDecision:
@@ -36,7 +37,7 @@ def evaluate(run: Run, setting: Setting) -> SettingDecision:
     return decision
 
 
-def _by_rules(run: Run, setting: Setting, user: TargetedUser) -> SettingDecision | None:
+def _by_rules(run: Run, setting: Setting, user: User) -> SettingDecision | None:
     for rule in setting.rules:
         if isinstance(rule, Broken):
             raise rule.error()
@@ -64,7 +65,7 @@ def _holds(run: Run, key: str, condition: UserCondition, value: Any) -> tuple[bo
     return (False, "") if missing else run.compare(key, condition, value)
 
 
-def _by_options(run: Run, setting: Setting, user: TargetedUser) -> SettingDecision | None:
+def _by_options(run: Run, setting: Setting, user: User) -> SettingDecision | None:
     options = setting.options
     if not isinstance(options, Options):
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from appconfig_provider.configcat.evaluation import notices
 from appconfig_provider.configcat.evaluation.attributes import TEXT, VERSION, Kind, as_text
@@ -12,6 +12,7 @@ from appconfig_provider.configcat.evaluation.comparators import InvalidCompariso
 from appconfig_provider.configcat.evaluation.compiled import Setting, UserCondition
 from appconfig_provider.configcat.evaluation.decisions import InvalidSetting
 from appconfig_provider.configcat.evaluation.notices import HIDDEN, Notice, shown
+from appconfig_provider.configcat.user import User
 from appconfig_provider.texts import printable
 
 MAX_LOG = 1_000_000
@@ -23,17 +24,6 @@ MAX_STEPS = 10_000
 twice could otherwise keep it busy for ever."""
 MAX_DEPTH = 50
 """Settings that need one another in a row."""
-
-
-class TargetedUser(Protocol):
-    """What evaluations ask of a user."""
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """All attributes by name."""
-
-    def get_attribute(self, attribute: object) -> Any:
-        """Return an attribute; None if there is none."""
 
 
 class LogText:
@@ -70,7 +60,7 @@ class Run:
     __slots__ = ("find", "log", "log_user", "notices", "path", "steps", "user", "user_told")
 
     def __init__(
-        self, user: TargetedUser | None, find: Callable[[str], Setting | None], *, log_user: bool
+        self, user: User | None, find: Callable[[str], Setting | None], *, log_user: bool
     ) -> None:
         self.user = user
         self.find = find

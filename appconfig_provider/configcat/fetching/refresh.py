@@ -42,8 +42,14 @@ class _Refresh:
 
 
 @plan
-def refresh(given: SourceOptions, before: State, *, force: bool) -> Steps[Outcome[State]]:
-    """Do what is due; return the next state, and what has changed in it."""
+def refresh(
+    given: SourceOptions, before: State, *, force: bool, in_background: bool
+) -> Steps[Outcome[State]]:
+    """Do what is due; return the next state, and what has changed in it.
+
+    In the background a start that finds an expired config in the cache returns that first, and is
+    due again at once: the server may take long to answer, or hang.
+    """
     run = _Refresh(given, given.now(), force)
     first = before.attempt.last is None
     state = replace(before, attempt=before.attempt.starting_at(run.began), reports=())
@@ -53,7 +59,12 @@ def refresh(given: SourceOptions, before: State, *, force: bool) -> Steps[Outcom
         state = _without_server(run, state)
     elif first or force or before.fetch_due <= run.began.monotonic:
         state = yield from _with_copies(run, state)
-        state = yield from _with_server(run, state)
+        if in_background and first and not force and _is_first_to_serve(run, before, state):
+            # No attempt yet: who waits for the first one waits on.
+            attempt = replace(state.attempt, last=None)
+            state = replace(state, attempt=attempt, fetch_due=run.began.monotonic)
+        else:
+            state = yield from _with_server(run, state)
     return _outcome(run, before, state)
 
 
@@ -136,6 +147,13 @@ def _with_server(run: _Refresh, state: State) -> Steps[State]:
     result = RefreshResult(is_success=True, error=None)
     state = replace(state, attempt=attempt, fetch_due=later, result=result)
     return _with_entry(state, found.entry, found.config, CONFIG)
+
+
+def _is_first_to_serve(run: _Refresh, before: State, state: State) -> bool:
+    """Tell whether the cache has brought a config that a request is to follow."""
+    if state.entry is None or state.entry is before.entry or run.given.switch.offline:
+        return False
+    return not 0 <= run.wall - state.entry.fetched_at < run.given.live.interval
 
 
 def _failed(run: _Refresh, state: State, failure: Report) -> State:

@@ -77,7 +77,7 @@ class CachedFile:
         self._key = key
         self._file = file
 
-    def read(self, _now: float) -> Stored | None:
+    def read(self, now: float) -> Stored | None:  # noqa: ARG002 - as `Cache` has it
         """Return what the cache holds; None when it holds nothing."""
         try:
             entry = self._cache.get(self._key, self._file)
@@ -89,7 +89,11 @@ class CachedFile:
         return Stored(text, entry.etag, entry.fetched_at, entry.fetched_at)
 
     def write(
-        self, text: Callable[[], bytes], _loaded: float, confirmed: float, digest: str = ""
+        self,
+        text: Callable[[], bytes],
+        loaded: float,  # noqa: ARG002 - as `Cache` has it
+        confirmed: float,
+        digest: str = "",
     ) -> str:
         """Have the cache hold a text."""
         config = text().decode(errors="surrogatepass")

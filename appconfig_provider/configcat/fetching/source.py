@@ -55,13 +55,13 @@ class ConfigCatSource:
         """Return the seconds that a refresh may take."""
         return self.given.allowance.seconds + (CACHE_WAITS if self.given.cache else 0.0)
 
-    def next(self, state: State, *, force: bool, in_background: bool) -> Plan[Outcome[State]]:  # noqa: ARG002 - the same for all
+    def next(self, state: State, *, force: bool, in_background: bool) -> Plan[Outcome[State]]:
         """Return the plan of a refresh: cache, server and files, each if it is due.
 
         The first one reads the cache and the files in every mode. `force` asks the server, unless
         the client is offline or has local settings only; `State.result` tells what came of it.
         """
-        return refresh(self.given, state, force=force)
+        return refresh(self.given, state, force=force, in_background=in_background)
 
     def with_requests(self, state: State, request: Online | None, /) -> State:
         """Return the state; due at once where a client that was offline is online again."""

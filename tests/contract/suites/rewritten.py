@@ -12,6 +12,13 @@ from tempfile import TemporaryDirectory
 from .archives import folder_of
 from .running import ROOT, outcomes
 
+NAMES = {
+    r"\bfeaturemanagement\.azuremonitor\._send_telemetry\b": "featuremanagement.azuremonitor",
+    r"\b_initialize_event_logger\b": "_installed",
+    r"\bfeaturemanagement\b": "appconfig_provider.flags",
+}
+"""Modules by their names here, and a private function that the tests replace."""
+
 STRICT = """
 from functools import partialmethod
 from appconfig_provider.flags.managing import Managing
@@ -33,8 +40,9 @@ def run(*, strict: bool, left_out: tuple[str, ...]) -> tuple[frozenset[str], fro
         folder = Path(scratch)
         for path in originals:
             text = path.read_text(encoding="utf-8")
-            rewritten = re.sub(r"\bfeaturemanagement\b", "appconfig_provider.flags", text)
-            (folder / path.name).write_text(rewritten, encoding="utf-8")
+            for theirs, ours in NAMES.items():
+                text = re.sub(theirs, ours, text)
+            (folder / path.name).write_text(text, encoding="utf-8")
         (folder / "strict.py").write_text(STRICT, encoding="utf-8")
         return _run(folder, strict=strict, left_out=left_out)
 

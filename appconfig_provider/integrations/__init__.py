@@ -1,0 +1,1 @@
+"""Bridges to other libraries; each needs an optional dependency of its own."""

@@ -1,0 +1,191 @@
+"""Microsoft's flags for OpenFeature: a `FeatureManager` as `Flags`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from openfeature.evaluation_context import EvaluationContext
+
+from appconfig_provider.flags.aio import FeatureManager as AwaitedManager
+from appconfig_provider.flags.context import TargetingContext
+from appconfig_provider.flags.evaluation import Match
+from appconfig_provider.flags.index import Entry
+from appconfig_provider.flags.manager import FeatureManager
+from appconfig_provider.flags.reporting import NotAwaited
+from appconfig_provider.integrations.resolution import NO_METADATA, Answer, NoValue, WrongContext
+from appconfig_provider.readonly import read_only
+from appconfig_provider.texts import kind_of, quoted
+
+T = TypeVar("T")
+
+Manager = FeatureManager | AwaitedManager
+
+_new = tuple.__new__  # as in `schema`
+_LISTS = (list, tuple, set, frozenset)
+_NOTHING: Mapping[str, Any] = {}
+_ETAG = "ETag"
+
+
+def manager_of(given: object) -> Manager | None:
+    """Return the manager of what a program gives: one itself, a configuration, or any Mapping.
+
+    None for what is none of these.
+    """
+    own = given if isinstance(given, Manager) else getattr(given, "feature_flags", None)
+    if isinstance(own, Manager):
+        return own
+    return FeatureManager(given) if isinstance(given, Mapping) else None
+
+
+class ManagedFlags:
+    """The flags of a manager, for contexts of OpenFeature.
+
+    A context's targeting key is the user, or, if one is named, an attribute; its attribute `groups`
+    is the user's groups. Filters of the program get all attributes.
+    """
+
+    def __init__(self, manager: Manager, user_id_attribute: str | None) -> None:
+        self.manager = manager
+        self._at_once = manager if isinstance(manager, FeatureManager) else None
+        """The manager, if it never waits."""
+        self._attribute = user_id_attribute
+
+    @property
+    def configuration(self) -> object:
+        """The configuration that has the flags."""
+        return self.manager.configuration
+
+    # Evaluating ------------------------------------------------------------------------------
+
+    def decide(self, key: str, context: EvaluationContext | None) -> Answer:
+        """Evaluate a flag at once.
+
+        Raises:
+            NotAwaited: the manager is one for asyncio, and a function of the program has to wait.
+            WrongContext: the context has no user and groups as this flag needs them.
+        """
+        manager = self._at_once
+        if manager is None:
+            return _at_once(self.decide_waiting(key, context))
+        index = manager.current()
+        entry = index.entries.get(key) or index.entry(key)
+        if entry is not None and not entry.needs_context:
+            if entry.constant is not None and index.answers.get(key) is not None:
+                return entry, entry.constant  # no test overrides it, and it is not told
+            context = None
+        if entry is None or context is None:
+            return entry, manager.decide(index, key, None, _NOTHING)
+        return entry, manager.decide(index, key, self._targeting(context), context.attributes)
+
+    async def decide_waiting(self, key: str, context: EvaluationContext | None) -> Answer:
+        """Evaluate a flag; functions of the program may be awaited.
+
+        Raises:
+            WrongContext: as `decide`.
+        """
+        manager = self.manager
+        if not isinstance(manager, AwaitedManager):
+            return self.decide(key, context)
+        index = manager.current()
+        entry = index.entry(key)
+        if entry is None or context is None or not entry.needs_context:
+            return entry, await manager.decide(index, key, None, _NOTHING)
+        user = self._targeting(context)
+        return entry, await manager.decide(index, key, user, context.attributes)
+
+    def user_of(self, context: EvaluationContext | None) -> str:
+        """Return the user id of a context; empty where it has none.
+
+        Raises:
+            WrongContext: it is no text.
+        """
+        if context is None:
+            return ""
+        name = self._attribute
+        user: object = context.targeting_key if name is None else context.attributes.get(name)
+        if user is None or isinstance(user, str):
+            return user or ""
+        if isinstance(user, int) and not isinstance(user, bool):
+            return str(user)
+        named = "targeting_key" if name is None else f"attribute {quoted(name)}"
+        raise WrongContext(f"{named} must be a text, not {kind_of(user)}")
+
+    def _targeting(self, context: EvaluationContext) -> TargetingContext | None:
+        """Return user and groups; None where there are none, so that an accessor is asked."""
+        attributes = context.attributes
+        user = context.targeting_key if self._attribute is None else None
+        if user.__class__ is not str:
+            user = self.user_of(context)
+        groups: Any = attributes.get("groups")
+        if groups is None:
+            return _new(TargetingContext, (user, ())) if user else None
+        if groups.__class__ is list:
+            for group in groups:
+                if group.__class__ is not str:
+                    groups = _groups(groups)
+                    break
+        else:
+            groups = _groups(groups)
+        return _new(TargetingContext, (user, groups)) if user or groups else None
+
+    # What decisions come to ------------------------------------------------------------------
+
+    def value(self, answer: Answer) -> Any:
+        """Return the value of the variant; of a flag that has no variants whether it is on."""
+        entry, decision = answer
+        if decision.variant is not None:
+            return decision.variant.configuration
+        if decision.match is Match.OVERRIDDEN or entry is None or not entry.flag.variants:
+            return decision.enabled
+        return NoValue.ABSENT
+
+    def metadata(self, entry: Entry) -> Mapping[str, Any]:
+        """Return the metadata of the flag's telemetry; the ETag is also its `version`.
+
+        What the loader of flags has added counts only where the flag has telemetry.
+        """
+        return NO_METADATA if entry.flag is None else _metadata(entry.flag.telemetry)
+
+
+def _metadata(telemetry: Any) -> Mapping[str, Any]:
+    shown = {
+        name: value
+        for name, value in telemetry.metadata.items()
+        if isinstance(name, str) and isinstance(value, str | int | float)
+    }
+    if not telemetry.enabled:
+        shown.pop(_ETAG, None)  # loaders add it to every flag, and the rest only with telemetry
+    elif _ETAG in shown:
+        shown.setdefault("version", shown[_ETAG])
+    return read_only(shown) if shown else NO_METADATA  # type: ignore[return-value]  # a dict
+
+
+def _groups(given: object) -> tuple[str, ...]:
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, _LISTS):
+        raise WrongContext(f"attribute 'groups' must be a list of texts, not {kind_of(given)}")
+    for one in given:
+        if not isinstance(one, str):
+            raise WrongContext(
+                f"attribute 'groups' must be a list of texts, and has {kind_of(one)}"
+            )
+    return tuple(given)
+
+
+def _at_once(job: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine returns that has nothing to wait for.
+
+    Raises:
+        NotAwaited: it waits; it is ended then.
+    """
+    try:
+        job.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    with suppress(Exception):  # a function of the program may refuse to end
+        job.close()
+    raise NotAwaited("a function has to be awaited; use the client's methods with _async")
