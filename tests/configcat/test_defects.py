@@ -191,6 +191,26 @@ def test_5_a_read_in_a_hook_of_the_first_download_does_not_wait(
     assert seen == [True]
 
 
+def test_5_local_settings_may_ask_the_client_that_loads_them(cdn: ConfigCatEmulator) -> None:
+    """A function that the first download calls gets the default at once, instead of waiting."""
+    seen: list[Any] = []
+
+    class Source:
+        def get_behaviour(self) -> OverrideBehaviour:
+            return OverrideBehaviour.LocalOverRemote
+
+        def get_overrides(self) -> dict[str, Any]:
+            eventually(lambda: holder)
+            seen.append(holder[0].client.get_value("flag", "none"))
+            return {"f": {"own": {"t": 0, "v": {"b": True}}}}
+
+    holder: list[Any] = []
+    with FakeClock(), threaded() as make:
+        holder.append(make(cdn, polling_mode=AUTO, flag_overrides=Source()))
+        assert holder[0].value("own") is True
+        assert seen[:1] == ["none"]
+
+
 def test_6_close_can_be_repeated_whatever_the_state(cdn: ConfigCatEmulator, make: Make) -> None:
     """A client that was made offline can be closed, and any client twice."""
     for mode in (AUTO, LAZY, MANUAL):
