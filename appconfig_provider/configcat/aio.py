@@ -128,10 +128,7 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
         from now; None: as long as reads wait.
         """
         if timeout is not None and not self._is_ready and self._polls:
-            live = self._live
-            live._keep_polling()
-            until = live._monotonic() + timeout
-            await wait_async(live, lambda: self._first_refresh_ended, until)
+            await self._first_is_over(self._live._monotonic() + timeout)
         else:
             await self._look()
         return self._live._state.loaded
@@ -161,20 +158,20 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
             await self._tell_ready()
             await refresh_or_join_async(live, live._monotonic() + self._limit)
         elif not self._is_ready:
-            await self._wait_for_the_first()
+            if not await self._first_is_over(self._wait_until):
+                await self._tell_ready()
         elif self._poller_is_late():
             await live.refresh()
 
-    async def _wait_for_the_first(self) -> None:
-        """Wait until the first refresh has ended, or until reads have waited long enough."""
+    async def _first_is_over(self, until: float) -> bool:
+        """Wait until the first refresh has ended; False when it has not by then."""
         live = self._live
         live._keep_polling()  # there may have been no loop when the client was made
         owner = live._this_process().flight.holder
         if owner is not None and owner.runs_here:
-            return  # a function that this refresh calls: nothing can end before it returns
-        await wait_async(live, lambda: self._first_refresh_ended, self._wait_until)
-        if not self._first_refresh_ended and not live._closed:
-            await self._tell_ready()
+            return True  # for a function that this refresh calls: it cannot end before that returns
+        await wait_async(live, lambda: self._first_refresh_ended, until)
+        return self._first_refresh_ended or live._closed
 
     async def _tell_ready(self) -> None:
         for one in self._become_ready():
