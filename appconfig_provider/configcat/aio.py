@@ -29,7 +29,7 @@ from appconfig_provider.configcat.events import OTHER, call_async, write
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.state import NEVER
 from appconfig_provider.configcat.live import AwaitedConfig
-from appconfig_provider.configcat.managing import CLOSED, UNFINISHED, ManagedClient
+from appconfig_provider.configcat.managing import CLOSED, MAX_JOINS, UNFINISHED, ManagedClient
 from appconfig_provider.configcat.refreshresult import RefreshResult
 from appconfig_provider.configcat.registry import Registry
 from appconfig_provider.configcat.snapshots import UserSettings
@@ -116,10 +116,14 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
         """
         live = self._live
         live._keep_polling()
-        settled = await refresh_or_join_async(live, live._monotonic() + self._limit, force=True)
-        if settled is None:
-            return CLOSED if live._closed else UNFINISHED
-        return self._result()
+        before, until = live._state.result, live._monotonic() + self._limit
+        for _ in range(MAX_JOINS):
+            settled = await refresh_or_join_async(live, until, force=True)
+            if settled is None:
+                return CLOSED if live._closed else UNFINISHED
+            if live._state.result is not before:
+                break
+        return live._state.result
 
     async def wait_for_ready(self, timeout: float | None = None) -> bool:
         """Wait as a read does; tell whether there are settings to evaluate.

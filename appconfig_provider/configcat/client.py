@@ -21,7 +21,7 @@ from appconfig_provider.configcat.events import OTHER, call, logger, write
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.state import NEVER
 from appconfig_provider.configcat.live import ThreadedConfig
-from appconfig_provider.configcat.managing import CLOSED, UNFINISHED, ManagedClient
+from appconfig_provider.configcat.managing import CLOSED, MAX_JOINS, UNFINISHED, ManagedClient
 from appconfig_provider.configcat.refreshresult import RefreshResult
 from appconfig_provider.configcat.registry import Registry
 from appconfig_provider.configcat.snapshots import UserSettings
@@ -189,10 +189,14 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
         local settings only; then there is an error, as after every failure.
         """
         live = self._live
-        settled = refresh_or_join(live, live._monotonic() + self._limit, force=True)
-        if settled is None:
-            return CLOSED if live._closed else UNFINISHED
-        return self._result()
+        before, until = live._state.result, live._monotonic() + self._limit
+        for _ in range(MAX_JOINS):
+            settled = refresh_or_join(live, until, force=True)
+            if settled is None:
+                return CLOSED if live._closed else UNFINISHED
+            if live._state.result is not before:
+                break
+        return live._state.result
 
     def wait_for_ready(self, timeout: float | None = None) -> bool:
         """Wait as a read does; tell whether there are settings to evaluate.
