@@ -29,7 +29,7 @@ from appconfig_provider.configcat.evaluation.decisions import SettingDecision
 from appconfig_provider.integrations.openfeature import AppConfigurationFeatureProvider
 from appconfig_provider.testing import ConfigCatEmulator, FakeClock
 from tests.openfeature.clients import Heard, client_of
-from tests.support.configcat_clients import KEY, Client, Make, awaited, threaded
+from tests.support.configcat_clients import KEY, Client, Make
 
 MANUAL, LAZY = PollingMode.manual_poll(), PollingMode.lazy_load(60)
 METHODS = {bool: "boolean", str: "string", int: "integer", float: "float"}
@@ -75,25 +75,11 @@ CONFIG: dict[str, Any] = {
 
 
 @pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Yield the time of all clients."""
-    with FakeClock() as clock:
-        yield clock
-
-
-@pytest.fixture
 def cdn() -> Iterator[ConfigCatEmulator]:
     """Yield a server with settings of every sort."""
     with ConfigCatEmulator() as cdn:
         cdn.load(CONFIG)
         yield cdn
-
-
-@pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
-def make(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Make]:
-    """Yield what makes clients, for threads and for asyncio."""
-    with request.param() as make:
-        yield make
 
 
 def refreshed(make: Make, cdn: ConfigCatEmulator, **options: Any) -> Client:
