@@ -66,6 +66,34 @@ def test_1_force_refresh_tells_of_a_failure(
     assert client.value("flag") is True
 
 
+def test_1_force_refresh_does_not_take_another_check_for_a_download(
+    cdn: ConfigCatEmulator,
+) -> None:
+    """After it has waited for a refresh that only read local settings it asks the server itself."""
+    begun, finish = threading.Event(), threading.Event()
+
+    class Source:
+        def get_behaviour(self) -> OverrideBehaviour:
+            return OverrideBehaviour.LocalOverRemote
+
+        def get_overrides(self) -> dict[str, Any]:
+            begun.set()
+            finish.wait(20)
+            return {"f": {}}
+
+    with FakeClock(), threaded() as make:
+        client = make(cdn, polling_mode=MANUAL, flag_overrides=Source())
+        reader = client.begin("get_value", "flag", "none")
+        assert begun.wait(20)
+        forced = client.begin("force_refresh")
+        time.sleep(0.05)
+        finish.set()
+        assert answer(reader) in {"none", True}
+        assert answer(forced) == (True, None)
+        assert asked(cdn) == 1
+        assert client.value("flag") is True
+
+
 def test_2_not_found_is_error_1100(
     cdn: ConfigCatEmulator, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,6 +194,26 @@ def test_5_a_read_in_a_hook_of_the_first_download_does_not_wait(
     assert client.value("flag") is True
     finish.set()
     assert seen == [True]
+
+
+def test_5_local_settings_may_ask_the_client_that_loads_them(cdn: ConfigCatEmulator) -> None:
+    """A function that the first download calls gets the default at once, instead of waiting."""
+    seen: list[Any] = []
+
+    class Source:
+        def get_behaviour(self) -> OverrideBehaviour:
+            return OverrideBehaviour.LocalOverRemote
+
+        def get_overrides(self) -> dict[str, Any]:
+            eventually(lambda: holder)
+            seen.append(holder[0].client.get_value("flag", "none"))
+            return {"f": {"own": {"t": 0, "v": {"b": True}}}}
+
+    holder: list[Any] = []
+    with FakeClock(), threaded() as make:
+        holder.append(make(cdn, polling_mode=AUTO, flag_overrides=Source()))
+        assert holder[0].value("own") is True
+        assert seen[:1] == ["none"]
 
 
 def test_6_close_can_be_repeated_whatever_the_state(cdn: ConfigCatEmulator, make: Make) -> None:

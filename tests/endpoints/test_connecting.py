@@ -22,7 +22,7 @@ import pytest
 import appconfig_provider
 import appconfig_provider.aio
 from appconfig_provider._io.sync import WORKER
-from appconfig_provider.emulator.tls import local_certificate
+from appconfig_provider.emulator.tls import kept_certificate, local_certificate
 from appconfig_provider.errors import StartupTimeout
 from appconfig_provider.testing import Emulator
 from tests.support.adapter import Loader
@@ -224,7 +224,8 @@ def test_a_ca_file_that_was_replaced_is_read_by_the_next_load(
     load: Loader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
 ) -> None:
     """A new `load()` trusts what the CA file holds now, in the same process."""
-    good, other = local_certificate().ca_file, local_certificate("elsewhere.example").ca_file
+    good = local_certificate().ca_file
+    other = kept_certificate(tmp_path / "other.pem").ca_file
     used = tmp_path / "ca.pem"
     shutil.copy(good, used)
     monkeypatch.setenv("SSL_CERT_FILE", str(used))

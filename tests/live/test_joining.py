@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, field_validator
 
+from appconfig_provider._io.clock import SystemClock
 from appconfig_provider._live.callbacks import success_callbacks
 from appconfig_provider._live.flight import Settled
 from appconfig_provider._live.inspection import inspect
@@ -24,6 +26,7 @@ from appconfig_provider._live.joining import (
     wait,
     wait_async,
 )
+from appconfig_provider._live.source import LiveOptions
 from appconfig_provider.testing import FakeClock
 from tests.live.address import Address
 from tests.live.scene import INTERVAL, Web, awaited, eventually, options, serving, threaded
@@ -229,9 +232,14 @@ def test_readers_do_not_wait_for_callbacks(web: Web, clock: FakeClock, load: Any
         if callers.awaits:
             pytest.skip("a callback that blocks stops the whole loop")
         web.content = {"color": "blue"}
+        web.answers.clear()
         clock.advance(INTERVAL)
-        first = callers.begin()
+        calls = [callers.begin(), callers.begin()]
+        callers.waiting(1)
+        web.answers.set()
         assert begun.wait(PATIENCE)
+        eventually(lambda: any(call.done() for call in calls))
+        first = calls[0] if calls[1].done() else calls[1]
         assert answer(callers.begin()) == Settled(published=True, error=None)
         forced = callers.begin(force=True)
         callers.waiting(1)
@@ -332,6 +340,7 @@ def test_close_wakes_who_waits(web: Web, clock: FakeClock, load: Any) -> None:
         callers.waiting(1)
         closed = callers.run(callers.live.provider.close)
         assert answer(second) is None
+        assert not first.done()
         web.answers.set()
         answer(closed)
         answer(first)
@@ -361,6 +370,34 @@ def test_a_child_does_not_wait_for_its_parent(web: Web, clock: FakeClock) -> Non
                     os._exit(status)
             assert os.waitpid(pid, 0)[1] == 0
             assert answer(first) is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_that_was_forked_while_it_waited_goes_on(web: Web) -> None:
+    """A signal handler may fork: then nobody is left to wake the child, which looks after 1 s."""
+    children: list[int] = []
+
+    def fork(*_: object) -> None:
+        children.append(os.fork())
+
+    def child_ended() -> bool:
+        if children and children[0] > 0 and os.waitpid(children[0], os.WNOHANG)[0]:
+            children[0] = -1
+        return children == [-1]
+
+    clock = SystemClock()
+    source = Address(web.url, LiveOptions(clock=clock, random=lambda: 0.0, interval=INTERVAL))
+    with threaded(source) as live:
+        before = signal.signal(signal.SIGALRM, fork)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            ended = wait(live.provider, child_ended, clock.monotonic() + PATIENCE)
+        finally:
+            if children == [0]:
+                os._exit(0)
+            signal.signal(signal.SIGALRM, before)
+        assert ended
 
 
 def test_one_can_wait_for_anything_that_a_refresh_brings(

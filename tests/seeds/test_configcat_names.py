@@ -158,6 +158,13 @@ def test_the_top_has_all_that_programs_need() -> None:
         configcat.create_cleint  # noqa: B018 - fetching it is the test
 
 
+def test_the_page_of_ours_names_all_of_them() -> None:
+    """Whatever can be imported from the top, and every method of a client, is in the documents."""
+    page = (ROOT / "docs" / "configcat.md").read_text(encoding="utf-8")
+    methods = f"{METHODS['ConfigCatClient']} snapshot for_user wait_for_ready".split()
+    assert [name for name in {*configcat.__all__, *methods} if name not in page] == []
+
+
 def printed(program: str) -> str:
     """Return what a program prints that is run by itself."""
     done = subprocess.run(
@@ -218,6 +225,17 @@ def test_the_import_is_cheap() -> None:
         "import sys; before = set(sys.modules); from appconfig_provider import configcat;"
         f" print(sorted({heavy} & set(sys.modules) - before))"
     )
+    assert printed(program) == "[]"
+
+
+def test_a_client_imports_no_rules_of_microsoft() -> None:
+    """Its index of compiled settings is that of feature flags; their managers stay unimported."""
+    program = """
+import sys
+from appconfig_provider.configcat import ConfigCatClient
+
+print(sorted({"appconfig_provider.flags.manager", "email.utils"} & set(sys.modules)))
+"""
     assert printed(program) == "[]"
 
 

@@ -331,18 +331,20 @@ class Life:
         call = self.flight
         if call is None or call.outcome is None:
             outcome = self._broken_off()
-            late = outcome is not None and outcome.error is error
+            late = outcome is not None and error in outcome.errors
             self.rule(late, "error callbacks belong to a refresh")
             return
-        call.failed += 1
         self.tell("error callback: %s", error)
-        self.rule(error is call.outcome.error, "an error callback gets the refresh's error")
+        told = call.outcome.errors[call.failed : call.failed + 1]
+        self.rule(error in told, "an error callback gets the refresh's errors, each once, in order")
+        call.failed += 1
         known = self.provider.status.last_error
         # An error of the store stands, while callbacks get that of a file.
         stands = layers.is_of_layer(inspect(self.provider).state, error) and isinstance(
             known, AzureError
         )
-        self.rule(known is error or stands, "status knows what callbacks know")
+        first = known is call.outcome.error
+        self.rule(known is error or first or stands, "status knows what callbacks know")
 
     def _broken_off(self) -> Outcome[State] | None:
         """Return what a refresh that was cancelled has still to tell; it has not been replaced."""

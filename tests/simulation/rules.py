@@ -275,7 +275,7 @@ def judge_call(life: Life, call: Call, *, published: bool) -> None:
     life.rule(now is outcome.state.snapshot, "what a refresh made is served")
     called = changed and not outcome.silent
     life.rule(call.called == called, "the callback is called once per publish")
-    life.rule(call.failed == (outcome.error is not None), "the error callback once per failure")
+    life.rule(call.failed == len(outcome.errors), "the error callback once per failure")
     if not life.closed:
         judge_wake(life)
     _judge_status(life, call, outcome)
