@@ -24,7 +24,7 @@ from appconfig_provider.configcat import (
     aio,
 )
 from appconfig_provider.testing import ConfigCatEmulator, FakeClock
-from tests.support.configcat_clients import KEY, Make, answer, awaited
+from tests.support.configcat_clients import KEY, Make, answer, awaited, threaded
 from tests.support.waiting import eventually
 
 AUTO, LAZY, MANUAL = PollingMode.auto_poll(), PollingMode.lazy_load(), PollingMode.manual_poll()
