@@ -54,14 +54,19 @@ class Evaluation:
 
     def value(self, state: State, key: str, default: Any, user: User | None) -> Any:
         """Return the value of a setting; the default where it cannot be evaluated."""
-        if self.events.wants_evaluations:
-            return self.details(state, key, default, user).value
+        decision = self.decided(state, key, default, user)
+        return default if decision.failure is not None else decision.value
+
+    def decided(self, state: State, key: str, default: Any, user: User | None) -> SettingDecision:
+        """Return what was decided about a setting; logs and hooks are told what `value` tells."""
         decision = self._decision(state, key, user)
-        if decision.failure is not None:
+        if self.events.wants_evaluations:
+            self.events.evaluated(self._details(state, key, default, user, decision))
+        elif decision.failure is not None:
             self.events.notice(decision.failure.notice(default))
-            return default
-        self._check_type(decision.value, default)
-        return decision.value
+        else:
+            self._check_type(decision.value, default)
+        return decision
 
     def details(self, state: State, key: str, default: Any, user: User | None) -> EvaluationDetails:
         """Return the value with everything about its evaluation."""

@@ -8,15 +8,18 @@ from typing import Any, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
 
+from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.flags.aio import FeatureManager as AwaitedManager
 from appconfig_provider.flags.context import TargetingContext
-from appconfig_provider.flags.evaluation import Match
+from appconfig_provider.flags.evaluation import Decision, Match
 from appconfig_provider.flags.index import Entry
 from appconfig_provider.flags.manager import FeatureManager
 from appconfig_provider.flags.reporting import NotAwaited
-from appconfig_provider.integrations.resolution import NO_METADATA, Answer, NoValue, WrongContext
+from appconfig_provider.integrations.contexts import WrongContext, user_id
+from appconfig_provider.integrations.resolution import NO_METADATA, Answer, Kind, NoValue
 from appconfig_provider.readonly import read_only
-from appconfig_provider.texts import kind_of, quoted
+from appconfig_provider.snapshot import ChangeSet
+from appconfig_provider.texts import kind_of
 
 T = TypeVar("T")
 
@@ -57,9 +60,29 @@ class ManagedFlags:
         """The configuration that has the flags."""
         return self.manager.configuration
 
+    @property
+    def live(self) -> LiveConfiguration[Any, Any, Any, Any] | None:
+        """The same, if it refreshes itself."""
+        given = self.configuration
+        return given if isinstance(given, LiveConfiguration) else None
+
+    # Being ready -----------------------------------------------------------------------------
+
+    @property
+    def is_loaded(self) -> bool:
+        """True: whoever has a manager has flags."""
+        return True
+
+    def wait(self) -> None:
+        """Wait for nothing."""
+
+    def changed(self, changes: ChangeSet) -> list[str]:
+        """Return the names of flags that a refresh has changed."""
+        return list(changes.flags)
+
     # Evaluating ------------------------------------------------------------------------------
 
-    def decide(self, key: str, context: EvaluationContext | None) -> Answer:
+    def decide(self, key: str, default: Any, context: EvaluationContext | None) -> Answer:
         """Evaluate a flag at once.
 
         Raises:
@@ -68,7 +91,7 @@ class ManagedFlags:
         """
         manager = self._at_once
         if manager is None:
-            return _at_once(self.decide_waiting(key, context))
+            return _at_once(self.decide_waiting(key, default, context))
         index = manager.current()
         entry = index.entries.get(key) or index.entry(key)
         if entry is not None and not entry.needs_context:
@@ -79,7 +102,9 @@ class ManagedFlags:
             return entry, manager.decide(index, key, None, _NOTHING)
         return entry, manager.decide(index, key, self._targeting(context), context.attributes)
 
-    async def decide_waiting(self, key: str, context: EvaluationContext | None) -> Answer:
+    async def decide_waiting(
+        self, key: str, default: Any, context: EvaluationContext | None
+    ) -> Answer:
         """Evaluate a flag; functions of the program may be awaited.
 
         Raises:
@@ -87,7 +112,7 @@ class ManagedFlags:
         """
         manager = self.manager
         if not isinstance(manager, AwaitedManager):
-            return self.decide(key, context)
+            return self.decide(key, default, context)
         index = manager.current()
         entry = index.entry(key)
         if entry is None or context is None or not entry.needs_context:
@@ -101,16 +126,7 @@ class ManagedFlags:
         Raises:
             WrongContext: it is no text.
         """
-        if context is None:
-            return ""
-        name = self._attribute
-        user: object = context.targeting_key if name is None else context.attributes.get(name)
-        if user is None or isinstance(user, str):
-            return user or ""
-        if isinstance(user, int) and not isinstance(user, bool):
-            return str(user)
-        named = "targeting_key" if name is None else f"attribute {quoted(name)}"
-        raise WrongContext(f"{named} must be a text, not {kind_of(user)}")
+        return user_id(context, self._attribute)
 
     def _targeting(self, context: EvaluationContext) -> TargetingContext | None:
         """Return user and groups; None where there are none, so that an accessor is asked."""
@@ -132,7 +148,7 @@ class ManagedFlags:
 
     # What decisions come to ------------------------------------------------------------------
 
-    def value(self, answer: Answer) -> Any:
+    def value(self, answer: Answer, kind: Kind) -> Any:  # noqa: ARG002 - JSON has its own types
         """Return the value of the variant; of a flag that has no variants whether it is on."""
         entry, decision = answer
         if decision.variant is not None:
@@ -140,6 +156,10 @@ class ManagedFlags:
         if decision.match is Match.OVERRIDDEN or entry is None or not entry.flag.variants:
             return decision.enabled
         return NoValue.ABSENT
+
+    def recurs(self, decision: Decision) -> bool:  # noqa: ARG002 - all of them
+        """Tell whether the same decision is handed out again."""
+        return True
 
     def metadata(self, entry: Entry) -> Mapping[str, Any]:
         """Return the metadata of the flag's telemetry; the ETag is also its `version`.

@@ -7,7 +7,6 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -47,28 +46,6 @@ RULE = {
     }
 }
 JANE = User("1", "jane@example.com")
-
-
-@pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Yield the time of all clients."""
-    with FakeClock() as clock:
-        yield clock
-
-
-@pytest.fixture
-def cdn() -> Iterator[ConfigCatEmulator]:
-    """Yield a server with one setting."""
-    with ConfigCatEmulator() as cdn:
-        cdn.set("flag", value=True)
-        yield cdn
-
-
-@pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
-def make(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Make]:
-    """Yield what makes clients, for threads and for asyncio."""
-    with request.param() as make:
-        yield make
 
 
 def event_ids(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[int]:

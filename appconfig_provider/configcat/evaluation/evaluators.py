@@ -91,7 +91,7 @@ class Evaluators:
 
         The key may be unknown, and the user of a wrong type: the decision tells it.
         """
-        entry = self._found(key)
+        entry = self.entry(key)
         if entry is None:
             return self._unknown(key)
         if type(user) is User:
@@ -108,7 +108,7 @@ class Evaluators:
 
         The text is empty where there is no such setting.
         """
-        entry = self._found(key)
+        entry = self.entry(key)
         if entry is None:
             return self._unknown(key), ""
         run = self._run(user)
@@ -133,7 +133,8 @@ class Evaluators:
             self._by_variation = found
         return self._by_variation.get(variation_id)
 
-    def _found(self, key: str) -> Entry | None:
+    def entry(self, key: str) -> Entry | None:
+        """Return a setting, compiled; None when there is none of that key."""
         try:
             return self._index.entries.get(key) or self._entry(key)
         except TypeError:  # a key that cannot be looked up
