@@ -7,7 +7,8 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import featuremanagement.azuremonitor
@@ -37,31 +38,29 @@ TOLD: dict[str, Any] = {
     "telemetry": {"enabled": True, "metadata": {"ETag": "e", "Enabled": "forged"}},
 }
 THEIRS: Any = featuremanagement
-untyped: Any = InMemoryLogRecordExporter
-EXPORTER: Any = untyped()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _provider() -> Iterator[None]:
-    """Export what these tests send. A process has one provider; another test may have set it."""
+@cache
+def exporter() -> Any:
+    """Export what this process sends. It has one provider; another test may have set it."""
+    untyped: Any = InMemoryLogRecordExporter
+    made = untyped()
     provider = logs.get_logger_provider()
     if not isinstance(provider, LoggerProvider):
         provider = LoggerProvider(shutdown_on_exit=False)
         logs.set_logger_provider(provider)
-    processor: Any = SimpleLogRecordProcessor(EXPORTER)
-    provider.add_log_record_processor(processor)
-    yield
-    processor.shutdown()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(made))
+    return made
 
 
 @pytest.fixture(autouse=True)
 def _empty() -> None:
-    EXPORTER.clear()
+    exporter().clear()
 
 
 def records() -> list[ReadableLogRecord]:
     """Return what was exported."""
-    return list(EXPORTER.get_finished_logs())
+    return list(exporter().get_finished_logs())
 
 
 def attributes() -> list[dict[str, Any]]:

@@ -117,7 +117,7 @@ class Evaluators:
 
     def log(self, key: str, user: object = None) -> EvaluationLog:
         """Return the text of the evaluation log; it takes no time until it is read."""
-        entry = self._found(key)
+        entry = self.entry(key)
         version = entry.flag.version if entry and isinstance(entry.flag, Setting) else 6
         return EvaluationLog(self, key, user, version)
 
