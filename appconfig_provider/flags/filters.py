@@ -243,14 +243,16 @@ def _custom(evaluate: Any, around: Surroundings, given: Mapping[str, Any], flag:
         if answer is None:
             try:
                 answer = evaluate(dict(shown), **_keywords(context))
+                if not inspect.isawaitable(answer):
+                    answer = bool(answer)
             except Exception as error:
                 failed(error)
                 answer = False
-            if inspect.isawaitable(answer):
+            if answer.__class__ is not bool:
                 if around.awaits:
                     raise Awaited(key, answer, failed)
                 answer = refused(answer, failed)
-            answers[key] = bool(answer)  # an evaluation that begins again asks nobody twice
+            answers[key] = answer  # an evaluation that begins again asks nobody twice
         if trace is not None:
             trace.append("the program's filter " + ("matches" if answer else "does not match"))
         return MATCHED if answer else NOT_MATCHED
@@ -260,10 +262,15 @@ def _custom(evaluate: Any, around: Surroundings, given: Mapping[str, Any], flag:
 
 def refused(answer: Any, failed: Callable[[Exception], None]) -> bool:
     """Close something that nobody can await here, and report it; it counts as no match."""
-    with suppress(Exception):
-        answer.close()
+    closed(answer)
     failed(NotAwaited("it has to be awaited; use FeatureManager of appconfig_provider.flags.aio"))
     return False
+
+
+def closed(awaitable: Any) -> None:
+    """Close something that nobody awaits; what cannot be closed is left alone."""
+    with suppress(Exception):
+        awaitable.close()
 
 
 def _keywords(context: Any) -> dict[str, Any]:

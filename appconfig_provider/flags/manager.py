@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from appconfig_provider.flags.context import NOBODY, TargetingContext
+from appconfig_provider.flags.context import NOBODY, PLAIN, TargetingContext
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
 from appconfig_provider.flags.filters import refused
@@ -180,11 +180,19 @@ class FeatureManager(Managing):
         if entry.needs_context:
             if context is None:
                 context = self._asked(name)
-            if keywords or ignore_case or context.__class__ is not TargetingContext:
+            if (
+                keywords
+                or ignore_case
+                or context.__class__ is not TargetingContext
+                or context[0].__class__ is not str
+                or context[1].__class__ not in PLAIN
+            ):
                 context = self._context(context, keywords, ignore_case=ignore_case)
         try:
             decision = entry.evaluate(context, None)
         except Exception as error:  # a flag's content must not break a request
+            if self._context_failed(error, context):
+                return self._decision(index, name, NOBODY, ignore_case, keywords)
             return self._failed(entry, error)
         if entry.telemetry:
             self._tell(entry, decision, context)
@@ -199,6 +207,8 @@ class FeatureManager(Managing):
         try:
             return entry.evaluate(context, trace)
         except Exception as error:
+            if self._context_failed(error, context):
+                return self._decided(entry, NOBODY, trace)
             return self._failed(entry, error)
 
     def _asked(self, name: str) -> object:

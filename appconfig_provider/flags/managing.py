@@ -15,7 +15,15 @@ from typing import Any, ClassVar, TypeVar
 
 from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.flags.compile import Compiler
-from appconfig_provider.flags.context import NOBODY, TargetingContext, request, targeting_context
+from appconfig_provider.flags.context import (
+    NOBODY,
+    OneGroup,
+    TargetingContext,
+    WrongContext,
+    request,
+    targeting_context,
+    wrong_group,
+)
 from appconfig_provider.flags.evaluation import (
     UNKNOWN,
     Decision,
@@ -227,26 +235,44 @@ class Managing:
         self, given: object, keywords: Mapping[str, Any], *, ignore_case: bool
     ) -> TargetingContext:
         """Return a context as evaluators take it."""
-        known = targeting_context(given)
-        if known is None:
-            self._wrong_context("a context", given)
-            known = NOBODY
+        known = self._known("a context", given)
         if keywords or ignore_case or self._awaits:
             return request(known, keywords, ignore_case=ignore_case)
         return known
 
-    def _wrong_context(self, what: str, given: object) -> None:
-        message = f"{what} must be a TargetingContext, a User or a str, not {kind_of(given)}"
-        if self._reporter.strict:
-            raise TypeError(message)
-        self._reporter.told_once("", message)
-
-    def _from_accessor(self, given: object) -> object:
-        """Return the context that the accessor gave; the empty one for what is none."""
-        if given is None or targeting_context(given) is None:
-            self._wrong_context("what targeting_context_accessor returns", given)
+    def _known(self, what: str, given: object) -> TargetingContext:
+        """Return user and groups of a context; those of nobody for what cannot be used."""
+        try:
+            known = targeting_context(given)
+            if known is None:
+                raise WrongContext(
+                    "it must be a user id, a TargetingContext, a User or any object with user_id "
+                    f"and groups, not {kind_of(given)}"
+                )
+        except Exception as error:
+            self._reporter.bad_context(what, error)
             return NOBODY
-        return given
+        if known[1].__class__ is OneGroup:
+            self._reporter.context(
+                f"the groups of {what} are a text, which is one group; pass a list"
+            )
+        return known
+
+    def _from_accessor(self, given: object) -> TargetingContext:
+        """Return the context that the accessor gave; None, and what is no context, is nobody."""
+        if given is None:
+            return NOBODY
+        return self._known("what targeting_context_accessor returns", given)
+
+    def _context_failed(self, error: Exception, context: Any) -> bool:
+        """Tell whether an evaluation failed because of its context; that is told, once.
+
+        It is looked at only now: who asks for a flag should not pay for looking at each group.
+        """
+        wrong = None if isinstance(error, InvalidFlag) else wrong_group(context)
+        if wrong is not None:
+            self._reporter.bad_context("a context", wrong)
+        return wrong is not None
 
     def _accessor_failed(self, name: str, error: Exception) -> None:
         """Log an error of the accessor; with `strict` it is raised."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from appconfig_provider.flags.context import WrongContext
 from appconfig_provider.flags.evaluation import InvalidFlag
 from appconfig_provider.snapshot import same
 from appconfig_provider.texts import printable, quoted
@@ -55,6 +56,22 @@ class Reporter:
         """Log something about a flag, once in a generation."""
         if self._first(name, message):
             logger.warning("feature flag %s %s", quoted(name), message)
+
+    def context(self, message: str) -> None:
+        """Log something about a context, once in a generation."""
+        if self._first("", message):
+            logger.warning("%s", message)
+
+    def bad_context(self, what: str, error: Exception) -> None:
+        """Log why a context cannot be used, once in a generation.
+
+        Raises:
+            Exception: that error, with `strict`.
+        """
+        if self.strict:
+            raise error
+        told = str(error) if isinstance(error, WrongContext) else describe(error)
+        self.context(f"{what} cannot be used, and counts as nobody: {told}")
 
     def user_error(self, name: str, what: str, error: Exception) -> None:
         """Log an error of a user's function, once for its type, the flag and the generation.

@@ -14,6 +14,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
+from appconfig_provider.flags.context import WrongContext
 from appconfig_provider.flags.evaluation import Decision, Match
 from appconfig_provider.flags.index import Entry
 from appconfig_provider.flags.reporting import NotAwaited
@@ -23,10 +24,6 @@ from appconfig_provider.trouble import describe
 
 Answer: TypeAlias = "tuple[Entry | None, Decision]"
 """A flag, None where there is none of that name, and what was decided about it."""
-
-
-class WrongContext(ValueError):
-    """A part of the context that the flag needs has another type; the message shows no value."""
 
 
 class NoValue(Enum):

@@ -223,7 +223,16 @@ def test_the_accessor_is_called_only_when_a_flag_needs_a_context(manage: Manage)
         assert len(accessor.calls) == count
 
 
-@pytest.mark.parametrize("given", [None, 5, [], {"user_id": "Adam"}])
+def test_an_accessor_that_knows_nobody(manage: Manage, caplog: pytest.LogCaptureFixture) -> None:
+    """None is nobody, as outside of a request, and nothing to warn of; `strict` is content, too."""
+    flags_of_two = holding(flag("x", targeting(Users=["Adam"])))
+    nobody = {"targeting_context_accessor": Recorder(answer=None)}
+    assert not manage(flags_of_two, **nobody).is_enabled("x")
+    assert not manage(flags_of_two, strict=True, **nobody).is_enabled("x")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("given", [5, [], {"user_id": "Adam"}])
 def test_an_accessor_that_returns_no_context(
     manage: Manage, caplog: pytest.LogCaptureFixture, given: object
 ) -> None:
