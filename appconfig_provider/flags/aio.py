@@ -141,9 +141,11 @@ class FeatureManager(Managing):
         """Return the details of every flag by its name, all of one generation; no telemetry."""
         index = self._follow()
         found = {}
-        for name in index.flags:
+        for name in self._names(index):
             entry = index.entry(name)
-            if entry is not None and isinstance(name, str):
+            if entry is None:  # only a test has it
+                found[name] = details(None, self._overrides.decision(name) or UNKNOWN)
+            else:
                 if entry.needs_context and context is None:
                     context = await self._asked(name)
                 found[name] = details(entry, await self._decided(entry, context, None))
@@ -159,7 +161,10 @@ class FeatureManager(Managing):
             context = await self._asked(feature_flag_id)
         shown = self._context(context, {}, ignore_case=False)
         trace: list[str] = []
-        decision = UNKNOWN if entry is None else await self._decided(entry, shown, trace)
+        if entry is None:
+            decision = self._overrides.decision(feature_flag_id) or UNKNOWN
+        else:
+            decision = await self._decided(entry, shown, trace)
         return explanation(feature_flag_id, shown, decision, trace)
 
     def refusing(self) -> FeatureManager:

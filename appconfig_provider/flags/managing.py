@@ -295,8 +295,16 @@ class Managing:
     # What users call, and what never waits -------------------------------------------------------
 
     def names(self) -> list[str]:
-        """Return the names of the flags, each once, in the order of the list."""
-        return [name for name in self._follow().flags if isinstance(name, str)]
+        """Return the names of the flags, each once, in the order of the list.
+
+        Flags that a test overrides are among them, at the end if they are not loaded.
+        """
+        return self._names(self._follow())
+
+    def _names(self, index: Index) -> list[str]:
+        names = [name for name in index.flags if isinstance(name, str)]
+        overridden = self._overrides.names() if self._overrides.active else ()
+        return list(dict.fromkeys([*names, *overridden]))
 
     list_feature_flag_names = names
 
@@ -320,7 +328,10 @@ class Managing:
 
         `{"Beta": True}` turns a flag on or off, and any other value is that of a variant. It counts
         in the thread or task that enters the block, and in tasks that are begun there, or
-        `everywhere`. Overridden evaluations have no telemetry.
+        `everywhere`. Overridden evaluations have no telemetry. The block may be entered again.
+
+        Raises:
+            TypeError: `flags` is no dict with names as keys.
         """
         return Overriding(self._overrides, flags, self._forget_answers, everywhere=everywhere)
 
