@@ -39,10 +39,16 @@ class FlaggedConfiguration(NotifiedConfiguration[DriverT, PollerT]):
             made = kind(self)
             # One operation of the dict: threads that come at once get the same manager.
             first = self._managers.setdefault(kind, made) is made
-            if first and self._context.options.selection.flags is None:
+            if first and not self._has_flags():
                 logger.warning(
                     "feature_flags is used, but no feature flags are loaded, so that all of them "
                     "are off; load them with load(feature_flag_enabled=True)"
                 )
         manager: ManagerT = self._managers[kind]
         return manager
+
+    def _has_flags(self) -> bool:
+        """Tell whether flags come from the store, or from overrides of the program."""
+        if self._context.options.selection.flags is not None:
+            return True
+        return any(layer.flags is not None for layer in self._state.overlay.served)

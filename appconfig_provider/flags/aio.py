@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from appconfig_provider.checks import is_coroutine_function
+from appconfig_provider.flags.answers import details, value
 from appconfig_provider.flags.context import NOBODY, TargetingContext, request
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
@@ -21,7 +22,7 @@ from appconfig_provider.flags.filters import TARGETING, TIME_WINDOW, Awaited, Na
 from appconfig_provider.flags.filters import TargetingFilter as _TargetingFilter
 from appconfig_provider.flags.filters import TimeWindowFilter as _TimeWindowFilter
 from appconfig_provider.flags.index import Entry, Index
-from appconfig_provider.flags.managing import Managing, details, value
+from appconfig_provider.flags.managing import Managing
 from appconfig_provider.flags.reporting import NotAwaited
 
 __all__ = ["FeatureFilter", "FeatureManager", "TargetingFilter", "TimeWindowFilter"]

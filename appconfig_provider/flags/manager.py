@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from appconfig_provider.flags.answers import details, value
 from appconfig_provider.flags.context import NOBODY, PLAIN, TargetingContext
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
 from appconfig_provider.flags.filters import refused
 from appconfig_provider.flags.index import Entry, Index
-from appconfig_provider.flags.managing import Managing, details, value
+from appconfig_provider.flags.managing import Managing
 
 T = TypeVar("T")
 

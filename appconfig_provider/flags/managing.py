@@ -27,7 +27,6 @@ from appconfig_provider.flags.context import (
 from appconfig_provider.flags.evaluation import (
     UNKNOWN,
     Decision,
-    EvaluationDetails,
     InvalidFlag,
     Match,
 )
@@ -53,44 +52,6 @@ _PARAMETERS = frozenset({"self", "context"})
 """What a filter's `evaluate` is given by its place, so that no keyword may have that name."""
 _NOTHING = object()
 """Stands for no source at all, so that the next evaluation looks for one."""
-
-
-def details(entry: Entry | None, decision: Decision) -> EvaluationDetails:
-    """Return a decision about a flag as users get it."""
-    flag = entry.flag if entry is not None else None
-    return EvaluationDetails(
-        decision.enabled, decision.variant, decision.reason, flag, decision.error
-    )
-
-
-def value(entry: Entry | None, decision: Decision, default: Any) -> Any:
-    """Return the value of a variant if it is of the default's type, else the default.
-
-    A flag without variants has its own state as a value.
-    """
-    if decision.variant is not None:
-        return fitting(decision.variant.configuration, default)
-    plain = decision.match is Match.OVERRIDDEN
-    if entry is not None and entry.flag is not None and decision.error is None:
-        plain = plain or not entry.flag.variants
-    return decision.enabled if plain and isinstance(default, bool) else default
-
-
-def fitting(value: Any, default: Any) -> Any:
-    """Return a JSON value where the default is of the same JSON type, else the default.
-
-    A default of None takes any value; a whole number fits a float.
-    """
-    if value is None or default is None:
-        return default if value is None else value
-    if isinstance(default, bool) or isinstance(value, bool):
-        return value if isinstance(default, bool) and isinstance(value, bool) else default
-    if isinstance(default, float) and isinstance(value, int):
-        return float(value)
-    for kind in (str, int, float, list, Mapping):
-        if isinstance(default, kind):
-            return value if isinstance(value, kind) else default
-    return value
 
 
 class Managing:

@@ -47,7 +47,7 @@ class Reporter:
         if told is not raw and not (told is not self and same(told, raw)):
             self._flags[name] = raw
             logger.warning(
-                "feature flag %s is off, because it cannot be evaluated: %s",
+                "feature flag %s cannot be evaluated, so it is off or has its caller's default: %s",
                 quoted(name),
                 printable(error.told) if isinstance(error, InvalidFlag) else describe(error),
             )
@@ -96,5 +96,8 @@ class Reporter:
             return False
         token = object()
         if self._unknown.setdefault(name, token) is token:
-            logger.warning("feature flag %s is not loaded, and counts as off", quoted(name))
+            logger.warning(
+                "feature flag %s is not loaded, so it is off or has its caller's default",
+                quoted(name),
+            )
         return True

@@ -182,8 +182,8 @@ def test_an_unknown_flag_is_told_once_for_each_name(
         assert not manager.is_enabled("a")
         assert not manager.is_enabled("b")
     assert [one.getMessage() for one in caplog.records] == [
-        "feature flag 'a' is not loaded, and counts as off",
-        "feature flag 'b' is not loaded, and counts as off",
+        "feature flag 'a' is not loaded, so it is off or has its caller's default",
+        "feature flag 'b' is not loaded, so it is off or has its caller's default",
     ]
     for number in range(2_000):
         assert not manager.is_enabled(f"n{number}")
