@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from appconfig_provider._azure.context import Context
 from appconfig_provider._azure.notified import NotifiedConfiguration
 from appconfig_provider._azure.state import State
+from appconfig_provider._live.callbacks import Subscription, SuccessCallback
 from appconfig_provider._live.process import DriverT, PollerT
+from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.protocols import Clock
+from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:  # programs that evaluate no flags do not import what evaluates them
     from appconfig_provider.flags.managing import Managing
@@ -32,6 +35,21 @@ class FlaggedConfiguration(NotifiedConfiguration[DriverT, PollerT]):
     def _clock_of_flags(self) -> Clock:
         """The clock that time windows live by; every manager of flags asks for it."""
         return self._context.clock
+
+    def subscribe(self, callback: SuccessCallback, key_filter: str = "*") -> Subscription:
+        """Call a function after each generation in which keys of a filter changed."""
+        subscription = super().subscribe(callback, key_filter)
+        options = self._context.options
+        still = options.refresh.flag_interval is None and not options.watches_files
+        if still and key_filter.startswith(FLAG_PREFIX):
+            logger.info(
+                "%s will hear of no change of a feature flag: flags are refreshed only with "
+                "load(feature_flag_refresh_enabled=True)",
+                name_of(callback),
+            )
+        return subscription
+
+    subscribe.__doc__ = NotifiedConfiguration.subscribe.__doc__
 
     def _manager(self, kind: type[ManagerT]) -> ManagerT:
         """Return the one manager of this provider."""

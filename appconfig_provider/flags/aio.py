@@ -18,7 +18,14 @@ from appconfig_provider.flags.answers import details, value
 from appconfig_provider.flags.context import NOBODY, TargetingContext, request
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
-from appconfig_provider.flags.filters import TARGETING, TIME_WINDOW, Awaited, NamedFilter, closed
+from appconfig_provider.flags.filters import (
+    TARGETING,
+    TIME_WINDOW,
+    Awaited,
+    NamedFilter,
+    asking,
+    closed,
+)
 from appconfig_provider.flags.filters import TargetingFilter as _TargetingFilter
 from appconfig_provider.flags.filters import TimeWindowFilter as _TimeWindowFilter
 from appconfig_provider.flags.index import Entry, Index
@@ -287,7 +294,8 @@ class FeatureManager(Managing):
 async def _answer(awaited: Awaited) -> bool:
     """Await a filter; an error is reported and counts as no match."""
     try:
-        return bool(await awaited.answer)
+        with asking(awaited.call):
+            return bool(await awaited.answer)
     except Exception as error:
         awaited.failed(error)
         return False

@@ -36,7 +36,13 @@ from appconfig_provider.flags.filters import (
     rules_of,
     takes_keywords,
 )
-from appconfig_provider.flags.index import FEATURE_MANAGEMENT, Entry, Index, flags_by_name
+from appconfig_provider.flags.index import (
+    FEATURE_MANAGEMENT,
+    Entry,
+    Index,
+    flags_by_name,
+    unaskable,
+)
 from appconfig_provider.flags.overriding import Overrides, Overriding
 from appconfig_provider.flags.reporting import Reporter
 from appconfig_provider.flags.sources import reader_of, source_of, time_of
@@ -118,7 +124,9 @@ class Managing:
         index = self._index
         if read is index.source:
             return index
-        index = index.following(read, flags_by_name(source_of(read)))
+        source = source_of(read)
+        index = index.following(read, flags_by_name(source))
+        self._reporter.passed_over(unaskable(source))
         overridden = bool(self._overrides.active)
         if overridden:
             index = index.unanswering()

@@ -11,7 +11,7 @@ from typing import Any
 from appconfig_provider.flags.context import WrongContext
 from appconfig_provider.flags.evaluation import InvalidFlag
 from appconfig_provider.snapshot import same
-from appconfig_provider.texts import printable, quoted
+from appconfig_provider.texts import counted, printable, quoted
 from appconfig_provider.trouble import describe
 
 logger = logging.getLogger("appconfig_provider.flags")
@@ -24,10 +24,14 @@ class NotAwaited(TypeError):
     """A function of the program gave something to await to a manager that cannot wait."""
 
 
+class OwnFlag(RuntimeError):
+    """A filter of the program asks for the flag whose evaluation has called it."""
+
+
 class Reporter:
     """Logs for one manager; with `strict` it raises what it would otherwise log of errors."""
 
-    __slots__ = ("_flags", "_reported", "_unknown", "strict")
+    __slots__ = ("_flags", "_passed_over", "_reported", "_unknown", "strict")
 
     def __init__(self, *, strict: bool) -> None:
         self.strict = strict
@@ -35,6 +39,7 @@ class Reporter:
         """The flags of which something was told, by name, as they were then."""
         self._reported: dict[tuple[str, ...], object] = {}
         self._unknown: dict[str, object] = {}
+        self._passed_over = False
 
     def new_generation(self) -> None:
         """Forget which errors of functions were logged: a generation logs each once."""
@@ -82,8 +87,17 @@ class Reporter:
         if self.strict:
             raise error
         if self._first(name, what, type(error).__name__):
-            told = str(error) if isinstance(error, NotAwaited) else describe(error)
+            told = str(error) if isinstance(error, NotAwaited | OwnFlag) else describe(error)
             logger.warning("%s failed for feature flag %s: %s", printable(what), quoted(name), told)
+
+    def passed_over(self, entries: int) -> None:
+        """Log that nobody can ask for some entries of the list of flags; once."""
+        if entries and not self._passed_over:
+            self._passed_over = True
+            logger.warning(
+                "feature_flags has %s without an id that is a text, which nobody can ask for",
+                counted(entries, "item"),
+            )
 
     def _first(self, *about: str) -> bool:
         token = object()

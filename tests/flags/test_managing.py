@@ -296,3 +296,19 @@ def test_a_manager_is_freed_without_the_garbage_collector() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_items_that_nobody_can_ask_for_are_told_once(
+    manage: Manage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id that is no text, no id, or no object: the others count, and one warning says so."""
+    items: list[Any] = [{"id": 5, "enabled": True}, {"enabled": True}, "x", flag("on")]
+    config: dict[str, Any] = {"feature_management": {"feature_flags": items}}
+    manager = manage(config)
+    for _ in range(2):
+        assert manager.is_enabled("on")
+        assert manager.names() == ["on"]
+        config["feature_management"] = dict(config["feature_management"])
+    assert [one.getMessage() for one in caplog.records] == [
+        "feature_flags has 3 items without an id that is a text, which nobody can ask for"
+    ]
