@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from appconfig_provider.flags.evaluation import Decision, TargetingException
+from appconfig_provider.flags.evaluation import Decision
 from appconfig_provider.texts import kind_of, printable, quoted
-from appconfig_provider.trouble import type_of
-
-_OURS = (ValueError, TargetingException)
 
 
 def explanation(name: str, context: Any, decision: Decision, trace: list[str]) -> str:
@@ -26,9 +23,8 @@ def explanation(name: str, context: Any, decision: Decision, trace: list[str]) -
         lines.append(f"variant {quoted(decision.variant.name)}, reason {decision.reason.value}")
     elif decision.reason.value != "None":
         lines.append(f"no variant, reason {decision.reason.value}")
-    error = decision.error
-    if error is not None:
-        lines.append(printable(error) if type(error) in _OURS else type_of(error))
+    if decision.told:
+        lines.append(printable(decision.told))
     return "\n  ".join(lines)
 
 

@@ -49,7 +49,7 @@ from appconfig_provider.flags.sources import reader_of, source_of, time_of
 from appconfig_provider.flags.telemetry import EvaluationEvent
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.texts import kind_of
-from appconfig_provider.trouble import name_of
+from appconfig_provider.trouble import name_of, type_of
 
 T = TypeVar("T")
 ManagerT = TypeVar("ManagerT", bound="Managing")
@@ -198,7 +198,8 @@ class Managing:
         if self._reporter.strict:
             raise shown from None
         self._reporter.bad_flag(entry.name, entry.raw, error)
-        return Decision(Match.ERROR, error=shown, enabled=False)
+        told = error.told if isinstance(error, InvalidFlag) else type_of(error)
+        return Decision(Match.ERROR, error=shown, told=told, enabled=False)
 
     def _context(
         self, given: object, keywords: Mapping[str, Any], *, ignore_case: bool
