@@ -306,9 +306,19 @@ class Managing:
         return Overriding(self._overrides, flags, self._forget_answers, everywhere=everywhere)
 
     def of(self: ManagerT, snapshot: Mapping[str, Any]) -> ManagerT:  # noqa: PYI019 - as PYI034
-        """Return a manager of the same rules for one snapshot, for reads that must agree."""
+        """Return a manager of the same rules for one snapshot, for reads that must agree.
+
+        Raises:
+            TypeError: it is no Mapping.
+        """
+        if not isinstance(snapshot, Mapping):
+            raise TypeError(f"of() takes a snapshot or a Mapping of flags, not {kind_of(snapshot)}")
         pinned = copy.copy(self)
         pinned._pinned = True
         pinned._overrides = Overrides(self._overrides.active)
         pinned._of(snapshot)
         return pinned
+
+
+# Python's error about a wrong keyword names the function, and users know only this name.
+Managing.__init__.__qualname__ = "FeatureManager.__init__"

@@ -312,3 +312,13 @@ def test_items_that_nobody_can_ask_for_are_told_once(
     assert [one.getMessage() for one in caplog.records] == [
         "feature_flags has 3 items without an id that is a text, which nobody can ask for"
     ]
+
+
+def test_wrong_arguments_are_named_as_users_know_them(manage: Manage) -> None:
+    """A keyword that does not exist names `FeatureManager`; `of` says what it takes."""
+    with pytest.raises(TypeError, match=r"^FeatureManager\.__init__\(\) got an unexpected"):
+        manage(holding(), filters=[])
+    wrong: Any
+    for wrong in (None, 5, []):
+        with pytest.raises(TypeError, match=r"of\(\) takes a snapshot or a Mapping of flags, not"):
+            manage(holding()).of(wrong)
