@@ -16,10 +16,10 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from appconfig_provider.checks import function, is_coroutine_function
+from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.flags.context import targeting_context
 from appconfig_provider.flags.telemetry import EVENT_NAME, EvaluationEvent, event_properties
-from appconfig_provider.texts import printable
+from appconfig_provider.texts import kind_of, printable
 from appconfig_provider.trouble import describe, name_of, type_of
 
 if TYPE_CHECKING:
@@ -117,16 +117,18 @@ class TargetingSpanProcessor(SpanProcessor):
 
     Add it to the tracer provider. `targeting_context_accessor` is called when a span begins, and
     returns a `TargetingContext` or a `User`, or None for nobody. An error of it is logged and
-    breaks no request.
-
-    Raises:
-        TypeError: the accessor cannot be called.
+    breaks no request, and one that cannot be called is told by a warning.
     """
 
     def __init__(self, *, targeting_context_accessor: Callable[[], object] | None = None) -> None:
-        function("targeting_context_accessor", targeting_context_accessor)
         self._accessor = targeting_context_accessor
         self._reported: dict[str, object] = {}
+        if targeting_context_accessor is not None and not callable(targeting_context_accessor):
+            # No TypeError: programs for `featuremanagement` may pass one, and its tests do.
+            given = kind_of(targeting_context_accessor)
+            self._warn_once(
+                f"targeting_context_accessor must be a function, not {given}; no span has a user"
+            )
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Set the attribute of a span that begins."""
