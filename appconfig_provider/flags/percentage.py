@@ -43,5 +43,10 @@ def percentage(user: str | None, hint: str) -> float:
 
     The hint says what is shared: a flag, a flag's group, or a seed. No user is the empty text.
     """
-    place: int = _FIRST(hashed(f"{user or ''}\n{hint}".encode()).digest())[0]
+    text = f"{user or ''}\n{hint}"
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:  # half of a character (a lone surrogate), which has no UTF-8
+        encoded = text.encode(errors="surrogatepass")
+    place: int = _FIRST(hashed(encoded).digest())[0]
     return place / _MAX * 100

@@ -16,9 +16,10 @@ from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Settin
 from appconfig_provider.configcat.fetching.state import State
 from appconfig_provider.configcat.user import User
 from appconfig_provider.decoding import decode
+from appconfig_provider.flags.context import WrongContext
 from appconfig_provider.flags.evaluation import Decision
 from appconfig_provider.flags.index import Entry
-from appconfig_provider.integrations.contexts import WrongContext, user_id
+from appconfig_provider.integrations.contexts import user_id
 from appconfig_provider.integrations.resolution import NO_METADATA, OBJECT, Answer, Kind, NoValue
 from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import ChangeSet

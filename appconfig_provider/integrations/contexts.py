@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from openfeature.evaluation_context import EvaluationContext
 
+from appconfig_provider.flags.context import WrongContext, plain
 from appconfig_provider.texts import kind_of, quoted
-
-
-class WrongContext(ValueError):
-    """A part of the context that the flag needs has another type; the message shows no value."""
 
 
 def user_id(context: EvaluationContext | None, attribute: str | None) -> str:
@@ -21,7 +18,7 @@ def user_id(context: EvaluationContext | None, attribute: str | None) -> str:
         return ""
     user: object = context.targeting_key if attribute is None else context.attributes.get(attribute)
     if user is None or isinstance(user, str):
-        return user or ""
+        return plain(user or "")
     if isinstance(user, int) and not isinstance(user, bool):
         return str(user)
     named = "targeting_key" if attribute is None else f"attribute {quoted(attribute)}"

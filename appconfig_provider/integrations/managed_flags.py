@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
 
 from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.flags.aio import FeatureManager as AwaitedManager
-from appconfig_provider.flags.context import TargetingContext
+from appconfig_provider.flags.context import TargetingContext, WrongContext, plain
 from appconfig_provider.flags.evaluation import Decision, Match
 from appconfig_provider.flags.index import Entry
 from appconfig_provider.flags.manager import FeatureManager
-from appconfig_provider.flags.reporting import NotAwaited
-from appconfig_provider.integrations.contexts import WrongContext, user_id
+from appconfig_provider.integrations.contexts import user_id
 from appconfig_provider.integrations.resolution import NO_METADATA, Answer, Kind, NoValue
 from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import ChangeSet
 from appconfig_provider.texts import kind_of
+from appconfig_provider.trouble import describe
 
 T = TypeVar("T")
 
@@ -53,6 +52,8 @@ class ManagedFlags:
         self.manager = manager
         self._at_once = manager if isinstance(manager, FeatureManager) else None
         """The manager, if it never waits."""
+        self._refusing = None if isinstance(manager, FeatureManager) else manager.refusing()
+        """The manager of asyncio, for calls that cannot wait."""
         self._attribute = user_id_attribute
 
     @property
@@ -82,7 +83,7 @@ class ManagedFlags:
 
     # Evaluating ------------------------------------------------------------------------------
 
-    def decide(self, key: str, default: Any, context: EvaluationContext | None) -> Answer:
+    def decide(self, key: str, default: Any, context: EvaluationContext | None) -> Answer:  # noqa: ARG002 - as ConfigCat, whose log tells it
         """Evaluate a flag at once.
 
         Raises:
@@ -91,7 +92,8 @@ class ManagedFlags:
         """
         manager = self._at_once
         if manager is None:
-            return _at_once(self.decide_waiting(key, default, context))
+            refusing: AwaitedManager = self._refusing  # type: ignore[assignment]  # one is there
+            return _at_once(self._decided(refusing, key, context))
         index = manager.current()
         entry = index.entries.get(key) or index.entry(key)
         if entry is not None and not entry.needs_context:
@@ -113,6 +115,11 @@ class ManagedFlags:
         manager = self.manager
         if not isinstance(manager, AwaitedManager):
             return self.decide(key, default, context)
+        return await self._decided(manager, key, context)
+
+    async def _decided(
+        self, manager: AwaitedManager, key: str, context: EvaluationContext | None
+    ) -> Answer:
         index = manager.current()
         entry = index.entry(key)
         if entry is None or context is None or not entry.needs_context:
@@ -129,7 +136,19 @@ class ManagedFlags:
         return user_id(context, self._attribute)
 
     def _targeting(self, context: EvaluationContext) -> TargetingContext | None:
-        """Return user and groups; None where there are none, so that an accessor is asked."""
+        """Return user and groups; None where there are none, so that an accessor is asked.
+
+        Raises:
+            WrongContext: there is something else, or what is there raises.
+        """
+        try:
+            return self._read(context)
+        except WrongContext:
+            raise
+        except Exception as error:  # attributes may be any object of the program
+            raise WrongContext(f"the context cannot be read: {describe(error)}") from None
+
+    def _read(self, context: EvaluationContext) -> TargetingContext | None:
         attributes = context.attributes
         user = context.targeting_key if self._attribute is None else None
         if user.__class__ is not str:
@@ -184,7 +203,7 @@ def _metadata(telemetry: Any) -> Mapping[str, Any]:
 
 def _groups(given: object) -> tuple[str, ...]:
     if isinstance(given, str):
-        return (given,)
+        return (plain(given),)
     if not isinstance(given, _LISTS):
         raise WrongContext(f"attribute 'groups' must be a list of texts, not {kind_of(given)}")
     for one in given:
@@ -192,20 +211,14 @@ def _groups(given: object) -> tuple[str, ...]:
             raise WrongContext(
                 f"attribute 'groups' must be a list of texts, and has {kind_of(one)}"
             )
-    return tuple(given)
+    return tuple(map(plain, given))
 
 
 def _at_once(job: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine returns that has nothing to wait for.
-
-    Raises:
-        NotAwaited: it waits; it is ended then.
-    """
+    """Return what a coroutine returns that never waits."""
     try:
         job.send(None)
     except StopIteration as ended:
         result: T = ended.value
         return result
-    with suppress(Exception):  # a function of the program may refuse to end
-        job.close()
-    raise NotAwaited("a function has to be awaited; use the client's methods with _async")
+    raise AssertionError("a manager that refuses to wait has waited")

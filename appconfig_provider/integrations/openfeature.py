@@ -43,8 +43,9 @@ class AppConfigurationFeatureProvider(AbstractProvider):
     The user is the targeting key, or the attribute that `user_id_attribute` names; the attribute
     `groups` has the user's groups; all attributes are passed on to filters of the program. For
     ConfigCat the attributes are those of the user, `Email` and `Country` among them. From
-    `stale_after` seconds without a confirmation by the store on, the provider is stale (None: age
-    does not count). `on_track` is called with name, user id and properties of tracked events.
+    `stale_after` seconds without a confirmation of the flags by the store on, the provider is stale
+    (None: age does not count); flags that are not refreshed are confirmed only by `load()`.
+    `on_track` is called with name, user id and properties of tracked events.
 
     Raises:
         TypeError, ValueError: an argument is wrong.

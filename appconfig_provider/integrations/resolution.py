@@ -15,10 +15,10 @@ from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
 from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider.flags.context import WrongContext
 from appconfig_provider.flags.evaluation import Decision, Match
 from appconfig_provider.flags.index import Entry
 from appconfig_provider.flags.reporting import NotAwaited
-from appconfig_provider.integrations.contexts import WrongContext
 from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import ChangeSet
 from appconfig_provider.texts import quoted
