@@ -139,7 +139,7 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
     async def close(self) -> None:
         """Stop polling, and close the connections; values stay readable. It can be repeated."""
         _registry.forget(self)
-        self._events.end()
+        self._end()
         await self._live.close()
 
     stop = close
@@ -159,7 +159,10 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
         live = self._live
         if not self._polls:
             await self._tell_ready()
-            await refresh_or_join_async(live, live._monotonic() + self._limit)
+            if self._joins:
+                await refresh_or_join_async(live, live._monotonic() + self._limit)
+            else:
+                await live.refresh()
         elif not self._is_ready:
             await self._wait_for_the_first()
         elif self._poller_is_late():
