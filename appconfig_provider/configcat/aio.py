@@ -29,7 +29,7 @@ from appconfig_provider.configcat.events import OTHER, call_async, write
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.state import NEVER
 from appconfig_provider.configcat.live import AwaitedConfig
-from appconfig_provider.configcat.managing import CLOSED, UNFINISHED, ManagedClient
+from appconfig_provider.configcat.managing import CLOSED, MAX_JOINS, UNFINISHED, ManagedClient
 from appconfig_provider.configcat.refreshresult import RefreshResult
 from appconfig_provider.configcat.registry import Registry
 from appconfig_provider.configcat.snapshots import UserSettings
@@ -116,10 +116,14 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
         """
         live = self._live
         live._keep_polling()
-        settled = await refresh_or_join_async(live, live._monotonic() + self._limit, force=True)
-        if settled is None:
-            return CLOSED if live._closed else UNFINISHED
-        return self._result()
+        before, until = live._state.result, live._monotonic() + self._limit
+        for _ in range(MAX_JOINS):
+            settled = await refresh_or_join_async(live, until, force=True)
+            if settled is None:
+                return CLOSED if live._closed else UNFINISHED
+            if live._state.result is not before:
+                break
+        return live._state.result
 
     async def wait_for_ready(self, timeout: float | None = None) -> bool:
         """Wait as a read does; tell whether there are settings to evaluate.
@@ -128,10 +132,7 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
         from now; None: as long as reads wait.
         """
         if timeout is not None and not self._is_ready and self._polls:
-            live = self._live
-            live._keep_polling()
-            until = live._monotonic() + timeout
-            await wait_async(live, lambda: self._first_refresh_ended, until)
+            await self._first_is_over(self._live._monotonic() + timeout)
         else:
             await self._look()
         return self._live._state.loaded
@@ -164,20 +165,20 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
             else:
                 await live.refresh()
         elif not self._is_ready:
-            await self._wait_for_the_first()
+            if not await self._first_is_over(self._wait_until):
+                await self._tell_ready()
         elif self._poller_is_late():
             await live.refresh()
 
-    async def _wait_for_the_first(self) -> None:
-        """Wait until the first refresh has ended, or until reads have waited long enough."""
+    async def _first_is_over(self, until: float) -> bool:
+        """Wait until the first refresh has ended; False when it has not by then."""
         live = self._live
         live._keep_polling()  # there may have been no loop when the client was made
         owner = live._this_process().flight.holder
         if owner is not None and owner.runs_here:
-            return  # a function that this refresh calls: nothing can end before it returns
-        await wait_async(live, lambda: self._first_refresh_ended, self._wait_until)
-        if not self._first_refresh_ended and not live._closed:
-            await self._tell_ready()
+            return True  # for a function that this refresh calls: it cannot end before that returns
+        await wait_async(live, lambda: self._first_refresh_ended, until)
+        return self._first_refresh_ended or live._closed
 
     async def _tell_ready(self) -> None:
         for one in self._become_ready():

@@ -21,7 +21,7 @@ from appconfig_provider.configcat.events import OTHER, call, logger, write
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.state import NEVER
 from appconfig_provider.configcat.live import ThreadedConfig
-from appconfig_provider.configcat.managing import CLOSED, UNFINISHED, ManagedClient
+from appconfig_provider.configcat.managing import CLOSED, MAX_JOINS, UNFINISHED, ManagedClient
 from appconfig_provider.configcat.refreshresult import RefreshResult
 from appconfig_provider.configcat.registry import Registry
 from appconfig_provider.configcat.snapshots import UserSettings
@@ -189,10 +189,14 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
         local settings only; then there is an error, as after every failure.
         """
         live = self._live
-        settled = refresh_or_join(live, live._monotonic() + self._limit, force=True)
-        if settled is None:
-            return CLOSED if live._closed else UNFINISHED
-        return self._result()
+        before, until = live._state.result, live._monotonic() + self._limit
+        for _ in range(MAX_JOINS):
+            settled = refresh_or_join(live, until, force=True)
+            if settled is None:
+                return CLOSED if live._closed else UNFINISHED
+            if live._state.result is not before:
+                break
+        return live._state.result
 
     def wait_for_ready(self, timeout: float | None = None) -> bool:
         """Wait as a read does; tell whether there are settings to evaluate.
@@ -201,8 +205,7 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
         from now; None: as long as reads wait.
         """
         if timeout is not None and not self._is_ready and self._polls:
-            live = self._live
-            wait(live, lambda: self._first_refresh_ended, live._monotonic() + timeout)
+            self._first_is_over(self._live._monotonic() + timeout)
         else:
             self._look()
         return self._live._state.loaded
@@ -229,7 +232,8 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
             return
         try:
             if not self._is_ready:
-                self._wait_for_the_first()
+                if not self._first_is_over(self._wait_until):
+                    self._tell_ready()
             elif not self._polls and self._joins:
                 refresh_or_join(live, live._monotonic() + self._limit)
             elif not self._polls or self._poller_is_late():
@@ -237,19 +241,18 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
         except Exception as error:
             write(OTHER, ERROR, "a read goes on with the old values: %s", describe(error))
 
-    def _wait_for_the_first(self) -> None:
-        """Wait until the first refresh has ended, or until reads have waited long enough."""
+    def _first_is_over(self, until: float) -> bool:
+        """Wait until the first refresh has ended; False when it has not by then."""
         live = self._live
         process = live._this_process()
         owner = process.flight.holder
         if owner is not None and owner.runs_here:
-            return  # a function that this refresh calls: nothing can end before it returns
+            return True  # for a function that this refresh calls: it cannot end before that returns
         if process.poller is None or is_master():
-            refresh_or_join(live, self._wait_until)
+            refresh_or_join(live, until)
         else:
-            wait(live, lambda: self._first_refresh_ended, self._wait_until)
-        if not self._first_refresh_ended and not live._closed:
-            self._tell_ready()
+            wait(live, lambda: self._first_refresh_ended, until)
+        return self._first_refresh_ended or live._closed
 
     def _tell_ready(self) -> None:
         for one in self._become_ready():

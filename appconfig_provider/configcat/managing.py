@@ -42,6 +42,11 @@ UNFINISHED = RefreshResult(
 )
 
 
+MAX_JOINS = 3
+"""How often `force_refresh()` tries. It tries again after it has joined a refresh that did not ask
+the server, but only looked at a file or a cache."""
+
+
 class ManagedClient(Generic[LiveT]):
     """A client of either kind."""
 
@@ -145,9 +150,6 @@ class ManagedClient(Generic[LiveT]):
             live._give_way(process)
             return False
         return True
-
-    def _result(self) -> RefreshResult:
-        return self._live._state.result
 
     # What a program calls -------------------------------------------------------------------
 

@@ -159,6 +159,29 @@ def test_wait_for_ready_tells_whether_there_are_settings(
     assert make(cdn, polling_mode=AUTO).call("wait_for_ready", 3600.0) is False
 
 
+def test_wait_for_ready_waits_no_longer_than_it_is_told(
+    cdn: ConfigCatEmulator, clock: FakeClock, make: Make
+) -> None:
+    """Its own limit may be shorter or longer than that of reads, which stays as it is."""
+    called: list[int] = []
+    finish = threading.Event()
+    cdn.before_answer(lambda _: finish.wait(20))
+    mode = PollingMode.auto_poll(60, 30)
+    client = make(cdn, polling_mode=mode, hooks=Hooks(on_client_ready=lambda: called.append(1)))
+    waiting = client.begin("wait_for_ready", 2.0)
+
+    def moved() -> bool:
+        clock.advance(0.1)
+        return waiting.done()
+
+    eventually(moved)
+    assert answer(waiting) is False
+    assert clock.monotonic() < 30
+    assert called == []
+    finish.set()
+    assert client.value("flag") is True
+
+
 @MODES
 def test_offline_means_offline(
     cdn: ConfigCatEmulator, clock: FakeClock, make: Make, mode: PollingMode
@@ -299,7 +322,9 @@ def test_on_error_gets_texts_without_event_ids(
     assert {1001, 1101} <= set(event_ids(caplog, logging.ERROR))
 
 
-def test_hooks_of_aio_may_be_coroutine_functions(cdn: ConfigCatEmulator) -> None:
+def test_hooks_of_aio_may_be_coroutine_functions(
+    cdn: ConfigCatEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
     """Those for readiness and changes are awaited; threads refuse them in the log."""
     seen: list[str] = []
 
@@ -313,6 +338,12 @@ def test_hooks_of_aio_may_be_coroutine_functions(cdn: ConfigCatEmulator) -> None
         client = make(cdn, polling_mode=LAZY, hooks=Hooks(ready, changed))
         assert client.value("flag") is True
     assert seen == ["ready", "flag"]
+    with threaded() as make:
+        client = make(cdn, polling_mode=LAZY, hooks=Hooks(ready, changed))
+        assert client.value("flag") is True
+    assert seen == ["ready", "flag"]
+    told = [one.getMessage() for one in caplog.records if "hook" in one.getMessage()]
+    assert ["TypeError" in one for one in told] == [True, True]
 
 
 def test_a_client_with_hooks_is_kept_until_it_is_stopped(cdn: ConfigCatEmulator) -> None:

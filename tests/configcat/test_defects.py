@@ -89,6 +89,34 @@ def test_1_force_refresh_tells_of_a_failure(
     assert client.value("flag") is True
 
 
+def test_1_force_refresh_does_not_take_another_check_for_a_download(
+    cdn: ConfigCatEmulator,
+) -> None:
+    """After it has waited for a refresh that only read local settings it asks the server itself."""
+    begun, finish = threading.Event(), threading.Event()
+
+    class Source:
+        def get_behaviour(self) -> OverrideBehaviour:
+            return OverrideBehaviour.LocalOverRemote
+
+        def get_overrides(self) -> dict[str, Any]:
+            begun.set()
+            finish.wait(20)
+            return {"f": {}}
+
+    with FakeClock(), threaded() as make:
+        client = make(cdn, polling_mode=MANUAL, flag_overrides=Source())
+        reader = client.begin("get_value", "flag", "none")
+        assert begun.wait(20)
+        forced = client.begin("force_refresh")
+        time.sleep(0.05)
+        finish.set()
+        assert answer(reader) in {"none", True}
+        assert answer(forced) == (True, None)
+        assert asked(cdn) == 1
+        assert client.value("flag") is True
+
+
 def test_2_not_found_is_error_1100(
     cdn: ConfigCatEmulator, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
