@@ -6,7 +6,6 @@ same users in.
 
 from __future__ import annotations
 
-import hashlib
 from importlib import import_module
 from struct import Struct
 from typing import Any
@@ -26,6 +25,8 @@ def own_hash(name: str, *modules: str) -> Any:
             return getattr(import_module(module), name)
         except (ImportError, AttributeError):
             continue
+    import hashlib
+
     return getattr(hashlib, name)
 
 

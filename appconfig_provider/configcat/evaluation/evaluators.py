@@ -36,9 +36,11 @@ class EvaluationLog:
     What makes it is the evaluation once more, which comes to the same.
     """
 
-    __slots__ = ("_evaluators", "_key", "_text", "_user")
+    __slots__ = ("_evaluators", "_key", "_text", "_user", "version")
 
-    def __init__(self, evaluators: Evaluators, key: str, user: object) -> None:
+    def __init__(self, evaluators: Evaluators, key: str, user: object, version: int) -> None:
+        self.version = version
+        """The form of the setting, 5 or 6: the words are those of the SDK that it belongs to."""
         self._evaluators = evaluators
         self._key = key
         self._user = user
@@ -115,7 +117,9 @@ class Evaluators:
 
     def log(self, key: str, user: object = None) -> EvaluationLog:
         """Return the text of the evaluation log; it takes no time until it is read."""
-        return EvaluationLog(self, key, user)
+        entry = self._found(key)
+        version = entry.flag.version if entry and isinstance(entry.flag, Setting) else 6
+        return EvaluationLog(self, key, user, version)
 
     def key_and_value(self, variation_id: str) -> KeyValue | None:
         """Return which setting has a variation id, and the value; None if none has it."""
