@@ -194,6 +194,7 @@ def test_5_a_read_in_a_hook_of_the_first_download_does_not_wait(
     assert client.value("flag") is True
     finish.set()
     assert seen == [True]
+    assert client.refresh().is_success is True  # the hook has ended before the loop does
 
 
 def test_5_local_settings_may_ask_the_client_that_loads_them(cdn: ConfigCatEmulator) -> None:
