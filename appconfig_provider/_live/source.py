@@ -99,7 +99,8 @@ class LiveOptions:
     polls: bool = False
     """True when a poller checks in the background."""
     stop_wait: float = 20.0
-    """How long `close()` waits for a poller that is in the middle of a check."""
+    """How long `close()` waits for a poller that is in the middle of a check: for a function of the
+    user, a cache or the look-up of a host name, as requests end at once."""
     success: tuple[Callback, ...] = field(default=(), repr=False)
     error: tuple[Callback, ...] = field(default=(), repr=False)
     unwatched: str = "refresh() was called, but there is nothing to check"

@@ -48,8 +48,8 @@ MANUAL_INTERVAL = 60.0
 """Seconds, of which a client that is refreshed by hand computes its back-off."""
 
 STOP_WAIT = 2.0
-"""Seconds for which `stop()` waits for a request that is on its way. One that hangs longer ends by
-itself, at its time limit, and its thread with it."""
+"""Seconds for which `stop()` waits for a hook, a cache or the look-up of a host name that a poller
+is in the middle of. A request that is on its way ends at once."""
 
 logger = logging.getLogger("configcat")
 
