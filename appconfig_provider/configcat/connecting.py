@@ -36,6 +36,7 @@ from appconfig_provider.configcat.pollingmode import (
 )
 from appconfig_provider.protocols import Clock
 from appconfig_provider.texts import argument, kind_of
+from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
     from appconfig_provider._io.network import Network
@@ -204,6 +205,12 @@ def _cache(given: Any, sdk_key: str) -> SharedCache | None:
     made = given() if makes_one else given
     if not _is_cache(made):
         raise TypeError(f"config_cache needs the methods get and set; {kind_of(made)} has not")
+    for method in (made.get, made.set):
+        if checks.is_coroutine_function(method):
+            raise TypeError(
+                f"config_cache: {name_of(method)} is a coroutine function; a cache is called on a "
+                "thread of its own, also in aio, so its methods are plain functions"
+            )
     return SharedCache(made, sdk_key)
 
 

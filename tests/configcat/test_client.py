@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -323,7 +323,7 @@ def test_on_error_gets_texts_without_event_ids(
 def test_hooks_of_aio_may_be_coroutine_functions(
     cdn: ConfigCatEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Those for readiness and changes are awaited; threads refuse them in the log."""
+    """Those for readiness and changes are awaited; those that are not are refused."""
     seen: list[str] = []
 
     async def ready() -> None:
@@ -335,13 +335,20 @@ def test_hooks_of_aio_may_be_coroutine_functions(
     with awaited() as make:
         client = make(cdn, polling_mode=LAZY, hooks=Hooks(ready, changed))
         assert client.value("flag") is True
-    assert seen == ["ready", "flag"]
+        for hooks in (Hooks(on_flag_evaluated=changed), Hooks(on_error=cast("Any", changed))):
+            with pytest.raises(TypeError, match="changed is a coroutine function; only on_client"):
+                make(cdn, hooks=hooks)
     with threaded() as make:
-        client = make(cdn, polling_mode=LAZY, hooks=Hooks(ready, changed))
+        for hooks in (Hooks(ready), Hooks(None, changed)):
+            with pytest.raises(TypeError, match="is a coroutine function; use appconfig"):
+                make(cdn, hooks=hooks)
+        hooks = Hooks()
+        client = make(cdn, polling_mode=LAZY, hooks=hooks)
+        hooks.add_on_config_changed(changed)
         assert client.value("flag") is True
     assert seen == ["ready", "flag"]
     told = [one.getMessage() for one in caplog.records if "hook" in one.getMessage()]
-    assert ["TypeError" in one for one in told] == [True, True]
+    assert ["TypeError" in one for one in told] == [True], "one that came later is logged"
 
 
 def test_a_client_with_hooks_is_kept_until_it_is_stopped(cdn: ConfigCatEmulator) -> None:
