@@ -105,6 +105,13 @@ class LiveOptions:
     error: tuple[Callback, ...] = field(default=(), repr=False)
     unwatched: str = "refresh() was called, but there is nothing to check"
     """The message that is logged once when `refresh()` is called and nothing will ever be due."""
+    closed: str = "refresh() was called after close(): the configuration stays as it is"
+    """The message that is logged once when it is called after `close()`; empty for none."""
+    overdue: str = (
+        "until it does refresh() returns False. A callback, validate, a mapper, a credential or a "
+        "resolver of yours may hang"
+    )
+    """What it means that a refresh has not ended in its time, and what the reason may be."""
     unwatched_by_choice: bool = False
     """True when the user asked for that: the message is no warning then."""
     logger: logging.Logger = logging.getLogger("appconfig_provider")  # noqa: RUF009 - as any other

@@ -62,7 +62,7 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoll
                 plan = self._source.next(state, force=force, in_background=in_background)
                 outcome = await process.driver.run(plan)
                 if not self._closed:
-                    flight.settle(owner, self._publish(outcome))
+                    self._publish(outcome, flight, owner)
                     await self._call_back(process.driver, owner)
                     await self._keep(process.driver)
                 return owner

@@ -64,7 +64,7 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "Thre
                 plan = self._source.next(state, force=force, in_background=in_background)
                 outcome = process.driver.run(plan)
                 if not self._closed:
-                    flight.settle(owner, self._publish(outcome))
+                    self._publish(outcome, flight, owner)
                     self._call_back(process.driver)
                     self._keep(process.driver)
                 return owner

@@ -107,6 +107,8 @@ def source_of(
             success=surroundings.success,
             error=surroundings.error,
             unwatched="",
+            closed="",
+            overdue="the old values stay. A hook, a cache or a data source of yours may hang",
             logger=logger,
             change_level=logging.DEBUG,
             threadless="",

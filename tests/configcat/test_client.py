@@ -7,7 +7,8 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -595,3 +596,67 @@ def test_who_waits_is_woken_by_close(cdn: ConfigCatEmulator, make: Make) -> None
     assert answer(reader) == "none"
     finish.set()
     answer(closed)
+
+
+def test_a_hook_may_wait_for_a_thread_that_reads(cdn: ConfigCatEmulator, clock: FakeClock) -> None:
+    """A hook that waits for another thread, which reads or forces a refresh, goes on soon."""
+    answers: list[Any] = []
+
+    def wait_for(call: Callable[[], object]) -> None:
+        thread = threading.Thread(target=lambda: answers.append(call()))
+        thread.start()
+        thread.join(20)
+
+    with threaded() as make:
+        failed = make(cdn, polling_mode=LAZY)
+        read = failed.client.get_value
+        told: list[str] = []
+
+        def failing(text: str) -> None:
+            told.append(text)
+            if len(told) == 1:
+                wait_for(lambda: read("flag", "default"))
+
+        failed.client.get_hooks().add_on_error(failing)
+        with cdn.fail(500):
+            failed.refresh()
+        assert answers == ["default"]
+        answers.clear()
+        client = make(cdn, polling_mode=MANUAL)
+        force = client.client.force_refresh
+        client.client.get_hooks().add_on_config_changed(lambda: wait_for(force))
+        began, forced = clock.monotonic(), client.begin("force_refresh")
+        while not forced.done() and clock.monotonic() < began + 30:
+            clock.advance(0.5)
+            time.sleep(0.01)
+        assert answer(forced).is_success is True
+        assert [one.is_success for one in answers] == [False]
+        assert "another refresh has not ended in time" in answers[0].error
+
+
+def test_the_runtime_speaks_of_the_client(
+    cdn: ConfigCatEmulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A refresh that hangs is told of in the words of this client, on its logger."""
+    asked, finish = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        finish.wait(20)
+
+    cdn.before_answer(hold)
+    with threaded() as make:
+        client = make(cdn, polling_mode=LAZY)
+        first = client.begin("get_value", "flag", None)
+        assert asked.wait(20)
+        clock.advance(1)
+        second = client.begin("force_refresh")
+        while not second.done():
+            clock.advance(1)
+            time.sleep(0.002)
+        finish.set()
+        answer(first)
+    (told,) = [one for one in caplog.records if "has not ended" in one.getMessage()]
+    assert told.name == "configcat"
+    assert told.getMessage().endswith("A hook, a cache or a data source of yours may hang")
+    assert "refresh()" not in told.getMessage()

@@ -247,3 +247,28 @@ def test_close_in_aio_ends_a_refresh() -> None:
         published, took = asyncio.run(main(store, hanging))
     assert not published
     assert took < SOON
+
+
+def test_close_all_may_come_while_a_poller_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who closes all clients while another thread makes one gets no error, and nothing is left."""
+    starting, go_on = threading.Event(), threading.Event()
+    start = threading.Thread.start
+
+    def slowly(thread: threading.Thread) -> None:
+        if thread.name == polling.NAME:
+            starting.set()
+            go_on.wait(20)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    with ConfigCatEmulator() as cdn, nothing_left():
+        options = ConfigCatOptions(base_url=cdn.base_url)
+        making = threading.Thread(target=ConfigCatClient.get, args=(KEY, options))
+        making.start()
+        assert starting.wait(20)
+        try:
+            ConfigCatClient.close_all()
+        finally:
+            go_on.set()
+            making.join()
+        eventually(lambda: not [t for t in threading.enumerate() if t.name in OURS])
