@@ -100,6 +100,20 @@ class Settings(Mapping[str, Any]):
         kept = {key: old[key] for key, part in self._parts.items() if old.get(key) == part}
         return Settings({**self._parts, **kept}) if kept else self
 
+    def differing(self, before: Settings) -> tuple[str, ...]:
+        """Return the sorted keys whose settings were others before, or came from other files.
+
+        A file that has another salt, or other segments, may give other values by equal settings.
+        """
+        old = before._parts
+        return tuple(
+            sorted(
+                key
+                for key, part in self._parts.items()
+                if key in old and old[key] is not part and old[key] != part
+            )
+        )
+
     def followed_by(self, others: Settings) -> Settings:
         """Return both; a setting of the others replaces one of the same key."""
         return Settings({**self._parts, **others._parts})

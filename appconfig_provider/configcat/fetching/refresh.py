@@ -193,4 +193,6 @@ def _outcome(run: _Refresh, before: State, state: State) -> Outcome[State]:
     origin = "cache" if state.reason == CACHE else "override" if state.entry is None else "store"
     new = with_settings(state, settings, run.began, origin, loaded=loaded)
     reason = OVERRIDE if state.remote is before.remote else state.reason
-    return Outcome(new, compare(before.snapshot, new.snapshot, reason=reason), error=error)
+    changes = compare(before.snapshot, new.snapshot, reason=reason)
+    changes = replace(changes, changed=new.settings.differing(before.settings))
+    return Outcome(new, changes, error=error)
