@@ -19,13 +19,14 @@ from appconfig_provider._live.callbacks import Callback
 from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._version import __version__
 from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
-from appconfig_provider.configcat.fetching.keys import check_format, check_key, files_of
+from appconfig_provider.configcat.events import logger, write
 from appconfig_provider.configcat.fetching.options import SourceOptions, Switch
 from appconfig_provider.configcat.fetching.overriding import LocalSettings
 from appconfig_provider.configcat.fetching.reports import Report
 from appconfig_provider.configcat.fetching.shared import SharedCache
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.targets import Addresses, given_addresses
+from appconfig_provider.configcat.keys import check_format, check_key, files_of
 from appconfig_provider.configcat.localdictionarydatasource import LocalDictionaryDataSource
 from appconfig_provider.configcat.localfiledatasource import LocalFileDataSource
 from appconfig_provider.configcat.overridedatasource import FlagOverrides, OverrideBehaviour
@@ -52,13 +53,10 @@ STOP_WAIT = 2.0
 """Seconds for which `stop()` waits for a hook, a cache or the look-up of a host name that a poller
 is in the middle of. A request that is on its way ends at once."""
 
-logger = logging.getLogger("configcat")
-
 
 def log(reported: Report) -> None:
-    """Log a report as ConfigCat's SDKs do: with its event id before the text, and as a field."""
-    extra = {"event_id": reported.event_id}
-    logger.log(reported.level, "[%d] %s", reported.event_id, reported.text, extra=extra)
+    """Log a report, without a call of hooks."""
+    write(reported.event_id, reported.level, "%s", reported.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +202,7 @@ def _cache(given: Any, sdk_key: str) -> SharedCache | None:
     if given is None:
         return None
     makes_one = isinstance(given, type) or (callable(given) and not _is_cache(given))
-    made = given() if makes_one else given
+    made: Any = given() if makes_one else given
     if not _is_cache(made):
         raise TypeError(f"config_cache needs the methods get and set; {kind_of(made)} has not")
     for method in (made.get, made.set):

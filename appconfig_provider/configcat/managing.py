@@ -25,9 +25,9 @@ from appconfig_provider.configcat.configcatoptions import ConfigCatOptions, Hook
 from appconfig_provider.configcat.connecting import Surroundings, source_of
 from appconfig_provider.configcat.evaluating import Evaluation
 from appconfig_provider.configcat.events import Call, Events, refuse_coroutines
-from appconfig_provider.configcat.fetching.keys import masked
 from appconfig_provider.configcat.fetching.source import ConfigCatSource, Online
 from appconfig_provider.configcat.fetching.state import State
+from appconfig_provider.configcat.keys import masked
 from appconfig_provider.configcat.pollingmode import AutoPollingMode
 from appconfig_provider.configcat.refreshresult import RefreshResult
 from appconfig_provider.configcat.snapshots import ConfigCatSnapshot

@@ -17,7 +17,7 @@ import pytest
 
 from appconfig_provider.configcat import create_client_with_auto_poll
 from appconfig_provider.configcat.fetching.entries import Entry, to_payload
-from appconfig_provider.configcat.fetching.keys import cache_key_of
+from appconfig_provider.configcat.keys import cache_key_of
 from appconfig_provider.testing import ConfigCatEmulator
 from tests.support.configcat_live import KINDS, Live, living
 from tests.support.configcat_source import KEY, V6, Shared, v6

@@ -16,9 +16,9 @@ from appconfig_provider._plan import ReadStored, Steps, WriteStored, perform, pl
 from appconfig_provider.configcat.evaluation.document import Config, read_config
 from appconfig_provider.configcat.fetching import reports
 from appconfig_provider.configcat.fetching.entries import Entry, from_payload, to_payload
-from appconfig_provider.configcat.fetching.keys import VERSION_5, VERSION_6, cache_key_of
 from appconfig_provider.configcat.fetching.reports import Report, report
 from appconfig_provider.configcat.fetching.state import Copies
+from appconfig_provider.configcat.keys import VERSION_5, VERSION_6, cache_key_of
 from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.protocols import Stored
 from appconfig_provider.texts import kind_of, printable
