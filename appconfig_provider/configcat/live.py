@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from appconfig_provider._live.process import AwaitedDriver, BlockingDriver
+from typing import TYPE_CHECKING
+
+from appconfig_provider._live.process import (
+    AwaitedDriver,
+    BlockingDriver,
+    ProcessRecord,
+    is_master,
+)
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.configcat.fetching.source import ConfigCatSource, Online
 from appconfig_provider.configcat.fetching.state import State
+
+if TYPE_CHECKING:
+    from appconfig_provider._live.polling import ThreadPoller
 
 
 class ThreadedConfig(ThreadedProvider[State, Online]):
@@ -26,6 +36,14 @@ class ThreadedConfig(ThreadedProvider[State, Online]):
     def _keep_polling(self) -> None:
         if self._begun:
             super()._keep_polling()
+
+    def _grace(self, process: ProcessRecord[BlockingDriver, ThreadPoller]) -> float:
+        """Return how long a read leaves the work to the poller.
+
+        Not at all in a process that only forks workers: none runs there, and the first read, which
+        an application often does while it is loaded, waits for a download.
+        """
+        return 0.0 if is_master() else super()._grace(process)
 
 
 class AwaitedConfig(AsyncProvider[State, Online]):
