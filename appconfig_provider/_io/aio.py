@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Mapping
+import math
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
@@ -43,6 +45,7 @@ from appconfig_provider._io.tokens import Tokens
 from appconfig_provider._plan import (
     AcquireToken,
     Effect,
+    Invoke,
     Pending,
     Plan,
     ReadStored,
@@ -50,6 +53,7 @@ from appconfig_provider._plan import (
     Response,
     Schedule,
     Send,
+    Stopped,
     VerifyConnections,
     WriteStored,
 )
@@ -103,11 +107,17 @@ class AsyncDriver:
         self._own = own
         self._storage = Storage()
         self._closed = False
+        self._sending: dict[anyio.CancelScope, asyncio.AbstractEventLoop] = {}
+        """The requests that are on their way, and their loops."""
         self.sent = 0
         """Requests sent so far."""
 
     async def run(self, plan: Plan[T]) -> T:
-        """Run a plan to its end; return what it returns, or raise what it raises."""
+        """Run a plan to its end; return what it returns, or raise what it raises.
+
+        Raises:
+            Stopped: the driver was closed, and the plan needs more than functions of the user.
+        """
         schedule = Schedule(plan)
         try:
             return await self._run(schedule, self._loop_resources())
@@ -121,9 +131,9 @@ class AsyncDriver:
             while effects:
                 if len(effects) == 1:
                     (pending,) = effects
-                    effects = schedule.answer(
-                        pending, await self._attempt(pending.effect, resources)
-                    )
+                    outcome = await self._attempt(pending.effect, resources)
+                    effects = self._answer(schedule, pending, outcome)
+                    del outcome  # it may be a secret, and frames are shown by error trackers
                 else:
                     effects = await self._side_by_side(schedule, effects, resources)
             return schedule.result()
@@ -137,9 +147,16 @@ class AsyncDriver:
         return child
 
     async def close(self) -> None:
-        """Close the idle connections; those in use are closed when their request is over."""
+        """Close all connections, and end the requests and the plans that other tasks run."""
         self._closed = True
         _close_all(self._by_loop)
+        here = asyncio.get_running_loop()
+        for scope, loop in list(self._sending.items()):
+            if loop is here:
+                scope.deadline = -math.inf
+            else:
+                with suppress(RuntimeError):  # that loop was closed, and its requests with it
+                    loop.call_soon_threadsafe(setattr, scope, "deadline", -math.inf)
         if self._own is not None:
             await self._own.close()
 
@@ -153,6 +170,12 @@ class AsyncDriver:
             if self._closed:
                 self._by_loop[loop].connections.close()
         return self._by_loop[loop]
+
+    def _answer(self, schedule: Schedule[T], pending: Pending, outcome: object) -> list[Pending]:
+        if self._closed and not isinstance(pending.effect, Invoke):
+            # The failure of an interrupted request says nothing about its server.
+            raise Stopped
+        return schedule.answer(pending, outcome)
 
     async def _side_by_side(
         self, schedule: Schedule[T], effects: list[Pending], resources: _LoopResources
@@ -171,7 +194,7 @@ class AsyncDriver:
                 for task in done:
                     done_one = None if task.cancelled() else task.result()
                     outcome = None if done_one is None else done_one.outcome
-                    effects += schedule.answer(under_way.pop(task), outcome)
+                    effects += self._answer(schedule, under_way.pop(task), outcome)
                     del outcome  # it may be a secret, and frames are shown by error trackers
                 effects = [pending for pending in effects if not pending.void]
                 for task, pending in under_way.items():
@@ -192,6 +215,8 @@ class AsyncDriver:
         return await outcome_of(effect, self._perform(effect, resources.connections))
 
     async def _perform(self, effect: Effect[object], connections: _Connections) -> object:
+        if self._closed and not isinstance(effect, Invoke):
+            raise Stopped
         match effect:
             case Send():
                 return await self._send(effect, connections)
@@ -224,7 +249,7 @@ class AsyncDriver:
         try:
             left = time_left(effect, self._clock)
             connection.backend.begin(left)
-            with anyio.fail_after(left):
+            with anyio.fail_after(left) as scope, self._noted(scope):
                 answer = await self._exchange(connection, request, effect)
         except BaseException as error:
             # The rest of the answer may still come on this connection: never use it again.
@@ -239,6 +264,15 @@ class AsyncDriver:
             raise
         connections.keep(origin, connection)
         return answer
+
+    @contextmanager
+    def _noted(self, scope: anyio.CancelScope) -> Iterator[None]:
+        """Let `close` find a request."""
+        self._sending[scope] = asyncio.get_running_loop()
+        try:
+            yield
+        finally:
+            del self._sending[scope]
 
     async def _exchange(
         self, connection: Connection[Http, AsyncBackend], request: httpcore.Request, effect: Send

@@ -190,6 +190,10 @@ class Connections(Generic[HttpT, BackendT]):
         connection.user = current_thread()
         return connection
 
+    def in_use(self) -> list[Connection[HttpT, BackendT]]:
+        """Return the connections that are not closed, once `close` has closed the idle ones."""
+        return list(self._open)
+
     def drop(self, connection: Connection[HttpT, BackendT]) -> None:
         """Close a connection for good."""
         connection.close()

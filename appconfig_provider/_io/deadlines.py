@@ -22,19 +22,24 @@ class Deadline:
     It is measured in real time, also where a test has given the engine another clock.
     """
 
-    __slots__ = ("_until",)
+    __slots__ = ("_ended", "_until")
 
     def __init__(self) -> None:
         self._until = -math.inf
+        self._ended = False
 
     def begin(self, seconds: float) -> None:
         """Give the next request this many seconds."""
         self._until = monotonic() + seconds
 
+    def end(self) -> None:
+        """Give no request any time from now on; may be called from any thread."""
+        self._ended = True
+
     @property
     def passed(self) -> bool:
         """True when no time is left."""
-        return monotonic() >= self._until
+        return self._ended or monotonic() >= self._until
 
     def limit(self, timeout: float | None) -> float:
         """Return the seconds that a step may take: its own limit, but not more than is left.
@@ -43,6 +48,6 @@ class Deadline:
             DeadlinePassed: nothing is left.
         """
         left = self._until - monotonic()
-        if left <= 0:
+        if left <= 0 or self._ended:
             raise DeadlinePassed("the time allowed is used up")
         return left if timeout is None else min(timeout, left)

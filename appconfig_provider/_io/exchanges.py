@@ -48,12 +48,20 @@ class Exchanges:
         """
         return self._send(effect, anew=False)
 
+    def close(self) -> None:
+        """Close the idle connections, and end the requests of the others, which close theirs."""
+        self.connections.close()
+        for connection in self.connections.in_use():
+            connection.backend.interrupt()
+
     def _send(self, effect: Send, *, anew: bool) -> Response:
         request = to_httpcore(effect, self._clock, self._network)
         origin = effect.request.origin
         idle = None if anew else self.connections.take(origin)
         connection = idle or self.connections.add(_KINDS.open(self._network, origin))
         try:
+            if self.connections.closed:  # maybe since `close` has gone through the connections
+                connection.backend.interrupt()
             connection.backend.begin(time_left(effect, self._clock))
             answer = self._exchange(connection, request, effect)
         except BaseException as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 from appconfig_provider._plan import Effect, Failure, ReadStored, WriteStored
 from appconfig_provider.trouble import EngineError
@@ -39,7 +40,7 @@ class Storage:
             CacheBlocked: an earlier call has not returned yet.
         """
         if self._busy:
-            raise CacheBlocked("an earlier read or write has not ended yet")
+            raise blocked()
 
         def call() -> object:
             self._busy = True
@@ -53,7 +54,9 @@ class Storage:
     def perform(self, effect: ReadStored | WriteStored) -> object:
         """Perform an effect on a thread; wait for its outcome no longer than `MAX_WAIT`.
 
-        If no thread can be started, the cache is called on this one.
+        The thread has this one's context variables, which tell the calls of a cache from those of
+        others: what a cache reads of its own configuration does not wait for this refresh. If no
+        thread can be started, the cache is called on this one.
 
         Raises:
             CacheBlocked: it takes longer, or an earlier call does.
@@ -62,9 +65,12 @@ class Storage:
         call = self.begin(effect)
         # Not a name imported from `queue` or `threading`: gevent may have replaced it since.
         outcomes: queue.SimpleQueue[object] = queue.SimpleQueue()
+        context = copy_context()
         try:
             threading.Thread(
-                target=lambda: outcomes.put(_outcome(call)), name="appconfig-cache", daemon=True
+                target=lambda: outcomes.put(context.run(_outcome, call)),
+                name="appconfig-cache",
+                daemon=True,
             ).start()
         except (RuntimeError, MemoryError):
             return call()
@@ -78,8 +84,11 @@ class Storage:
 
 
 def blocked() -> CacheBlocked:
-    """Return the error for a call of a cache that takes too long."""
-    return CacheBlocked(f"a read or write has taken more than {MAX_WAIT:g} s")
+    """Return the error for a call of a cache that takes too long, and for those after it.
+
+    Its text is the same for all, so that who logs a text once logs this once.
+    """
+    return CacheBlocked(f"a read or write has taken more than {MAX_WAIT:g} s, and hangs")
 
 
 def _outcome(call: Callable[[], object]) -> object:

@@ -37,7 +37,7 @@ class TlsInTls:
     """TLS to a store inside the TLS connection to a proxy; it has the methods of a socket."""
 
     def __init__(self, outer: ssl.SSLSocket, session: TlsSession, deadline: Deadline) -> None:
-        self._outer = outer
+        self.outer = outer
         self._session = session
         self._deadline = deadline
         self._timeout: float | None = None
@@ -63,7 +63,7 @@ class TlsInTls:
 
     def pending(self) -> int:
         """Return how many bytes were received and not read yet."""
-        return self._session.pending + self._outer.pending()
+        return self._session.pending + self.outer.pending()
 
     def _carry(self, transfer: Transfer[T]) -> T:
         """Send and receive for a transfer; each step is limited by what is left of the deadline."""
@@ -71,11 +71,11 @@ class TlsInTls:
         try:
             to_send = next(transfer)
             while True:
-                self._outer.settimeout(self._deadline.limit(self._timeout))
+                self.outer.settimeout(self._deadline.limit(self._timeout))
                 if to_send is None:
-                    received = self._outer.recv(RECORD_SIZE)
+                    received = self.outer.recv(RECORD_SIZE)
                 else:
-                    self._outer.sendall(to_send)
+                    self.outer.sendall(to_send)
                 to_send = transfer.send(received)
         except StopIteration as stop:
             result: T = stop.value
@@ -144,6 +144,15 @@ class Stream(httpcore.NetworkStream):
             raise
         except OSError:
             return b""
+
+    def interrupt(self) -> None:
+        """End what another thread does with the socket: it reads the end, and closes the socket."""
+        inner = self._socket
+        raw = inner.outer if isinstance(inner, TlsInTls) else inner
+        # Not the method of an SSLSocket: after that the other thread would read what came as if it
+        # was not encrypted. An error says that the socket is not connected yet, or closed already.
+        with suppress(OSError):
+            socket.socket.shutdown(raw, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket; nothing is sent any more."""
@@ -248,6 +257,12 @@ class Backend(httpcore.NetworkBackend):
         self.begin(_PROBE)
         return b"" if self.stream is None else self.stream.unread()
 
+    def interrupt(self) -> None:
+        """End the request of another thread: no step of it waits any longer, or begins."""
+        self.deadline.end()
+        if self.stream is not None:
+            self.stream.interrupt()
+
     def close(self) -> None:
         """Close what was opened, however far it got."""
         if self.stream is not None:
@@ -272,7 +287,8 @@ class Backend(httpcore.NetworkBackend):
         raw = self._opening = socket.socket(*how)
         try:
             self.stream = Stream(raw, self.deadline)
-            self.stream.connect(address, seconds)
+            # Asked once more, now that `interrupt` finds the socket.
+            self.stream.connect(address, self.deadline.limit(seconds))
         except BaseException:
             raw.close()
             raise

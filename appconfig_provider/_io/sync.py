@@ -32,6 +32,7 @@ from appconfig_provider._plan import (
     Response,
     Schedule,
     Send,
+    Stopped,
     VerifyConnections,
     WriteStored,
 )
@@ -79,7 +80,11 @@ class SyncDriver:
         return sum(self._counts.copy().values())
 
     def run(self, plan: Plan[T]) -> T:
-        """Run a plan to its end; return what it returns, or raise what it raises."""
+        """Run a plan to its end; return what it returns, or raise what it raises.
+
+        Raises:
+            Stopped: the driver was closed, and the plan needs more than functions of the user.
+        """
         for exchanges in self._http.values():
             exchanges.connections.begin()
         schedule = Schedule(plan)
@@ -88,7 +93,7 @@ class SyncDriver:
             while effects:
                 if len(effects) == 1:
                     (pending,) = effects
-                    effects = schedule.answer(pending, self.attempt(pending.effect))
+                    effects = self._answer(schedule, pending, self.attempt(pending.effect))
                 else:
                     effects = self._side_by_side(schedule, effects)
             return schedule.result()
@@ -104,12 +109,18 @@ class SyncDriver:
         return child
 
     def close(self) -> None:
-        """Close the idle connections; those in use are closed when their request is over."""
+        """Close all connections, and end the requests and the plans that other threads run."""
         self._closed = True
         for exchanges in self._http.values():
-            exchanges.connections.close()
+            exchanges.close()
         if self._own is not None:
             self._own.close()
+
+    def _answer(self, schedule: Schedule[T], pending: Pending, outcome: object) -> list[Pending]:
+        if self._closed and not isinstance(pending.effect, Invoke):
+            # The failure of an interrupted request says nothing about its server.
+            raise Stopped
+        return schedule.answer(pending, outcome)
 
     def _side_by_side(self, schedule: Schedule[T], effects: list[Pending]) -> list[Pending]:
         """Perform several effects at once; return those still to do: one at most.
@@ -120,7 +131,7 @@ class SyncDriver:
         try:
             while workers.busy or len(effects) > 1:
                 workers.submit(effects)
-                effects = schedule.answer(*workers.next_answer())
+                effects = self._answer(schedule, *workers.next_answer())
         except BaseException:
             workers.shut_down(wait=False)
             raise
@@ -135,6 +146,8 @@ class SyncDriver:
             return Failure(error)
 
     def _perform(self, effect: Effect[object]) -> object:
+        if self._closed and not isinstance(effect, Invoke):
+            raise Stopped
         match effect:
             case Send():
                 return self._send(effect)
@@ -161,7 +174,7 @@ class SyncDriver:
             if self._http.setdefault("", made) is made:
                 close_at_the_end(self, made.connections.close)
                 if self._closed:
-                    made.connections.close()
+                    made.close()
         return self._http[""]
 
     def _send(self, effect: Send) -> Response:

@@ -43,8 +43,6 @@ from appconfig_provider._live.process import (
 from appconfig_provider._live.reading import CurrentValues
 from appconfig_provider._live.source import RequestT, Source, StateT
 
-logger = logging.getLogger("appconfig_provider")
-
 JITTER = 0.1
 """The largest random delay of a poller, as a fraction of the interval."""
 MAX_INBOX = 256
@@ -52,7 +50,6 @@ MAX_INBOX = 256
 newest ones have the newest sync tokens."""
 LATE = 1.0
 """Seconds that a poller may be late before a caller of `refresh()` does its work."""
-CLOSED = "refresh() was called after close(): the configuration stays as it is"
 
 
 class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT]):
@@ -229,7 +226,7 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
             self._due = due = self._requested().standing.due
             why = self._why_idle(due)
             now = why not in self._logged or self._pending_callbacks is not None
-            self._wake = -math.inf if now else math.inf if why else due + grace
+            self._wake = -math.inf if now else math.inf if why or self._closed else due + grace
             # Read after `_wake` is set, as `_push` sets `_wake` after it has added to the inbox: a
             # request that comes in between is seen by one of the two.
             if not self._inbox:
@@ -239,15 +236,17 @@ class Agenda(CurrentValues[StateT], Generic[StateT, RequestT, DriverT, PollerT])
 
     def _why_idle(self, due: float) -> str:
         """Return why no refresh will ever be due; empty when one will be."""
-        return CLOSED if self._closed else self._options.unwatched if math.isinf(due) else ""
+        if self._closed:
+            return self._options.closed
+        return self._options.unwatched if math.isinf(due) else ""
 
     def _log_idle(self, due: float) -> None:
         """Log once why a call of `refresh()` does nothing."""
         why = self._why_idle(due)
         if why not in self._logged:
             self._logged.add(why)
-            wanted = why != CLOSED and self._options.unwatched_by_choice
-            logger.log(logging.INFO if wanted else logging.WARNING, why)
+            wanted = not self._closed and self._options.unwatched_by_choice
+            self._options.logger.log(logging.INFO if wanted else logging.WARNING, why)
 
     def _grace(self, process: ProcessRecord[DriverT, PollerT]) -> float:
         """Return how many seconds a caller of `refresh()` waits for the poller to do the work."""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar, overload
 from appconfig_provider._live.agenda import Agenda
 from appconfig_provider._live.bindings import Binding, bind
 from appconfig_provider._live.callbacks import Callback, Subscription, SuccessCallback
-from appconfig_provider._live.flight import Owner, Settled
+from appconfig_provider._live.flight import Flight, Owner, Settled
 from appconfig_provider._live.notifications import (
     Attempted,
     PendingCallbacks,
@@ -109,11 +109,11 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
             owner.warned = True
             self._options.logger.warning(
                 "a refresh that began %.0f s ago on thread %d has not ended, and should have after "
-                "%.0f s; until it does refresh() returns False. A callback, validate, a mapper, a "
-                "credential or a resolver of yours may hang",
+                "%.0f s; %s",
                 late + owner.limit,
                 owner.thread,
                 owner.limit,
+                self._options.overdue,
             )
 
     @overload
@@ -223,8 +223,12 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         if poller is not None:
             poller.wake()
 
-    def _publish(self, outcome: Outcome[StateT]) -> Settled:
-        """Publish the outcome of a refresh: readers see the new state by one assignment."""
+    def _publish(self, outcome: Outcome[StateT], flight: Flight, owner: Owner) -> None:
+        """Publish the outcome of a refresh: readers see the new state by one assignment.
+
+        Those who wait for the owner are woken before anything is logged or told: what is told may
+        call functions of the user.
+        """
         before = self._state
         # If this call is interrupted below, the next one must not return at once: it works out anew
         # what is due.
@@ -236,21 +240,21 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         if unfit is not None:
             self._have_told(outcome.also(unfit), before)
         self._in_flight = None
+        error = outcome.error or unfit
+        flight.settle(owner, Settled(published=outcome.changes is not None, error=error))
         if outcome.message:
             # Logged as text, not as an exception: a handler that keeps records would keep the
             # frames of the traceback, and with them settings and secrets.
             self._options.logger.warning("configuration not refreshed: %s", outcome.message)
         self._source.log_change(outcome.state, before)
-        error = outcome.error or unfit
         if outcome.changes is None:
-            return Settled(published=False, error=error)
+            return
         began, sent = self._began
         message = change_message(outcome.state.snapshot, outcome.changes)
         took = 1000 * (self._monotonic() - began)
         requests = counted(self._driver.sent - sent, "request")
         level = self._options.change_level
         self._options.logger.log(level, "%s; %s, %.0f ms", message, requests, took)
-        return Settled(published=True, error=error)
 
     def _have_told(self, outcome: Outcome[StateT], before: StateT) -> None:
         """Make the callbacks pending that the outcome of a refresh is told to."""

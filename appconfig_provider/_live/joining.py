@@ -30,6 +30,10 @@ from appconfig_provider._live.threads import ThreadedProvider
 LOOK_AGAIN = 1.0
 """Seconds after which who waits looks again, although nothing has woken it."""
 
+CALLBACK_WAIT = 3.0
+"""Seconds for which a forced refresh waits for the callbacks of the one before it. Not longer: one
+of them may wait for the very thread, or task, that forces it. Longer than a cache may hang."""
+
 _Live: TypeAlias = "LiveConfiguration[Any, Any, Any, Any]"
 _Attempts: TypeAlias = "Generator[Owner | None, Owner | None, Settled | None]"
 
@@ -41,8 +45,9 @@ def refresh_or_join(
 
     It waits for another call no longer than `until`, on the monotonic clock. A refresh that has
     been published while its callbacks still run counts, but not with `force`: that waits for its
-    end and refreshes again. None means that nothing was due, that the time has passed, or that the
-    configuration is closed; also that the caller is a function which an unfinished refresh calls.
+    end, for `CALLBACK_WAIT` at most, and refreshes again. None means that nothing was due, that the
+    time has passed, or that the configuration is closed; also that the caller is a function which
+    an unfinished refresh calls.
     """
     attempts = _attempts(config, until, force=force)
     own: Owner | None = None
@@ -52,8 +57,8 @@ def refresh_or_join(
             if other is None:
                 own = config._refresh(in_background=False, force=force)
             else:
-                with _watched(config, other) as over:
-                    wait(config, over, until)
+                with _watched(config, other, until) as (over, at_most):
+                    wait(config, over, at_most)
             other = attempts.send(own)
     except StopIteration as end:
         settled: Settled | None = end.value
@@ -72,8 +77,8 @@ async def refresh_or_join_async(
             if other is None:
                 own = await config._refresh(in_background=False, force=force)
             else:
-                with _watched(config, other) as over:
-                    await wait_async(config, over, until)
+                with _watched(config, other, until) as (over, at_most):
+                    await wait_async(config, over, at_most)
             other = attempts.send(own)
     except StopIteration as end:
         settled: Settled | None = end.value
@@ -143,6 +148,8 @@ def _attempts(config: _Live, until: float, *, force: bool) -> _Attempts:
             if other.runs_here or (came_late and not force):
                 return other.settled
             yield other
+            if came_late and config._flight.holder is other and not config._closed:
+                return None
             if other.settled is not None and not came_late:
                 return other.settled
         now = config._monotonic()
@@ -154,9 +161,16 @@ def _attempts(config: _Live, until: float, *, force: bool) -> _Attempts:
 
 
 @contextmanager
-def _watched(config: _Live, owner: Owner) -> Iterator[Callable[[], bool]]:
-    """Have who waits for an owner woken when it is gone, and yield what tells that it is over."""
+def _watched(
+    config: _Live, owner: Owner, until: float
+) -> Iterator[tuple[Callable[[], bool], float]]:
+    """Have who waits for an owner woken when it is gone.
+
+    Yields what tells that it is over, and until when to wait for that.
+    """
     came_late = owner.settled is not None
+    if came_late:
+        until = min(until, config._monotonic() + CALLBACK_WAIT)
     kept = owner.when_gone(config._flight.call_watchers)
-    yield lambda: owner.gone if came_late else owner.over
+    yield lambda: owner.gone if came_late else owner.over, until
     del kept  # until here: a weak reference that is dropped calls nothing

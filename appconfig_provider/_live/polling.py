@@ -116,8 +116,11 @@ class ThreadPoller:
     def stop(self, seconds: float) -> None:
         """Let it end; wait at most this long for a check that is running."""
         self.wake()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(seconds)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            # It raises while another thread is just starting this one, which will find nothing due.
+            with suppress(RuntimeError):
+                thread.join(seconds)
 
     def _collected(self, _: weakref.ref[SyncPolled]) -> None:
         self.wake()

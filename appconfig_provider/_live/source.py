@@ -105,11 +105,19 @@ class LiveOptions:
     polls: bool = False
     """True when a poller checks in the background."""
     stop_wait: float = 20.0
-    """How long `close()` waits for a poller that is in the middle of a check."""
+    """How long `close()` waits for a poller that is in the middle of a check: for a function of the
+    user, a cache or the look-up of a host name, as requests end at once."""
     success: tuple[Callback, ...] = field(default=(), repr=False)
     error: tuple[Callback, ...] = field(default=(), repr=False)
     unwatched: str = "refresh() was called, but there is nothing to check"
     """The message that is logged once when `refresh()` is called and nothing will ever be due."""
+    closed: str = "refresh() was called after close(): the configuration stays as it is"
+    """The message that is logged once when it is called after `close()`; empty for none."""
+    overdue: str = (
+        "until it does refresh() returns False. A callback, validate, a mapper, a credential or a "
+        "resolver of yours may hang"
+    )
+    """What it means that a refresh has not ended in its time, and what the reason may be."""
     unwatched_by_choice: bool = False
     """True when the user asked for that: the message is no warning then."""
     logger: logging.Logger = logging.getLogger("appconfig_provider")  # noqa: RUF009 - as any other

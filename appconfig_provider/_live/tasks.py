@@ -10,6 +10,7 @@ from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import call_back
 from appconfig_provider._live.process import AwaitedDriver, ProcessRecord, current_loop
 from appconfig_provider._live.source import RequestT, StateT
+from appconfig_provider._plan import Stopped
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's own needs Python 3.11
@@ -61,9 +62,11 @@ class AsyncProvider(LiveConfiguration[StateT, RequestT, AwaitedDriver, "TaskPoll
                 plan = self._source.next(state, force=force, in_background=in_background)
                 outcome = await process.driver.run(plan)
                 if not self._closed:
-                    flight.settle(owner, self._publish(outcome))
+                    self._publish(outcome, flight, owner)
                     await self._call_back(process.driver, owner)
                     await self._keep(process.driver)
+                return owner
+            except Stopped:  # by `close()`, which is no failure
                 return owner
             finally:
                 self._finish(process, owner)

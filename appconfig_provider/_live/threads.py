@@ -12,6 +12,7 @@ from appconfig_provider._live.flight import Owner
 from appconfig_provider._live.notifications import call_back
 from appconfig_provider._live.process import BlockingDriver, ProcessRecord, runs_threads
 from appconfig_provider._live.source import RequestT, StateT
+from appconfig_provider._plan import Stopped
 from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.trouble import name_of
 
@@ -63,9 +64,11 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "Thre
                 plan = self._source.next(state, force=force, in_background=in_background)
                 outcome = process.driver.run(plan)
                 if not self._closed:
-                    flight.settle(owner, self._publish(outcome))
+                    self._publish(outcome, flight, owner)
                     self._call_back(process.driver)
                     self._keep(process.driver)
+                return owner
+            except Stopped:  # by `close()`, which is no failure
                 return owner
             finally:
                 self._finish(process, owner)
@@ -103,16 +106,16 @@ class ThreadedProvider(LiveConfiguration[StateT, RequestT, BlockingDriver, "Thre
     def close(self) -> None:
         """Close the connections; the last generation stays readable, `refresh()` returns False.
 
-        It waits for a poller that is in the middle of a request, but no longer than
-        `connect_timeout + read_timeout`.
+        A request that is on its way ends at once. A function of yours that a poller calls is waited
+        for, but no longer than `connect_timeout + read_timeout`.
         """
         self._closed = True
         self._wake = -math.inf
         process = self._this_process()
         process.flight.call_watchers()
+        process.driver.close()
         if process.poller is not None:
             process.poller.stop(self._options.stop_wait)
-        process.driver.close()
 
     def __enter__(self) -> Self:
         return self

@@ -54,7 +54,16 @@ from appconfig_provider._plan.effects import (
     VerifyConnections,
     WriteStored,
 )
-from appconfig_provider._plan.plans import Gather, Plan, Steps, done, gather, perform, plan
+from appconfig_provider._plan.plans import (
+    Gather,
+    Plan,
+    Steps,
+    Stopped,
+    done,
+    gather,
+    perform,
+    plan,
+)
 from appconfig_provider._plan.schedule import Pending, Schedule
 
 __all__ = [
@@ -78,6 +87,7 @@ __all__ = [
     "Signer",
     "Sleep",
     "Steps",
+    "Stopped",
     "VerifyConnections",
     "WriteStored",
     "done",

@@ -17,6 +17,10 @@ T_co = TypeVar("T_co", covariant=True)
 P = ParamSpec("P")
 
 
+class Stopped(Exception):
+    """The driver of a plan was closed before the plan came to its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gather:
     """Run several plans concurrently; its outcome is their results, in the order of the plans."""

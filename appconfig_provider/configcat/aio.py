@@ -47,6 +47,7 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
     """Evaluates the settings of a config, and keeps it fresh; `get()` and others make it."""
 
     __slots__ = ()
+    _awaits = True
 
     def __init__(self, sdk_key: str, options: ConfigCatOptions | None = None) -> None:
         """Make a client of its own; it asks for `config_v5.json` first, as `create_client` does."""
@@ -117,6 +118,8 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
         live = self._live
         live._keep_polling()
         before, until = live._state.result, live._monotonic() + self._limit
+        if self._begins_without_request:
+            await refresh_or_join_async(live, until)
         for _ in range(MAX_JOINS):
             settled = await refresh_or_join_async(live, until, force=True)
             if settled is None:

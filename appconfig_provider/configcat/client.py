@@ -190,6 +190,8 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
         """
         live = self._live
         before, until = live._state.result, live._monotonic() + self._limit
+        if self._begins_without_request:
+            refresh_or_join(live, until)
         for _ in range(MAX_JOINS):
             settled = refresh_or_join(live, until, force=True)
             if settled is None:

@@ -19,13 +19,14 @@ from appconfig_provider._live.callbacks import Callback
 from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._version import __version__
 from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
-from appconfig_provider.configcat.fetching.keys import check_format, check_key, files_of
+from appconfig_provider.configcat.events import logger, write
 from appconfig_provider.configcat.fetching.options import SourceOptions, Switch
 from appconfig_provider.configcat.fetching.overriding import LocalSettings
 from appconfig_provider.configcat.fetching.reports import Report
 from appconfig_provider.configcat.fetching.shared import SharedCache
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.targets import Addresses, given_addresses
+from appconfig_provider.configcat.keys import check_format, check_key, files_of
 from appconfig_provider.configcat.localdictionarydatasource import LocalDictionaryDataSource
 from appconfig_provider.configcat.localfiledatasource import LocalFileDataSource
 from appconfig_provider.configcat.overridedatasource import FlagOverrides, OverrideBehaviour
@@ -36,6 +37,7 @@ from appconfig_provider.configcat.pollingmode import (
 )
 from appconfig_provider.protocols import Clock
 from appconfig_provider.texts import argument, kind_of
+from appconfig_provider.trouble import name_of
 
 if TYPE_CHECKING:
     from appconfig_provider._io.network import Network
@@ -48,16 +50,13 @@ MANUAL_INTERVAL = 60.0
 """Seconds, of which a client that is refreshed by hand computes its back-off."""
 
 STOP_WAIT = 2.0
-"""Seconds for which `stop()` waits for a request that is on its way. One that hangs longer ends by
-itself, at its time limit, and its thread with it."""
-
-logger = logging.getLogger("configcat")
+"""Seconds for which `stop()` waits for a hook, a cache or the look-up of a host name that a poller
+is in the middle of. A request that is on its way ends at once."""
 
 
 def log(reported: Report) -> None:
-    """Log a report as ConfigCat's SDKs do: with its event id before the text, and as a field."""
-    extra = {"event_id": reported.event_id}
-    logger.log(reported.level, "[%d] %s", reported.event_id, reported.text, extra=extra)
+    """Log a report, without a call of hooks."""
+    write(reported.event_id, reported.level, "%s", reported.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +105,8 @@ def source_of(
             success=surroundings.success,
             error=surroundings.error,
             unwatched="",
+            closed="",
+            overdue="the old values stay. A hook, a cache or a data source of yours may hang",
             logger=logger,
             change_level=logging.DEBUG,
             threadless="",
@@ -201,9 +202,15 @@ def _cache(given: Any, sdk_key: str) -> SharedCache | None:
     if given is None:
         return None
     makes_one = isinstance(given, type) or (callable(given) and not _is_cache(given))
-    made = given() if makes_one else given
+    made: Any = given() if makes_one else given
     if not _is_cache(made):
         raise TypeError(f"config_cache needs the methods get and set; {kind_of(made)} has not")
+    for method in (made.get, made.set):
+        if checks.is_coroutine_function(method):
+            raise TypeError(
+                f"config_cache: {name_of(method)} is a coroutine function; a cache is called on a "
+                "thread of its own, also in aio, so its methods are plain functions"
+            )
     return SharedCache(made, sdk_key)
 
 

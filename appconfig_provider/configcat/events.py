@@ -15,6 +15,7 @@ from logging import ERROR, INFO, WARNING
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from appconfig_provider._live.callbacks import callbacks_of
+from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.configcat.configcatoptions import Hooks
 from appconfig_provider.configcat.evaluation.notices import Notice
 from appconfig_provider.trouble import describe, name_of
@@ -116,6 +117,24 @@ class Events:
             except TypeError as error:
                 _failed(hook, error)
         return calls
+
+
+def refuse_coroutines(hooks: Hooks, *, awaits: bool) -> None:
+    """Check that a client can call its hooks; `awaits` is True in asyncio.
+
+    Raises:
+        TypeError: one is a coroutine function, and would not be awaited.
+    """
+    plain = [*hooks.flag_evaluated, *hooks.error]
+    waited_for = [*hooks.client_ready, *hooks.config_changed]
+    for hook in plain if awaits else plain + waited_for:
+        if is_coroutine_function(hook):
+            why = (
+                "only on_client_ready and on_config_changed are awaited"
+                if awaits
+                else "use appconfig_provider.configcat.aio"
+            )
+            raise TypeError(f"the hook {name_of(hook)} is a coroutine function; {why}")
 
 
 def call(one: Call) -> None:

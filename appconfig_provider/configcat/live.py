@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from appconfig_provider._live.configuration import LiveConfiguration
-from appconfig_provider._live.process import AwaitedDriver, BlockingDriver, DriverT, PollerT
+from appconfig_provider._live.process import (
+    AwaitedDriver,
+    BlockingDriver,
+    DriverT,
+    PollerT,
+    ProcessRecord,
+    is_master,
+)
 from appconfig_provider._live.tasks import AsyncProvider
 from appconfig_provider._live.threads import ThreadedProvider
 from appconfig_provider.configcat.fetching.source import ConfigCatSource, Online
@@ -40,6 +47,14 @@ class ThreadedConfig(_Config[BlockingDriver, "ThreadPoller"], ThreadedProvider[S
     """A config that calls on threads keep fresh."""
 
     __slots__ = ("_begun",)
+
+    def _grace(self, process: ProcessRecord[BlockingDriver, ThreadPoller]) -> float:
+        """Return how long a read leaves the work to the poller.
+
+        Not at all in a process that only forks workers: none runs there, and the first read, which
+        an application often does while it is loaded, waits for a download.
+        """
+        return 0.0 if is_master() else super()._grace(process)
 
 
 class AwaitedConfig(_Config[AwaitedDriver, "TaskPoller"], AsyncProvider[State, Online]):

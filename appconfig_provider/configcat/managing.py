@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from appconfig_provider._io.clock import clock_in_force
 from appconfig_provider._live.callbacks import Callback
@@ -24,10 +24,10 @@ from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.configcat.configcatoptions import ConfigCatOptions, Hooks
 from appconfig_provider.configcat.connecting import Surroundings, source_of
 from appconfig_provider.configcat.evaluating import Evaluation
-from appconfig_provider.configcat.events import Call, Events
-from appconfig_provider.configcat.fetching.keys import masked
+from appconfig_provider.configcat.events import Call, Events, refuse_coroutines
 from appconfig_provider.configcat.fetching.source import ConfigCatSource, Online
 from appconfig_provider.configcat.fetching.state import State
+from appconfig_provider.configcat.keys import masked
 from appconfig_provider.configcat.pollingmode import AutoPollingMode
 from appconfig_provider.configcat.refreshresult import RefreshResult
 from appconfig_provider.configcat.snapshots import ConfigCatSnapshot
@@ -65,6 +65,8 @@ class ManagedClient(Generic[LiveT]):
     )
 
     _live: LiveT
+    _awaits: ClassVar[bool] = False
+    """True where hooks may be coroutine functions."""
 
     def _manage(self, sdk_key: str, options: ConfigCatOptions, *, newest: bool) -> None:
         """Make the runtime of a client; it begins with `_begin`.
@@ -73,6 +75,7 @@ class ManagedClient(Generic[LiveT]):
         """
         self._sdk_key = sdk_key
         self._events = events = Events(options.hooks or Hooks())
+        refuse_coroutines(events.hooks, awaits=self._awaits)
         self._listeners = events.hooks.flag_evaluated
         """The hooks that hear of each evaluation, one attribute away."""
         self._evaluation = Evaluation(events, options.default_user)
@@ -107,6 +110,14 @@ class ManagedClient(Generic[LiveT]):
     @property
     def _first_refresh_ended(self) -> bool:
         return self._live._state.attempt.last is not None
+
+    @property
+    def _begins_without_request(self) -> bool:
+        """True where the first refresh reads only cache and files, and has not ended.
+
+        Reads join it. `force_refresh()` has it first, so that they never join a download.
+        """
+        return not (self._source.given.fetches_by_itself or self._first_refresh_ended)
 
     @property
     def _polls(self) -> bool:

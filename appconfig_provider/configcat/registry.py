@@ -11,7 +11,7 @@ from logging import WARNING
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from appconfig_provider.configcat.events import EXISTS, write
-from appconfig_provider.configcat.fetching.keys import masked
+from appconfig_provider.configcat.keys import masked
 
 if TYPE_CHECKING:
     from appconfig_provider.configcat.managing import ManagedClient

@@ -7,8 +7,10 @@ import logging
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -302,7 +304,7 @@ def test_on_error_gets_texts_without_event_ids(
 def test_hooks_of_aio_may_be_coroutine_functions(
     cdn: ConfigCatEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Those for readiness and changes are awaited; threads refuse them in the log."""
+    """Those for readiness and changes are awaited; those that are not are refused."""
     seen: list[str] = []
 
     async def ready() -> None:
@@ -314,13 +316,20 @@ def test_hooks_of_aio_may_be_coroutine_functions(
     with awaited() as make:
         client = make(cdn, polling_mode=LAZY, hooks=Hooks(ready, changed))
         assert client.value("flag") is True
-    assert seen == ["ready", "flag"]
+        for hooks in (Hooks(on_flag_evaluated=changed), Hooks(on_error=cast("Any", changed))):
+            with pytest.raises(TypeError, match="changed is a coroutine function; only on_client"):
+                make(cdn, hooks=hooks)
     with threaded() as make:
-        client = make(cdn, polling_mode=LAZY, hooks=Hooks(ready, changed))
+        for hooks in (Hooks(ready), Hooks(None, changed)):
+            with pytest.raises(TypeError, match="is a coroutine function; use appconfig"):
+                make(cdn, hooks=hooks)
+        hooks = Hooks()
+        client = make(cdn, polling_mode=LAZY, hooks=hooks)
+        hooks.add_on_config_changed(changed)
         assert client.value("flag") is True
     assert seen == ["ready", "flag"]
     told = [one.getMessage() for one in caplog.records if "hook" in one.getMessage()]
-    assert ["TypeError" in one for one in told] == [True, True]
+    assert ["TypeError" in one for one in told] == [True], "one that came later is logged"
 
 
 def test_a_client_with_hooks_is_kept_until_it_is_stopped(cdn: ConfigCatEmulator) -> None:
@@ -617,3 +626,67 @@ def test_manual_reads_wait_for_nobody(
         finish.set()
     assert answer(refresh).is_success is True
     assert client.value("flag", "none") is True
+
+
+def test_a_hook_may_wait_for_a_thread_that_reads(cdn: ConfigCatEmulator, clock: FakeClock) -> None:
+    """A hook that waits for another thread, which reads or forces a refresh, goes on soon."""
+    answers: list[Any] = []
+
+    def wait_for(call: Callable[[], object]) -> None:
+        thread = threading.Thread(target=lambda: answers.append(call()))
+        thread.start()
+        thread.join(20)
+
+    with threaded() as make:
+        failed = make(cdn, polling_mode=LAZY)
+        read = failed.client.get_value
+        told: list[str] = []
+
+        def failing(text: str) -> None:
+            told.append(text)
+            if len(told) == 1:
+                wait_for(lambda: read("flag", "default"))
+
+        failed.client.get_hooks().add_on_error(failing)
+        with cdn.fail(500):
+            failed.refresh()
+        assert answers == ["default"]
+        answers.clear()
+        client = make(cdn, polling_mode=MANUAL)
+        force = client.client.force_refresh
+        client.client.get_hooks().add_on_config_changed(lambda: wait_for(force))
+        began, forced = clock.monotonic(), client.begin("force_refresh")
+        while not forced.done() and clock.monotonic() < began + 30:
+            clock.advance(0.5)
+            time.sleep(0.01)
+        assert answer(forced).is_success is True
+        assert [one.is_success for one in answers] == [False]
+        assert "another refresh has not ended in time" in answers[0].error
+
+
+def test_the_runtime_speaks_of_the_client(
+    cdn: ConfigCatEmulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A refresh that hangs is told of in the words of this client, on its logger."""
+    asked, finish = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        finish.wait(20)
+
+    cdn.before_answer(hold)
+    with threaded() as make:
+        client = make(cdn, polling_mode=LAZY)
+        first = client.begin("get_value", "flag", None)
+        assert asked.wait(20)
+        clock.advance(1)
+        second = client.begin("force_refresh")
+        while not second.done():
+            clock.advance(1)
+            time.sleep(0.002)
+        finish.set()
+        answer(first)
+    (told,) = [one for one in caplog.records if "has not ended" in one.getMessage()]
+    assert told.name == "configcat"
+    assert told.getMessage().endswith("A hook, a cache or a data source of yours may hang")
+    assert "refresh()" not in told.getMessage()

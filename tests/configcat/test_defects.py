@@ -17,6 +17,7 @@ from appconfig_provider import configcat
 from appconfig_provider.configcat import (
     ConfigCatOptions,
     Hooks,
+    HTTPProxyAuth,
     OverrideBehaviour,
     PollingMode,
     User,
@@ -25,6 +26,7 @@ from appconfig_provider.configcat import (
 from appconfig_provider.configcat.localfiledatasource import LocalFileFlagOverrides
 from appconfig_provider.testing import ConfigCatEmulator, FakeClock
 from tests.support.configcat_clients import KEY, Make, answer, threaded
+from tests.support.proxy import connect_proxy
 from tests.support.waiting import eventually
 
 AUTO, LAZY, MANUAL = PollingMode.auto_poll(), PollingMode.lazy_load(), PollingMode.manual_poll()
@@ -250,6 +252,31 @@ def test_7_a_child_goes_on_polling(cdn: ConfigCatEmulator, mode: PollingMode) ->
             finally:
                 os._exit(status)
         assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_8_credentials_of_a_proxy_reach_the_proxy_alone(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy of an https server sees `proxy_auth` in CONNECT, and the server sees nothing."""
+    host, login = "cdn.example", HTTPProxyAuth("user", "password")
+    with ConfigCatEmulator(tls=True, hosts=[host]) as cdn, connect_proxy() as proxy:
+        cdn.set("flag", value=True)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cdn.ca_file))
+        proxy.ports[host] = int(cdn.base_url.rpartition(":")[2])
+        proxy.credentials = "Basic dXNlcjpwYXNzd29yZA=="  # who sends something else is answered 407
+        client = make(
+            None,
+            base_url=f"https://{host}",
+            polling_mode=MANUAL,
+            proxies={"https": proxy.url},
+            proxy_auth=login,
+        )
+        assert client.refresh() == (True, None)
+        assert client.value("flag") is True
+        assert proxy.lines == [f"CONNECT {host}:443 HTTP/1.1"]
+        (request,) = cdn.requests
+    shown = {name.lower() for name in request.headers}
+    assert not shown & {"proxy-authorization", "authorization"}
 
 
 def test_9_the_first_request_knows_no_etag(cdn: ConfigCatEmulator, make: Make) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from appconfig_provider.configcat import create_client_with_auto_poll
 from appconfig_provider.configcat.fetching.entries import Entry, to_payload
-from appconfig_provider.configcat.fetching.keys import cache_key_of
+from appconfig_provider.configcat.keys import cache_key_of
 from appconfig_provider.testing import ConfigCatEmulator
 from tests.support.configcat_live import KINDS, Live, living
 from tests.support.configcat_source import KEY, V6, Shared, v6
@@ -330,3 +330,18 @@ def test_a_cache_serves_while_the_server_hangs() -> None:
         assert client.get_value("color", "none") == "blue"
         assert 0.2 < time.monotonic() - began < 0.9
         client.stop()
+
+
+def test_a_closed_configuration_says_nothing(
+    kind: str, cdn: ConfigCatEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A refresh that comes after close(), as in a race of threads, is no reason for a warning."""
+    caplog.set_level(logging.INFO)
+    with living(kind, base_url=cdn.base_url) as live:
+        live.refresh()
+        live.config.close()
+        caplog.clear()
+        assert not live.config.refresh(force=True)
+        assert not live.config.refresh()
+    ours = {"configcat", "appconfig_provider"}
+    assert [one.getMessage() for one in caplog.records if one.name in ours] == []

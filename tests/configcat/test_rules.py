@@ -357,6 +357,27 @@ def test_unchanged_settings_keep_their_evaluators() -> None:
     assert after.following(NO_SETTINGS).decide("a", JANE).failure is not None
 
 
+@pytest.mark.parametrize(
+    ("setting", "version"),
+    [
+        ({"v": None, "t": 0, "p": [], "r": [rule5("Email", 2, "@")]}, 5),
+        ({"v": None, "t": 0, "r": [{"c": "x"}]}, 5),
+        ({"v": None, "t": 0, "p": [{"o": 0, "v": "a", "p": 100}]}, 5),
+        ({"v": None, "t": 0, "r": [rule6(28, s="x")]}, 6),
+        ({"v": None, "t": 0, "p": [{"p": 100, "v": {"s": "a"}}]}, 6),
+        ({"v": None, "t": 0, "p": 7, "r": [7]}, 6),
+    ],
+)
+def test_a_config_without_values_shows_its_format_by_its_rules(
+    setting: dict[str, Any], version: int
+) -> None:
+    """Where every value is null, rules and options tell the format."""
+    assert read_config(json.dumps({"f": {"k": setting}})).version == version
+    failure = evaluators(k={**setting, "p": [], "r": []}).decide("k").failure
+    assert failure is not None
+    assert "Value is missing" in failure.notice("default").text
+
+
 def test_another_salt_makes_another_setting() -> None:
     """A setting whose hashes have another salt is compiled again."""
     digest = hashlib.sha256(b"x" + b"new" + b"k").hexdigest()

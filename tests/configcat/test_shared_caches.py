@@ -10,8 +10,8 @@ import pytest
 from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
 from appconfig_provider.configcat.connecting import Surroundings, source_of
 from appconfig_provider.configcat.fetching.entries import Entry, from_payload, to_payload
-from appconfig_provider.configcat.fetching.keys import cache_key_of
 from appconfig_provider.configcat.interfaces import ConfigCache
+from appconfig_provider.configcat.keys import cache_key_of
 from appconfig_provider.configcat.pollingmode import PollingMode
 from appconfig_provider.testing import FakeClock
 from tests.configcat.test_governance import SHARED

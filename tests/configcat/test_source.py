@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,27 @@ def test_what_has_changed_is_told(cdn: Cdn) -> None:
     assert outcome.changes.changed == ("color",)
     assert outcome.changes.added == ("size",)
     assert client.state.settings["shape"] is shape
+
+
+@pytest.mark.parametrize(
+    ("salt", "segments"), [("other", ["one"]), ("salt", ["two"])], ids=["salt", "segments"]
+)
+def test_another_salt_or_other_segments_change_the_settings(
+    cdn: Cdn, salt: str, segments: list[str]
+) -> None:
+    """A change set names the settings of a file whose salt or segments alone have changed."""
+
+    def config(salt: str, names: list[str]) -> dict[str, Any]:
+        found = [{"n": name, "r": []} for name in names]
+        return {**v6(color="red", shape="round"), "p": {"s": salt}, "s": found}
+
+    cdn.serve(config("salt", ["one"]))
+    client = Played(cdn)
+    client.refresh()
+    cdn.serve(config(salt, segments), 'W/"2"')
+    changes = client.refresh_when_due().changes
+    assert changes is not None
+    assert (changes.added, changes.changed, changes.removed) == ((), ("color", "shape"), ())
 
 
 def test_nothing_is_asked_before_it_is_due(cdn: Cdn) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
 from appconfig_provider.configcat.connecting import Surroundings, source_of
-from appconfig_provider.configcat.fetching.keys import masked, shown_path_of
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.interfaces import ConfigCatClientException
+from appconfig_provider.configcat.keys import masked, shown_path_of
 from appconfig_provider.configcat.pollingmode import (
     AutoPollingMode,
     LazyLoadingMode,

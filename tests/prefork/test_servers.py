@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from appconfig_provider.testing import Emulator, RequestRecord
+from appconfig_provider.testing import ConfigCatEmulator, Emulator, RequestRecord
 from tests.prefork.relay import Relay
 from tests.support.content import publish
 
@@ -235,6 +235,39 @@ def judge_connections(relay: Relay, began: float, ended: float, workers: int) ->
     for manual in (True, False):
         own = [one for one in relay.connections if one.opened > ended and one.manual is manual]
         assert len(own) >= workers
+
+
+CONFIGCAT = [
+    one._replace(app="configcat_app")
+    for one in SERVERS
+    if one.preloads and one.app == "wsgi_app" and "osafterfork" not in one.options
+]
+
+
+@pytest.mark.parametrize("server", CONFIGCAT, ids=lambda server: server.id)
+def test_each_worker_of_a_client_made_before_the_fork_follows_its_config(
+    server: Server, tmp_path: Path
+) -> None:
+    """ConfigCat's clients poll in each worker; where no threads run, late reads download."""
+    reason = missing(server)
+    if reason is not None:
+        pytest.skip(reason)
+    with ConfigCatEmulator() as cdn, Relay(int(cdn.base_url.rpartition(":")[2])) as relay:
+        cdn.set("k", "1")
+        more = {"APP_STORE": f"{cdn.base_url};", "APP_SDK_KEY": cdn.sdk_key}
+        with running(server, relay, tmp_path, **more) as served:
+            served.workers(all_say("1"))
+            cdn.set("k", "2")
+            workers = served.workers(all_say("2"))
+            assert {reported["pollers"] for reported in workers.values()} == {int(server.polls)}
+            killed = next(iter(workers))
+            os.kill(killed, signal.SIGKILL)
+            cdn.set("k", "3")
+            workers |= served.workers(all_say("3"), but=killed)
+        ((parent, _, ended),) = lines_of(tmp_path)
+        assert parent not in workers
+        assert len([one for one in relay.connections if one.opened > ended]) >= len(workers)
+        assert "Traceback" not in served.log
 
 
 @pytest.mark.parametrize(

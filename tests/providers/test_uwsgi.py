@@ -13,7 +13,8 @@ import pytest
 import appconfig_provider
 from appconfig_provider import Polling
 from appconfig_provider._live import process
-from appconfig_provider.testing import Emulator, FakeClock
+from appconfig_provider.configcat import ConfigCatClient, ConfigCatOptions
+from appconfig_provider.testing import ConfigCatEmulator, Emulator, FakeClock
 from tests.support.adapter import polling_threads
 
 
@@ -83,6 +84,18 @@ def test_a_master_has_no_poller(uwsgi: Any, store: Emulator, clock: FakeClock) -
         store.clear_requests()
         assert not config.refresh()
         assert store.requests == [], "its workers' pollers are waited for"
+
+
+def test_a_client_reads_in_a_master(uwsgi: Any, clock: FakeClock) -> None:
+    """The first read of ConfigCat's client downloads there, and no poller is started."""
+    uwsgi.masterpid = os.getpid
+    others = polling_threads()
+    with ConfigCatEmulator() as cdn:
+        cdn.set("flag", value=True)
+        options = ConfigCatOptions(base_url=cdn.base_url)
+        with ConfigCatClient.of(cdn.sdk_key, options) as client:
+            assert client.get_value("flag", None) is True
+            assert polling_threads() == others
 
 
 def test_without_threads_a_call_does_the_work(

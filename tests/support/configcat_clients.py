@@ -88,7 +88,8 @@ def awaited() -> Iterator[Make]:
 
 
 def _options(cdn: ConfigCatEmulator | None, given: dict[str, Any]) -> ConfigCatOptions:
-    return ConfigCatOptions(base_url=None if cdn is None else cdn.base_url, **given)
+    at: dict[str, Any] = {} if cdn is None else {"base_url": cdn.base_url}
+    return ConfigCatOptions(**at, **given)
 
 
 def answer(call: Future[Any]) -> Any:

@@ -10,7 +10,7 @@ from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
 from appconfig_provider.configcat.connecting import BASE_URL, Surroundings, network_of, source_of
 from appconfig_provider.configcat.datagovernance import DataGovernance
 from appconfig_provider.configcat.fetching.entries import Entry, to_payload
-from appconfig_provider.configcat.fetching.keys import VERSION_6, cache_key_of
+from appconfig_provider.configcat.keys import VERSION_6, cache_key_of
 from appconfig_provider.configcat.pollingmode import PollingMode
 from tests.support.configcat_source import KEY
 

@@ -13,10 +13,10 @@ from appconfig_provider._live.source import Outcome
 from appconfig_provider._plan import Request, Response
 from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
 from appconfig_provider.configcat.connecting import Surroundings, source_of
-from appconfig_provider.configcat.fetching.keys import path_of
 from appconfig_provider.configcat.fetching.reports import Report
 from appconfig_provider.configcat.fetching.source import ConfigCatSource, Online
 from appconfig_provider.configcat.fetching.state import State
+from appconfig_provider.configcat.keys import path_of
 from appconfig_provider.configcat.pollingmode import PollingMode
 from appconfig_provider.testing import FakeClock
 from tests.support.files import Files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from appconfig_provider.configcat.evaluation.settings import (
@@ -124,10 +125,19 @@ def _config(document: dict[str, Any]) -> Config:
 
 
 def _version(settings: dict[str, Any]) -> int:
-    for setting in settings.values():
-        if isinstance(setting, dict) and setting.get("v") is not None:
-            return 6 if isinstance(setting["v"], dict) else 5
+    """Return the format that values show; where all are missing, what rules and options show."""
+    given = [setting for setting in settings.values() if isinstance(setting, dict)]
+    inner = (one for setting in given for name in ("p", "r") for one in _objects(setting.get(name)))
+    for holder in chain(given, inner):
+        if holder.get("v") is not None:
+            return 6 if isinstance(holder["v"], dict) else 5
+        if isinstance(holder.get("c"), str):  # the comparison value of a rule of version 5
+            return 5
     return 6
+
+
+def _objects(given: object) -> list[dict[str, Any]]:
+    return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
 
 
 def _settings(given: dict[str, Any], segments: object, salt: object, version: int) -> Settings:

@@ -101,7 +101,10 @@ class Settings(Mapping[str, Any]):
         return Settings({**self._parts, **kept}) if kept else self
 
     def differing(self, before: Settings) -> list[str]:
-        """Return the sorted keys of settings that differ from those of before, or are gone."""
+        """Return the sorted keys of settings that differ from those of before, or are gone.
+
+        A file that has another salt, or other segments, may give other values by equal settings.
+        """
         old, new = before._parts, self._parts
         pairs = ((key, old.get(key), new.get(key)) for key in old.keys() | new.keys())
         return sorted(key for key, one, other in pairs if one is not other and one != other)

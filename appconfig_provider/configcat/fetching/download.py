@@ -21,11 +21,11 @@ from appconfig_provider._plan import Plan, Request, Response, Steps, plan
 from appconfig_provider.configcat.evaluation.document import Config, read_config
 from appconfig_provider.configcat.fetching import reports
 from appconfig_provider.configcat.fetching.entries import Entry, confirmed_at, usable_tag
-from appconfig_provider.configcat.fetching.keys import path_of, shown_path_of
 from appconfig_provider.configcat.fetching.options import SourceOptions
 from appconfig_provider.configcat.fetching.reports import Report, report
 from appconfig_provider.configcat.fetching.state import Server
 from appconfig_provider.configcat.fetching.targets import origin_and_path, redirected
+from appconfig_provider.configcat.keys import path_of, shown_path_of
 from appconfig_provider.decoding import text_of
 from appconfig_provider.models import Store
 from appconfig_provider.texts import printable

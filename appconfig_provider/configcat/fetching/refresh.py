@@ -197,4 +197,8 @@ def _outcome(run: _Refresh, before: State, state: State) -> Outcome[State]:
     origin = "cache" if state.reason == CACHE else "override" if state.entry is None else "store"
     new = with_settings(state, settings, run.began, origin, loaded=loaded)
     reason = OVERRIDE if state.remote is before.remote else state.reason
-    return Outcome(new, compare(before.snapshot, new.snapshot, reason=reason), error=error)
+    changes = compare(before.snapshot, new.snapshot, reason=reason)
+    differing = new.settings.differing(before.settings)
+    both = tuple([key for key in differing if key in before.settings and key in new.settings])
+    changes = replace(changes, changed=both)
+    return Outcome(new, changes, error=error)

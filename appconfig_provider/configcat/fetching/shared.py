@@ -6,6 +6,7 @@ of them hold a dict instead: one that returned a dict is given dicts from then o
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +16,9 @@ from appconfig_provider._plan import ReadStored, Steps, WriteStored, perform, pl
 from appconfig_provider.configcat.evaluation.document import Config, read_config
 from appconfig_provider.configcat.fetching import reports
 from appconfig_provider.configcat.fetching.entries import Entry, from_payload, to_payload
-from appconfig_provider.configcat.fetching.keys import VERSION_5, VERSION_6, cache_key_of
 from appconfig_provider.configcat.fetching.reports import Report, report
 from appconfig_provider.configcat.fetching.state import Copies
+from appconfig_provider.configcat.keys import VERSION_5, VERSION_6, cache_key_of
 from appconfig_provider.decoding import Undecodable, decode
 from appconfig_provider.protocols import Stored
 from appconfig_provider.texts import kind_of, printable
@@ -46,7 +47,7 @@ class SharedCache:
 
     def get(self, key: str, file: str) -> Entry | None:
         """Return what the cache holds; may block, and may raise anything."""
-        value = self._cache.get(key)
+        value = _plain(self._cache.get(key))
         if value is None:
             return None
         if isinstance(value, bytes | bytearray):
@@ -61,7 +62,15 @@ class SharedCache:
 
     def set(self, key: str, entry: Entry) -> None:
         """Have the cache hold an entry; may block, and may raise anything."""
-        self._cache.set(key, decode(entry.text) if self._holds_dicts else to_payload(entry))
+        _plain(self._cache.set(key, decode(entry.text) if self._holds_dicts else to_payload(entry)))
+
+
+def _plain(answer: Any) -> Any:
+    """Return what a cache has returned, unless that would have to be awaited."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise UnreadableCopy("it returned a coroutine; its methods must be plain functions")
+    return answer
 
 
 class CachedFile:
