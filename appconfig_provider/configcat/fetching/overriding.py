@@ -11,14 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from appconfig_provider._plan import FileIdentity, Invoke, Steps, perform, plan
-from appconfig_provider.checks import path_shown
 from appconfig_provider.configcat.evaluation.document import read_overrides
 from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Settings
 from appconfig_provider.configcat.fetching import reports
 from appconfig_provider.configcat.fetching.reports import Report, report
 from appconfig_provider.configcat.overridedatasource import OverrideBehaviour
 from appconfig_provider.overrides.reading import Content, read_if_changed, why_unread
-from appconfig_provider.texts import printable
+from appconfig_provider.texts import printable, quoted
 from appconfig_provider.trouble import describe, name_of
 
 CHECK_INTERVAL = 1.0
@@ -98,7 +97,7 @@ def _returned(function: Callable[[], object], digest: int | None) -> Steps[Conte
 def _what(given: LocalSettings) -> str:
     if given.function is not None:
         return f"what {name_of(given.function)} returned"
-    return f"the local config file {path_shown(given.path)}"
+    return f"the local config file {quoted(given.path)}"
 
 
 def _unread(given: LocalSettings, error: Exception) -> Report:
