@@ -38,8 +38,9 @@ test-full: .venv/proves  ## what `make test` leaves out, and the coverage gate
 	$(BIN)/python -m pytest -m "not heavy and not unmeasured" $(ON_TWO_CORES) --quiet \
 		--cov --cov-report=term $(UNTRACED)
 
-new-seeds: .venv/tests  ## 20,000 schedules and a soak that nobody has run before
+new-seeds: .venv/tests  ## 20,000 schedules of each source and a soak that nobody has run before
 	$(BIN)/python -m tests.simulation
+	$(BIN)/python -m tests.simulation configcat
 	SOAK_SEED=$$(date +%s) $(BIN)/python -m pytest tests/soak
 
 .venv/serves: .venv/tests

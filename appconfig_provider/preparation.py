@@ -17,7 +17,7 @@ from appconfig_provider._live.threads import refuse_coroutine
 from appconfig_provider._version import __version__
 from appconfig_provider.checks import is_coroutine_function, path_shown
 from appconfig_provider.protocols import Clock
-from appconfig_provider.trouble import drop_frames
+from appconfig_provider.trouble import drop_frames, mark_own
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -40,6 +40,7 @@ def options_of(given: dict[str, Any]) -> Options | TypeError | ValueError:
         _check_file(options.network.tls)
         options = _with_surroundings(options)
     except (TypeError, ValueError) as error:
+        mark_own(error)
         drop_frames(error)
         return error
     return options
@@ -103,6 +104,14 @@ def _feature_management(options: Options) -> str:
 
 def refuse_coroutines(options: Options) -> None:
     """Raise if an option is asynchronous, so that only `aio` could await it."""
+    try:
+        _refuse_coroutines(options)
+    except TypeError as error:
+        mark_own(error)
+        raise
+
+
+def _refuse_coroutines(options: Options) -> None:
     callbacks = (*options.callbacks.success, *options.callbacks.error)
     functions = [callback.function for callback in callbacks]
     functions += [one for one in (options.selection.mapper, options.selection.validate) if one]

@@ -15,6 +15,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from opcode import opmap
 from traceback import walk_tb
 from typing import Any, NoReturn
 
@@ -96,6 +97,21 @@ def public(
 def in_our_words(error: BaseException) -> bool:
     """Tell whether the message of an error is the package's own, so that it can be shown."""
     return isinstance(error, EngineError) or vars(error).get(_MARK) is True
+
+
+def mark_own(error: BaseException) -> None:
+    """Note that the message of an error is the package's own, if it is: a log line may show it.
+
+    It is where a `raise` of this package raised it. What a function of the user raised has frames
+    of the user, and what a builtin raised (`int("secret")`) was raised by no statement.
+    """
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or not last.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        return
+    if last.tb_frame.f_code.co_code[last.tb_lasti] == opmap["RAISE_VARARGS"]:
+        vars(error)[_MARK] = True
 
 
 def describe(error: BaseException) -> str:

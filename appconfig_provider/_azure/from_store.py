@@ -126,6 +126,7 @@ def _first_state(
         endpoints=answer.endpoints,
         timers=first_timers(instant.monotonic, context.options),
         attempt=Attempt(instant, instant, generation.trouble, answer.endpoints.last),
+        flags_confirmed=None if answer.result.content.flags is None else instant,
         unread=generation.trouble,
         kept=Kept() if copy is None else copy.kept,
     )

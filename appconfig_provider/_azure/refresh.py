@@ -37,7 +37,7 @@ from appconfig_provider._fetch.budget import Budget
 from appconfig_provider._fetch.failures import as_one
 from appconfig_provider._fetch.first_answer import Answered, Exhausted, first_answer
 from appconfig_provider._live.source import Outcome
-from appconfig_provider._live.standing import Attempt
+from appconfig_provider._live.standing import Attempt, Instant
 from appconfig_provider._plan import Plan, Steps, plan
 from appconfig_provider.snapshot import compare
 from appconfig_provider.trouble import assert_never, describe
@@ -153,7 +153,21 @@ def _answered(
         timers=state.timers.rearmed(instant.monotonic, context.options, due),
         rejected=rejected,
         attempt=attempt,
+        flags_confirmed=_flags_confirmed(state, finding, due, instant),
     )
+
+
+def _flags_confirmed(state: State, finding: Finding, due: Due, instant: Instant) -> Instant | None:
+    """Return when the store last said that it has the flags that are served.
+
+    Settings may be checked more often than flags, and be refused while the flags are the same.
+    """
+    if not due.flags or isinstance(finding, Unusable) or finding.content.flags is None:
+        return state.flags_confirmed
+    refused = isinstance(finding, Unchanged) and not finding.clears_rejection and state.rejected
+    newest = refused.content if refused else finding.content
+    differ = moved(state.content.flags or (), newest.flags or ())
+    return state.flags_confirmed if differ else instant
 
 
 @plan
@@ -263,6 +277,8 @@ def _published(state: State, found: Changed, generation: Generation, due: Due) -
         sentinels=found.sentinels,
         rejected=_still_rejected(state, found),
     )
+    if due.flags and found.content.flags is not None and found.reason is not Reason.SECRET:
+        following = replace(following, flags_confirmed=following.attempt.answered)
     if not generation.snapshot.stale:
         following = replace(following, timers=replace(following.timers, heal=math.inf))
     following = replace(following, attempt=_after(state, following, found))

@@ -21,7 +21,7 @@ from appconfig_provider._azure.rest.responses import Sentinel
 from appconfig_provider._azure.secrets.rotation import Secrets
 from appconfig_provider._fetch.backoff import Backoff
 from appconfig_provider._fetch.endpoints import Endpoints
-from appconfig_provider._live.standing import NEVER_TRIED, Attempt, Standing
+from appconfig_provider._live.standing import NEVER_TRIED, Attempt, Instant, Standing
 from appconfig_provider.models import JsonValue
 from appconfig_provider.snapshot import ConfigurationSnapshot
 
@@ -148,12 +148,22 @@ class State:
     """The public error of secrets that are owed and could not be read; None when none failed."""
     overlay: Overlay = NO_OVERLAY
     kept: Kept = Kept()
+    flags_confirmed: Instant | None = None
+    """When the store last said that it has the flags that are served; None where it has none."""
 
     @property
     def standing(self) -> Standing:
         """How the store is doing, as the runtime sees it."""
         free_at, local = self.endpoints.free_at, self.overlay.local
-        return Standing(self.attempt, self.due, free_at, self.errors, local, self.kept.error)
+        return Standing(
+            self.attempt,
+            self.due,
+            free_at,
+            self.errors,
+            local,
+            self.kept.error,
+            self.flags_confirmed,
+        )
 
     @property
     def is_empty(self) -> bool:

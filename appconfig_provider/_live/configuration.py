@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, NoReturn, TypeVar, overload
 
@@ -234,8 +233,8 @@ class LiveConfiguration(Agenda[StateT, RequestT, DriverT, PollerT]):
         self._have_told(outcome, before)
         # After that: were a validator of the program interrupted, callbacks would still be called.
         unfit = self._bindings.catch_up(outcome.state.snapshot, before.snapshot)
-        if unfit is not None and outcome.error is None:
-            self._have_told(replace(outcome, error=unfit), before)
+        if unfit is not None:
+            self._have_told(outcome.also(unfit), before)
         self._in_flight = None
         if outcome.message:
             # Logged as text, not as an exception: a handler that keeps records would keep the

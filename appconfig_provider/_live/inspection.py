@@ -18,7 +18,7 @@ from appconfig_provider._live.process import (
     ProcessRecord,
     _left_to_the_parent,
 )
-from appconfig_provider._live.source import RequestT, StateT
+from appconfig_provider._live.source import RequestT, Source, StateT
 
 ConfigT = TypeVar("ConfigT", bound=LiveConfiguration[Any, Any, Any, Any])
 
@@ -57,12 +57,13 @@ def inspect(
     )
 
 
-def forked(parent: ConfigT) -> ConfigT:
+def forked(parent: ConfigT, source: Source[Any, Any] | None = None) -> ConfigT:
     """Return the provider that a child would have if this process forked now, without forking.
 
     It begins as a child does: with the generation and the pending requests of its parent, and with
     a flag, a driver and a poller of its own. It has no subscriptions: their functions are those of
-    the parent, which a simulation would see called twice.
+    the parent, which a simulation would see called twice. `source` is the child's copy of a source
+    that knows more of its program than plans may, such as whom to tell.
     """
     child = object.__new__(type(parent))
     for kind in type(parent).__mro__:
@@ -73,6 +74,8 @@ def forked(parent: ConfigT) -> ConfigT:
     child._inbox = parent._inbox.copy()
     child._logged = parent._logged.copy()
     child._listeners, child._attempt_listeners = {}, {}
+    if source is not None:
+        child._source, child._options = source, source.options
     inherited = parent._process
     child._begin_in_child(inherited)
     # A real child has done this to its copies; here it is undone, since they are the parent's.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from appconfig_provider._live.bindings import Bindings
@@ -80,6 +80,12 @@ class Outcome(Generic[StateT_co]):
     def errors(self) -> tuple[Exception, ...]:
         """All that failed; empty after success."""
         return (() if self.error is None else (self.error,)) + self.more_errors
+
+    def also(self, error: Exception) -> Outcome[StateT_co]:
+        """Return the outcome with one more error."""
+        if self.error is None:
+            return replace(self, error=error)
+        return replace(self, more_errors=(*self.more_errors, error))
 
     @property
     def quiet(self) -> bool:

@@ -10,7 +10,7 @@ from appconfig_provider._live.configuration import LiveConfiguration
 
 
 class Staleness:
-    """Tells whether a configuration is a copy of an earlier run, or was not confirmed for long.
+    """Tells whether flags are a copy of an earlier run, or were not confirmed for long.
 
     It costs a part of what `status` does: what it needs of a state is read once for each state.
     """
@@ -57,7 +57,7 @@ class Staleness:
         if state.snapshot.stale:
             return -math.inf
         standing = state.standing
-        success = standing.attempt.success
+        success = standing.flags or standing.attempt.success
         if standing.local or success is None:
             return math.inf if standing.local else -math.inf
         begin: float = success.boottime + self._after

@@ -65,3 +65,6 @@ class Standing:
     """True when nobody outside of this process has to confirm the values: their age is 0."""
     cache_error: Exception | None = field(default=None, repr=False)
     """Why what is kept between runs could not be written the last time."""
+    flags: Instant | None = None
+    """When the source last confirmed the feature flags that are served now; None where they are
+    confirmed with everything else."""

@@ -140,7 +140,7 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
     async def close(self) -> None:
         """Stop polling, and close the connections; values stay readable. It can be repeated."""
         _registry.forget(self)
-        self._events.end()
+        self._end()
         await self._live.close()
 
     stop = close
@@ -160,7 +160,10 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
         live = self._live
         if not self._polls:
             await self._tell_ready()
-            await refresh_or_join_async(live, live._monotonic() + self._limit)
+            if self._joins:
+                await refresh_or_join_async(live, live._monotonic() + self._limit)
+            else:
+                await live.refresh()
         elif not self._is_ready:
             if not await self._first_is_over(self._wait_until):
                 await self._tell_ready()

@@ -221,7 +221,7 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
     def close(self) -> None:
         """Stop polling, and close the connections; values stay readable. It can be repeated."""
         _registry.forget(self)
-        self._events.end()
+        self._end()
         self._live.close()
 
     stop = close
@@ -242,9 +242,9 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
             if not self._is_ready:
                 if not self._first_is_over(self._wait_until):
                     self._tell_ready()
-            elif not self._polls:
+            elif not self._polls and self._joins:
                 refresh_or_join(live, live._monotonic() + self._limit)
-            elif self._poller_is_late():
+            elif not self._polls or self._poller_is_late():
                 live._refresh(in_background=False, force=False)
         except Exception as error:
             write(OTHER, ERROR, "a read goes on with the old values: %s", describe(error))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import random
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -188,7 +188,7 @@ def _headers(mode: PollingMode) -> tuple[tuple[str, str], ...]:
     return (
         ("user-agent", agent),
         ("x-configcat-useragent", agent),
-        ("x-configcat-pythonversion", platform.python_version()),
+        ("x-configcat-pythonversion", sys.version.partition(" ")[0]),
         ("accept", "*/*"),
         ("accept-encoding", "gzip"),
     )

@@ -56,14 +56,21 @@ class Evaluation:
         self, state: State, key: str, default: Any, user: User | None, call: OneCall | None = None
     ) -> Any:
         """Return the value of a setting; the default where it cannot be evaluated."""
-        if self.events.wants_evaluations:
-            return self.details(state, key, default, user, call).value
+        decision = self.decided(state, key, default, user, call)
+        return default if decision.failure is not None else decision.value
+
+    def decided(
+        self, state: State, key: str, default: Any, user: User | None, call: OneCall | None = None
+    ) -> SettingDecision:
+        """Return what was decided about a setting; logs and hooks are told what `value` tells."""
         decision = self._decision(state, key, user, call)
-        if decision.failure is not None:
+        if self.events.wants_evaluations:
+            self.events.evaluated(self._details(state, key, default, user, decision))
+        elif decision.failure is not None:
             self.events.notice(decision.failure.notice(default))
-            return default
-        self._check_type(decision.value, default)
-        return decision.value
+        else:
+            self._check_type(decision.value, default)
+        return decision
 
     def details(
         self, state: State, key: str, default: Any, user: User | None, call: OneCall | None = None

@@ -20,6 +20,7 @@ from appconfig_provider.configcat.evaluation.notices import Notice
 from appconfig_provider.trouble import describe, name_of
 
 if TYPE_CHECKING:
+    from appconfig_provider.configcat.evaluation.evaluators import EvaluationLog
     from appconfig_provider.configcat.fetching.reports import Report
 
 logger = logging.getLogger("configcat")
@@ -33,8 +34,8 @@ SWITCHED = 5200
 OTHER = 0
 """Of records that ConfigCat's SDK has no event id for."""
 
-_OF_VERSION_5 = "Evaluating get_value("
-"""How the log of an evaluation by a config of version 5 begins."""
+_OF_EVALUATION = {"event_id": EVALUATED}
+_EVALUATED = f"[{EVALUATED}] %s"
 
 _HOOK_FAILED = "the hook %s failed: %s"
 
@@ -169,22 +170,12 @@ def write(event_id: int, level: int, message: str, *arguments: object) -> None:
     logger.log(level, "[%d] " + message, event_id, *arguments, extra=extra)  # noqa: G003 - two parts
 
 
-def write_evaluation(log: object) -> None:
-    """Write the log of an evaluation, whose text is made when a handler wants it."""
-    logger.info("%s", _Prefixed(log), extra={"event_id": EVALUATED})
+def write_evaluation(log: EvaluationLog) -> None:
+    """Write the log of an evaluation, whose text is made when a handler wants it.
 
-
-class _Prefixed:
-    """The text of an evaluation log; by a config of version 5 it has no event id in front."""
-
-    __slots__ = ("_log",)
-
-    def __init__(self, log: object) -> None:
-        self._log = log
-
-    def __str__(self) -> str:
-        text = str(self._log)
-        return text if text.startswith(_OF_VERSION_5) else f"[{EVALUATED}] {text}"
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)  # for handlers that send records to other processes
+    By a config of version 5 there is no event id in front of it.
+    """
+    if log.version == 5:
+        logger.info("%s", log, extra=_OF_EVALUATION)
+    else:
+        logger.info(_EVALUATED, log, extra=_OF_EVALUATION)

@@ -129,6 +129,21 @@ class ManagedClient(Generic[LiveT]):
             return []
         return self._events.changed(dict(self._live._state.settings))
 
+    @property
+    def _joins(self) -> bool:
+        """Tell whether a read that finds something due waits for the call that refreshes.
+
+        A manual client waits for no server, unless local settings or a cache are still to be read.
+        """
+        given = self._source.given
+        unread = given.local is not None or given.cache is not None
+        return given.fetches_by_itself or (unread and not self._live._state.loaded)
+
+    def _end(self) -> None:
+        """Call no hook any longer, and let a refresh that is under way send nothing more."""
+        self._events.end()
+        self._source.given.switch.offline = True
+
     def _poller_is_late(self) -> bool:
         """Tell whether a read is to refresh because the poller does not, and nobody else does."""
         live = self._live
@@ -159,7 +174,8 @@ class ManagedClient(Generic[LiveT]):
         elif given.switch.offline and not self._live._closed:
             given.switch.offline = False
             self._events.switched("ONLINE")
-            self._live._push(Online())
+            if given.fetches_by_itself:
+                self._live._push(Online())
 
     def set_offline(self) -> None:
         """Let the client send nothing: it answers from memory, and from a shared cache.

@@ -7,23 +7,40 @@ begins again with its answer. No filter is asked twice, or asked that the rules 
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from appconfig_provider.flags.context import NOBODY, TargetingContext
+from appconfig_provider.checks import is_coroutine_function
+from appconfig_provider.flags.answers import details, value
+from appconfig_provider.flags.context import NOBODY, TargetingContext, request
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
-from appconfig_provider.flags.filters import TARGETING, TIME_WINDOW, Awaited, NamedFilter
+from appconfig_provider.flags.filters import (
+    TARGETING,
+    TIME_WINDOW,
+    Awaited,
+    NamedFilter,
+    asking,
+    closed,
+)
 from appconfig_provider.flags.filters import TargetingFilter as _TargetingFilter
 from appconfig_provider.flags.filters import TimeWindowFilter as _TimeWindowFilter
 from appconfig_provider.flags.index import Entry, Index
-from appconfig_provider.flags.managing import Managing, details, value
+from appconfig_provider.flags.managing import Managing
+from appconfig_provider.flags.reporting import NotAwaited
 
 __all__ = ["FeatureFilter", "FeatureManager", "TargetingFilter", "TimeWindowFilter"]
 
 T = TypeVar("T")
+
+NOT_AWAITED = "a function has to be awaited; use the client's methods with _async"
+
+
+class Refused(NotAwaited):
+    """Something would have to be awaited where nothing can be; not an error of the program."""
 
 
 class FeatureFilter(NamedFilter):
@@ -68,6 +85,8 @@ class FeatureManager(Managing):
     """
 
     _awaits = True
+    _refuses = False
+    """True for the manager of who cannot wait."""
 
     async def is_enabled(
         self,
@@ -130,9 +149,11 @@ class FeatureManager(Managing):
         """Return the details of every flag by its name, all of one generation; no telemetry."""
         index = self._follow()
         found = {}
-        for name in index.flags:
+        for name in self._names(index):
             entry = index.entry(name)
-            if entry is not None and isinstance(name, str):
+            if entry is None:  # only a test has it
+                found[name] = details(None, self._overrides.decision(name) or UNKNOWN)
+            else:
                 if entry.needs_context and context is None:
                     context = await self._asked(name)
                 found[name] = details(entry, await self._decided(entry, context, None))
@@ -148,8 +169,21 @@ class FeatureManager(Managing):
             context = await self._asked(feature_flag_id)
         shown = self._context(context, {}, ignore_case=False)
         trace: list[str] = []
-        decision = UNKNOWN if entry is None else await self._decided(entry, shown, trace)
+        if entry is None:
+            decision = self._overrides.decision(feature_flag_id) or UNKNOWN
+        else:
+            decision = await self._decided(entry, shown, trace)
         return explanation(feature_flag_id, shown, decision, trace)
+
+    def refusing(self) -> FeatureManager:
+        """Return the same manager for who cannot wait; for integrations.
+
+        Its coroutines never wait. Instead of awaiting a function of the program they close what it
+        returned, of which nothing has run then, and raise `NotAwaited`.
+        """
+        twin = copy.copy(self)
+        twin._refuses = True
+        return twin
 
     async def decide(
         self,
@@ -161,6 +195,9 @@ class FeatureManager(Managing):
         """Return the decision about a flag of `current()`, with telemetry; for integrations.
 
         Without a context the accessor is asked. `attributes` go to filters of the program.
+
+        Raises:
+            NotAwaited: a function of the program has to be awaited, and this manager refuses that.
         """
         keywords = self._passed_on(attributes) if attributes and self._takes_keywords else {}
         return await self._decision(index, name, context, False, keywords)  # noqa: FBT003 - quicker
@@ -180,6 +217,8 @@ class FeatureManager(Managing):
         decision = self._without_rules(name, entry, index)
         if decision is not None or entry is None:
             return decision or UNKNOWN
+        if self._refuses and entry.telemetry and is_coroutine_function(self._on_evaluated):
+            raise Refused(NOT_AWAITED)  # before anything of the program has run
         if context is None and entry.needs_context:
             context = await self._asked(name)
         context = self._context(
@@ -207,9 +246,21 @@ class FeatureManager(Managing):
                 try:
                     return entry.evaluate(context, trace)
                 except Awaited as awaited:
+                    self._check_waiting(awaited.answer)
                     context.answers[awaited.key] = await _answer(awaited)
+        except Refused:
+            raise
         except Exception as error:  # a flag's content must not break a request
+            if self._context_failed(error, context):
+                nobody = request(NOBODY, context.keywords, ignore_case=context.ignore_case)
+                return await self._evaluated(entry, nobody, trace)
             return self._failed(entry, error)
+
+    def _check_waiting(self, given: Any) -> None:
+        """Refuse to await something, where nothing can be awaited."""
+        if self._refuses:
+            closed(given)
+            raise Refused(NOT_AWAITED)
 
     async def _asked(self, name: str) -> object:
         """Return the context of the accessor; an empty one when there is none."""
@@ -218,7 +269,10 @@ class FeatureManager(Managing):
         try:
             given = self._accessor()
             if inspect.isawaitable(given):
+                self._check_waiting(given)
                 given = await given
+        except Refused:
+            raise
         except Exception as error:
             self._accessor_failed(name, error)
             return NOBODY
@@ -229,7 +283,10 @@ class FeatureManager(Managing):
         try:
             answer = self._on_evaluated(self._event(entry, decision, context))
             if answer is not None and inspect.isawaitable(answer):
+                self._check_waiting(answer)
                 await answer
+        except Refused:
+            raise
         except Exception as error:
             self._callback_failed(entry.name, error)
 
@@ -237,7 +294,8 @@ class FeatureManager(Managing):
 async def _answer(awaited: Awaited) -> bool:
     """Await a filter; an error is reported and counts as no match."""
     try:
-        return bool(await awaited.answer)
+        with asking(awaited.call):
+            return bool(await awaited.answer)
     except Exception as error:
         awaited.failed(error)
         return False

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.flags.context import targeting_context
 from appconfig_provider.flags.telemetry import EVENT_NAME, EvaluationEvent, event_properties
-from appconfig_provider.texts import printable
-from appconfig_provider.trouble import describe, name_of
+from appconfig_provider.texts import kind_of, printable
+from appconfig_provider.trouble import describe, name_of, type_of
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -79,9 +79,23 @@ def _installed() -> bool:
 
 
 def track_event(
-    event_name: str, user: str | None, event_properties: Mapping[str, str | None] | None = None
+    event_name: str, user: object, event_properties: Mapping[str, str | None] | None = None
 ) -> None:
-    """Send an event of a user, such as a purchase, so that it can be counted by variant."""
+    """Send an event of a user, such as a purchase, so that it can be counted by variant.
+
+    `user` is a user id, or a context as evaluations take it. An error of what sends events is
+    logged, once for each type, and breaks no request.
+    """
+    try:
+        context = None if user is None else targeting_context(user)
+        _send(event_name, context.user_id if context else "", event_properties)
+    except Exception as error:
+        _warn_once(_reported, f"an event could not be sent: {describe(error)}", type_of(error))
+
+
+def _send(
+    event_name: str, user: str, event_properties: Mapping[str, str | None] | None = None
+) -> None:
     if not _installed():
         return
     given = (event_properties or {}).items()
@@ -95,19 +109,26 @@ def publish_telemetry(evaluation_event: EvaluationEvent) -> None:
     """Send an evaluation as an event: a callback for `on_feature_evaluated`."""
     properties = event_properties(evaluation_event)
     if properties:
-        track_event(EVENT_NAME, evaluation_event.user, properties)
+        _send(EVENT_NAME, evaluation_event.user, properties)
 
 
 class TargetingSpanProcessor(SpanProcessor):
     """Sets the attribute `TargetingId` of each span to the user who it is for.
 
     Add it to the tracer provider. `targeting_context_accessor` is called when a span begins, and
-    returns a `TargetingContext` or a `User`. An error of it is logged and breaks no request.
+    returns a `TargetingContext` or a `User`, or None for nobody. An error of it is logged and
+    breaks no request, and one that cannot be called is told by a warning.
     """
 
     def __init__(self, *, targeting_context_accessor: Callable[[], object] | None = None) -> None:
         self._accessor = targeting_context_accessor
         self._reported: dict[str, object] = {}
+        if targeting_context_accessor is not None and not callable(targeting_context_accessor):
+            # No TypeError: programs for `featuremanagement` may pass one, and its tests do.
+            given = kind_of(targeting_context_accessor)
+            self._warn_once(
+                f"targeting_context_accessor must be a function, not {given}; no span has a user"
+            )
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Set the attribute of a span that begins."""
@@ -130,6 +151,8 @@ class TargetingSpanProcessor(SpanProcessor):
                 f"targeting_context_accessor {name_of(accessor)} failed: {describe(error)}"
             )
             return ""
+        if given is None:
+            return ""
         if context is None:
             if inspect.isawaitable(given):
                 with suppress(Exception):
@@ -144,7 +167,15 @@ class TargetingSpanProcessor(SpanProcessor):
         return context.user_id
 
     def _warn_once(self, message: str) -> None:
-        token = object()
-        # One operation of the dict: of several threads one is the first.
-        if self._reported.setdefault(message, token) is token:
-            logger.warning("%s", printable(message))
+        _warn_once(self._reported, message, message)
+
+
+_reported: dict[str, object] = {}
+"""What `track_event` has logged, for the whole process."""
+
+
+def _warn_once(reported: dict[str, object], message: str, about: str) -> None:
+    token = object()
+    # One operation of the dict: of several threads one is the first.
+    if reported.setdefault(about, token) is token:
+        logger.warning("%s", printable(message))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
+
+from appconfig_provider.texts import kind_of
 
 
 class TargetingContext(NamedTuple):
@@ -67,25 +69,69 @@ def request(
     return made
 
 
+class WrongContext(TypeError):
+    """A context, or a part of it, has a type that cannot be used; the message shows no value."""
+
+
+class OneGroup(tuple[str]):
+    """The groups of a context that has a text there, which is one group and not its letters."""
+
+    __slots__ = ()
+
+
+PLAIN = frozenset({tuple, list})
+"""The types of groups that evaluations take as they are."""
+
+
 def targeting_context(given: Any) -> TargetingContext | None:
     """Return the user and groups of a context as callers pass it; None for what is no context.
 
     Any object with `user_id` will do, or with `identifier`; its `groups` may be missing or None.
+
+    Raises:
+        WrongContext: its groups cannot be used.
+        Exception: what its attributes raise.
     """
-    if given.__class__ is TargetingContext and given[0].__class__ is str:
+    if (
+        given.__class__ is TargetingContext
+        and given[0].__class__ is str
+        and given[1].__class__ in PLAIN
+    ):
         known: TargetingContext = given
         return known
     if isinstance(given, str):
-        return TargetingContext(given)
+        return TargetingContext(plain(given))
     for name in ("user_id", "identifier"):
         if hasattr(given, name):
             user = getattr(given, name)
-            return TargetingContext("" if user is None else str(user), _groups(given))
+            return TargetingContext("" if user is None else plain(user), _groups(given))
     return None
+
+
+def plain(given: object) -> str:
+    """Return a text as an exact str: a subclass may compare and hash in ways of its own."""
+    return str.__str__(given) if isinstance(given, str) else str(given)
 
 
 def _groups(given: Any) -> Sequence[str]:
     groups = getattr(given, "groups", None)
     if groups is None:
         return ()
-    return (groups,) if isinstance(groups, str) else tuple(groups)
+    if isinstance(groups, str):
+        return OneGroup((plain(groups),))
+    if isinstance(groups, bytes) or not isinstance(groups, Iterable):
+        raise WrongContext(f"groups must be a list of texts, not {kind_of(groups)}")
+    return tuple(groups)
+
+
+def wrong_group(context: Any) -> WrongContext | None:
+    """Return what is wrong with a context that an evaluation could not use; None when nothing is.
+
+    A group that can be looked up and is no text belongs to nobody, and is no error.
+    """
+    for group in (context or NOBODY)[1]:
+        try:
+            hash(group)
+        except Exception:
+            return WrongContext(f"groups must be a list of texts, and has {kind_of(group)}")
+    return None

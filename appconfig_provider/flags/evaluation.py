@@ -112,6 +112,8 @@ class Decision:
     reason: VariantAssignmentReason = VariantAssignmentReason.NONE
     error: Exception | None = field(default=None, repr=False)
     """Why the flag could not be evaluated."""
+    told: str = field(default="", repr=False)
+    """The same in words that repeat no value of the flag."""
     enabled: bool = field(kw_only=True)
 
 
@@ -136,7 +138,8 @@ class EvaluationDetails(NamedTuple):
     flag: FeatureFlag | None
     """The flag as it was read; None for one that is unknown or cannot be read."""
     error: Exception | None
-    """Why the flag could not be evaluated: it is off then, and has no variant."""
+    """Why the flag could not be evaluated: it is off then, and has no variant. The text is that of
+    `featuremanagement` and may repeat a value of the flag; what `explain()` says does not."""
 
     def __repr__(self) -> str:
         """Return what was decided, without the values of variants and the texts of errors."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from time import time
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -23,7 +24,7 @@ from appconfig_provider.flags.evaluation import (
     InvalidFlag,
     Trace,
 )
-from appconfig_provider.flags.reporting import NotAwaited, Reporter
+from appconfig_provider.flags.reporting import NotAwaited, OwnFlag, Reporter
 from appconfig_provider.flags.targeting import Targeting
 from appconfig_provider.flags.windows import read_window, time_window
 from appconfig_provider.texts import kind_of
@@ -103,11 +104,38 @@ class Awaited(Exception):
     once more: evaluators themselves never wait, so that one of them serves threads and asyncio.
     """
 
-    def __init__(self, key: int, answer: Any, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, key: int, answer: Any, failed: Callable[[Exception], None], call: object
+    ) -> None:
         super().__init__("a filter has to be awaited")
         self.key = key
         self.answer = answer
         self.failed = failed
+        self.call = call
+        """What `asking` takes while it is awaited."""
+
+
+_asked: ContextVar[tuple[object, ...]] = ContextVar("asked", default=())
+
+
+@contextmanager
+def asking(call: object) -> Iterator[None]:
+    """Note which filter is asked, and for which user, while it is.
+
+    A filter that evaluates its own flag for the same user would never end, and one that does so
+    twice would not even come to the limit of recursion.
+
+    Raises:
+        OwnFlag: it is being asked already.
+    """
+    before = _asked.get()
+    if call in before:
+        raise OwnFlag("it evaluates its own flag for the same user, which would never end")
+    token = _asked.set((*before, call))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
 
 
 class Rules(NamedTuple):
@@ -241,16 +269,20 @@ def _custom(evaluate: Any, around: Surroundings, given: Mapping[str, Any], flag:
         answers = context.answers if context.__class__ is Request else {}
         answer = answers.get(key)
         if answer is None:
+            call = id(shown), (context or NOBODY)[0]
             try:
-                answer = evaluate(dict(shown), **_keywords(context))
+                with asking(call):
+                    answer = evaluate(dict(shown), **_keywords(context))
+                if not inspect.isawaitable(answer):
+                    answer = bool(answer)
             except Exception as error:
                 failed(error)
                 answer = False
-            if inspect.isawaitable(answer):
+            if answer.__class__ is not bool:
                 if around.awaits:
-                    raise Awaited(key, answer, failed)
+                    raise Awaited(key, answer, failed, call)
                 answer = refused(answer, failed)
-            answers[key] = bool(answer)  # an evaluation that begins again asks nobody twice
+            answers[key] = answer  # an evaluation that begins again asks nobody twice
         if trace is not None:
             trace.append("the program's filter " + ("matches" if answer else "does not match"))
         return MATCHED if answer else NOT_MATCHED
@@ -260,10 +292,15 @@ def _custom(evaluate: Any, around: Surroundings, given: Mapping[str, Any], flag:
 
 def refused(answer: Any, failed: Callable[[Exception], None]) -> bool:
     """Close something that nobody can await here, and report it; it counts as no match."""
-    with suppress(Exception):
-        answer.close()
+    closed(answer)
     failed(NotAwaited("it has to be awaited; use FeatureManager of appconfig_provider.flags.aio"))
     return False
+
+
+def closed(awaitable: Any) -> None:
+    """Close something that nobody awaits; what cannot be closed is left alone."""
+    with suppress(Exception):
+        awaitable.close()
 
 
 def _keywords(context: Any) -> dict[str, Any]:

@@ -128,6 +128,19 @@ def flags_by_name(source: object) -> Mapping[Any, Any]:
         return _one_by_one(flags)
 
 
+def unaskable(source: object) -> int:
+    """Return how many items of a list of flags have no name that anybody could ask for."""
+    if isinstance(source, NamedFlags) or not isinstance(source, (dict, Mapping)):
+        return 0
+    flags = source.get(FEATURE_FLAGS)
+    if not isinstance(flags, (list, tuple)):
+        return 0
+    return sum(
+        not (isinstance(flag, (dict, Mapping)) and isinstance(flag.get("id"), str))
+        for flag in flags
+    )
+
+
 def _one_by_one(flags: Iterable[Any]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for flag in flags:

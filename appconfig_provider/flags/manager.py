@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from appconfig_provider.flags.context import NOBODY, TargetingContext
+from appconfig_provider.flags.answers import details, value
+from appconfig_provider.flags.context import NOBODY, PLAIN, TargetingContext
 from appconfig_provider.flags.evaluation import UNKNOWN, Decision, EvaluationDetails, Variant
 from appconfig_provider.flags.explain import explanation
 from appconfig_provider.flags.filters import refused
 from appconfig_provider.flags.index import Entry, Index
-from appconfig_provider.flags.managing import Managing, details, value
+from appconfig_provider.flags.managing import Managing
 
 T = TypeVar("T")
 
@@ -114,9 +115,11 @@ class FeatureManager(Managing):
         """Return the details of every flag by its name, all of one generation; no telemetry."""
         index = self._follow()
         found = {}
-        for name in index.flags:
+        for name in self._names(index):
             entry = index.entry(name)
-            if entry is not None and isinstance(name, str):
+            if entry is None:  # only a test has it
+                found[name] = details(None, self._overrides.decision(name) or UNKNOWN)
+            else:
                 if entry.needs_context and context is None:
                     context = self._asked(name)
                 found[name] = details(entry, self._decided(entry, context, None))
@@ -132,7 +135,10 @@ class FeatureManager(Managing):
             self._asked(feature_flag_id) if context is None else context, {}, ignore_case=False
         )
         trace: list[str] = []
-        decision = UNKNOWN if entry is None else self._decided(entry, shown, trace)
+        if entry is None:
+            decision = self._overrides.decision(feature_flag_id) or UNKNOWN
+        else:
+            decision = self._decided(entry, shown, trace)
         return explanation(feature_flag_id, shown, decision, trace)
 
     def decide(
@@ -180,11 +186,19 @@ class FeatureManager(Managing):
         if entry.needs_context:
             if context is None:
                 context = self._asked(name)
-            if keywords or ignore_case or context.__class__ is not TargetingContext:
+            if (
+                keywords
+                or ignore_case
+                or context.__class__ is not TargetingContext
+                or context[0].__class__ is not str
+                or context[1].__class__ not in PLAIN
+            ):
                 context = self._context(context, keywords, ignore_case=ignore_case)
         try:
             decision = entry.evaluate(context, None)
         except Exception as error:  # a flag's content must not break a request
+            if self._context_failed(error, context):
+                return self._decision(index, name, NOBODY, ignore_case, keywords)
             return self._failed(entry, error)
         if entry.telemetry:
             self._tell(entry, decision, context)
@@ -199,6 +213,8 @@ class FeatureManager(Managing):
         try:
             return entry.evaluate(context, trace)
         except Exception as error:
+            if self._context_failed(error, context):
+                return self._decided(entry, NOBODY, trace)
             return self._failed(entry, error)
 
     def _asked(self, name: str) -> object:

@@ -15,11 +15,18 @@ from typing import Any, ClassVar, TypeVar
 
 from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.flags.compile import Compiler
-from appconfig_provider.flags.context import NOBODY, TargetingContext, request, targeting_context
+from appconfig_provider.flags.context import (
+    NOBODY,
+    OneGroup,
+    TargetingContext,
+    WrongContext,
+    request,
+    targeting_context,
+    wrong_group,
+)
 from appconfig_provider.flags.evaluation import (
     UNKNOWN,
     Decision,
-    EvaluationDetails,
     InvalidFlag,
     Match,
 )
@@ -29,14 +36,20 @@ from appconfig_provider.flags.filters import (
     rules_of,
     takes_keywords,
 )
-from appconfig_provider.flags.index import FEATURE_MANAGEMENT, Entry, Index, flags_by_name
+from appconfig_provider.flags.index import (
+    FEATURE_MANAGEMENT,
+    Entry,
+    Index,
+    flags_by_name,
+    unaskable,
+)
 from appconfig_provider.flags.overriding import Overrides, Overriding
 from appconfig_provider.flags.reporting import Reporter
 from appconfig_provider.flags.sources import reader_of, source_of, time_of
 from appconfig_provider.flags.telemetry import EvaluationEvent
 from appconfig_provider.models import FLAG_PREFIX
 from appconfig_provider.texts import kind_of
-from appconfig_provider.trouble import name_of
+from appconfig_provider.trouble import name_of, type_of
 
 T = TypeVar("T")
 ManagerT = TypeVar("ManagerT", bound="Managing")
@@ -45,44 +58,6 @@ _PARAMETERS = frozenset({"self", "context"})
 """What a filter's `evaluate` is given by its place, so that no keyword may have that name."""
 _NOTHING = object()
 """Stands for no source at all, so that the next evaluation looks for one."""
-
-
-def details(entry: Entry | None, decision: Decision) -> EvaluationDetails:
-    """Return a decision about a flag as users get it."""
-    flag = entry.flag if entry is not None else None
-    return EvaluationDetails(
-        decision.enabled, decision.variant, decision.reason, flag, decision.error
-    )
-
-
-def value(entry: Entry | None, decision: Decision, default: Any) -> Any:
-    """Return the value of a variant if it is of the default's type, else the default.
-
-    A flag without variants has its own state as a value.
-    """
-    if decision.variant is not None:
-        return fitting(decision.variant.configuration, default)
-    plain = decision.match is Match.OVERRIDDEN
-    if entry is not None and entry.flag is not None and decision.error is None:
-        plain = plain or not entry.flag.variants
-    return decision.enabled if plain and isinstance(default, bool) else default
-
-
-def fitting(value: Any, default: Any) -> Any:
-    """Return a JSON value where the default is of the same JSON type, else the default.
-
-    A default of None takes any value; a whole number fits a float.
-    """
-    if value is None or default is None:
-        return default if value is None else value
-    if isinstance(default, bool) or isinstance(value, bool):
-        return value if isinstance(default, bool) and isinstance(value, bool) else default
-    if isinstance(default, float) and isinstance(value, int):
-        return float(value)
-    for kind in (str, int, float, list, Mapping):
-        if isinstance(default, kind):
-            return value if isinstance(value, kind) else default
-    return value
 
 
 class Managing:
@@ -149,7 +124,9 @@ class Managing:
         index = self._index
         if read is index.source:
             return index
-        index = index.following(read, flags_by_name(source_of(read)))
+        source = source_of(read)
+        index = index.following(read, flags_by_name(source))
+        self._reporter.passed_over(unaskable(source))
         overridden = bool(self._overrides.active)
         if overridden:
             index = index.unanswering()
@@ -221,32 +198,51 @@ class Managing:
         if self._reporter.strict:
             raise shown from None
         self._reporter.bad_flag(entry.name, entry.raw, error)
-        return Decision(Match.ERROR, error=shown, enabled=False)
+        told = error.told if isinstance(error, InvalidFlag) else type_of(error)
+        return Decision(Match.ERROR, error=shown, told=told, enabled=False)
 
     def _context(
         self, given: object, keywords: Mapping[str, Any], *, ignore_case: bool
     ) -> TargetingContext:
         """Return a context as evaluators take it."""
-        known = targeting_context(given)
-        if known is None:
-            self._wrong_context("a context", given)
-            known = NOBODY
+        known = self._known("a context", given)
         if keywords or ignore_case or self._awaits:
             return request(known, keywords, ignore_case=ignore_case)
         return known
 
-    def _wrong_context(self, what: str, given: object) -> None:
-        message = f"{what} must be a TargetingContext, a User or a str, not {kind_of(given)}"
-        if self._reporter.strict:
-            raise TypeError(message)
-        self._reporter.told_once("", message)
-
-    def _from_accessor(self, given: object) -> object:
-        """Return the context that the accessor gave; the empty one for what is none."""
-        if given is None or targeting_context(given) is None:
-            self._wrong_context("what targeting_context_accessor returns", given)
+    def _known(self, what: str, given: object) -> TargetingContext:
+        """Return user and groups of a context; those of nobody for what cannot be used."""
+        try:
+            known = targeting_context(given)
+            if known is None:
+                raise WrongContext(
+                    "it must be a user id, a TargetingContext, a User or any object with user_id "
+                    f"and groups, not {kind_of(given)}"
+                )
+        except Exception as error:
+            self._reporter.bad_context(what, error)
             return NOBODY
-        return given
+        if known[1].__class__ is OneGroup:
+            self._reporter.context(
+                f"the groups of {what} are a text, which is one group; pass a list"
+            )
+        return known
+
+    def _from_accessor(self, given: object) -> TargetingContext:
+        """Return the context that the accessor gave; None, and what is no context, is nobody."""
+        if given is None:
+            return NOBODY
+        return self._known("what targeting_context_accessor returns", given)
+
+    def _context_failed(self, error: Exception, context: Any) -> bool:
+        """Tell whether an evaluation failed because of its context; that is told, once.
+
+        It is looked at only now: who asks for a flag should not pay for looking at each group.
+        """
+        wrong = None if isinstance(error, InvalidFlag) else wrong_group(context)
+        if wrong is not None:
+            self._reporter.bad_context("a context", wrong)
+        return wrong is not None
 
     def _accessor_failed(self, name: str, error: Exception) -> None:
         """Log an error of the accessor; with `strict` it is raised."""
@@ -269,8 +265,16 @@ class Managing:
     # What users call, and what never waits -------------------------------------------------------
 
     def names(self) -> list[str]:
-        """Return the names of the flags, each once, in the order of the list."""
-        return [name for name in self._follow().flags if isinstance(name, str)]
+        """Return the names of the flags, each once, in the order of the list.
+
+        Flags that a test overrides are among them, at the end if they are not loaded.
+        """
+        return self._names(self._follow())
+
+    def _names(self, index: Index) -> list[str]:
+        names = [name for name in index.flags if isinstance(name, str)]
+        overridden = self._overrides.names() if self._overrides.active else ()
+        return list(dict.fromkeys([*names, *overridden]))
 
     list_feature_flag_names = names
 
@@ -294,14 +298,27 @@ class Managing:
 
         `{"Beta": True}` turns a flag on or off, and any other value is that of a variant. It counts
         in the thread or task that enters the block, and in tasks that are begun there, or
-        `everywhere`. Overridden evaluations have no telemetry.
+        `everywhere`. Overridden evaluations have no telemetry. The block may be entered again.
+
+        Raises:
+            TypeError: `flags` is no dict with names as keys.
         """
         return Overriding(self._overrides, flags, self._forget_answers, everywhere=everywhere)
 
     def of(self: ManagerT, snapshot: Mapping[str, Any]) -> ManagerT:  # noqa: PYI019 - as PYI034
-        """Return a manager of the same rules for one snapshot, for reads that must agree."""
+        """Return a manager of the same rules for one snapshot, for reads that must agree.
+
+        Raises:
+            TypeError: it is no Mapping.
+        """
+        if not isinstance(snapshot, Mapping):
+            raise TypeError(f"of() takes a snapshot or a Mapping of flags, not {kind_of(snapshot)}")
         pinned = copy.copy(self)
         pinned._pinned = True
         pinned._overrides = Overrides(self._overrides.active)
         pinned._of(snapshot)
         return pinned
+
+
+# Python's error about a wrong keyword names the function, and users know only this name.
+Managing.__init__.__qualname__ = "FeatureManager.__init__"

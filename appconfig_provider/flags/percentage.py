@@ -6,7 +6,6 @@ same users in.
 
 from __future__ import annotations
 
-import hashlib
 from importlib import import_module
 from struct import Struct
 from typing import Any
@@ -26,6 +25,8 @@ def own_hash(name: str, *modules: str) -> Any:
             return getattr(import_module(module), name)
         except (ImportError, AttributeError):
             continue
+    import hashlib
+
     return getattr(hashlib, name)
 
 
@@ -42,5 +43,10 @@ def percentage(user: str | None, hint: str) -> float:
 
     The hint says what is shared: a flag, a flag's group, or a seed. No user is the empty text.
     """
-    place: int = _FIRST(hashed(f"{user or ''}\n{hint}".encode()).digest())[0]
+    text = f"{user or ''}\n{hint}"
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:  # half of a character (a lone surrogate), which has no UTF-8
+        encoded = text.encode(errors="surrogatepass")
+    place: int = _FIRST(hashed(encoded).digest())[0]
     return place / _MAX * 100

@@ -8,12 +8,20 @@ from appconfig_provider.texts import kind_of
 
 
 def flags_of(given: object, user_id_attribute: str | None) -> Flags:
-    """Return the flags of a configuration, of any Mapping, or of a manager.
+    """Return the flags of a configuration, of any Mapping, of a manager, or of a ConfigCat client.
 
     Raises:
         TypeError: it is none of these.
     """
     manager = manager_of(given)
-    if manager is None:
-        raise TypeError(f"a configuration or a FeatureManager was expected, not {kind_of(given)}")
-    return ManagedFlags(manager, user_id_attribute)
+    if manager is not None:
+        return ManagedFlags(manager, user_id_attribute)
+    # Imported here: programs without ConfigCat need none of it.
+    from appconfig_provider.integrations.configcat_flags import Client, ConfigCatFlags
+
+    if isinstance(given, Client):
+        return ConfigCatFlags(given, user_id_attribute)
+    raise TypeError(
+        "a configuration, a FeatureManager or a ConfigCat client was expected, "
+        f"not {kind_of(given)}"
+    )

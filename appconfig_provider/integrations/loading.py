@@ -70,4 +70,8 @@ def is_refusal(error: Exception) -> bool:
 
     if isinstance(error, HttpResponseError):
         return isinstance(error, ClientAuthenticationError) or error.status_code in REFUSED
-    return type(error) in {TypeError, ValueError}
+    if type(error) in {TypeError, ValueError}:
+        return True
+    from appconfig_provider.configcat.interfaces import ConfigCatClientException
+
+    return isinstance(error, ConfigCatClientException)

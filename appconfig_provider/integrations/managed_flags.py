@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
 
+from appconfig_provider._live.configuration import LiveConfiguration
 from appconfig_provider.flags.aio import FeatureManager as AwaitedManager
-from appconfig_provider.flags.context import TargetingContext
-from appconfig_provider.flags.evaluation import Match
+from appconfig_provider.flags.context import TargetingContext, WrongContext, plain
+from appconfig_provider.flags.evaluation import Decision, Match
 from appconfig_provider.flags.index import Entry
 from appconfig_provider.flags.manager import FeatureManager
-from appconfig_provider.flags.reporting import NotAwaited
-from appconfig_provider.integrations.resolution import NO_METADATA, Answer, NoValue, WrongContext
+from appconfig_provider.integrations.contexts import user_id
+from appconfig_provider.integrations.resolution import NO_METADATA, Answer, Kind, NoValue
 from appconfig_provider.readonly import read_only
-from appconfig_provider.texts import kind_of, quoted
+from appconfig_provider.snapshot import ChangeSet
+from appconfig_provider.texts import kind_of
+from appconfig_provider.trouble import describe
 
 T = TypeVar("T")
 
@@ -50,6 +52,8 @@ class ManagedFlags:
         self.manager = manager
         self._at_once = manager if isinstance(manager, FeatureManager) else None
         """The manager, if it never waits."""
+        self._refusing = None if isinstance(manager, FeatureManager) else manager.refusing()
+        """The manager of asyncio, for calls that cannot wait."""
         self._attribute = user_id_attribute
 
     @property
@@ -57,9 +61,29 @@ class ManagedFlags:
         """The configuration that has the flags."""
         return self.manager.configuration
 
+    @property
+    def live(self) -> LiveConfiguration[Any, Any, Any, Any] | None:
+        """The same, if it refreshes itself."""
+        given = self.configuration
+        return given if isinstance(given, LiveConfiguration) else None
+
+    # Being ready -----------------------------------------------------------------------------
+
+    @property
+    def is_loaded(self) -> bool:
+        """True: whoever has a manager has flags."""
+        return True
+
+    def wait(self) -> None:
+        """Wait for nothing."""
+
+    def changed(self, changes: ChangeSet) -> list[str]:
+        """Return the names of flags that a refresh has changed."""
+        return list(changes.flags)
+
     # Evaluating ------------------------------------------------------------------------------
 
-    def decide(self, key: str, context: EvaluationContext | None) -> Answer:
+    def decide(self, key: str, default: Any, context: EvaluationContext | None) -> Answer:  # noqa: ARG002 - as ConfigCat, whose log tells it
         """Evaluate a flag at once.
 
         Raises:
@@ -68,7 +92,8 @@ class ManagedFlags:
         """
         manager = self._at_once
         if manager is None:
-            return _at_once(self.decide_waiting(key, context))
+            refusing: AwaitedManager = self._refusing  # type: ignore[assignment]  # one is there
+            return _at_once(self._decided(refusing, key, context))
         index = manager.current()
         entry = index.entries.get(key) or index.entry(key)
         if entry is not None and not entry.needs_context:
@@ -79,7 +104,9 @@ class ManagedFlags:
             return entry, manager.decide(index, key, None, _NOTHING)
         return entry, manager.decide(index, key, self._targeting(context), context.attributes)
 
-    async def decide_waiting(self, key: str, context: EvaluationContext | None) -> Answer:
+    async def decide_waiting(
+        self, key: str, default: Any, context: EvaluationContext | None
+    ) -> Answer:
         """Evaluate a flag; functions of the program may be awaited.
 
         Raises:
@@ -87,7 +114,12 @@ class ManagedFlags:
         """
         manager = self.manager
         if not isinstance(manager, AwaitedManager):
-            return self.decide(key, context)
+            return self.decide(key, default, context)
+        return await self._decided(manager, key, context)
+
+    async def _decided(
+        self, manager: AwaitedManager, key: str, context: EvaluationContext | None
+    ) -> Answer:
         index = manager.current()
         entry = index.entry(key)
         if entry is None or context is None or not entry.needs_context:
@@ -101,19 +133,22 @@ class ManagedFlags:
         Raises:
             WrongContext: it is no text.
         """
-        if context is None:
-            return ""
-        name = self._attribute
-        user: object = context.targeting_key if name is None else context.attributes.get(name)
-        if user is None or isinstance(user, str):
-            return user or ""
-        if isinstance(user, int) and not isinstance(user, bool):
-            return str(user)
-        named = "targeting_key" if name is None else f"attribute {quoted(name)}"
-        raise WrongContext(f"{named} must be a text, not {kind_of(user)}")
+        return user_id(context, self._attribute)
 
     def _targeting(self, context: EvaluationContext) -> TargetingContext | None:
-        """Return user and groups; None where there are none, so that an accessor is asked."""
+        """Return user and groups; None where there are none, so that an accessor is asked.
+
+        Raises:
+            WrongContext: there is something else, or what is there raises.
+        """
+        try:
+            return self._read(context)
+        except WrongContext:
+            raise
+        except Exception as error:  # attributes may be any object of the program
+            raise WrongContext(f"the context cannot be read: {describe(error)}") from None
+
+    def _read(self, context: EvaluationContext) -> TargetingContext | None:
         attributes = context.attributes
         user = context.targeting_key if self._attribute is None else None
         if user.__class__ is not str:
@@ -132,7 +167,7 @@ class ManagedFlags:
 
     # What decisions come to ------------------------------------------------------------------
 
-    def value(self, answer: Answer) -> Any:
+    def value(self, answer: Answer, kind: Kind) -> Any:  # noqa: ARG002 - JSON has its own types
         """Return the value of the variant; of a flag that has no variants whether it is on."""
         entry, decision = answer
         if decision.variant is not None:
@@ -140,6 +175,10 @@ class ManagedFlags:
         if decision.match is Match.OVERRIDDEN or entry is None or not entry.flag.variants:
             return decision.enabled
         return NoValue.ABSENT
+
+    def recurs(self, decision: Decision) -> bool:  # noqa: ARG002 - all of them
+        """Tell whether the same decision is handed out again."""
+        return True
 
     def metadata(self, entry: Entry) -> Mapping[str, Any]:
         """Return the metadata of the flag's telemetry; the ETag is also its `version`.
@@ -164,7 +203,7 @@ def _metadata(telemetry: Any) -> Mapping[str, Any]:
 
 def _groups(given: object) -> tuple[str, ...]:
     if isinstance(given, str):
-        return (given,)
+        return (plain(given),)
     if not isinstance(given, _LISTS):
         raise WrongContext(f"attribute 'groups' must be a list of texts, not {kind_of(given)}")
     for one in given:
@@ -172,20 +211,14 @@ def _groups(given: object) -> tuple[str, ...]:
             raise WrongContext(
                 f"attribute 'groups' must be a list of texts, and has {kind_of(one)}"
             )
-    return tuple(given)
+    return tuple(map(plain, given))
 
 
 def _at_once(job: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine returns that has nothing to wait for.
-
-    Raises:
-        NotAwaited: it waits; it is ended then.
-    """
+    """Return what a coroutine returns that never waits."""
     try:
         job.send(None)
     except StopIteration as ended:
         result: T = ended.value
         return result
-    with suppress(Exception):  # a function of the program may refuse to end
-        job.close()
-    raise NotAwaited("a function has to be awaited; use the client's methods with _async")
+    raise AssertionError("a manager that refuses to wait has waited")

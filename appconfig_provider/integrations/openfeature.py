@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
@@ -20,13 +20,16 @@ from appconfig_provider.integrations.resolution import NOT_READY, Flags, Resolve
 from appconfig_provider.integrations.serving import Serving
 from appconfig_provider.integrations.tracking import Track, Tracking
 
+if TYPE_CHECKING:
+    from appconfig_provider.integrations.configcat_flags import Client
+
 __all__ = ["AppConfigurationFeatureProvider"]
 
 NAME = "appconfig_provider"
 """The name in OpenFeature's metadata, and in the attributes of telemetry."""
 
 Structure: TypeAlias = "Sequence[FlagValueType] | Mapping[str, FlagValueType]"
-Given: TypeAlias = "Mapping[str, Any] | Manager"
+Given: TypeAlias = "Mapping[str, Any] | Manager | Client"
 
 
 class AppConfigurationFeatureProvider(AbstractProvider):
@@ -34,13 +37,15 @@ class AppConfigurationFeatureProvider(AbstractProvider):
 
     `config` is what `load()` returns, also that of `appconfig_provider.aio`, any Mapping with
     `feature_management`, or a `FeatureManager` with filters and callbacks of the program; or a
-    function without parameters that returns one of these: `initialize` calls it, and `shutdown`
-    closes what it loaded.
+    client of `appconfig_provider.configcat` or `configcat.aio`; or a function without parameters
+    that returns one of these: `initialize` calls it, and `shutdown` closes what it loaded.
 
     The user is the targeting key, or the attribute that `user_id_attribute` names; the attribute
-    `groups` has the user's groups; all attributes are passed on to filters of the program. From
-    `stale_after` seconds without a confirmation by the store on, the provider is stale (None: age
-    does not count). `on_track` is called with name, user id and properties of tracked events.
+    `groups` has the user's groups; all attributes are passed on to filters of the program. For
+    ConfigCat the attributes are those of the user, `Email` and `Country` among them. From
+    `stale_after` seconds without a confirmation of the flags by the store on, the provider is stale
+    (None: age does not count); flags that are not refreshed are confirmed only by `load()`.
+    `on_track` is called with name, user id and properties of tracked events.
 
     Raises:
         TypeError, ValueError: an argument is wrong.
@@ -89,6 +94,8 @@ class AppConfigurationFeatureProvider(AbstractProvider):
 
         Raises:
             ProviderFatalError: the function's arguments or credentials were refused.
+            ProviderNotReadyError: a ConfigCat client has no config yet. It goes on trying, and
+                READY is told when it has one.
             Exception: what else the function raises; OpenFeature shows ERROR.
         """
         del evaluation_context
@@ -102,6 +109,9 @@ class AppConfigurationFeatureProvider(AbstractProvider):
         self._resolvers = serving.resolvers
         if self._wanted is not call:  # `shutdown` came while it was loading
             self._end(call)
+            serving.silence()
+            return
+        serving.check()
 
     def shutdown(self) -> None:
         """Stop listening, and close what `initialize` has loaded; may be called again."""

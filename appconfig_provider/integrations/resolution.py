@@ -11,22 +11,21 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import ErrorCode
+from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 
+from appconfig_provider._live.configuration import LiveConfiguration
+from appconfig_provider.flags.context import WrongContext
 from appconfig_provider.flags.evaluation import Decision, Match
 from appconfig_provider.flags.index import Entry
 from appconfig_provider.flags.reporting import NotAwaited
 from appconfig_provider.readonly import read_only
+from appconfig_provider.snapshot import ChangeSet
 from appconfig_provider.texts import quoted
 from appconfig_provider.trouble import describe
 
 Answer: TypeAlias = "tuple[Entry | None, Decision]"
 """A flag, None where there is none of that name, and what was decided about it."""
-
-
-class WrongContext(ValueError):
-    """A part of the context that the flag needs has another type; the message shows no value."""
 
 
 class NoValue(Enum):
@@ -36,27 +35,59 @@ class NoValue(Enum):
     MISMATCH = "the value has another type"
 
 
+class Kind(NamedTuple):
+    """A type of flags."""
+
+    name: str
+    convert: Callable[[Any], Any]
+    """Returns a JSON value as this type, else `MISMATCH`."""
+
+
 class Flags(Protocol):
     """The flags of one dialect: how they are evaluated, and what their decisions come to."""
 
     @property
     def configuration(self) -> object:
-        """Where they come from, which may be a configuration that refreshes itself."""
+        """Where they come from; it may have a method `close`."""
         ...
 
-    def decide(self, key: str, context: EvaluationContext | None) -> Answer:
-        """Evaluate a flag at once."""
+    @property
+    def live(self) -> LiveConfiguration[Any, Any, Any, Any] | None:
+        """What refreshes them and tells of it; None where nothing does."""
         ...
 
-    async def decide_waiting(self, key: str, context: EvaluationContext | None) -> Answer:
-        """Evaluate a flag; functions of the program may be awaited."""
+    @property
+    def is_loaded(self) -> bool:
+        """False as long as there are no flags yet."""
         ...
 
-    def value(self, answer: Answer) -> Any:
+    def wait(self) -> None:
+        """Wait until they are loaded, if somebody else is about to load them."""
+        ...
+
+    def changed(self, changes: ChangeSet, /) -> list[str]:
+        """Return the names of flags that a refresh has changed."""
+        ...
+
+    def decide(self, key: str, default: Any, context: EvaluationContext | None) -> Answer:
+        """Evaluate a flag at once; the default is for dialects that log it."""
+        ...
+
+    async def decide_waiting(
+        self, key: str, default: Any, context: EvaluationContext | None
+    ) -> Answer:
+        """Evaluate a flag; functions of the program, and a refresh, may be awaited."""
+        ...
+
+    def recurs(self, decision: Decision) -> bool:
+        """Tell whether evaluations hand out this decision again; others are not remembered."""
+        ...
+
+    def value(self, answer: Answer, kind: Kind) -> Any:
         """Return the value of a flag as JSON has it; `ABSENT` where the caller's default counts."""
         ...
 
-    def metadata(self, entry: Entry) -> Mapping[str, Any]:
+    def metadata(self, entry: Entry, /) -> Mapping[str, Any]:
         """Return what is told of a flag beside its value."""
         ...
 
@@ -67,14 +98,6 @@ class Flags(Protocol):
             WrongContext: it is no text.
         """
         ...
-
-
-class Kind(NamedTuple):
-    """A type of flags."""
-
-    name: str
-    convert: Callable[[Any], Any]
-    """Returns a JSON value as this type, else `MISMATCH`."""
 
 
 def _boolean(value: Any) -> Any:
@@ -181,7 +204,7 @@ class Resolver:
     ) -> FlagResolutionDetails[Any]:
         """Evaluate a flag at once."""
         try:
-            answer = self._decide(key, context)
+            answer = self._decide(key, default, context)
             # What nearly always is so, without another call.
             outcome = self._known.get(key)
             if outcome is not None and outcome[1] is answer[1] and outcome[0] is answer[0]:
@@ -197,7 +220,7 @@ class Resolver:
     ) -> FlagResolutionDetails[Any]:
         """Evaluate a flag; functions of the program may be awaited."""
         try:
-            answer = await self._flags.decide_waiting(key, context)
+            answer = await self._flags.decide_waiting(key, default, context)
             return self._details(key, default, answer)
         except Exception as error:  # as above
             return _broken(default, error)
@@ -227,7 +250,7 @@ class Resolver:
     def _outcome(self, key: str, answer: Answer, reason: Reason) -> Outcome:
         """Find out what a decision comes to, and remember it."""
         entry, decision = answer
-        value = self._flags.value(answer)
+        value = self._flags.value(answer, self._kind)
         if value is None and self._kind is BOOLEAN:
             value = decision.enabled
         if value is not NoValue.ABSENT:
@@ -236,14 +259,15 @@ class Resolver:
             reason = Reason.DEFAULT
         details = None
         if value.__class__ is not NoValue:
-            name = None if decision.variant is None else decision.variant.name
+            name = None if decision.variant is None else decision.variant.name or None
             metadata = self._metadata(entry)
             details = FlagResolutionDetails(value, None, None, reason, name, metadata)
             details.__class__ = SharedDetails
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()  # most are names of flags that are gone
         made = Outcome(entry, decision, details, value, reason)
-        self._known[key] = self._known[key, id(decision)] = made
+        if self._flags.recurs(decision):
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()  # most are names of flags that are gone
+            self._known[key] = self._known[key, id(decision)] = made
         return made
 
     def _metadata(self, entry: Entry | None) -> Mapping[str, Any]:
@@ -291,6 +315,8 @@ def _broken(default: Any, error: Exception) -> FlagResolutionDetails[Any]:
     """Return that an evaluation raised."""
     if isinstance(error, WrongContext):
         return failed(default, ErrorCode.INVALID_CONTEXT, str(error))
+    if isinstance(error, ProviderNotReadyError):
+        return failed(default, error.error_code, error.error_message or "")
     told = str(error) if isinstance(error, NotAwaited) else describe(error)
     return failed(default, ErrorCode.GENERAL, told)
 

@@ -42,14 +42,17 @@ class Tracking:
         try:
             answer = self._on_track(name, user(), properties(details))
         except Exception as error:
-            kind = type_of(error)
-            if kind not in self._logged:
-                self._logged[kind] = None
-                logger.warning("on_track failed: %s", describe(error))
+            self._warn_once(type_of(error), describe(error))
             return
         if inspect.isawaitable(answer):
             with suppress(Exception):
                 answer.close()  # type: ignore[attr-defined]  # a coroutine has it
+            self._warn_once("awaitable", "it has to be awaited, which nobody can do there")
+
+    def _warn_once(self, kind: str, told: str) -> None:
+        if kind not in self._logged:
+            self._logged[kind] = None
+            logger.warning("on_track failed: %s", told)
 
 
 def properties(details: TrackingEventDetails | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ only has keys that the source has not. Feature flags are merged one by one, by t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -18,7 +19,9 @@ from appconfig_provider.models import Explanation, JsonValue
 from appconfig_provider.overrides.values import BadOverride, copied, flattened
 from appconfig_provider.readonly import read_only
 from appconfig_provider.snapshot import same
-from appconfig_provider.texts import quoted
+from appconfig_provider.texts import printable, quoted
+
+logger = logging.getLogger("appconfig_provider")
 
 FLAGS = "feature_flags"
 """The list of flags, a member of `feature_management`."""
@@ -74,6 +77,14 @@ def layer_of(
         values = flattened(values, separator, where)
     management = values.get(FEATURE_MANAGEMENT)
     if not isinstance(management, dict) or not isinstance(management.get(FLAGS), list):
+        if management is not None:
+            logger.warning(
+                "%s: %s holds no feature flags, for it is no object with a list %r; it is an "
+                "ordinary value",
+                printable(where),
+                FEATURE_MANAGEMENT,
+                FLAGS,
+            )
         return Layer(behaviour, _frozen(values), where=where)
     del values[FEATURE_MANAGEMENT]
     flags = {_id_of(flag, where): flag for flag in management.pop(FLAGS)}

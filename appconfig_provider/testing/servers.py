@@ -29,6 +29,8 @@ from appconfig_provider.emulator.snapshot_model import (
 from appconfig_provider.testing.clock import Clock
 from appconfig_provider.testing.replicas import Backing, Replica
 
+_FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+_FLAG_PREFIX = ".appconfig.featureflag/"
 _REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 
 
@@ -148,6 +150,28 @@ class Emulator(Replica):
     def set_secret(self, key: str, uri: str, label: str | None = None) -> Setting:
         """Write a Key Vault reference to a secret id."""
         return self.set(key, json.dumps({"uri": uri}), label, _REFERENCE)
+
+    def set_flag(
+        self,
+        flag: str | Mapping[str, Any],
+        *,
+        enabled: bool | None = None,
+        label: str | None = None,
+    ) -> Setting:
+        """Write a feature flag: one that is the same for everybody by its name, or its JSON.
+
+        `enabled` turns it on or off; without it a flag by name is on, and JSON stays as it is.
+
+        Raises:
+            ValueError: the JSON has no text as `id`, or is none.
+        """
+        given: dict[str, Any] = {"id": flag, "enabled": True} if isinstance(flag, str) else {**flag}
+        name = given.get("id")
+        if not isinstance(name, str) or not name:
+            raise ValueError("a feature flag needs an 'id', which is text")
+        if enabled is not None:
+            given["enabled"] = enabled
+        return self.set(_FLAG_PREFIX + name, given, label, _FLAG)
 
     def get(self, key: str, label: str | None = None) -> Setting | None:
         """The setting with this key and label, or None."""

@@ -89,6 +89,24 @@ def test_no_signature_takes_any_keyword(path: Path) -> None:
             assert unseen or passed_on, function.name
 
 
+def test_only_the_runtime_loops_and_waits() -> None:
+    """A source has no loop of its own, and awaits nothing but the runtime and the program's hooks.
+
+    What threads, timers and clocks are made of it cannot even import (see `pyproject.toml`).
+    """
+    awaited: set[str] = set()
+    for path in (PACKAGE / "configcat").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not isinstance(node, ast.While | ast.AsyncFor), f"{path}:{node.lineno}"
+            if isinstance(node, ast.Await):
+                awaited.add(ast.unparse(node.value).partition("(")[0])
+    own = {name for name in awaited if name.startswith("self.") and name.count(".") == 1}
+    of_the_runtime = {"refresh_or_join_async", "wait_async", "live.refresh", "self._live.close"}
+    of_hooks = {"answer", "client._tell_ready", "client.close"}
+    of_hooks |= {"self._events.call_async", "client._events.call_async"}
+    assert awaited - own <= of_the_runtime | of_hooks
+
+
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_test_states_its_rule(path: Path) -> None:
     """Each test has a docstring: one sentence that says what must hold."""

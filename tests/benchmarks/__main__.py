@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .caches import measure_cache_files, measure_caches
+from .configcat import measure_configcat
 from .crowds import measure_crowds
 from .delays import measure_delays
 from .emulator import measure_emulator
@@ -43,6 +44,7 @@ FIGURES: dict[str, Callable[[Effort], list[Figure]]] = {
     "values": measure_values,
     "emulator": measure_emulator,
     "flags": measure_flags,
+    "configcat": measure_configcat,
     "cache-files": measure_cache_files,
 }
 #: See above; what is left out of this is measured afterwards, in order.

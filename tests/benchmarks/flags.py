@@ -29,10 +29,10 @@ from tests.support.content import FLAG_PREFIX, FLAG_TYPE
 
 from .measure import Effort, Figure
 from .openfeature import through_openfeature
+from .rows import Row, measured
 
 MANY = 1_000
-CALLS = 2_000
-"""Calls in one run of a tight loop."""
+PEER, CONFIGCAT = "featuremanagement", "configcat-client"
 WEEK = 7 * 86_400
 
 AUDIENCE = {
@@ -80,19 +80,6 @@ FLAGS: list[dict[str, Any]] = [
 def many(more: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a thousand flags."""
     return [{"id": f"flag{number}", "enabled": True, **more} for number in range(MANY)]
-
-
-class Row(NamedTuple):
-    """One figure: how it is called on each side, and what ours may cost in microseconds."""
-
-    name: str
-    ours: Timer
-    at_most: float
-    theirs: Timer | None = None
-    configcat: Timer | None = None
-    calls: int = CALLS
-    loop: bool = True
-    """True for a loop whose own cost is taken off."""
 
 
 class Sides(NamedTuple):
@@ -186,18 +173,17 @@ def _rows(sides: Sides) -> list[Row]:
     user = untyped.User("Brittney")
     simple, targeting = "m.is_enabled('simple')", "m.is_enabled('targeting', c)"
     variant, built = "m.get_variant('variant', c)", "Context(user, groups)"
-    theirs_simple = _calls(simple, theirs)
+    theirs_simple = {PEER: _calls(simple, theirs)}
 
-    def configcat(name: str) -> Timer:
-        return _calls(f"m.get_value('{name}', None, c)", sides.configcat, user)
+    def configcat(name: str) -> dict[str, Timer]:
+        return {CONFIGCAT: _calls(f"m.get_value('{name}', None, c)", sides.configcat, user)}
 
     return [
         Row(
             "simple flag, our provider",
             _calls(simple, ours),
             0.12,
-            theirs_simple,
-            configcat("simple"),
+            {**theirs_simple, **configcat("simple")},
         ),
         Row("simple flag, a dict", _calls(simple, plain), 0.2, theirs_simple),
         Row(
@@ -210,32 +196,32 @@ def _rows(sides: Sides) -> list[Row]:
             "targeting",
             _calls(targeting, ours, context),
             1.2,
-            _calls(targeting, theirs, their_context),
-            configcat("targeting"),
+            {PEER: _calls(targeting, theirs, their_context), **configcat("targeting")},
         ),
         Row(
             "three-way variant",
             _calls(variant, ours, context),
             1.3,
-            _calls(variant, theirs, their_context),
-            configcat("variant"),
+            {PEER: _calls(variant, theirs, their_context), **configcat("variant")},
         ),
         Row(
             "targeting, context built for each call",
             _calls(f"m.is_enabled('targeting', {built})", ours, kind=TargetingContext),
             1.6,
-            _calls(
-                f"m.is_enabled('targeting', {built})",
-                theirs,
-                kind=featuremanagement.TargetingContext,
-            ),
+            {
+                PEER: _calls(
+                    f"m.is_enabled('targeting', {built})",
+                    theirs,
+                    kind=featuremanagement.TargetingContext,
+                )
+            },
         ),
         Row("evaluate() of a simple flag", _calls("m.evaluate('simple')", ours), 0.5),
         Row(
             "weekly recurrence, in a kept window",
             _calls("m.is_enabled('weekly')", ours),
             0.4,
-            _calls("m.is_enabled('weekly')", theirs),
+            {PEER: _calls("m.is_enabled('weekly')", theirs)},
         ),
         Row(
             "weekly recurrence, leaving it at each call",
@@ -246,7 +232,7 @@ def _rows(sides: Sides) -> list[Row]:
             f"unknown flag, {MANY:,} loaded",
             _calls("m.is_enabled('unknown')", ours),
             0.2,
-            _calls("m.is_enabled('unknown')", theirs),
+            {PEER: _calls("m.is_enabled('unknown')", theirs)},
         ),
     ]
 
@@ -291,7 +277,7 @@ def _first_touches() -> list[Row]:
                     f"first touch of {MANY:,} flags, {kind}",
                     _touch(ours, names, context),
                     at_most,
-                    _touch(theirs, names, their_context),
+                    {PEER: _touch(theirs, names, their_context)},
                     calls=1,
                     loop=False,
                 )
@@ -333,37 +319,8 @@ def measure_flags(effort: Effort) -> list[Figure]:
     logging.disable(logging.CRITICAL)  # theirs logs an unknown flag at each call
     try:
         with _sides() as sides:
-            figures = _measured(_rows(sides), effort)
+            figures = measured(_rows(sides), effort)
             figures += through_openfeature(sides.provider, effort)
-        return [*figures, *_measured(_first_touches(), effort), _one_changed(effort)]
+        return [*figures, *measured(_first_touches(), effort), _one_changed(effort)]
     finally:
         logging.disable(disabled)
-
-
-def _measured(rows: list[Row], effort: Effort) -> list[Figure]:
-    best: dict[tuple[str, str], float] = {}
-    nothing = min(Timer("pass").repeat(effort.repeats, CALLS)) / CALLS
-    for _ in range(effort.rounds * max(effort.repeats // 2, 1)):
-        for row in rows:
-            for side in ("ours", "theirs", "configcat"):
-                timer: Timer | None = getattr(row, side)
-                if timer is not None:
-                    taken = timer.timeit(row.calls) / row.calls - (nothing if row.loop else 0)
-                    key = (row.name, side)
-                    best[key] = min(taken * 1e6, best.get(key, taken * 1e6))
-    return [
-        Figure(
-            row.name,
-            "us",
-            best[row.name, "ours"],
-            at_most=row.at_most,
-            beside=_beside(best.get((row.name, "theirs")), best.get((row.name, "configcat"))),
-        )
-        for row in rows
-    ]
-
-
-def _beside(theirs: float | None, configcat: float | None) -> str:
-    named = (("featuremanagement", theirs), ("configcat-client", configcat))
-    shown = [(name, value) for name, value in named if value is not None]
-    return ", ".join(f"{name} {value:,.{0 if value >= 100 else 2}f}" for name, value in shown)

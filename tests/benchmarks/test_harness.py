@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.configcat603 import OUTDATED, configcat603
+
 from . import __main__ as program
 from . import delays, refreshes, sides
 from .__main__ import PARTS, main
+from .configcat import measure_configcat
 from .delays import Traffic
 from .hotspots import measure
 from .measure import Effort, Figure, Measurement, Metric, Samples
@@ -331,3 +334,13 @@ def test_measurement_needs_both_sides() -> None:
         Measurement(Metric("reading", "ns"), (1.0, 2.0), (1.0,))
     with pytest.raises(ValueError, match="not positive"):
         Measurement(Metric("reading", "ns"), (1.0,), (0.0,))
+
+
+@OUTDATED
+def test_both_official_clients_of_configcat_stand_beside_ours() -> None:
+    """Each figure tells what an official client takes, those of evaluations what both take."""
+    configcat603()
+    figures = measure_configcat(TINY)
+    assert min(figure.value for figure in figures) > 0
+    assert all("10.0.1 " in figure.beside for figure in figures[:-1])
+    assert all("6.0.3 " in figure.beside for figure in (*figures[:-2], figures[-1]))

@@ -148,29 +148,28 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-ODD_ATTRIBUTES: st.SearchStrategy[Any] = st.sampled_from(
-    [
-        5,
-        5.0,
-        5.5,
-        1e21,
-        float("nan"),
-        float("-inf"),
-        True,
-        ["US", "ex"],
-        [],
-        ["1", 2],
-        '["US"]',
-        '["US", 5]',
-        "[",
-        "nan",
-        " 5,5 ",
-        "1680307200",
-        datetime(2023, 4, 1, tzinfo=timezone.utc),
-        datetime(2023, 4, 1),  # noqa: DTZ001 - counts as UTC
-        {"x": 1},
-    ]
+ODD: tuple[Any, ...] = (
+    5,
+    5.0,
+    5.5,
+    1e21,
+    float("nan"),
+    float("-inf"),
+    True,
+    ["US", "ex"],
+    [],
+    ["1", 2],
+    '["US"]',
+    '["US", 5]',
+    "[",
+    "nan",
+    " 5,5 ",
+    "1680307200",
+    datetime(2023, 4, 1, tzinfo=timezone.utc),
+    datetime(2023, 4, 1),  # noqa: DTZ001 - counts as UTC
+    {"x": 1},
 )
+ODD_ATTRIBUTES: st.SearchStrategy[Any] = st.sampled_from(ODD)
 VALUES_OF_USERS = st.none() | st.sampled_from([*WORDS, *VERSIONS]) | ODD_ATTRIBUTES
 USERS: st.SearchStrategy[dict[str, Any] | None] = st.none() | st.fixed_dictionaries(
     dict.fromkeys(ATTRIBUTES, VALUES_OF_USERS)

@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from appconfig_provider.configcat import (
     ConfigCatOptions,
     Hooks,
     LocalDictionaryFlagOverrides,
+    LocalFileDataSource,
     OverrideBehaviour,
     PollingMode,
     User,
@@ -47,28 +48,6 @@ RULE = {
     }
 }
 JANE = User("1", "jane@example.com")
-
-
-@pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Yield the time of all clients."""
-    with FakeClock() as clock:
-        yield clock
-
-
-@pytest.fixture
-def cdn() -> Iterator[ConfigCatEmulator]:
-    """Yield a server with one setting."""
-    with ConfigCatEmulator() as cdn:
-        cdn.set("flag", value=True)
-        yield cdn
-
-
-@pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
-def make(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Make]:
-    """Yield what makes clients, for threads and for asyncio."""
-    with request.param() as make:
-        yield make
 
 
 def event_ids(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[int]:
@@ -588,3 +567,53 @@ def test_who_waits_is_woken_by_close(cdn: ConfigCatEmulator, make: Make) -> None
     assert answer(reader) == "none"
     finish.set()
     answer(closed)
+
+
+def test_close_ends_a_refresh_before_its_next_request(cdn: ConfigCatEmulator, make: Make) -> None:
+    """A client that was closed while a server answers does not ask the one that this one names."""
+    asked, finish = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        finish.wait(20)
+
+    cdn.redirect(cdn.base_url + "/elsewhere", 2)
+    cdn.before_answer(hold)
+    client = make(cdn, polling_mode=MANUAL)
+    refresh = client.begin("force_refresh")
+    assert asked.wait(20)
+    client.call("close")
+    finish.set()
+    assert answer(refresh).is_success is False
+    assert len(cdn.requests) == 1
+
+
+@pytest.mark.parametrize("watches", [False, True])
+def test_manual_reads_wait_for_nobody(
+    cdn: ConfigCatEmulator, clock: FakeClock, make: Make, tmp_path: Path, watches: bool
+) -> None:
+    """A read beside force_refresh() answers at once, after set_online() and with a file, too."""
+    asked, finish = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        finish.wait(20)
+
+    file = tmp_path / "local.json"
+    file.write_text('{"flags": {"other": 1}}')
+    local = LocalFileDataSource(str(file), OverrideBehaviour.LocalOverRemote) if watches else None
+    client = make(cdn, polling_mode=MANUAL, flag_overrides=local)
+    assert client.value("flag", "none") == "none"
+    cdn.before_answer(hold)
+    refresh = client.begin("force_refresh")
+    assert asked.wait(20)
+    clock.advance(2)
+    client.call("set_offline")
+    client.call("set_online")
+    read = client.begin("get_value", "flag", "none")
+    try:
+        assert answer(read) == "none"
+    finally:
+        finish.set()
+    assert answer(refresh).is_success is True
+    assert client.value("flag", "none") is True

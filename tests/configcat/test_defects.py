@@ -9,7 +9,6 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,32 +24,10 @@ from appconfig_provider.configcat import (
 )
 from appconfig_provider.configcat.localfiledatasource import LocalFileFlagOverrides
 from appconfig_provider.testing import ConfigCatEmulator, FakeClock
-from tests.support.configcat_clients import KEY, Make, answer, awaited, threaded
+from tests.support.configcat_clients import KEY, Make, answer, threaded
 from tests.support.waiting import eventually
 
 AUTO, LAZY, MANUAL = PollingMode.auto_poll(), PollingMode.lazy_load(), PollingMode.manual_poll()
-
-
-@pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """Yield the time of all clients."""
-    with FakeClock() as clock:
-        yield clock
-
-
-@pytest.fixture
-def cdn() -> Iterator[ConfigCatEmulator]:
-    """Yield a server with one setting."""
-    with ConfigCatEmulator() as cdn:
-        cdn.set("flag", value=True)
-        yield cdn
-
-
-@pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
-def make(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Make]:
-    """Yield what makes clients, for threads and for asyncio."""
-    with request.param() as make:
-        yield make
 
 
 class Gate:
@@ -217,6 +194,7 @@ def test_5_a_read_in_a_hook_of_the_first_download_does_not_wait(
     assert client.value("flag") is True
     finish.set()
     assert seen == [True]
+    assert client.refresh().is_success is True  # the hook has ended before the loop does
 
 
 def test_5_local_settings_may_ask_the_client_that_loads_them(cdn: ConfigCatEmulator) -> None:

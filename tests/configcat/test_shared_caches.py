@@ -364,3 +364,24 @@ def test_a_poller_asks_at_once_where_the_cache_has_nothing(cdn: Cdn, cache: Shar
     fresh.refresh(in_background=True)
     assert fresh.state.attempt.last is not None
     assert len(cdn.asked) == 1
+
+
+def test_an_error_is_over_when_another_client_was_answered(cdn: Cdn, cache: Shared) -> None:
+    """A fresh config in the cache ends the error of this client's own attempt; an old one not."""
+    client = Played(cdn, AUTO, config_cache=cache)
+    client.refresh()
+    cdn.break_down(500)
+    client.clock.advance(60)
+    client.refresh()
+    failed = client.state.attempt.error
+    assert isinstance(failed, ConnectionError)
+    cache[PLACE] = stored(v6(color="green"), ago=-20, etag='"d"')
+    client.clock.advance(90)
+    client.refresh(force=True)
+    assert client.texts == {"color": "green"}
+    assert client.state.attempt.error is not None
+    cache[PLACE] = stored(v6(color="blue"), ago=-200, etag='"e"')
+    client.refresh_when_due()
+    assert client.texts == {"color": "blue"}
+    assert client.state.attempt.error is None
+    assert len(cdn.asked) == 3

@@ -385,6 +385,36 @@ def test_offline_in_the_middle_of_redirects(cdn: Cdn) -> None:
     client.refresh(force=True)
     assert cdn.hosts == [GLOBAL]
     assert 3200 in client.ids
+    assert client.due == 60
+
+
+def test_a_config_without_settings_is_a_failure_like_others(cdn: Cdn) -> None:
+    """A server that answers with no settings is left alone for a back-off, which doubles."""
+    client = Played(cdn)
+    client.refresh()
+    cdn.serve({}, '"empty"')
+    client.refresh_when_due()
+    assert client.ids == [1103]
+    assert client.due == 30
+    client.refresh_when_due()
+    assert client.due == 60
+    assert client.texts == {"color": "red"}
+
+
+def test_neither_forks_nor_switches_end_a_back_off(cdn: Cdn) -> None:
+    """While the config is fresh, a server in trouble is asked when its back-off is over."""
+    client = Played(cdn)
+    client.refresh()
+    cdn.break_down(503, **{"retry-after": "500"})
+    client.refresh(force=True)
+    assert client.due == 500
+    client.state = client.source.rearmed(client.state)
+    assert client.due == 500
+    client.go(offline=True)
+    client.go(offline=False)
+    client.refresh()
+    assert client.due == 500
+    assert len(cdn.asked) == 2
 
 
 def test_a_forked_child_waits_unless_it_has_nothing(cdn: Cdn) -> None:

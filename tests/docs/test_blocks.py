@@ -51,11 +51,12 @@ def contoso(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 @pytest.fixture
 def _logging_as_it_was() -> Iterator[None]:
     """Give logging back as it was: a page may show how to set it up."""
-    ours, root = logging.getLogger("appconfig_provider"), logging.getLogger()
-    level, root_level, handlers = ours.level, root.level, list(root.handlers)
+    root = logging.getLogger()
+    loggers = [root, logging.getLogger("appconfig_provider"), logging.getLogger("configcat")]
+    levels, handlers = [logger.level for logger in loggers], list(root.handlers)
     yield
-    ours.setLevel(level)
-    root.setLevel(root_level)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
     root.handlers[:] = handlers
 
 

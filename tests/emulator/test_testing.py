@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
+from appconfig_provider import load
 from appconfig_provider.emulator import Draft
 from appconfig_provider.emulator.vault import Secrets
 from appconfig_provider.testing import (
@@ -322,3 +325,31 @@ def test_a_store_that_was_closed(call: Callable[[Emulator], object]) -> None:
         pass
     with pytest.raises(RuntimeError, match="the store is closed; use it inside"):
         call(store)
+
+
+def test_feature_flags() -> None:
+    """A flag is written by its name, or as its JSON, and is read by `load()`."""
+    whole = {"id": "Theme", "variants": [{"name": "dark", "configuration_value": 1}]}
+    with Emulator() as store:
+        store.set_flag("On")
+        store.set_flag("Off", enabled=False)
+        store.set_flag({**whole, "enabled": False})
+        assert store.set_flag(whole, enabled=True, label="prod").label == "prod"
+        assert "enabled" not in whole
+        with load(connection_string=store.connection_string, feature_flag_enabled=True) as config:
+            flags = config.feature_flags
+            states = {name: flags.is_enabled(name) for name in flags.names()}
+            assert states == {"On": True, "Off": False, "Theme": False}
+            read = flags.evaluate("Theme").flag
+            assert read is not None
+            assert [one.name for one in read.variants or ()] == ["dark"]
+        stored = store.get(".appconfig.featureflag/Theme", "prod")
+        assert stored is not None
+        assert json.loads(stored.value or "") == {**whole, "enabled": True}
+
+
+@pytest.mark.parametrize("flag", [{"enabled": True}, {"id": 5}, {"id": ""}, ""])
+def test_a_feature_flag_has_an_id(flag: Any) -> None:
+    """Without a text as its name nobody could ask for it."""
+    with Emulator() as store, pytest.raises(ValueError, match="needs an 'id'"):
+        store.set_flag(flag)

@@ -7,7 +7,8 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import featuremanagement.azuremonitor
@@ -37,31 +38,29 @@ TOLD: dict[str, Any] = {
     "telemetry": {"enabled": True, "metadata": {"ETag": "e", "Enabled": "forged"}},
 }
 THEIRS: Any = featuremanagement
-untyped: Any = InMemoryLogRecordExporter
-EXPORTER: Any = untyped()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _provider() -> Iterator[None]:
-    """Export what these tests send. A process has one provider; another test may have set it."""
+@cache
+def exporter() -> Any:
+    """Export what this process sends. It has one provider; another test may have set it."""
+    untyped: Any = InMemoryLogRecordExporter
+    made = untyped()
     provider = logs.get_logger_provider()
     if not isinstance(provider, LoggerProvider):
         provider = LoggerProvider(shutdown_on_exit=False)
         logs.set_logger_provider(provider)
-    processor: Any = SimpleLogRecordProcessor(EXPORTER)
-    provider.add_log_record_processor(processor)
-    yield
-    processor.shutdown()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(made))
+    return made
 
 
 @pytest.fixture(autouse=True)
 def _empty() -> None:
-    EXPORTER.clear()
+    exporter().clear()
 
 
 def records() -> list[ReadableLogRecord]:
     """Return what was exported."""
-    return list(EXPORTER.get_finished_logs())
+    return list(exporter().get_finished_logs())
 
 
 def attributes() -> list[dict[str, Any]]:
@@ -227,6 +226,48 @@ def test_a_bad_accessor_breaks_no_span(
     (record,) = caplog.records
     assert told in record.getMessage()
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("accessor", [5, "Adam", TargetingContext("Adam")])
+def test_an_accessor_that_cannot_be_called_is_told(
+    accessor: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is never asked, and one warning says so; `featuremanagement` raises nothing either."""
+    assert spans(accessor, 2) == [{}, {}]
+    (record,) = caplog.records
+    assert "targeting_context_accessor must be a function, not a" in record.getMessage()
+
+
+def test_a_span_of_nobody_warns_not(caplog: pytest.LogCaptureFixture) -> None:
+    """Outside of a request an accessor knows nobody, and says so by None."""
+    assert spans(lambda: None) == [{}]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("user", [TargetingContext("Adam", ["g"]), User("Adam"), "Adam"])
+def test_an_event_takes_a_context_for_its_user(user: object) -> None:
+    """The attribute is the user's id, whatever object the program has for the user."""
+    track_event("Purchase", user)
+    assert [one["TargetingId"] for one in attributes()] == ["Adam"]
+
+
+def test_what_sends_events_may_fail(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A processor that raises breaks no request, whoever sends; its text is not logged."""
+
+    def fail(*_given: object) -> None:
+        raise OSError("hunter2")
+
+    monkeypatch.setattr(logs, "get_logger", fail)
+    for _ in range(2):
+        track_event("Purchase", "Adam")
+    assert len(caplog.records) == 1
+    manager = FeatureManager(holding(flag("x", **TOLD)), on_feature_evaluated=publish_telemetry)
+    assert manager.is_enabled("x")
+    assert len(caplog.records) == 2
+    assert "hunter2" not in caplog.text
+    assert "OSError" in caplog.text
 
 
 WITHOUT = """

@@ -53,7 +53,7 @@ def test_filters_windows_and_variants_are_explained(manage: Manage) -> None:
 
 
 def test_what_is_not_evaluated_is_explained(manage: Manage) -> None:
-    """A flag that is disabled, unknown or unusable says so; an error is quoted."""
+    """A flag that is disabled, unknown or unusable says so, and why; no value is shown."""
     off = {"id": "off", "variants": [{"name": "A"}]}
     manager = manage(holding(off, {"id": "bad", "enabled": "maybe"}, flag("on")))
     assert manager.explain("off") == (
@@ -65,7 +65,7 @@ def test_what_is_not_evaluated_is_explained(manage: Manage) -> None:
     )
     assert manager.explain("bad").splitlines() == [
         "'bad' is off for no user: the flag's content cannot be used",
-        "  Invalid setting 'enabled' with value 'maybe' for feature 'bad'.",
+        "  its setting 'enabled' has a value that cannot be used",
     ]
 
 

@@ -182,8 +182,8 @@ def test_an_unknown_flag_is_told_once_for_each_name(
         assert not manager.is_enabled("a")
         assert not manager.is_enabled("b")
     assert [one.getMessage() for one in caplog.records] == [
-        "feature flag 'a' is not loaded, and counts as off",
-        "feature flag 'b' is not loaded, and counts as off",
+        "feature flag 'a' is not loaded, so it is off or has its caller's default",
+        "feature flag 'b' is not loaded, so it is off or has its caller's default",
     ]
     for number in range(2_000):
         assert not manager.is_enabled(f"n{number}")
@@ -296,3 +296,29 @@ def test_a_manager_is_freed_without_the_garbage_collector() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_items_that_nobody_can_ask_for_are_told_once(
+    manage: Manage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id that is no text, no id, or no object: the others count, and one warning says so."""
+    items: list[Any] = [{"id": 5, "enabled": True}, {"enabled": True}, "x", flag("on")]
+    config: dict[str, Any] = {"feature_management": {"feature_flags": items}}
+    manager = manage(config)
+    for _ in range(2):
+        assert manager.is_enabled("on")
+        assert manager.names() == ["on"]
+        config["feature_management"] = dict(config["feature_management"])
+    assert [one.getMessage() for one in caplog.records] == [
+        "feature_flags has 3 items without an id that is a text, which nobody can ask for"
+    ]
+
+
+def test_wrong_arguments_are_named_as_users_know_them(manage: Manage) -> None:
+    """A keyword that does not exist names `FeatureManager`; `of` says what it takes."""
+    with pytest.raises(TypeError, match=r"^FeatureManager\.__init__\(\) got an unexpected"):
+        manage(holding(), filters=[])
+    wrong: Any
+    for wrong in (None, 5, []):
+        with pytest.raises(TypeError, match=r"of\(\) takes a snapshot or a Mapping of flags, not"):
+            manage(holding()).of(wrong)

@@ -6,6 +6,8 @@ import asyncio
 import threading
 from typing import Any
 
+import pytest
+
 from appconfig_provider.flags import EvaluationEvent, FeatureManager, aio
 from tests.support.managers import Manage, flag, holding, targeting
 
@@ -95,3 +97,70 @@ def test_a_pinned_manager_that_is_made_inside_has_the_same_overrides(manage: Man
             pinned = manager.of(holding(flag("a")))
             assert not pinned.is_enabled("a")
         assert pinned.is_enabled("a")
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_block_may_be_entered_again_inside_of_itself(manage: Manage, everywhere: bool) -> None:
+    """It counts until it was left as often as it was entered; the innermost block counts."""
+    manager = manage(holding(flag("a")))
+    block = manager.overriding({"a": False}, everywhere=everywhere)
+    with block, manager.overriding({"a": True}):
+        with block:
+            assert not manager.is_enabled("a")
+        assert manager.is_enabled("a")
+    with block:
+        with block:
+            assert not manager.is_enabled("a")
+        assert not manager.is_enabled("a")
+    assert manager.is_enabled("a")
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_block_may_be_entered_by_several_threads(everywhere: bool) -> None:
+    """In each of them it counts until that thread leaves it."""
+    manager = FeatureManager(holding(flag("a")))
+    block = manager.overriding({"a": False}, everywhere=everywhere)
+    inside, left = threading.Barrier(3), [threading.Event() for _ in range(4)]
+    seen: list[bool] = []
+
+    def work(number: int) -> None:
+        with block:
+            inside.wait(20)
+            assert left[number].wait(20)
+            seen.append(manager.is_enabled("a"))
+        left[number + 1].set()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    left[0].set()
+    for thread in threads:
+        thread.join(20)
+    assert seen == [False] * 3
+    assert manager.is_enabled("a")
+
+
+def test_what_lists_flags_lists_overridden_ones(manage: Manage) -> None:
+    """`names`, `evaluate_all` and `explain` know a flag that only a test has, while it has it."""
+    manager = manage(holding(flag("a")))
+    with manager.overriding({"New": True, "a": False}):
+        assert manager.names() == ["a", "New"]
+        found = manager.evaluate_all()
+        assert {name: one.enabled for name, one in found.items()} == {"a": False, "New": True}
+        assert "a test has overridden the flag" in manager.explain("New")
+    assert manager.names() == list(manager.evaluate_all()) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (5, "overriding() takes a dict of flags by name, not an int"),
+        (["a"], "overriding() takes a dict of flags by name, not a list"),
+        ({5: True}, "overriding() takes names of flags, which are texts, not an int"),
+    ],
+)
+def test_what_is_no_dict_of_flags_is_refused(manage: Manage, flags: Any, told: str) -> None:
+    """The error says what is taken instead."""
+    with pytest.raises(TypeError) as caught:
+        manage(holding()).overriding(flags)
+    assert str(caught.value) == told

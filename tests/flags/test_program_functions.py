@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -223,7 +224,16 @@ def test_the_accessor_is_called_only_when_a_flag_needs_a_context(manage: Manage)
         assert len(accessor.calls) == count
 
 
-@pytest.mark.parametrize("given", [None, 5, [], {"user_id": "Adam"}])
+def test_an_accessor_that_knows_nobody(manage: Manage, caplog: pytest.LogCaptureFixture) -> None:
+    """None is nobody, as outside of a request, and nothing to warn of; `strict` is content, too."""
+    flags_of_two = holding(flag("x", targeting(Users=["Adam"])))
+    nobody = {"targeting_context_accessor": Recorder(answer=None)}
+    assert not manage(flags_of_two, **nobody).is_enabled("x")
+    assert not manage(flags_of_two, strict=True, **nobody).is_enabled("x")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("given", [5, [], {"user_id": "Adam"}])
 def test_an_accessor_that_returns_no_context(
     manage: Manage, caplog: pytest.LogCaptureFixture, given: object
 ) -> None:
@@ -312,3 +322,54 @@ def test_log_records_are_told_by_loggers_of_their_own() -> None:
     manager.is_enabled("x")
     assert logging.getLogger().handlers == before
     assert logging.getLogger("appconfig_provider.flags").handlers == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_filter_that_asks_for_its_own_flag_does_not_match(
+    times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would never end, and asking twice would take for ever: one warning says what it does."""
+
+    class Own(flags.FeatureFilter):
+        calls = 0
+
+        def evaluate(self, context: Any, **kwargs: Any) -> bool:
+            self.calls += 1
+            return any(manager.is_enabled("x") for _ in range(times))
+
+    own = Own()
+    manager = flags.FeatureManager(holding(flag("x", {"name": "Own"})), feature_filters=[own])
+    assert not manager.is_enabled("x")
+    assert own.calls == 1
+    (record,) = caplog.records
+    assert "evaluates its own flag for the same user" in record.getMessage()
+
+
+def test_an_awaited_filter_that_asks_for_its_own_flag_does_not_match(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The same in asyncio, and by way of another flag."""
+
+    class Other(aio.FeatureFilter):
+        async def evaluate(self, context: Any, **kwargs: Any) -> bool:
+            return await manager.is_enabled("x" if context["feature_name"] == "y" else "y")
+
+    listed = holding(flag("x", {"name": "Other"}), flag("y", {"name": "Other"}))
+    manager = aio.FeatureManager(listed, feature_filters=[Other()])
+    assert not asyncio.run(manager.is_enabled("x"))
+    (record,) = caplog.records
+    assert "evaluates its own flag for the same user" in record.getMessage()
+
+
+def test_a_filter_may_ask_for_its_own_flag_for_somebody_else() -> None:
+    """That ends: a tenant may have what its parent has."""
+
+    class Parent(flags.FeatureFilter):
+        def evaluate(self, context: Any, **kwargs: Any) -> bool:
+            user: str = kwargs["user"]
+            return user == "a" or manager.is_enabled("x", user.rpartition("/")[0])
+
+    manager = flags.FeatureManager(
+        holding(flag("x", {"name": "Parent"})), feature_filters=[Parent()]
+    )
+    assert manager.is_enabled("x", "a/b/c")

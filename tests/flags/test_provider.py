@@ -192,3 +192,23 @@ def test_the_official_provider_is_a_mapping_too(store: Emulator) -> None:
         make_flags_due(config)
         config.refresh()
         assert not manager.is_enabled("beta")
+
+
+@pytest.mark.parametrize("refreshed", [True, False])
+def test_who_waits_for_flags_that_are_not_refreshed_is_told(
+    store: Emulator, caplog: pytest.LogCaptureFixture, refreshed: bool
+) -> None:
+    """Without their own switch flags do not change: INFO says so to whom subscribes to one."""
+    caplog.set_level("INFO")
+    set_flag(store, "beta")
+
+    def changed() -> None:
+        """Never called."""
+
+    keywords: Any = {"feature_flag_enabled": True, "feature_flag_refresh_enabled": refreshed}
+    with load(connection_string=store.connection_string, **keywords) as config:
+        config.feature_flags.on_change("beta")(changed)
+        config.on_change("other")(changed)
+    told = [one.getMessage() for one in caplog.records if "will hear of no" in one.getMessage()]
+    assert len(told) == (0 if refreshed else 1)
+    assert all("changed will hear of no change of a feature flag" in one for one in told)

@@ -10,6 +10,7 @@ import pytest
 import appconfig_provider.aio
 import appconfig_provider.provider
 from appconfig_provider import SettingSelector, WatchKey
+from appconfig_provider.configcat import aio, client
 from appconfig_provider.testing import Emulator, FakeClock, RequestRecord, Scripted
 from tests.support.adapter import LOADERS, Provider
 
@@ -98,20 +99,34 @@ def public_names(kind: type) -> set[str]:
     return {name for name in dir(kind) if not name.startswith("_")}
 
 
+def signature_of(function: Callable[..., object]) -> list[tuple[str, object, object]]:
+    """Return the names of parameters, with their kinds and defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return [(one.name, one.kind, one.default) for one in parameters]
+
+
 def test_both_providers_have_the_same_public_names_and_keywords() -> None:
     """`aio` mirrors sync: class, methods, and every keyword of load() with its default."""
     sync = appconfig_provider.provider
-    aio = appconfig_provider.aio
+    awaited = appconfig_provider.aio
     assert public_names(sync.AzureAppConfigurationProvider) == public_names(
-        aio.AzureAppConfigurationProvider
+        awaited.AzureAppConfigurationProvider
     )
 
-    def signature_of(function: Callable[..., object]) -> list[tuple[str, object, object]]:
-        parameters = inspect.signature(function).parameters.values()
-        return [(one.name, one.kind, one.default) for one in parameters]
+    assert signature_of(sync.load) == signature_of(awaited.load)
+    assert inspect.iscoroutinefunction(awaited.load)
 
-    assert signature_of(sync.load) == signature_of(aio.load)
-    assert inspect.iscoroutinefunction(aio.load)
+
+def test_both_configcat_clients_have_the_same_methods() -> None:
+    """Each method takes and says the same; those that make clients are functions in aio."""
+    sync, awaited = client.ConfigCatClient, aio.ConfigCatClient
+    assert public_names(sync) - public_names(awaited) == {"of", "get", "close_all"}
+    for name in public_names(awaited):
+        both = getattr(sync, name), getattr(awaited, name)
+        assert signature_of(both[0]) == signature_of(both[1]), name
+        first, second = (str(inspect.getdoc(one)).partition("\n")[0] for one in both)
+        assert first == second, name
+    assert signature_of(sync.get) == signature_of(aio.get)
 
 
 def test_no_signature_hides_its_keywords() -> None:

@@ -1,4 +1,4 @@
-"""OpenFeature's global state, as it was before each test and after it."""
+"""OpenFeature's global state, as it was before each test and after it; ConfigCat clients."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
+
+from appconfig_provider.testing import FakeClock
+from tests.support.configcat_clients import Make, awaited, threaded
 
 
 def _forget() -> None:
@@ -22,3 +25,10 @@ def openfeature() -> Iterator[None]:
     _forget()
     yield
     _forget()
+
+
+@pytest.fixture(params=[threaded, awaited], ids=["sync", "aio"])
+def make(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Make]:
+    """Yield what makes clients, for threads and for asyncio."""
+    with request.param() as make:
+        yield make

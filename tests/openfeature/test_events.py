@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from openfeature import api
 from openfeature.event import EventDetails, ProviderEvent
 from openfeature.provider import ProviderStatus
@@ -88,6 +89,57 @@ def test_an_evaluation_notices_that_flags_are_old(
         assert heard.reason() == "STATIC"
         clock.suspend(61)  # the age counts a suspend
         assert heard.reason() == "STALE"
+
+
+@pytest.mark.parametrize("interval", [None, 600], ids=["flags not refreshed", "more rarely"])
+def test_a_check_of_the_settings_confirms_no_flags(
+    load: Loader, store: Emulator, clock: FakeClock, interval: float | None
+) -> None:
+    """What counts is when the store confirmed the flags: settings may be checked far more often."""
+    set_flag(store, "beta")
+    store.set("sentinel", "1")
+    keywords: dict[str, Any] = {
+        "feature_flag_enabled": True,
+        "feature_flag_refresh_enabled": interval is not None,
+        "feature_flag_refresh_interval": interval,
+        "refresh_interval": 10,
+        "refresh_on": ["sentinel"],
+    }
+    with load(connection_string=store.connection_string, **keywords) as config:
+        heard = Heard(config.provider, stale_after=60)
+        clock.advance(40)
+        store.set("sentinel", "2")
+        assert config.refresh()
+        clock.advance(21)
+        assert not config.refresh()
+        assert config.status.age == 0
+        assert heard.told() == [("STALE", None)]
+        assert heard.reason() == "STALE"
+        clock.advance(600)
+        config.refresh()
+        assert heard.reason() == ("STALE" if interval is None else "STATIC")
+
+
+def test_flags_are_confirmed_while_settings_are_refused(
+    load: Loader, store: Emulator, clock: FakeClock
+) -> None:
+    """Settings that `validate` refuses say nothing of flags, which the store still has."""
+    set_flag(store, "beta")
+    store.set("sentinel", "1")
+
+    def validate(snapshot: Any) -> None:
+        if snapshot["sentinel"] != "1":
+            raise ValueError
+
+    keywords = {**FOLLOWED, "refresh_on": ["sentinel"], "validate": validate}
+    with load(connection_string=store.connection_string, **keywords) as config:
+        heard = Heard(config.provider, stale_after=60)
+        store.set("sentinel", "2")
+        for _ in range(7):
+            clock.advance(30)
+            config.refresh()
+        assert config.status.age > 200
+        assert (heard.reason(), heard.told()) == ("STATIC", [])
 
 
 def test_a_failed_refresh_notices_that_flags_are_old(

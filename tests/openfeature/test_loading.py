@@ -174,6 +174,41 @@ def test_only_refused_arguments_and_credentials_are_fatal(
     assert str(error) not in caplog.text
 
 
+async def later() -> None:
+    """Be a callback that only `aio` could await."""
+
+
+@pytest.mark.parametrize(
+    ("keywords", "told"),
+    [
+        ({"connection_string": "Endpoint=x;Id=y;Secret=hunter2"}, "Secret is not base64"),
+        ({"refresh_interval": -1}, "refresh_interval"),
+        ({"refresh_interval": "hunter2"}, "refresh_interval"),
+        ({"on_refresh_success": later}, "later is a coroutine function"),
+    ],
+)
+def test_what_load_says_of_its_arguments_is_shown(
+    keywords: dict[str, Any], told: str, store: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Event and log have the reason of `load()` itself, which holds no secret."""
+    given = {"connection_string": store.connection_string, **keywords}
+    with pytest.raises(ProviderFatalError, match=told) as caught:
+        client_of(lambda: load(**given))
+    (record,) = caplog.records
+    assert told in record.getMessage()
+    assert "hunter2" not in caplog.text + str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [map(int, ["hunter2"]), (int(one) for one in ["hunter2"])])
+def test_what_the_program_raises_meanwhile_is_not_shown(
+    wrong: Any, store: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A ValueError of an argument's own code may quote values: only its type is told."""
+    with pytest.raises(ProviderFatalError, match="ValueError") as caught:
+        client_of(lambda: load(connection_string=store.connection_string, selects=wrong))
+    assert "hunter2" not in caplog.text + str(caught.value)
+
+
 def test_a_store_that_refuses_a_key_is_fatal(store: Emulator) -> None:
     """The error of a real `load()` with a wrong key is FATAL, and says what was refused."""
     wrong = store.connection_string.rpartition("=Y")[0] + "=" + "A" * 44

@@ -64,7 +64,7 @@ def test_what_on_track_raises_stops_nothing(caplog: pytest.LogCaptureFixture) ->
     assert "RuntimeError" in caplog.text
 
 
-def test_an_asynchronous_on_track_is_refused() -> None:
+def test_an_asynchronous_on_track_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     """OpenFeature cannot await it: a coroutine function is refused, and what hides one is ended."""
 
     async def later(_name: str, _user: str, _properties: dict[str, str]) -> None:
@@ -76,4 +76,9 @@ def test_an_asynchronous_on_track_is_refused() -> None:
     def hidden(*given: Any) -> object:
         return later(*given)
 
-    client_of({}, on_track=hidden).track("seen", ANNA)
+    client = client_of({}, on_track=hidden)
+    for _ in range(2):
+        client.track("seen", ANNA)
+    assert [one.getMessage() for one in caplog.records] == [
+        "on_track failed: it has to be awaited, which nobody can do there"
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from appconfig_provider import OverrideBehaviour, Overrides
+from appconfig_provider import OverrideBehaviour, Overrides, load
 from appconfig_provider._azure.keywords import Keywords
 from appconfig_provider.overrides.layers import Layer
 from appconfig_provider.overrides.values import BadOverride, copied
@@ -165,6 +165,37 @@ def test_objects_are_flattened_where_a_separator_says_so() -> None:
         "plain": 2,
     }
     assert layer(given).values == given
+
+
+@pytest.mark.parametrize(
+    "given", [{"Beta": True}, [{"id": "Beta"}], {"feature_flags": {"Beta": True}}, "Beta"]
+)
+def test_feature_management_of_another_shape_is_told(
+    given: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stays an ordinary value, and one warning says that it holds no flags."""
+    overrides = Overrides.from_dict(
+        {"feature_management": given}, behaviour=OverrideBehaviour.LOCAL_ONLY
+    )
+    with load(overrides=overrides) as config:
+        assert config["feature_management"] == given
+    (told,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert told == (
+        "overrides: feature_management holds no feature flags, for it is no object with a list "
+        "'feature_flags'; it is an ordinary value"
+    )
+
+
+@pytest.mark.parametrize("flags", [[{"id": "Beta", "enabled": True}], []])
+def test_flags_of_overrides_are_loaded_flags(flags: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """`feature_flags` warns that no flags are loaded only where nobody brings any."""
+    given = {"feature_management": {"feature_flags": flags}}
+    for values, warnings in ((given, 0), ({"a": 1}, 1)):
+        overrides = Overrides.from_dict(values, behaviour=OverrideBehaviour.LOCAL_ONLY)
+        with load(overrides=overrides) as config:
+            assert config.feature_flags.names() == [one["id"] for one in flags if not warnings]
+        told = [one for one in caplog.records if "no feature flags are loaded" in one.getMessage()]
+        assert len(told) == warnings
 
 
 def test_feature_management_is_never_flattened() -> None:

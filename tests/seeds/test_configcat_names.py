@@ -251,3 +251,18 @@ with ConfigCatClient("key", flag_overrides=local) as client:
 print(sorted({"asyncio", "httpcore", "httpx", "requests", "ssl"} & set(sys.modules)))
 """
     assert printed(program) == "[]"
+
+
+def test_a_client_imports_no_evaluation_of_another_dialect() -> None:
+    """A client evaluates without what Microsoft's flags and files of settings need."""
+    program = """
+import sys
+from appconfig_provider.configcat import *
+
+local = LocalDictionaryDataSource({"flag": True}, OverrideBehaviour.LocalOnly)
+with ConfigCatClient("key", flag_overrides=local) as client:
+    assert client.get_value("flag", False) is True
+others = {f"appconfig_provider.{name}" for name in ("flags.filters", "overrides.declared")}
+print(sorted(others & set(sys.modules)))
+"""
+    assert printed(program) == "[]"

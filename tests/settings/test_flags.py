@@ -57,9 +57,13 @@ def test_a_flag_without_id_is_called_by_its_key() -> None:
 
 def test_of_one_id_the_last_counts_and_stands_where_it_stands() -> None:
     """The list has the order of those that won."""
-    flags = read(
-        setting("a", {"enabled": True}), setting("b", {}), setting("c", {"id": "a", "n": 2})
+    settings = (
+        setting("a", {"enabled": True}),
+        setting("b", {}),
+        setting("c", {"id": "a", "n": 2}),
     )
+    flags, problems, _ = read_flags([(Page("/kv", None, columns_of(settings), None),)], ORIGIN)
+    assert [one.key for one in problems] == [FLAG_PREFIX + "a"]
     assert list(flags) == ["b", "a"]
     assert flags["a"]["n"] == 2
 
@@ -248,3 +252,20 @@ def test_a_default_variant_that_is_empty_still_makes_an_id() -> None:
     """It is counted among the variants that are used because it is named."""
     flag = {"telemetry": {"enabled": True}, "allocation": {"default_when_enabled": ""}}
     assert metadata(flag)["AllocationId"]
+
+
+def test_two_keys_with_one_id_are_told(
+    load: Loader, store: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The later one counts, and one warning names both keys; labels of one key are fine."""
+    for name in ("a", "b"):
+        flag = {"id": "same", "enabled": name == "b"}
+        store.set(FLAG_PREFIX + name, json.dumps(flag), content_type=FLAG_TYPE)
+    with load(connection_string=store.connection_string, feature_flag_enabled=True) as config:
+        assert FeatureManager(config.snapshot).is_enabled("same")
+    (told,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert told == (
+        f"setting '{FLAG_PREFIX}a' (label None) is a feature flag with the id 'same', like "
+        f"'{FLAG_PREFIX}b', which counts as it comes later; give one of them another id"
+    )
+    assert len(read(setting("a", {"id": "a"}), setting("a", {"id": "a"}, "prod"))) == 1

@@ -6,6 +6,10 @@ store held, revision by revision), a `Network` (delays, faults, replicas that la
 life has a `Model` beside it, which says when the next refresh is due, and every refresh leaves a
 `Run`: what was sent, and which revision each answer showed. `rules` judges the one by the other.
 
-Nothing here waits, opens a socket or starts a thread; coroutines are stepped by hand. Run one
-schedule and see all that happens in it with `python -m tests.simulation SEED`.
+ConfigCat's clients live in the same worlds, on the same `Network` and `Driver`: see `configcat`.
+Their runtime makes tasks and waits for events, so their world has an event loop (`loop`).
+
+Nothing here waits, opens a socket or starts a thread; coroutines are stepped by hand, or by that
+loop. Run one schedule and see all that happens in it with `python -m tests.simulation SEED`, or
+`python -m tests.simulation configcat SEED`.
 """

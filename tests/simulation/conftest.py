@@ -10,4 +10,5 @@ import pytest
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody keep the log lines of a hundred thousand refreshes."""
-    monkeypatch.setattr(logging.getLogger("appconfig_provider"), "disabled", True)
+    for name in ("appconfig_provider", "configcat"):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from azure.core.credentials import AccessToken
 
@@ -31,14 +31,35 @@ from tests.simulation.run import Run
 from tests.simulation.world import Mailbox, RuleBroken, World
 from tests.support.files import Files
 
-if TYPE_CHECKING:
-    from tests.simulation.life import Life
-
 T = TypeVar("T")
 
 
+class Watcher(Protocol):
+    """Who is told what a driver does: the life of a provider, or of a client."""
+
+    def begins(self, plan: str) -> Run:
+        """Take note of a plan that begins to run."""
+        ...
+
+    def ends(self, run: Run, result: object) -> None:
+        """Take note of what a plan returned."""
+        ...
+
+    def breaks_off(self, run: Run) -> None:
+        """Take note of a plan that was cancelled, or raised."""
+        ...
+
+    def sends(self, run: Run, send: Send) -> None:
+        """Take note of a request."""
+        ...
+
+    def acts(self) -> None:
+        """Be the one whose process calls a function of the user next."""
+        ...
+
+
 class Driver:
-    """What the aio provider asks of a driver; `life` hears of everything."""
+    """What the runtime for asyncio asks of a driver; `life` hears of everything."""
 
     def __init__(self, world: World, network: Network, files: Files) -> None:
         self._world = world
@@ -47,7 +68,7 @@ class Driver:
         self._tokens = Tokens(world)
         self._hanging = False
         """Whether a write to the disk has not ended yet."""
-        self.life: Life | None = None
+        self.life: Watcher | None = None
         self.closed = False
         self.sent = 0
         """Requests sent so far."""
@@ -85,7 +106,7 @@ class Driver:
         self.closed = True
         await self._world.pause(0.0)
 
-    def _living(self) -> Life:
+    def _living(self) -> Watcher:
         if self.life is None:
             raise RuleBroken("a driver is used before anybody lives by it")
         return self.life
@@ -127,8 +148,8 @@ class Driver:
             case ReadFile() as read:
                 run.checks_file(self._files.text(read.path), self._world.now)
                 arrived.put((pending, self._read(read), None))
-            case ReadStored(cache, now):
-                arrived.put((pending, cache.read(now), None))
+            case ReadStored() as read:
+                self._read_stored(read, pending, arrived)
             case WriteStored() as written:
                 self._write(written, pending, arrived)
             case other:
@@ -160,6 +181,20 @@ class Driver:
             return self._files.perform(effect)
         except OSError as error:
             return Failure(error)
+
+    def _read_stored(
+        self,
+        effect: ReadStored,
+        pending: Pending,
+        arrived: Mailbox[tuple[Pending, object, Answer | None]],
+    ) -> None:
+        """Read what is kept; a cache that hangs raises that itself, and it takes its time."""
+        try:
+            arrived.put((pending, effect.cache.read(effect.now), None))
+        except CacheBlocked as error:
+            self._world.later(MAX_WAIT, arrived.put, (pending, Failure(error), None))
+        except Exception as error:  # as the real drivers do: an exception is an outcome
+            arrived.put((pending, Failure(error), None))
 
     def _write(
         self,

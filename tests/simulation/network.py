@@ -1,10 +1,12 @@
-"""The way to the store and back: delays, faults, outages, and endpoints that lag behind."""
+"""The way to servers and back: delays, faults, outages; and a store whose endpoints lag behind."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 from appconfig_provider._fetch.failures import Kind, RequestFailed
 from appconfig_provider._plan import Failure, Request, Response, Send
@@ -59,13 +61,54 @@ def token_of(request: Request) -> int:
     return 0 if header is None else max(map(int, _TOKEN.findall(header)), default=0)
 
 
-@dataclass(slots=True)
-class Network:
+class Conditions(Protocol):
+    """How a scenario has it on the way to its servers; times in seconds."""
+
+    @property
+    def endpoints(self) -> Sequence[str]:
+        """The servers."""
+        ...
+
+    @property
+    def round_trip(self) -> float:
+        """What an answer takes, about."""
+        ...
+
+    @property
+    def slow(self) -> float:
+        """Probability of an answer that takes twenty times as long."""
+        ...
+
+    @property
+    def faults(self) -> float:
+        """Probability of a fault, by request."""
+        ...
+
+    @property
+    def outages(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def disk_faults(self) -> float:
+        """Probability that what is kept between runs cannot be written."""
+        ...
+
+    @property
+    def horizon(self) -> float:
+        """When everything calms down."""
+        ...
+
+
+@dataclass
+class Network(ABC):
     """Carries requests; `calm` ends all trouble."""
 
+    FAULTS: ClassVar[Sequence[str]] = FAULTS
+    OUTAGES: ClassVar[Sequence[str]] = OUTAGES
+
     world: World
-    scenario: Scenario
-    history: History
+    scenario: Conditions
     calm: bool = True
     outages: list[Outage] = field(default_factory=list)
 
@@ -77,7 +120,7 @@ class Network:
             begin = world.between(0.0, horizon)
             origin = world.random.choice(self.scenario.endpoints)
             length = world.between(0.2, horizon / 2)
-            fault = world.random.choice(OUTAGES)
+            fault = world.random.choice(self.OUTAGES)
             self.outages.append(Outage(origin, begin, begin + length, fault))
 
     def delay(self) -> float:
@@ -113,7 +156,7 @@ class Network:
             if outage.origin == origin and outage.begin <= now < outage.end:
                 return outage.fault
         if self.scenario.faults and self.world.chance(self.scenario.faults):
-            return self.world.random.choice(FAULTS)
+            return self.world.random.choice(self.FAULTS)
         return None
 
     def _faulty(self, fault: str, request: Request) -> Answer:
@@ -126,18 +169,35 @@ class Network:
         return _failed(Kind.UNREACHABLE if fault == "unreachable" else Kind.UNANSWERED, request)
 
     def _serve(self, request: Request, back: float, deliver: Deliver) -> None:
-        """Answer at the moment the request arrives, from as late a revision as it shows."""
+        """Answer at the moment the request arrives."""
+        answer = self._answer(request)
+        if self.world.trace is not None:
+            status = answer.outcome.status if isinstance(answer.outcome, Response) else ""
+            seen = "" if answer.revision is None else f" at revision {answer.revision}"
+            where = f"{request.origin[8:13]} {request.target}"
+            self.world.tell("store", "%s %s%s", where, status, seen)
+        self.world.later(back, deliver, answer)
+
+    @abstractmethod
+    def _answer(self, request: Request) -> Answer:
+        """Return what the server says that nothing is wrong with."""
+
+
+@dataclass
+class StoreNetwork(Network):
+    """The way to a store."""
+
+    scenario: Scenario
+    history: History = field(kw_only=True)
+
+    def _answer(self, request: Request) -> Answer:
+        """Answer from as late a revision as the endpoint shows."""
         world, scenario, revision = self.world, self.scenario, self.history.newest
         if scenario.lag and not self.calm:
             seen = self.history.at(world.now - scenario.lag * world.random.random())
             revision = max(seen, token_of(request))
         known = dict(request.headers).get("if-none-match")
-        answer = Answer(self.history.answer(revision, request.target, known), revision)
-        if world.trace is not None:
-            status = answer.outcome.status if isinstance(answer.outcome, Response) else ""
-            where = f"{request.origin[8:13]} {request.target}"
-            world.tell("store", "%s %s at revision %d", where, status, revision)
-        world.later(back, deliver, answer)
+        return Answer(self.history.answer(revision, request.target, known), revision)
 
 
 def _failed(kind: Kind, request: Request) -> Answer:

@@ -19,7 +19,7 @@ from tests.simulation.driver import Driver
 from tests.simulation.history import History
 from tests.simulation.life import Life, Reader
 from tests.simulation.model import Model
-from tests.simulation.network import Network
+from tests.simulation.network import StoreNetwork
 from tests.simulation.program import Program
 from tests.simulation.publishers import Publisher
 from tests.simulation.scenario import LOAD_BUDGET, MAX_BACKOFF, READ_TIMEOUT, draw
@@ -37,7 +37,7 @@ class Stage:
         self.world = World(seed, traced=traced)
         self.scenario = draw(self.world.random)
         self.history = History(self.scenario.page_size)
-        self.network = Network(self.world, self.scenario, self.history)
+        self.network = StoreNetwork(self.world, self.scenario, history=self.history)
         self.files = Files()
         self.lives: list[Life] = []
         self.acting: Life

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from asyncio import CancelledError, Event
+from asyncio import CancelledError, Event, Future, _get_running_loop
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Generator
 from queue import SimpleQueue
@@ -24,6 +24,15 @@ class RuleBroken(AssertionError):
     """Something happened that must not."""
 
 
+class Waiting(Future[None]):
+    """What a task of an event loop waits for."""
+
+    def step(self) -> None:
+        """Let the task go on, unless it was cancelled."""
+        if not self.done():
+            self.set_result(None)
+
+
 class Mailbox(Generic[T]):
     """What one task waits for; awaiting it takes the oldest thing out."""
 
@@ -31,7 +40,7 @@ class Mailbox(Generic[T]):
 
     def __init__(self) -> None:
         self._items: deque[T] = deque()
-        self.reader: Task | None = None
+        self.reader: Task | Waiting | None = None
 
     def put(self, item: T) -> None:
         """Leave something for the reader, who goes on at once."""
@@ -42,7 +51,12 @@ class Mailbox(Generic[T]):
 
     def __await__(self) -> Generator[Mailbox[T], None, T]:
         while not self._items:
-            yield self
+            loop = _get_running_loop()
+            if loop is None:
+                yield self
+            else:
+                self.reader = waiting = Waiting(loop=loop)
+                yield from waiting
         return self._items.popleft()
 
 
@@ -159,6 +173,8 @@ class World:
                 return
             self.now, _, act, arguments = pop(heap)
             act(*arguments)
+            if self.broken:
+                raise RuleBroken(self.broken)
         raise RuleBroken("the world never comes to rest")
 
     def end(self) -> None:

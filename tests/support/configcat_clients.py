@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +33,10 @@ class Client:
         """Call a method, and await what it returns if it must be awaited."""
         answer = getattr(self.client, method)(*arguments)
         return self._wait(answer) if self._wait is not None and _is_awaited(answer) else answer
+
+    def waited(self, job: Any) -> Any:
+        """Return what a coroutine comes to on the client's loop, or on a loop of its own."""
+        return asyncio.run(job) if self._wait is None else self._wait(job)
 
     def begin(self, method: str, *arguments: object) -> Future[Any]:
         """Begin a call that others may run beside."""

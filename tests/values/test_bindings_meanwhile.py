@@ -118,6 +118,38 @@ def test_a_binding_that_comes_too_late_keeps_its_value(
     assert config.status.last_error is None
 
 
+def test_a_late_binding_is_told_beside_another_error(
+    opened: Opener, store: Emulator, clock: FakeClock
+) -> None:
+    """A refresh that has failed in part already tells of the binding, too."""
+    store.set_secret("password", "https://contoso.vault.azure.net/secrets/db")
+    made: list[Binding[Even]] = []
+    errors: list[Exception] = []
+    live: list[Provider] = []
+
+    def bind() -> None:
+        made.extend(each.provider.bind(Even, "pool") for each in live if not made)
+
+    def resolve(_uri: str) -> str:
+        if live:
+            raise OSError
+        return "hunter2"
+
+    config = opened(
+        connection_string=store.connection_string,
+        refresh_on=["sentinel"],
+        secret_resolver=resolve,
+        on_refresh_error=errors.append,
+    )
+    held = config.provider.bind(calling(bind), "pool")  # held, so that it is validated
+    live.append(config)
+    publish(store, clock, 3)
+    assert config.refresh()
+    assert (config.snapshot["pool:size"], made[0].value.size) == ("3", 2)
+    assert held.value is not None
+    assert [type(error).__name__ for error in errors] == ["KeyVaultReferenceError", "BindingError"]
+
+
 def test_a_late_binding_that_fits_has_the_new_value(
     opened: Opener, store: Emulator, clock: FakeClock
 ) -> None:

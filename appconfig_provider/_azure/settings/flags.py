@@ -25,6 +25,7 @@ from appconfig_provider.flag_values import Flag, to_value
 from appconfig_provider.models import FLAG_PREFIX, JsonValue
 from appconfig_provider.readonly import named_flags, read_only
 from appconfig_provider.snapshot import same
+from appconfig_provider.texts import quoted
 
 FlagText: TypeAlias = "tuple[str, str | None, str | None, str | None]"
 """Which text of which setting a flag was read from: key, label, text, ETag."""
@@ -51,7 +52,7 @@ def read_flags(
     before: Mapping[FlagText, Flag | None] = MappingProxyType({}),
 ) -> ReadFlags:
     """Read the flags; one whose text was read before is the same object as then."""
-    found = ReadFlags({}, [], {})
+    found, settings = ReadFlags({}, [], {}), dict[str, Setting]()
     for setting in _flag_settings(selections):
         etag = setting.details.etag if setting.details else None
         text = setting.key, setting.label, setting.value, etag
@@ -61,10 +62,19 @@ def read_flags(
             message = "is a malformed feature flag and is left out; mend its JSON in the store"
             found.problems.append(problem(setting, message))
             continue
+        name = str(flag["id"])
+        other = settings.get(name)
+        if other is not None and other.key != setting.key:
+            message = (
+                f"is a feature flag with the id {quoted(name)}, like {quoted(setting.key)}, which "
+                "counts as it comes later; give one of them another id"
+            )
+            found.problems.append(problem(other, message))
+        settings[name] = setting
         # Removed first: a dict keeps the place of a key that is only assigned again, but the order
         # of the list is that of the flags that win.
-        found.flags.pop(str(flag["id"]), None)
-        found.flags[str(flag["id"])] = flag
+        found.flags.pop(name, None)
+        found.flags[name] = flag
     return found
 
 

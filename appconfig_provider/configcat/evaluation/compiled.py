@@ -126,6 +126,5 @@ def buckets(options: list[Option]) -> tuple[Option | None, ...]:
     total: float = 0
     for option in options:
         total += option.percent
-        while len(table) < 100 and len(table) < total:
-            table.append(option)
+        table += [option for place in range(len(table), 100) if place < total]
     return (*table, *[None] * (100 - len(table)))

@@ -53,11 +53,13 @@ class EvaluationLog:
     What makes it is the evaluation once more, which comes to the same.
     """
 
-    __slots__ = ("_evaluators", "_key", "_prerequisites", "_text", "_user")
+    __slots__ = ("_evaluators", "_key", "_prerequisites", "_text", "_user", "version")
 
     def __init__(
         self, evaluators: Evaluators, key: str, user: object, prerequisites: Prerequisites | None
     ) -> None:
+        self.version = evaluators.version(key)
+        """The form of the setting, 5 or 6: the words are those of the SDK that it belongs to."""
         self._evaluators = evaluators
         self._prerequisites = prerequisites
         self._key = key
@@ -107,7 +109,7 @@ class Evaluators:
 
     def constant(self, key: str) -> SettingDecision | None:
         """Return the decision of a setting that is the same for all; None where there is none."""
-        entry = self._found(key)
+        entry = self.entry(key)
         return None if entry is None else entry.constant  # type: ignore[return-value]
 
     def one_call(self) -> OneCall:
@@ -119,7 +121,7 @@ class Evaluators:
 
         The key may be unknown, and the user of a wrong type: the decision tells it.
         """
-        entry = self._found(key)
+        entry = self.entry(key)
         if entry is None:
             return self._unknown(key)
         if type(user) is User:
@@ -140,7 +142,7 @@ class Evaluators:
 
         The text is empty where there is no such setting.
         """
-        entry = self._found(key)
+        entry = self.entry(key)
         if entry is None:
             return self._unknown(key), ""
         run = self._run(user, prerequisites)
@@ -150,6 +152,11 @@ class Evaluators:
     def log(self, key: str, user: object = None, call: OneCall | None = None) -> EvaluationLog:
         """Return the text of the evaluation log; it takes no time until it is read."""
         return EvaluationLog(self, key, user, None if call is None else call.logged)
+
+    def version(self, key: str) -> int:
+        """Return the form of a setting, 5 or 6."""
+        entry = self.entry(key)
+        return entry.flag.version if entry and isinstance(entry.flag, Setting) else 6
 
     def key_and_value(self, variation_id: str) -> KeyValue | None:
         """Return which setting has a variation id, and the value; None if none has it."""
@@ -166,7 +173,8 @@ class Evaluators:
         except TypeError:  # what cannot be looked up
             return None
 
-    def _found(self, key: str) -> Entry | None:
+    def entry(self, key: str) -> Entry | None:
+        """Return a setting, compiled; None when there is none of that key."""
         try:
             return self._index.entries.get(key) or self._entry(key)
         except TypeError:  # a key that cannot be looked up

@@ -66,6 +66,8 @@ def shown(value: object) -> str:
     """Return a value as one printable line; one whose own text cannot be made is not shown."""
     if type(value) is str and value.isprintable() and len(value) <= MAX_SHOWN:
         return value  # most are, and a log has many
+    if value.__class__ is bool:
+        return "True" if value else "False"
     try:
         return printable(value, MAX_SHOWN)
     except Exception:  # a program's own object

@@ -100,6 +100,12 @@ class Settings(Mapping[str, Any]):
         kept = {key: old[key] for key, part in self._parts.items() if old.get(key) == part}
         return Settings({**self._parts, **kept}) if kept else self
 
+    def differing(self, before: Settings) -> list[str]:
+        """Return the sorted keys of settings that differ from those of before, or are gone."""
+        old, new = before._parts, self._parts
+        pairs = ((key, old.get(key), new.get(key)) for key in old.keys() | new.keys())
+        return sorted(key for key, one, other in pairs if one is not other and one != other)
+
     def followed_by(self, others: Settings) -> Settings:
         """Return both; a setting of the others replaces one of the same key."""
         return Settings({**self._parts, **others._parts})

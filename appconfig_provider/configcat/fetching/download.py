@@ -70,7 +70,8 @@ class Downloaded:
     """Of a new text; None where the text is the known one."""
     failure: Report | None = None
     rests: bool = False
-    """True when the server has no config for the key: asking it sooner would not help."""
+    """True when asking again after a back-off would not help: the server has no config for the key,
+    or the client went offline."""
     warnings: tuple[Report, ...] = ()
 
 
@@ -92,6 +93,14 @@ class _Attempt:
         warnings = tuple(self.warnings)
         return Downloaded(server=server, failure=failure, rests=rests, warnings=warnings)
 
+    def backed_off(self) -> Server:
+        """Return the server with the back-off after this attempt, which has failed."""
+        live = self.given.live
+        backoff = self.backoff.after_failure(
+            live.clock.monotonic(), interval=live.interval, jitter=live.random()
+        )
+        return replace(self.server, backoff=backoff)
+
 
 @plan
 def download(given: SourceOptions, server: Server, known: Entry | None) -> Steps[Downloaded]:
@@ -104,12 +113,8 @@ def download(given: SourceOptions, server: Server, known: Entry | None) -> Steps
     except (ValueError, ImportError, OSError) as error:
         # The proxy or a CA file cannot be used, or a module cannot be imported.
         why = type_of(error) if isinstance(error, UnicodeError) else str(error)
-        live = given.live
-        backoff = server.backoff.after_failure(
-            live.clock.monotonic(), interval=live.interval, jitter=live.random()
-        )
         failure = report(reports.FAILED, f"no request could be sent: {why}")
-        return attempt.failed(failure, replace(attempt.server, backoff=backoff))
+        return attempt.failed(failure, attempt.backed_off())
 
 
 @plan
@@ -146,7 +151,7 @@ def _follow(attempt: _Attempt, file: str) -> Steps[Content | Downloaded]:
     given = attempt.given
     for left in reversed(range(MAX_REQUESTS)):
         if given.switch.offline:
-            return attempt.failed(reports.went_offline(), attempt.server)
+            return attempt.failed(reports.went_offline(), attempt.server, rests=True)
         base = attempt.server.base
         answer = yield from _ask(attempt, file)
         if isinstance(answer, Exhausted):
@@ -182,7 +187,7 @@ def _used(attempt: _Attempt, content: Content, file: str) -> Downloaded:
         raise AssertionError("only what is known can be confirmed")
     elif not config.has_settings:
         failure = report(reports.FAILED, f"{content.origin}: the config has no settings")
-        return attempt.failed(failure, attempt.server)
+        return attempt.failed(failure, attempt.backed_off())
     else:
         entry = Entry(content.text, content.etag, fetched_at, file)
     return Downloaded(server=attempt.server, entry=entry, config=config, warnings=warnings)

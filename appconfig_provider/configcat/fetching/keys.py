@@ -5,7 +5,6 @@ The key is a secret: it stands in the target of every request, and in nothing th
 
 from __future__ import annotations
 
-from hashlib import sha1
 from urllib.parse import quote
 
 from appconfig_provider.configcat.interfaces import ConfigCatClientException
@@ -78,5 +77,7 @@ def shown_path_of(sdk_key: str, file: str) -> str:
 
 def cache_key_of(sdk_key: str, file: str) -> str:
     """Return the key of a config file in a shared cache; all of ConfigCat's SDKs use the same."""
+    from hashlib import sha1
+
     text = f"{sdk_key}_{file}_v2"
     return sha1(text.encode(errors="replace"), usedforsecurity=False).hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from appconfig_provider._plan import FileIdentity, Invoke, Steps, perform, plan
 from appconfig_provider.configcat.evaluation.document import read_overrides
@@ -16,9 +17,11 @@ from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Settin
 from appconfig_provider.configcat.fetching import reports
 from appconfig_provider.configcat.fetching.reports import Report, report
 from appconfig_provider.configcat.overridedatasource import OverrideBehaviour
-from appconfig_provider.overrides.reading import Content, read_if_changed, why_unread
 from appconfig_provider.texts import printable, quoted
 from appconfig_provider.trouble import describe, name_of
+
+if TYPE_CHECKING:
+    from appconfig_provider.overrides.reading import Content
 
 CHECK_INTERVAL = 1.0
 """Seconds between two checks whether a file has changed."""
@@ -64,6 +67,8 @@ def read_local(given: LocalSettings, before: Local) -> Steps[tuple[Local, tuple[
     """Read the local settings, a file only if it has changed."""
     if given.settings is not None:
         return (before if before.usable else Local(given.settings, usable=True)), ()
+    from appconfig_provider.overrides.reading import read_if_changed
+
     try:
         if given.function is None:
             content = yield from read_if_changed(given.path, before.identity, before.digest)
@@ -89,6 +94,8 @@ def read_local(given: LocalSettings, before: Local) -> Steps[tuple[Local, tuple[
 def _returned(function: Callable[[], object], digest: int | None) -> Steps[Content]:
     """Return what a function of the program returns, as if it were the content of a file."""
     config = yield from perform(Invoke(function, blocking=True))
+    from appconfig_provider.overrides.reading import Content
+
     data = json.dumps({} if config is None else config).encode()
     found = hash(data)
     return Content(None if found == digest else data, None, found)
@@ -101,6 +108,8 @@ def _what(given: LocalSettings) -> str:
 
 
 def _unread(given: LocalSettings, error: Exception) -> Report:
+    from appconfig_provider.overrides.reading import why_unread
+
     if given.function is not None:
         text = f"{name_of(given.function)} gave no local settings: {describe(error)}"
         return report(reports.FILE_UNREADABLE, text)

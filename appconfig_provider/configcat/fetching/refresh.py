@@ -109,7 +109,9 @@ def _with_copies(run: _Refresh, state: State) -> Steps[State]:
     if entry is None or found.fetched_at > entry.fetched_at or given.switch.offline:
         ago = run.wall - found.fetched_at
         confirmed = Instant(*(reading - ago for reading in run.began))
-        state = replace(state, attempt=replace(state.attempt, success=confirmed))
+        # Another client has asked the server since, so an error of this one is over.
+        error = None if 0 <= ago < given.live.interval else state.attempt.error
+        state = replace(state, attempt=replace(state.attempt, success=confirmed, error=error))
         return _with_entry(state, found, config, CACHE)
     return state
 
@@ -127,7 +129,9 @@ def _with_server(run: _Refresh, state: State) -> Steps[State]:
         if not given.fetches_by_itself:
             return replace(state, fetch_due=NEVER)
         if 0 <= age < interval:
-            return replace(state, fetch_due=begin + interval - age)
+            # Not before a back-off is over: it is not, where somebody has looked before it was due.
+            due = max(begin + interval - age, state.server.backoff.until)
+            return replace(state, fetch_due=due)
     # Imported here: a client that never sends anything is spared what sends requests.
     from appconfig_provider.configcat.fetching.download import download
 

@@ -70,11 +70,15 @@ class ConfigCatSource:
         return replace(state, fetch_due=min(state.fetch_due, self.given.live.clock.monotonic()))
 
     def rearmed(self, state: State) -> State:
-        """Return the state with its timers started anew; at once where there is no config yet."""
+        """Return the state with its timers started anew, unless there is no config yet.
+
+        A back-off stays: a server in trouble is not to be asked sooner because a process forks.
+        """
         if state.fetch_due == NEVER or state.entry is None:
             return state
         live = self.given.live
-        return replace(state, fetch_due=live.clock.monotonic() + live.interval)
+        due = max(live.clock.monotonic() + live.interval, state.server.backoff.until)
+        return replace(state, fetch_due=due)
 
     def keep(self, state: State) -> Plan[State] | None:
         """Return the plan that writes the shared cache; None when it has what it should have."""
