@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from appconfig_provider.models import Polling
 from appconfig_provider.texts import argument, holds_secret, kind_of
@@ -54,12 +55,22 @@ def text(name: str, given: str | None) -> str | None:
     return given
 
 
-def proxy(given: str | None) -> str | None:
+def proxy(given: str | None, name: str = "proxy") -> str | None:
     """Return a proxy's address; no error quotes it, since it may hold a password."""
-    address = text("proxy", given)
-    if address is not None and not re.fullmatch(r"(https?|socks5h?)://[^\s/]+/?", address):
-        raise ValueError("proxy must read http://host:port")
+    address = text(name, given)
+    if address is not None and not _is_proxy(address):
+        raise ValueError(f"{name} must read http://host:port")
     return address
+
+
+def _is_proxy(address: str) -> bool:
+    if not re.fullmatch(r"(https?|socks5h?)://[^\s/]+/?", address):
+        return False
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0  # an invalid port raises
+    except ValueError:
+        return False
 
 
 def proxies(given: object) -> Mapping[str, str] | None:
@@ -76,7 +87,7 @@ def proxies(given: object) -> Mapping[str, str] | None:
     for name, address in given.items():
         if not isinstance(name, str) or not isinstance(address, str | None):
             raise TypeError("proxies must be a dict of str to str")
-        table[name.lower()] = proxy(_with_scheme(address)) or "" if address else ""
+        table[name.lower()] = proxy(_with_scheme(address), "proxies") or "" if address else ""
     return table
 
 

@@ -85,10 +85,13 @@ def callbacks_of(name: str, given: OnSuccess | None) -> tuple[Callback, ...]:
 
 def error_callbacks(given: OnError | None) -> tuple[Callback, ...]:
     """Read `on_refresh_error`; every function that can take an argument gets the exception."""
-    return tuple(
-        Callback(function, _required("on_refresh_error", function) == 1 or _accepts(function))
-        for function in _functions("on_refresh_error", given)
-    )
+    functions = _functions("on_refresh_error", given)
+    return tuple(accepting("on_refresh_error", function) for function in functions)
+
+
+def accepting(name: str, function: Callable[..., object]) -> Callback:
+    """Return a function that gets the argument if it can take one."""
+    return Callback(function, _required(name, function) == 1 or _accepts(function))
 
 
 def _functions(name: str, given: object) -> list[Callable[..., object]]:

@@ -16,14 +16,8 @@ awaited. Importing this module imports neither HTTP nor threads: that happens wi
 
 from __future__ import annotations
 
+from appconfig_provider.configcat import _spellings
 from appconfig_provider.configcat.datagovernance import DataGovernance
-from appconfig_provider.configcat.spellings import (
-    CONNECT_TIMEOUT,
-    READ_TIMEOUT,
-    TIME_TO_LIVE,
-    one_of,
-    options_of,
-)
 
 TYPE_CHECKING = False  # type checkers know the name; importing typing costs more than all this
 
@@ -130,15 +124,15 @@ def create_client(
 
 def create_client_with_auto_poll(
     sdk_key: str,
-    poll_interval_seconds: float = 60,
-    max_init_wait_time_seconds: float = 5,
+    poll_interval_seconds: float | None = 60,
+    max_init_wait_time_seconds: float | None = 5,
     on_configuration_changed_callback: Callable[..., object] | None = None,
     config_cache_class: Any = None,
     base_url: str | None = None,
     proxies: Mapping[str, str] | None = None,
     proxy_auth: Any = None,
-    connect_timeout: float = CONNECT_TIMEOUT,
-    read_timeout: float = READ_TIMEOUT,
+    connect_timeout: float | None = _spellings.CONNECT_TIMEOUT,
+    read_timeout: float | None = _spellings.READ_TIMEOUT,
     flag_overrides: Any = None,
     data_governance: DataGovernance = DataGovernance.Global,
     *,
@@ -173,24 +167,24 @@ def create_client_with_auto_poll(
         TypeError: an argument was given by both its names.
     """
     given = locals()
-    from appconfig_provider.configcat.configcatoptions import Hooks
+    from appconfig_provider.configcat.configcatoptions import hooks_of
     from appconfig_provider.configcat.creating import create
     from appconfig_provider.configcat.pollingmode import PollingMode
 
     mode = PollingMode.auto_poll(poll_interval_seconds, max_init_wait_time_seconds)
-    hooks = Hooks(on_config_changed=on_configuration_changed_callback)
-    return create(sdk_key, options_of(given, mode, hooks))
+    hooks = hooks_of(on_configuration_changed_callback)
+    return create(sdk_key, _spellings.options_of(given, mode, hooks))
 
 
 def create_client_with_lazy_load(
     sdk_key: str,
-    cache_time_to_live_seconds: float = TIME_TO_LIVE,
+    cache_time_to_live_seconds: float | None = _spellings.TIME_TO_LIVE,
     config_cache_class: Any = None,
     base_url: str | None = None,
     proxies: Mapping[str, str] | None = None,
     proxy_auth: Any = None,
-    connect_timeout: float = CONNECT_TIMEOUT,
-    read_timeout: float = READ_TIMEOUT,
+    connect_timeout: float | None = _spellings.CONNECT_TIMEOUT,
+    read_timeout: float | None = _spellings.READ_TIMEOUT,
     flag_overrides: Any = None,
     data_governance: DataGovernance = DataGovernance.Global,
     *,
@@ -228,8 +222,8 @@ def create_client_with_lazy_load(
     from appconfig_provider.configcat.creating import create
     from appconfig_provider.configcat.pollingmode import PollingMode
 
-    mode = PollingMode.lazy_load(one_of(given, "cache_time_to_live_seconds"))
-    return create(sdk_key, options_of(given, mode))
+    mode = PollingMode.lazy_load(_spellings.seconds_of(given, "cache_time_to_live_seconds"))
+    return create(sdk_key, _spellings.options_of(given, mode))
 
 
 def create_client_with_manual_poll(
@@ -238,8 +232,8 @@ def create_client_with_manual_poll(
     base_url: str | None = None,
     proxies: Mapping[str, str] | None = None,
     proxy_auth: Any = None,
-    connect_timeout: float = CONNECT_TIMEOUT,
-    read_timeout: float = READ_TIMEOUT,
+    connect_timeout: float | None = _spellings.CONNECT_TIMEOUT,
+    read_timeout: float | None = _spellings.READ_TIMEOUT,
     flag_overrides: Any = None,
     data_governance: DataGovernance = DataGovernance.Global,
     *,
@@ -273,7 +267,7 @@ def create_client_with_manual_poll(
     from appconfig_provider.configcat.creating import create
     from appconfig_provider.configcat.pollingmode import PollingMode
 
-    return create(sdk_key, options_of(given, PollingMode.manual_poll()))
+    return create(sdk_key, _spellings.options_of(given, PollingMode.manual_poll()))
 
 
 def get(sdk_key: str, options: ConfigCatOptions | None = None) -> ConfigCatClient:
@@ -311,4 +305,8 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    own = {name for name in globals() if name.startswith("__")}
+    return sorted({*own, *__all__, *_MODULES})
+
+
+del annotations  # a name of this file's, and nobody else's

@@ -25,7 +25,7 @@ from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
 from appconfig_provider.configcat.connecting import network_of
 from appconfig_provider.configcat.evaluation.evaluators import KeyValue
 from appconfig_provider.configcat.evaluationdetails import EvaluationDetails
-from appconfig_provider.configcat.events import OTHER, call_async, write
+from appconfig_provider.configcat.events import OTHER, write
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.state import NEVER
 from appconfig_provider.configcat.live import AwaitedConfig
@@ -185,7 +185,7 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
 
     async def _tell_ready(self) -> None:
         for one in self._become_ready():
-            await call_async(one)
+            await self._events.call_async(one)
 
     def _made_live(
         self, source: ConfigCatSource, options: ConfigCatOptions, clock: Clock
@@ -201,8 +201,9 @@ class ConfigCatClient(ManagedClient[AwaitedConfig]):
 
         async def changed() -> None:
             client = found()
-            for one in () if client is None else client._changed():
-                await call_async(one)
+            if client is not None:
+                for one in client._changed():
+                    await client._events.call_async(one)
 
         return Callback(changed, wants_argument=False)
 

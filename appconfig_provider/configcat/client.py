@@ -12,12 +12,20 @@ from appconfig_provider._live.callbacks import Callback
 from appconfig_provider._live.configuration import on_attempt
 from appconfig_provider._live.joining import refresh_or_join, wait
 from appconfig_provider._live.process import is_master
-from appconfig_provider.configcat.configcatoptions import ConfigCatOptions, Hooks
+from appconfig_provider.configcat._spellings import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    TIME_TO_LIVE,
+    given_options,
+    mode_of,
+    options_of,
+)
+from appconfig_provider.configcat.configcatoptions import ConfigCatOptions, hooks_of
 from appconfig_provider.configcat.connecting import network_of
 from appconfig_provider.configcat.datagovernance import DataGovernance
 from appconfig_provider.configcat.evaluation.evaluators import KeyValue
 from appconfig_provider.configcat.evaluationdetails import EvaluationDetails
-from appconfig_provider.configcat.events import OTHER, call, logger, write
+from appconfig_provider.configcat.events import OTHER, logger, write
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.fetching.state import NEVER
 from appconfig_provider.configcat.live import ThreadedConfig
@@ -25,13 +33,6 @@ from appconfig_provider.configcat.managing import CLOSED, MAX_JOINS, UNFINISHED,
 from appconfig_provider.configcat.refreshresult import RefreshResult
 from appconfig_provider.configcat.registry import Registry
 from appconfig_provider.configcat.snapshots import UserSettings
-from appconfig_provider.configcat.spellings import (
-    CONNECT_TIMEOUT,
-    READ_TIMEOUT,
-    TIME_TO_LIVE,
-    mode_of,
-    options_of,
-)
 from appconfig_provider.configcat.user import User
 from appconfig_provider.protocols import Clock
 from appconfig_provider.trouble import describe
@@ -54,16 +55,16 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
     def __init__(
         self,
         sdk_key: str,
-        poll_interval_seconds: float = 60,
-        max_init_wait_time_seconds: float = 5,
+        poll_interval_seconds: float | ConfigCatOptions | None = 60,
+        max_init_wait_time_seconds: float | None = 5,
         on_configuration_changed_callback: Any = None,
-        cache_time_to_live_seconds: float = TIME_TO_LIVE,
+        cache_time_to_live_seconds: float | None = TIME_TO_LIVE,
         config_cache_class: Any = None,
         base_url: str | None = None,
         proxies: Mapping[str, str] | None = None,
         proxy_auth: Any = None,
-        connect_timeout: float = CONNECT_TIMEOUT,
-        read_timeout: float = READ_TIMEOUT,
+        connect_timeout: float | None = CONNECT_TIMEOUT,
+        read_timeout: float | None = READ_TIMEOUT,
         flag_overrides: Any = None,
         data_governance: DataGovernance = DataGovernance.Global,
         *,
@@ -72,15 +73,22 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
         connect_timeout_seconds: float | None = None,
         read_timeout_seconds: float | None = None,
         log_user: bool = True,
+        options: ConfigCatOptions | None = None,
     ) -> None:
         """Make a client: auto polling, or lazy loading where `poll_interval_seconds` is 0.
 
         Where `cache_time_to_live_seconds` is 0, too, the config is downloaded by `force_refresh()`
-        alone. The other arguments are those of `create_client_with_auto_poll()`.
+        alone. The other arguments are those of `create_client_with_auto_poll()`. `options` takes
+        the place of them all, also as the second argument: then it is a client like those of
+        `get()`, which is not shared.
         """
         given = locals()
-        hooks = Hooks(on_config_changed=on_configuration_changed_callback)
-        self._manage(sdk_key, options_of(given, mode_of(given), hooks), newest=False)
+        newer = given_options(given)
+        if newer is None:
+            hooks = hooks_of(on_configuration_changed_callback)
+            self._manage(sdk_key, options_of(given, mode_of(given), hooks), newest=False)
+        else:
+            self._manage(sdk_key, newer, newest=True)
         _registry.add(self)
         self._begin()
 
@@ -258,7 +266,7 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
 
     def _tell_ready(self) -> None:
         for one in self._become_ready():
-            call(one)
+            self._events.call(one)
 
     def _made_live(
         self, source: ConfigCatSource, options: ConfigCatOptions, clock: Clock
@@ -270,8 +278,9 @@ class ConfigCatClient(ManagedClient[ThreadedConfig]):
 
         def changed() -> None:
             client = found()
-            for one in () if client is None else client._changed():
-                call(one)
+            if client is not None:
+                for one in client._changed():
+                    client._events.call(one)
 
         return Callback(changed, wants_argument=False)
 

@@ -6,7 +6,6 @@ The environment is read here, once, when a client is made; plans never do.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import random
 import sys
@@ -18,7 +17,9 @@ from appconfig_provider import checks
 from appconfig_provider._live.callbacks import Callback
 from appconfig_provider._live.source import LiveOptions
 from appconfig_provider._version import __version__
-from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
+from appconfig_provider.configcat._spellings import CONNECT_TIMEOUT, LEAST_TIMEOUT, READ_TIMEOUT
+from appconfig_provider.configcat.configcatoptions import ConfigCatOptions, Hooks
+from appconfig_provider.configcat.datagovernance import DataGovernance
 from appconfig_provider.configcat.events import logger, write
 from appconfig_provider.configcat.fetching.options import SourceOptions, Switch
 from appconfig_provider.configcat.fetching.overriding import LocalSettings
@@ -31,10 +32,14 @@ from appconfig_provider.configcat.localdictionarydatasource import LocalDictiona
 from appconfig_provider.configcat.localfiledatasource import LocalFileDataSource
 from appconfig_provider.configcat.overridedatasource import FlagOverrides, OverrideBehaviour
 from appconfig_provider.configcat.pollingmode import (
+    POLL_INTERVAL,
+    TIME_TO_LIVE,
     AutoPollingMode,
     LazyLoadingMode,
     PollingMode,
+    seconds,
 )
+from appconfig_provider.configcat.user import User
 from appconfig_provider.protocols import Clock
 from appconfig_provider.texts import argument, kind_of
 from appconfig_provider.trouble import name_of
@@ -45,7 +50,8 @@ if TYPE_CHECKING:
 BASE_URL = "APPCONFIG_PROVIDER_CONFIGCAT_BASE_URL"
 """The variable that names what takes the place of ConfigCat's servers."""
 CA_FILES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Variables that name a file of CA certificates for programs that use requests."""
+"""Variables that name a file of CA certificates for programs that use requests, in their order.
+Where there is neither, OpenSSL's own count: SSL_CERT_FILE and SSL_CERT_DIR."""
 MANUAL_INTERVAL = 60.0
 """Seconds, of which a client that is refreshed by hand computes its back-off."""
 
@@ -89,8 +95,7 @@ def source_of(
     if newest and not local_only:
         check_format(key, custom=options.base_url is not None)
     mode = options.polling_mode
-    if not isinstance(mode, PollingMode):
-        raise TypeError(f"polling_mode must be a PollingMode, not {kind_of(mode)}")
+    _check_types(options)
     given = SourceOptions(
         sdk_key=key,
         files=files_of(key, newest=newest),
@@ -123,6 +128,19 @@ def source_of(
     return ConfigCatSource(given)
 
 
+def _check_types(options: ConfigCatOptions) -> None:
+    if not isinstance(options.polling_mode, PollingMode):
+        given = kind_of(options.polling_mode)
+        raise TypeError(f"polling_mode must be a PollingMode, not {given}")
+    if not isinstance(options.hooks, Hooks | None):
+        raise TypeError(f"hooks must be Hooks, not {kind_of(options.hooks)}")
+    if not isinstance(options.default_user, User | None):
+        raise TypeError(f"default_user must be a User, not {kind_of(options.default_user)}")
+    if options.data_governance not in tuple(DataGovernance):
+        given = argument(options.data_governance)
+        raise ValueError(f"data_governance must be a DataGovernance, not {given}")
+
+
 def network_of(
     options: ConfigCatOptions, environment: Mapping[str, str] = os.environ
 ) -> Callable[[], Network]:
@@ -153,7 +171,10 @@ def _addresses(
 ) -> Addresses:
     stand_in = environment.get(BASE_URL, "").strip()
     if options.base_url is not None or not stand_in:
-        return given_addresses(options.base_url, options.data_governance, None)
+        try:
+            return given_addresses(options.base_url, options.data_governance, None)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"base_url: {error}") from None
     try:
         addresses = given_addresses(None, options.data_governance, stand_in)
     except ValueError as error:
@@ -176,25 +197,26 @@ def _headers(mode: PollingMode) -> tuple[tuple[str, str], ...]:
 
 def _interval(mode: PollingMode) -> float:
     if isinstance(mode, AutoPollingMode):
-        return _seconds("poll_interval_seconds", mode.poll_interval_seconds, 1)
+        return _seconds("poll_interval_seconds", mode.poll_interval_seconds, POLL_INTERVAL, 1)
     if isinstance(mode, LazyLoadingMode):
-        return _seconds("cache_refresh_interval_seconds", mode.cache_refresh_interval_seconds, 1)
+        interval = mode.cache_refresh_interval_seconds
+        return _seconds("cache_refresh_interval_seconds", interval, TIME_TO_LIVE, 1)
     return MANUAL_INTERVAL
 
 
 def _connect(options: ConfigCatOptions) -> float:
-    return _seconds("connect_timeout_seconds", options.connect_timeout_seconds, 0.001)
+    given = options.connect_timeout_seconds
+    return _seconds("connect_timeout_seconds", given, CONNECT_TIMEOUT, LEAST_TIMEOUT)
 
 
 def _read(options: ConfigCatOptions) -> float:
-    return _seconds("read_timeout_seconds", options.read_timeout_seconds, 0.001)
+    given = options.read_timeout_seconds
+    return _seconds("read_timeout_seconds", given, READ_TIMEOUT, LEAST_TIMEOUT)
 
 
-def _seconds(name: str, given: object, least: float) -> float:
+def _seconds(name: str, given: object, default: float, least: float) -> float:
     """Return a number of seconds, within what clocks can wait for."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given):
-        raise TypeError(f"{name} must be a number of seconds, not {argument(given)}")
-    return float(min(max(given, least), checks.MAX_SECONDS))
+    return float(min(seconds(name, given, default, least), checks.MAX_SECONDS))
 
 
 def _cache(given: Any, sdk_key: str) -> SharedCache | None:

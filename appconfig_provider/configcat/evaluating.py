@@ -10,7 +10,7 @@ from logging import ERROR, INFO
 from typing import Any
 
 from appconfig_provider.configcat.evaluation.decisions import SettingDecision
-from appconfig_provider.configcat.evaluation.evaluators import Evaluators, KeyValue
+from appconfig_provider.configcat.evaluation.evaluators import Evaluators, KeyValue, OneCall
 from appconfig_provider.configcat.evaluation.notices import (
     Failure,
     default_of_another_type,
@@ -52,14 +52,18 @@ class Evaluation:
         """True when each evaluation is logged, or told to a hook."""
         return logger.isEnabledFor(INFO) or self.events.wants_evaluations
 
-    def value(self, state: State, key: str, default: Any, user: User | None) -> Any:
+    def value(
+        self, state: State, key: str, default: Any, user: User | None, call: OneCall | None = None
+    ) -> Any:
         """Return the value of a setting; the default where it cannot be evaluated."""
-        decision = self.decided(state, key, default, user)
+        decision = self.decided(state, key, default, user, call)
         return default if decision.failure is not None else decision.value
 
-    def decided(self, state: State, key: str, default: Any, user: User | None) -> SettingDecision:
+    def decided(
+        self, state: State, key: str, default: Any, user: User | None, call: OneCall | None = None
+    ) -> SettingDecision:
         """Return what was decided about a setting; logs and hooks are told what `value` tells."""
-        decision = self._decision(state, key, user)
+        decision = self._decision(state, key, user, call)
         if self.events.wants_evaluations:
             self.events.evaluated(self._details(state, key, default, user, decision))
         elif decision.failure is not None:
@@ -68,9 +72,11 @@ class Evaluation:
             self._check_type(decision.value, default)
         return decision
 
-    def details(self, state: State, key: str, default: Any, user: User | None) -> EvaluationDetails:
+    def details(
+        self, state: State, key: str, default: Any, user: User | None, call: OneCall | None = None
+    ) -> EvaluationDetails:
         """Return the value with everything about its evaluation."""
-        decision = self._decision(state, key, user)
+        decision = self._decision(state, key, user, call)
         details = self._details(state, key, default, user, decision)
         if self.events.wants_evaluations:
             self.events.evaluated(details)
@@ -89,21 +95,29 @@ class Evaluation:
         """Return all values by key, but those that cannot be evaluated."""
         if not self._is_present(state, "empty dictionary"):
             return {}
+        if user is None:
+            user = self.default_user
         if self.is_heard:
-            found = {key: self.value(state, key, None, user) for key in state.settings}
+            call = state.evaluators.one_call()
+            found = {key: self.value(state, key, None, user, call) for key in state.settings}
         else:
             plain, others = self._plain_values(state)
             found = plain.copy()
-            for key in others:
-                found[key] = self.value(state, key, None, user)
             if not others:
                 return found
+            call = state.evaluators.one_call()
+            for key in others:
+                found[key] = self.value(state, key, None, user, call)
         return {key: value for key, value in found.items() if value is not None}
 
     def all_details(self, state: State, user: User | None) -> list[EvaluationDetails]:
         """Return the details of all settings."""
-        present = self._is_present(state, "empty list")
-        return [self.details(state, key, None, user) for key in state.settings] if present else []
+        if not self._is_present(state, "empty list"):
+            return []
+        if user is None:
+            user = self.default_user
+        call = state.evaluators.one_call()
+        return [self.details(state, key, None, user, call) for key in state.settings]
 
     def variation_ids(self, state: State, user: User | None) -> list[str]:
         """Return the variation ids of all values that have one."""
@@ -119,7 +133,9 @@ class Evaluation:
             self.events.log(NOT_FOUND, ERROR, _NO_VARIATION, shown(variation_id))
         return found
 
-    def _decision(self, state: State, key: str, user: User | None) -> SettingDecision:
+    def _decision(
+        self, state: State, key: str, user: User | None, call: OneCall | None
+    ) -> SettingDecision:
         """Evaluate a setting, and log what there is to say."""
         if not state.loaded:
             return SettingDecision(
@@ -127,11 +143,11 @@ class Evaluation:
             )
         if user is None:
             user = self.default_user
-        decision = state.evaluators.decide(key, user)
+        decision = state.evaluators.decide(key, user, call)
         for notice in decision.notices:
             self.events.notice(notice)
         if logger.isEnabledFor(INFO) and decision.match is not Match.UNKNOWN:
-            write_evaluation(state.evaluators.log(key, user))
+            write_evaluation(state.evaluators.log(key, user, call))
         return decision
 
     def _details(
@@ -180,8 +196,7 @@ class Evaluation:
             evaluators = state.evaluators
             plain = {}
             for key in state.settings:
-                evaluators.decide(key)
-                constant = evaluators.constants.get(key)
+                constant = evaluators.constant(key)
                 plain[key] = None if constant is None else constant.value
             others = tuple([key for key, value in plain.items() if value is None])
             self._plain = evaluators, plain, others

@@ -1,7 +1,7 @@
 """What a client tells: log records with ConfigCat's event ids, and calls of a program's hooks.
 
 Records go to the logger `configcat`, which gets no handler from here. A hook that raises stops
-nothing: its exception is logged by type and place, without its text.
+nothing: its exception is logged by type and place, without its text, and told to `on_error`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from logging import ERROR, INFO, WARNING
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from appconfig_provider._live.callbacks import callbacks_of
+from appconfig_provider._live.callbacks import accepting
 from appconfig_provider.checks import is_coroutine_function
 from appconfig_provider.configcat.configcatoptions import Hooks
 from appconfig_provider.configcat.evaluation.notices import Notice
@@ -37,6 +37,8 @@ OTHER = 0
 
 _OF_EVALUATION = {"event_id": EVALUATED}
 _EVALUATED = f"[{EVALUATED}] %s"
+
+_HOOK_FAILED = "the hook %s failed: %s"
 
 Call: TypeAlias = "tuple[Callable[..., object], tuple[object, ...]]"
 """A hook, and what it is to be called with."""
@@ -96,27 +98,57 @@ class Events:
     def _tell(self, hooks: Iterable[Callable[[Any], object]], argument: object) -> None:
         if self._ended or _in_hook.get():
             return
+        failures: list[tuple[Callable[..., object], Exception]] = []
         before = _in_hook.set(True)
         try:
             for hook in tuple(hooks):
-                call((hook, (argument,)))
+                error = _called((hook, (argument,)))
+                if error is not None:
+                    failures.append((hook, error))
         finally:
             _in_hook.reset(before)
+        for hook, error in failures:
+            if hooks is self.hooks.error:  # which is not told of itself: that would never end
+                write(OTHER, ERROR, _HOOK_FAILED, name_of(hook), describe(error))
+            else:
+                self._failed(hook, error)
 
     def ready(self) -> list[Call]:
         """Return the calls of hooks for a client that is ready."""
         return [] if self._ended else [(hook, ()) for hook in self.hooks.client_ready]
 
     def changed(self, settings: dict[str, Any]) -> list[Call]:
-        """Return the calls of hooks for a config that has changed; each gets a dict of its own."""
+        """Return the calls of hooks for a config that has changed; each gets a dict of its own.
+
+        A function that can take no argument gets none.
+        """
         calls: list[Call] = []
         for hook in () if self._ended else tuple(self.hooks.config_changed):
             try:
-                (callback,) = callbacks_of("on_config_changed", [hook])
+                callback = accepting("on_config_changed", hook)
                 calls.append((hook, callback.arguments(dict(settings))))
             except TypeError as error:
-                _failed(hook, error)
+                self._failed(hook, error)
         return calls
+
+    def call(self, one: Call) -> None:
+        """Call a hook; its exception is told, and a coroutine is refused."""
+        error = _called(one)
+        if error is not None:
+            self._failed(one[0], error)
+
+    async def call_async(self, one: Call) -> None:
+        """Call a hook, and await it if it is a coroutine function; its exception is told."""
+        hook, arguments = one
+        try:
+            answer = hook(*arguments)
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception as error:
+            self._failed(hook, error)
+
+    def _failed(self, hook: Callable[..., object], error: Exception) -> None:
+        self.log(OTHER, ERROR, _HOOK_FAILED, name_of(hook), describe(error))
 
 
 def refuse_coroutines(hooks: Hooks, *, awaits: bool) -> None:
@@ -137,8 +169,8 @@ def refuse_coroutines(hooks: Hooks, *, awaits: bool) -> None:
             raise TypeError(f"the hook {name_of(hook)} is a coroutine function; {why}")
 
 
-def call(one: Call) -> None:
-    """Call a hook; its exception is logged, and a coroutine is refused."""
+def _called(one: Call) -> Exception | None:
+    """Call a hook; return its exception. A coroutine is refused."""
     hook, arguments = one
     try:
         answer = hook(*arguments)
@@ -147,18 +179,8 @@ def call(one: Call) -> None:
                 answer.close()  # type: ignore[attr-defined]  # a coroutine has it
             raise TypeError("a coroutine function")
     except Exception as error:
-        _failed(hook, error)
-
-
-async def call_async(one: Call) -> None:
-    """Call a hook, and await it if it is a coroutine function; its exception is logged."""
-    hook, arguments = one
-    try:
-        answer = hook(*arguments)
-        if inspect.isawaitable(answer):
-            await answer
-    except Exception as error:
-        _failed(hook, error)
+        return error
+    return None
 
 
 def write(event_id: int, level: int, message: str, *arguments: object) -> None:
@@ -176,7 +198,3 @@ def write_evaluation(log: EvaluationLog) -> None:
         logger.info("%s", log, extra=_OF_EVALUATION)
     else:
         logger.info(_EVALUATED, log, extra=_OF_EVALUATION)
-
-
-def _failed(hook: Callable[..., object], error: Exception) -> None:
-    write(OTHER, ERROR, "the hook %s failed: %s", name_of(hook), describe(error))

@@ -18,6 +18,7 @@ VERSION_6 = "config_v6.json"
 _OF_SERVERS = re.compile(r"(?:configcat-sdk-1/)?[^\r\n]{22}/[^\r\n]{22}")
 _OF_PROXIES = re.compile(r"configcat-proxy/[^\r\n]+")
 _ONLY_VERSION_6 = "configcat-sdk-1/"
+_DOTS = {".": "%2E", "..": "%2E%2E"}
 _SHOWN = 4
 """Characters at the end of a key that are shown, to tell one key from another."""
 _LONG = 22
@@ -75,7 +76,10 @@ def check_format(sdk_key: str, *, custom: bool) -> None:
 
 def path_of(sdk_key: str, file: str) -> str:
     """Return the path of a config file, percent-encoded."""
-    return f"/configuration-files/{quote(sdk_key, safe='/', errors='replace')}/{file}"
+    quoted = quote(sdk_key, safe="/", errors="replace")
+    # A server, or what stands before it, would take `..` for the folder above.
+    parts = [_DOTS.get(part, part) for part in quoted.split("/")]
+    return f"/configuration-files/{'/'.join(parts)}/{file}"
 
 
 def shown_path_of(sdk_key: str, file: str) -> str:

@@ -13,6 +13,7 @@ from appconfig_provider.configcat.overridedatasource import (
     OverrideBehaviour,
     OverrideDataSource,
 )
+from appconfig_provider.texts import kind_of
 
 
 class LocalDictionaryDataSource(OverrideDataSource):
@@ -26,6 +27,8 @@ class LocalDictionaryDataSource(OverrideDataSource):
     ) -> None:
         """Copy the values; `log` is not used."""
         super().__init__(override_behaviour)
+        if not isinstance(source, Mapping):
+            raise TypeError(f"source must be a dict of values by key, not {kind_of(source)}")
         self.settings: Settings = simple_settings(source)
         """The settings as clients evaluate them."""
 

@@ -21,13 +21,13 @@ class LocalFileDataSource(OverrideDataSource):
 
     def __init__(
         self,
-        file_path: str | os.PathLike[str],
+        file_path: str | bytes | os.PathLike[str],
         override_behaviour: OverrideBehaviour,
         log: logging.Logger | None = None,  # noqa: ARG002 - as in ConfigCat's SDK
     ) -> None:
         """Take the path, as it is in the folder of now; `log` is not used."""
         super().__init__(override_behaviour)
-        self.path = os.path.abspath(os.fspath(file_path))  # noqa: PTH100 - pathlib is slow to import
+        self.path = os.path.abspath(os.fsdecode(file_path))  # noqa: PTH100 - pathlib is slow to import
         """The path of the file."""
 
 
@@ -36,7 +36,7 @@ class LocalFileFlagOverrides(FlagOverrides):
 
     def __init__(
         self,
-        file_path: str | os.PathLike[str],
+        file_path: str | bytes | os.PathLike[str],
         override_behaviour: OverrideBehaviour,
         log: logging.Logger | None = None,
     ) -> None:

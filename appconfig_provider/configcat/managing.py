@@ -75,13 +75,13 @@ class ManagedClient(Generic[LiveT]):
         """
         self._sdk_key = sdk_key
         self._events = events = Events(options.hooks or Hooks())
-        refuse_coroutines(events.hooks, awaits=self._awaits)
-        self._listeners = events.hooks.flag_evaluated
-        """The hooks that hear of each evaluation, one attribute away."""
         self._evaluation = Evaluation(events, options.default_user)
         clock = clock_in_force()
         given = Surroundings(clock=clock, tell=events.report, success=(self._told_of_changes(),))
         self._source = source = source_of(sdk_key, options, given, newest=newest)
+        refuse_coroutines(events.hooks, awaits=self._awaits)
+        self._listeners = events.hooks.flag_evaluated
+        """The hooks that hear of each evaluation, one attribute away."""
         self._live = live = self._made_live(source, options, clock)
         self._limit = source.limit(in_background=False)
         self._unready = [True]
@@ -132,7 +132,12 @@ class ManagedClient(Generic[LiveT]):
         return []
 
     def _changed(self) -> list[Call]:
-        """Return the hooks to call after a change."""
+        """Return the hooks to call after a change.
+
+        The settings of a client with local ones only are no change when they are read first.
+        """
+        if self._source.given.local_only and self._live._state.snapshot.version == 1:
+            return []
         return self._events.changed(dict(self._live._state.settings))
 
     @property

@@ -9,6 +9,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
+from appconfig_provider.texts import kind_of
+
 
 class User:
     """A user with attributes, which targeting rules and percentage options look at.
@@ -26,7 +28,13 @@ class User:
         country: str | None = None,
         custom: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make a user; `custom` holds further attributes by name, and is copied."""
+        """Make a user; `custom` holds further attributes by name, and is copied.
+
+        Raises:
+            TypeError: `custom` is no dict.
+        """
+        if custom is not None and not isinstance(custom, Mapping):
+            raise TypeError(f"custom must be a dict of attributes by name, not {kind_of(custom)}")
         self._custom: dict[str, Any] = dict(custom or {})
         predefined = {"Identifier": identifier, "Email": email, "Country": country}
         self._attributes: dict[str, Any] = {**self._custom, **predefined}

@@ -238,3 +238,17 @@ def test_what_a_cache_or_a_file_says_of_servers_is_not_followed() -> None:
     assert set(cdn.hosts) == {GLOBAL}
     assert reader.state.server.base == GLOBAL
     assert cdn.named[-1] == V6
+
+
+def test_a_scheme_may_be_written_in_capitals() -> None:
+    """Schemes and hosts have no case, in the variable as in `base_url`."""
+    named = Played(Cdn(), environment={BASE_URL: "HTTP://LocalHost:8050/Path/"})
+    assert named.source.name == "http://localhost:8050/Path"
+    assert Played(Cdn(), base_url="HTTPS://Other.example").source.name == OTHER
+
+
+def test_a_password_in_an_address_is_refused() -> None:
+    """The error names the argument, and does not quote the address."""
+    with pytest.raises(ValueError, match=r"^base_url: an address must read ") as caught:
+        Played(Cdn(), base_url="https://user:hunter2@a.example")
+    assert "hunter2" not in str(caught.value)

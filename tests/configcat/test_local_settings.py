@@ -301,3 +301,12 @@ def test_local_only_imports_no_http() -> None:
         command, check=False, env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("name", ["flags", "of a/long-name_123456/without.ending"])
+def test_an_error_shows_the_path_of_a_file(cdn: Cdn, tmp_path: Path, name: str) -> None:
+    """Whatever it looks like, and also where the program gave it as bytes: a path is no secret."""
+    path = bytes(tmp_path / name)
+    client = Played(cdn, flag_overrides=LocalFileDataSource(path, ONLY))
+    client.refresh()
+    assert repr(str(tmp_path / name)) in client.told[0].text

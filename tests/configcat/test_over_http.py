@@ -272,14 +272,16 @@ def test_proxies_of_the_environment(
         assert proxy.wanted == ["cdn.example", "cdn3.example"]
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_ca_of_ones_own(kind: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both variables name a CA; without one, the error says which variables to set."""
+    """Three variables name a CA; without one, the error says which variables to set."""
     with ConfigCatEmulator(tls=True) as cdn:
         cdn.set("color", "red")
         with living(kind, base_url=cdn.base_url) as live:
             assert live.refresh() == [1103]
-            assert "REQUESTS_CA_BUNDLE or SSL_CERT_FILE" in live.told[0].text
+            assert (
+                "REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE, else SSL_CERT_FILE" in live.told[0].text
+            )
             assert "verify=" not in live.told[0].text
         monkeypatch.setenv(variable, str(cdn.ca_file))
         environment = {variable: str(cdn.ca_file)}

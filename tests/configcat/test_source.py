@@ -461,3 +461,26 @@ def test_the_age_of_what_a_server_confirmed(cdn: Cdn) -> None:
     assert client.state.attempt.success is not None
     assert client.state.attempt.success.monotonic == client.clock.monotonic()
     assert client.state.attempt.endpoint == GLOBAL
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    """The key is a part of each address, so it goes to no other; the error says so."""
+    cdn = Cdn()
+    cdn.faults["http://cdn.intern"] = Response(status, {"location": f"{GLOBAL}/x"})
+    client = Played(cdn, base_url="http://cdn.intern/of/mine")
+    client.refresh()
+    assert cdn.hosts == ["http://cdn.intern"]
+    (told,) = client.told
+    assert "redirects are not followed" in told.text
+    assert "/of/mine/configuration-files/" in told.text
+
+
+def test_a_missing_config_is_told_with_the_path_of_the_base_url() -> None:
+    """The error shows what was asked for, but the key."""
+    cdn = Cdn()
+    cdn.faults["http://cdn.intern"] = Response(404, {})
+    client = Played(cdn, base_url="http://cdn.intern/of/mine")
+    client.refresh()
+    assert "404 to GET /of/mine/configuration-files/********9012/" in client.told[0].text
+    assert KEY not in client.told[0].text

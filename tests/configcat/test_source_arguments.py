@@ -11,7 +11,7 @@ from appconfig_provider.configcat.configcatoptions import ConfigCatOptions
 from appconfig_provider.configcat.connecting import Surroundings, source_of
 from appconfig_provider.configcat.fetching.source import ConfigCatSource
 from appconfig_provider.configcat.interfaces import ConfigCatClientException
-from appconfig_provider.configcat.keys import masked, shown_path_of
+from appconfig_provider.configcat.keys import masked, path_of, shown_path_of
 from appconfig_provider.configcat.pollingmode import (
     AutoPollingMode,
     LazyLoadingMode,
@@ -65,6 +65,21 @@ def test_a_masked_key_tells_its_end_alone(key: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("..", "%2E%2E"),
+        ("a/../../b", "a/%2E%2E/%2E%2E/b"),
+        ("./x", "%2E/x"),
+        ("a.b/..c", "a.b/..c"),
+        ("%2e%2e", "%252e%252e"),
+    ],
+)
+def test_a_key_leads_into_no_other_folder(key: str, path: str) -> None:
+    """Parts of a key that would mean a folder above are percent-encoded."""
+    assert path_of(key, V6) == f"/configuration-files/{path}/{V6}"
+
+
+@pytest.mark.parametrize(
     ("mode", "interval"),
     [
         (AutoPollingMode(0.2), 1),
@@ -89,7 +104,7 @@ def test_only_auto_polls() -> None:
     assert not source(polling_mode=PollingMode.manual_poll()).options.polls
 
 
-@pytest.mark.parametrize("wrong", ["60", None, True, math.nan])
+@pytest.mark.parametrize("wrong", ["60", True, math.nan])
 @pytest.mark.parametrize("option", ["connect_timeout_seconds", "read_timeout_seconds"])
 def test_times_are_numbers(option: str, wrong: Any) -> None:
     """A time that is no number is refused by its name."""

@@ -19,6 +19,7 @@ from appconfig_provider.configcat.evaluation.decisions import SettingDecision
 from appconfig_provider.configcat.evaluation.direct import Others, compiled
 from appconfig_provider.configcat.evaluation.document import read_config
 from appconfig_provider.configcat.evaluation.evaluators import Evaluators
+from appconfig_provider.configcat.evaluation.prerequisites import Prerequisites
 from appconfig_provider.configcat.evaluation.tracing import Run
 from appconfig_provider.configcat.user import User, attributes_of
 
@@ -70,7 +71,7 @@ def in_steps(evaluators: Evaluators, key: str, user: User | None) -> SettingDeci
 
     entry = evaluators.entry(key)
     assert entry is not None
-    return stepwise.evaluate(Run(user, found, log_user=True), key, entry.flag)
+    return stepwise.evaluate(Run(user, found, Prerequisites(), log_user=True), key, entry.flag)
 
 
 def shown(decision: SettingDecision) -> tuple[Any, ...]:

@@ -47,6 +47,9 @@ class Others(NamedTuple):
     find: Callable[[str], Entry | None]
     others: Others | None
     """Those that these may need; None: none, which leaves it to `stepwise` to follow long ways."""
+    known: dict[str, object] | None = None
+    """What settings came to that were needed before, within one call and for one user; None where
+    nothing is kept."""
 
 
 class Unusual(Exception):
@@ -151,10 +154,23 @@ def _prerequisite_condition(condition: PrerequisiteCondition) -> Holds:
         entry = others.find(key) if others is not None else None
         if others is None or entry is None or entry.flag.type not in values:
             raise Unusual
-        value = entry.evaluate(attributes, others.others).value  # type: ignore[attr-defined]
+        known = others.known
+        if known is None:
+            value = entry.evaluate(attributes, others.others).value  # type: ignore[attr-defined]
+        elif key in known:
+            value = known[key]
+        else:
+            known[key] = _UNUSUAL
+            value = known[key] = entry.evaluate(attributes, others.others).value  # type: ignore[attr-defined]
+        if value is _UNUSUAL:
+            raise Unusual
         return bool((value == values[entry.flag.type]) == equal)
 
     return holds
+
+
+_UNUSUAL = object()
+"""Stands for the value of a setting that is left to `stepwise`."""
 
 
 def _user_condition(condition: UserCondition) -> Holds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,7 +14,8 @@ from appconfig_provider.configcat.evaluation.decisions import (
     failed,
 )
 from appconfig_provider.configcat.evaluation.direct import Others
-from appconfig_provider.configcat.evaluation.notices import key_not_found
+from appconfig_provider.configcat.evaluation.notices import evaluation_failed, key_not_found
+from appconfig_provider.configcat.evaluation.prerequisites import Prerequisites
 from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Settings
 from appconfig_provider.configcat.evaluation.shapes import item
 from appconfig_provider.configcat.evaluation.tracing import Run
@@ -30,25 +31,45 @@ class KeyValue(NamedTuple):
     value: object
 
 
+class OneCall:
+    """What the evaluations of one call have in common, all of one user: prerequisite flags.
+
+    They are evaluated once for all settings, so that a call takes no longer than its config is
+    long.
+    """
+
+    __slots__ = ("direct", "logged", "stepwise")
+
+    def __init__(self, find: Callable[[str], Entry | None]) -> None:
+        known: dict[str, object] = {}
+        self.direct = Others(find, Others(find, None, known), known)
+        self.stepwise = Prerequisites()
+        self.logged = Prerequisites()
+
+
 class EvaluationLog:
     """The text of one evaluation log, made when somebody reads it: a handler that formats records.
 
     What makes it is the evaluation once more, which comes to the same.
     """
 
-    __slots__ = ("_evaluators", "_key", "_text", "_user", "version")
+    __slots__ = ("_evaluators", "_key", "_prerequisites", "_text", "_user", "version")
 
-    def __init__(self, evaluators: Evaluators, key: str, user: object, version: int) -> None:
-        self.version = version
+    def __init__(
+        self, evaluators: Evaluators, key: str, user: object, prerequisites: Prerequisites | None
+    ) -> None:
+        self.version = evaluators.version(key)
         """The form of the setting, 5 or 6: the words are those of the SDK that it belongs to."""
         self._evaluators = evaluators
+        self._prerequisites = prerequisites
         self._key = key
         self._user = user
         self._text: str | None = None
 
     def __str__(self) -> str:
         if self._text is None:
-            self._text = self._evaluators.traced(self._key, self._user)[1]
+            traced = self._evaluators.traced(self._key, self._user, self._prerequisites)
+            self._text = traced[1]
         return self._text
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
@@ -86,7 +107,16 @@ class Evaluators:
         following._use(index)
         return following
 
-    def decide(self, key: str, user: object = None) -> SettingDecision:
+    def constant(self, key: str) -> SettingDecision | None:
+        """Return the decision of a setting that is the same for all; None where there is none."""
+        entry = self.entry(key)
+        return None if entry is None else entry.constant  # type: ignore[return-value]
+
+    def one_call(self) -> OneCall:
+        """Return what all evaluations of one call and one user are to be given."""
+        return OneCall(self._entry)
+
+    def decide(self, key: str, user: object = None, call: OneCall | None = None) -> SettingDecision:
         """Return the value of a setting for a user.
 
         The key may be unknown, and the user of a wrong type: the decision tells it.
@@ -96,14 +126,18 @@ class Evaluators:
             return self._unknown(key)
         if type(user) is User:
             try:
-                return entry.evaluate(attributes_of(user), self._others)  # type: ignore[return-value]
+                others = self._others if call is None else call.direct
+                return entry.evaluate(attributes_of(user), others)  # type: ignore[return-value]
             except Exception:  # noqa: S110 - whatever it was, the other way finds it and tells it
                 pass
         elif user is None and entry.constant is not None:
             return entry.constant  # type: ignore[return-value]
-        return stepwise.evaluate(self._run(user), key, entry.flag)
+        run = self._run(user, None if call is None else call.stepwise)
+        return stepwise.evaluate(run, key, entry.flag)
 
-    def traced(self, key: str, user: object = None) -> tuple[SettingDecision, str]:
+    def traced(
+        self, key: str, user: object = None, prerequisites: Prerequisites | None = None
+    ) -> tuple[SettingDecision, str]:
         """Return the same with the text of the evaluation log, to be logged at INFO as 5000.
 
         The text is empty where there is no such setting.
@@ -111,15 +145,18 @@ class Evaluators:
         entry = self.entry(key)
         if entry is None:
             return self._unknown(key), ""
-        run = self._run(user)
+        run = self._run(user, prerequisites)
         decision = stepwise.evaluate(run, key, entry.flag)
         return decision, str(run.log)
 
-    def log(self, key: str, user: object = None) -> EvaluationLog:
+    def log(self, key: str, user: object = None, call: OneCall | None = None) -> EvaluationLog:
         """Return the text of the evaluation log; it takes no time until it is read."""
+        return EvaluationLog(self, key, user, None if call is None else call.logged)
+
+    def version(self, key: str) -> int:
+        """Return the form of a setting, 5 or 6."""
         entry = self.entry(key)
-        version = entry.flag.version if entry and isinstance(entry.flag, Setting) else 6
-        return EvaluationLog(self, key, user, version)
+        return entry.flag.version if entry and isinstance(entry.flag, Setting) else 6
 
     def key_and_value(self, variation_id: str) -> KeyValue | None:
         """Return which setting has a variation id, and the value; None if none has it."""
@@ -131,7 +168,10 @@ class Evaluators:
                     if isinstance(served, SettingDecision) and served.variation_id is not None:
                         found.setdefault(served.variation_id, KeyValue(key, served.value))
             self._by_variation = found
-        return self._by_variation.get(variation_id)
+        try:
+            return self._by_variation.get(variation_id)
+        except TypeError:  # what cannot be looked up
+            return None
 
     def entry(self, key: str) -> Entry | None:
         """Return a setting, compiled; None when there is none of that key."""
@@ -147,10 +187,17 @@ class Evaluators:
         return entry
 
     def _unknown(self, key: str) -> SettingDecision:
+        if _is_among(key, self.settings):  # it is `null`
+            return failed(Match.ERROR, evaluation_failed(key, "The setting is missing or invalid."))
         return failed(Match.UNKNOWN, key_not_found(key, self.settings))
 
-    def _run(self, user: object) -> Run:
-        run = Run(user if isinstance(user, User) else None, self._find, log_user=self.log_user)
+    def _run(self, user: object, prerequisites: Prerequisites | None = None) -> Run:
+        run = Run(
+            user if isinstance(user, User) else None,
+            self._find,
+            prerequisites or Prerequisites(),
+            log_user=self.log_user,
+        )
         run.user_told = user is not None and run.user is None
         return run
 
@@ -177,6 +224,10 @@ def _entry(settings: Settings, key: str, raw: Any) -> Entry:
     constant = served if isinstance(served, SettingDecision) else None
     evaluate = direct.compiled(setting)
     return Entry(key, raw, setting, evaluate, constant, targets, telemetry=False)
+
+
+def _is_among(key: object, settings: Settings) -> bool:
+    return isinstance(key, str) and key in settings
 
 
 def _all_served(setting: Setting | Broken) -> Iterator[Served]:

@@ -211,8 +211,7 @@ class Stepwise:
         log.add(text)
         log.line("(")
         log.indent()
-        log.line(f"Evaluating prerequisite flag '{shown(key)}':")
-        value = self._any_version(run, needed).value
+        value = self._value_of(key, needed)
         run.path.pop()
         held = bool((value == expected) == condition.equal)
         log.line(f"Prerequisite flag evaluation result: '{shown(value)}'.")
@@ -220,6 +219,21 @@ class Stepwise:
         log.dedent()
         log.line(")")
         return held
+
+    def _value_of(self, key: str, needed: Setting) -> object:
+        """Return the value of a prerequisite, which may be known already."""
+        run, depth = self._run, len(self._run.path)
+        known = run.prerequisites.known(key, depth)
+        if known is not None:
+            return known[0]
+        self._log.line(f"Evaluating prerequisite flag '{shown(key)}':")
+        try:
+            value: object = self._any_version(run, needed).value
+        except InvalidSetting:
+            run.prerequisites.failed(key, depth)
+            raise
+        run.prerequisites.keep(key, value)
+        return value
 
     def _enter(self, key: str) -> None:
         path = self._run.path

@@ -10,8 +10,8 @@ from appconfig_provider.configcat.evaluation import notices
 from appconfig_provider.configcat.evaluation.attributes import TEXT, VERSION, Kind, as_text
 from appconfig_provider.configcat.evaluation.comparators import InvalidComparison
 from appconfig_provider.configcat.evaluation.compiled import Setting, UserCondition
-from appconfig_provider.configcat.evaluation.decisions import InvalidSetting
 from appconfig_provider.configcat.evaluation.notices import HIDDEN, Notice, shown
+from appconfig_provider.configcat.evaluation.prerequisites import Prerequisites
 from appconfig_provider.configcat.user import User
 from appconfig_provider.texts import printable
 
@@ -19,9 +19,6 @@ MAX_LOG = 1_000_000
 """Characters of a log; what comes after them is left out."""
 MAX_USER = 10_000
 """Characters of a user in a log."""
-MAX_STEPS = 10_000
-"""Conditions of prerequisites that one evaluation comes to. A few settings that need each other
-twice could otherwise keep it busy for ever."""
 MAX_DEPTH = 50
 """Settings that need one another in a row."""
 
@@ -57,10 +54,15 @@ class LogText:
 class Run:
     """One evaluation, of a setting and of those that it needs."""
 
-    __slots__ = ("find", "log", "log_user", "notices", "path", "steps", "user", "user_told")
+    __slots__ = ("find", "log", "log_user", "notices", "path", "prerequisites", "user", "user_told")
 
     def __init__(
-        self, user: User | None, find: Callable[[str], Setting | None], *, log_user: bool
+        self,
+        user: User | None,
+        find: Callable[[str], Setting | None],
+        prerequisites: Prerequisites,
+        *,
+        log_user: bool,
     ) -> None:
         self.user = user
         self.find = find
@@ -72,18 +74,12 @@ class Run:
         """True when it has been told that what was given as a user is none."""
         self.path: list[str] = []
         """The keys of the settings that are being evaluated: each needs the next one."""
-        self.steps = 0
+        self.prerequisites = prerequisites
 
     def step(self) -> None:
-        """Note that a condition is evaluated.
-
-        Raises:
-            InvalidSetting: prerequisites have too many of them.
-        """
+        """Note that a condition is evaluated."""
         if self.path:
-            self.steps += 1
-            if self.steps > MAX_STEPS:
-                raise InvalidSetting(f"prerequisite flags have more than {MAX_STEPS} conditions")
+            self.prerequisites.step()
 
     def tell(self, notice: Notice) -> None:
         """Have something logged."""

@@ -34,7 +34,10 @@ from appconfig_provider.trouble import type_of
 MAX_REQUESTS = 3
 """For one file, in one attempt: redirects may lead in a circle."""
 
-UNTRUSTED_HINT = "; a CA of your own is named by REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+UNTRUSTED_HINT = (
+    "; a CA of your own is named by REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE, else SSL_CERT_FILE"
+)
+REDIRECT_HINT = "; redirects are not followed, since the SDK key is a part of each address"
 
 NOT_FOUND = 404
 _ABSENT = frozenset({403, NOT_FOUND})
@@ -48,6 +51,8 @@ class Content:
 
     status: int
     origin: str
+    path: str
+    """As errors show it."""
     text: str = field(default="", repr=False)
     etag: str = ""
     config: Config | None = field(default=None, repr=False)
@@ -122,7 +127,7 @@ def _ask_for_files(attempt: _Attempt) -> Steps[Downloaded]:
         found = yield from _follow(attempt, file)
         if not isinstance(found, Content):
             return found
-        shown = f"{found.status} to GET {shown_path_of(given.sdk_key, file)}"
+        shown = f"{found.status} to GET {found.path}"
         absent.append(f"{found.origin}: answered {shown}")
         if found.status != NOT_FOUND:
             break
@@ -225,23 +230,25 @@ def _answer(one: EndpointAttempt, request: Request, known: Entry | None) -> Step
     status, origin = response.status, request.origin
     etag = usable_tag(response.headers.get("etag"))
     if status in _ABSENT:
-        return Content(status, origin)
+        return Content(status, origin, request.shown)
     if status != 304:
-        return _read(origin, response, etag)
+        return _read(request, response, etag)
     if known is None or not known.etag:
         detail = f"answered 304 to {request.name}, which had no condition"
         raise RequestFailed(Kind.REFUSED, origin, detail, status=304)
-    return Content(status, origin)
+    return Content(status, origin, request.shown)
 
 
-def _read(origin: str, response: Response, etag: str) -> Content:
+def _read(request: Request, response: Response, etag: str) -> Content:
     try:
         text = text_of(response.body)
-        return Content(response.status, origin, text, etag, read_config(text))
+        return Content(
+            response.status, request.origin, request.shown, text, etag, read_config(text)
+        )
     except ValueError as error:
         # The decoder's own words, which quote nothing; those of a codec quote the bytes.
         why = "bytes that are no text" if isinstance(error, UnicodeError) else printable(error)
-    raise RequestFailed(Kind.MALFORMED, origin, f"the config cannot be read ({why})")
+    raise RequestFailed(Kind.MALFORMED, request.origin, f"the config cannot be read ({why})")
 
 
 def _failed(attempt: _Attempt, answer: Exhausted) -> tuple[Report, Server]:
@@ -256,5 +263,7 @@ def _failed(attempt: _Attempt, answer: Exhausted) -> tuple[Report, Server]:
     else:
         event_id = reports.FAILED if failure.status is None else reports.REFUSED
         hint = UNTRUSTED_HINT if failure.kind is Kind.UNTRUSTED else ""
+        if failure.status is not None and 300 <= failure.status < 400 and failure.status != 304:
+            hint = REDIRECT_HINT
         reported = report(event_id, text + hint)
     return reported, replace(attempt.server, backoff=endpoint.backoff)

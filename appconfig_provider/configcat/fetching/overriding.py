@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from appconfig_provider._plan import FileIdentity, Invoke, Steps, perform, plan
-from appconfig_provider.checks import path_shown
 from appconfig_provider.configcat.evaluation.document import read_overrides
 from appconfig_provider.configcat.evaluation.settings import NO_SETTINGS, Settings
 from appconfig_provider.configcat.fetching import reports
 from appconfig_provider.configcat.fetching.reports import Report, report
 from appconfig_provider.configcat.overridedatasource import OverrideBehaviour
-from appconfig_provider.texts import printable
+from appconfig_provider.texts import printable, quoted
 from appconfig_provider.trouble import describe, name_of
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _returned(function: Callable[[], object], digest: int | None) -> Steps[Conte
 def _what(given: LocalSettings) -> str:
     if given.function is not None:
         return f"what {name_of(given.function)} returned"
-    return f"the local config file {path_shown(given.path)}"
+    return f"the local config file {quoted(given.path)}"
 
 
 def _unread(given: LocalSettings, error: Exception) -> Report:

@@ -2,7 +2,8 @@
 
 A config may name the server that its clients are to ask (data governance). ConfigCat's own servers
 are believed; a server that the program named is believed only when it insists. A redirect never
-leads from `https` to `http`.
+leads from `https` to `http`. Who begins at an `http` address, here or elsewhere, believes that
+server whatever it says, and may be led to another `http` address.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from appconfig_provider._fetch.origins import is_loopback
 from appconfig_provider.configcat.datagovernance import DataGovernance
+from appconfig_provider.texts import kind_of
 
 CDN_GLOBAL = "https://cdn-global.configcat.com"
 CDN_EU = "https://cdn-eu.configcat.com"
@@ -20,7 +22,7 @@ CDN_EU = "https://cdn-eu.configcat.com"
 ASK_NEXT_TIME, ASK_NOW, ASK_NOW_ALWAYS = 0, 1, 2
 """What a config says of the server that it names."""
 
-_ADDRESS = re.compile(r"https?://[\x21-\x7e]+")
+_ADDRESS = re.compile(r"https?://[\x21-\x7e]+", re.IGNORECASE)
 _MAX_ADDRESS = 1000
 """Characters."""
 
@@ -52,9 +54,14 @@ def address(given: str) -> str:
     """Return the address of a server, without a slash at its end.
 
     Raises:
+        TypeError: it is no text.
         ValueError: it is none. The message does not quote it: it may hold a password.
     """
-    wrong = ValueError("an address must read https://host[:port][/path], without user and password")
+    if not isinstance(given, str):
+        raise TypeError(f"an address must be a str, not {kind_of(given)}")
+    wrong = ValueError(
+        "an address must read https://host[:port][/path] or http://..., without user and password"
+    )
     base = given.strip().rstrip("/")
     if len(base) > _MAX_ADDRESS or not _ADDRESS.fullmatch(base):
         raise wrong
@@ -65,7 +72,7 @@ def address(given: str) -> str:
         raise wrong from None
     if not usable or "@" in parts.netloc or parts.query or parts.fragment or "\\" in base:
         raise wrong
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"  # the scheme in lower case
 
 
 def given_addresses(
