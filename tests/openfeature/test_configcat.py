@@ -69,6 +69,7 @@ CONFIG: dict[str, Any] = {
                 {"p": 50, "v": {"b": False}, "i": "b"},
             ],
         },
+        "whole": {**setting(0, value=False), "p": [{"p": 100, "v": {"b": True}, "i": "w"}]},
         "broken": {"t": 0, "v": {"s": "confidential"}},
     }
 }
@@ -158,7 +159,10 @@ def test_objects_cannot_be_written_to(cdn: ConfigCatEmulator, make: Make) -> Non
 
 
 def test_what_decided_is_the_reason(cdn: ConfigCatEmulator, make: Make) -> None:
-    """Rules are TARGETING_MATCH or DEFAULT, percentages SPLIT, and all else is STATIC."""
+    """Rules are TARGETING_MATCH or DEFAULT, percentages SPLIT, and all else is STATIC.
+
+    A percentage of 100 decides nothing by chance.
+    """
     client = refreshed(make, cdn)
     client_of(client.client)
     bert = EvaluationContext("2", {"Email": "bert@x.org"})
@@ -173,6 +177,8 @@ def test_what_decided_is_the_reason(cdn: ConfigCatEmulator, make: Make) -> None:
         (True, "a", "SPLIT"),
         (False, "b", "SPLIT"),
     }
+    (whole,) = {details(client, "whole", default=False, context=one).reason for one in users}
+    assert whole == "TARGETING_MATCH"
     found = [details(client, "anonymous", default=False)]
     assert (found[0].variant, found[0].reason) == (None, "STATIC")
 

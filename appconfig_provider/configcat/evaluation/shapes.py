@@ -14,9 +14,11 @@ from appconfig_provider.configcat.evaluation.compiled import (
     buckets,
 )
 from appconfig_provider.configcat.evaluation.decisions import InvalidSetting
+from appconfig_provider.flags.evaluation import Match
 
-Serve: TypeAlias = Callable[[Mapping[str, Any]], Served]
-"""Returns what a percentage option serves; a Broken one where its value cannot be used."""
+Serve: TypeAlias = Callable[[Mapping[str, Any], Match], Served]
+"""Returns what a percentage option serves, given what decides for it: chance, or for an option of
+100 % nothing but its rule. A Broken one where its value cannot be used."""
 
 NO_COMPARATOR = "Comparison operator is missing or invalid."
 NO_COMPARISON = "Comparison value is missing or invalid."
@@ -81,7 +83,8 @@ def options_of(given: list[Any], attribute: str | None, serve: Serve) -> Options
             percent = number(raw.get("p", 0))
             if percent is None:
                 raise InvalidSetting("The percentage of an option is missing or invalid.")
-            option = Option(count, percent, serve(raw))
+            match = Match.SPLIT if percent < 100 else Match.TARGETING
+            option = Option(count, percent, serve(raw, match))
         except InvalidSetting as error:
             option = Option(count, math.inf, Broken(str(error)))
         options.append(option)

@@ -126,7 +126,7 @@ def read(key: str, raw: Raw) -> Setting:
     options = options_of(
         items(raw, "p", "percentage rules"),
         None,
-        lambda option: _served(option, Match.SPLIT, option=option),
+        lambda option, match: _served(option, match, option=option),
     )
     served = _served(raw, Match.DEFAULT if rules or options else Match.STATIC)
     kind = type_of(raw)

@@ -121,7 +121,7 @@ class _Reader:
         except InvalidSetting as error:
             return Broken(str(error))
         return options_of(
-            given, self._attribute, lambda option: self.served(option, Match.SPLIT, rule, option)
+            given, self._attribute, lambda option, match: self.served(option, match, rule, option)
         )
 
     def rule(self, given: object) -> Rule | Broken:
