@@ -93,8 +93,8 @@ def _outcome(job: Callable[[], str]) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-_WAYS = [pytest.param(way, marks=[pytest.mark.heavy] if "proxy" in way else []) for way in WAYS]
-"""Those by proxies are left to `make test-full`: all of them wait for real time limits."""
+_WAYS = [pytest.param(way, marks=[] if way == "direct" else [pytest.mark.heavy]) for way in WAYS]
+"""All but the first are left to `make test-full`: all of them wait for real time limits."""
 
 
 @pytest.mark.parametrize("job", [_loads, _refreshes], ids=["load", "refresh"])
